@@ -1,0 +1,1 @@
+"""Where CPython keeps what: one table of offsets per minor version."""

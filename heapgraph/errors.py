@@ -1,0 +1,111 @@
+"""Everything heapgraph can fail with, and the exit code of each.
+
+    HeapgraphError                      1
+    ├── UsageError                      2
+    ├── TargetError                     3   the target cannot be dumped
+    │   ├── TargetNotFound                  no such process
+    │   ├── TargetPermissionDenied          the kernel refuses ptrace
+    │   ├── TargetAlreadyTraced             a debugger holds it
+    │   ├── NotAPythonProcess               no CPython runtime inside
+    │   ├── UnsupportedPython               a version or build without a layout table
+    │   ├── CaptureInterrupted              the target went away, or a limit was hit
+    │   └── SnapshotWriteFailed             disk full, output exists, no such folder
+    ├── SnapshotFormatError             4   damaged, cut short, or of another format version
+    ├── ObjectNotFound                  2   an OBJECT that names nothing, or more than one thing
+    └── GateFailed                      1   a promised number is not reached
+
+An error has three short parts: what failed (with the value), the likely cause, what to type next.
+"""
+
+from __future__ import annotations
+
+
+class HeapgraphError(Exception):
+    """What failed, why it probably did, and what to do next.
+
+    Args:
+        what: what failed, with the value in it, e.g. "no process with pid 4711".
+        cause: the likely cause in one sentence.
+        hint: the next thing to type or to change.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, cause: str = "", hint: str = "") -> None:
+        """Keep the three parts apart; str() is the first."""
+        super().__init__(what)
+        self.what = what
+        self.cause = cause
+        self.hint = hint
+
+    def parts(self) -> list[str]:
+        """The parts that are not empty, in the order they are shown."""
+        return [part for part in (self.what, self.cause, self.hint) if part]
+
+
+class UsageError(HeapgraphError):
+    """The command line or a parameter makes no sense."""
+
+    exit_code = 2
+
+
+class TargetError(HeapgraphError):
+    """The target cannot be dumped; it goes on as before."""
+
+    exit_code = 3
+
+
+class TargetNotFound(TargetError):
+    """No such process, or it ended before anything was done to it."""
+
+
+class TargetPermissionDenied(TargetError):
+    """The kernel does not let this user trace the target."""
+
+
+class TargetAlreadyTraced(TargetError):
+    """Another tracer (gdb, strace, another heapgraph) holds the target."""
+
+
+class NotAPythonProcess(TargetError):
+    """No CPython runtime was found in the target."""
+
+
+class UnsupportedPython(TargetError):
+    """A CPython version or build for which there is no layout table."""
+
+
+class CaptureInterrupted(TargetError):
+    """The capture began and could not be completed."""
+
+
+class SnapshotWriteFailed(TargetError):
+    """The snapshot could not be written; no file has the final name."""
+
+
+class SnapshotFormatError(HeapgraphError):
+    """The file is not a whole snapshot of a format this version reads.
+
+    Args:
+        what, cause, hint: as in HeapgraphError.
+        member: the damaged member of the file, "" when it is the file itself.
+    """
+
+    exit_code = 4
+
+    def __init__(self, what: str, cause: str = "", hint: str = "", *, member: str = "") -> None:
+        """Keep the member's name for programs that want it."""
+        super().__init__(what, cause, hint)
+        self.member = member
+
+
+class ObjectNotFound(HeapgraphError):
+    """An OBJECT that names nothing in this snapshot, or more than one thing."""
+
+    exit_code = 2
+
+
+class GateFailed(HeapgraphError):
+    """A limit that was asked for, or promised, is not held."""
+
+    exit_code = 1

@@ -1,0 +1,1 @@
+"""The heap as a graph: object ids, references, dominators, paths."""

@@ -1,0 +1,76 @@
+"""Enumerations and reserved values shared by every layer.
+
+Their numbers are written into snapshot files and known to the native code: never renumber, only add.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+
+NO_LABEL = 2**32 - 1
+"""Label of a reference that has none."""
+
+VIRTUAL_ROOT = 2**32 - 1
+"""Immediate dominator of an object that only the roots together dominate; never an object id."""
+
+UNREACHABLE = 2**32 - 2
+"""Immediate dominator, or path parent, of an object no root reaches; never an object id."""
+
+NO_ROW = 2**32 - 1
+"""A row number that refers to nothing (a root that belongs to no frame)."""
+
+
+class EdgeKind(IntEnum):
+    """What a reference is in its source, and what its label means."""
+
+    TYPE = 0  # the object's type
+    DICT = 1  # an instance or module -> its __dict__
+    ATTRIBUTE = 2  # label: object id of the attribute's name
+    SLOT = 3  # label: row of names, a __slots__ entry
+    FIELD = 4  # label: row of names, a named field of a C struct
+    KEY = 5  # label: entry number in the dict or set table
+    VALUE = 6  # label: object id of the key
+    INDEX = 7  # label: position in a list, tuple, deque, object array
+    MEMBER = 8  # an element of a set
+    LOCAL = 9  # label: object id of the variable's name
+    STACK = 10  # label: position on an evaluation stack
+    WEAK = 11  # label: row of names; never keeps its target alive
+    UNNAMED = 12  # label: byte offset in the source, or NO_LABEL
+
+
+class EdgeFlags(IntFlag):
+    """What the target's own accounting knows of a reference."""
+
+    GC_VISIBLE = 1  # gc.get_referents of the source reports it
+    COUNTED = 2  # it is counted in the referent's reference count
+    SCANNED = 4  # found by a conservative scan, not by an exact layout
+
+
+class ObjectFlags(IntFlag):
+    """What is known of an object besides its type and sizes."""
+
+    IS_GC = 1  # its type has a GC head
+    GC_TRACKED = 2  # it is in a list of the collector
+    IMMORTAL = 4  # its reference count is never changed
+    IS_TYPE = 8  # it is a class
+    STATIC = 16  # it lies in the program's own data, not in allocated memory
+    INTERNED = 32  # an interned string
+    GARBAGE = 64  # no root reaches it: a cycle waiting for the collector
+
+
+class RootKind(IntEnum):
+    """Why an object is alive by itself."""
+
+    MODULE = 0  # sys.modules; name: the module's name
+    BUILTINS = 1
+    THREAD = 2  # a thread state's own fields; name: the field
+    FRAME = 3  # a local variable of a running frame; name: the variable
+    INTERPRETER = 4  # a field of the interpreter or runtime state; name: the field
+    STATIC_TYPE = 5  # a type that lies in the program's data
+    INTERNED = 6
+    C_HELD = 7  # more references are counted than found; count: how many
+    IMMORTAL = 8
+
+
+EDGE_KIND_NAMES = {kind: kind.name.lower() for kind in EdgeKind}
+ROOT_KIND_NAMES = {kind: kind.name.lower().replace("_", "-") for kind in RootKind}

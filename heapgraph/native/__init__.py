@@ -1,0 +1,1 @@
+"""The Python face of the compiled code: one typed function per entry point."""
