@@ -51,5 +51,5 @@ def load(name: str) -> ctypes.CDLL:
         raise NativeLibraryError(
             f"the compiled library {path} cannot be loaded: {error}",
             "it was built for another architecture or an older C library",
-            "rebuild it for this machine: pip install --force-reinstall --no-binary :all: heapgraph",
+            "rebuild it here: pip install --force-reinstall --no-binary heapgraph heapgraph",
         ) from error
