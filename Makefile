@@ -1,0 +1,55 @@
+# Everything from a fresh clone: each target sets up what it needs. `make help` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+INSTALLED := $(VENV)/.installed
+BENCHMARK_INSTALLED := $(VENV)/.installed-benchmark
+NATIVE_SOURCES := CMakeLists.txt $(shell find native -type f)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test interpreters lint bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## make .venv with heapgraph, built, in it
+
+# The stamp is older than a changed source, so a changed kernel is compiled before anything runs.
+$(INSTALLED): pyproject.toml $(NATIVE_SOURCES)
+	@scripts/prepare_machine.sh $(PYTHON)
+	@echo "building heapgraph into $(VENV) (a minute or two the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --editable '.[test,lint]'
+	@touch $@
+
+demo: setup ## find the leak of a running program and draw what holds it
+	@scripts/demo.sh $(BIN) demo-output
+
+# CPythons that this machine lacks are fetched to dump them; without them their tests skip, except in CI.
+interpreters: setup
+	@test ! -f scripts/fetch_interpreters.py || $(BIN)/python scripts/fetch_interpreters.py || test -z "$$CI" \
+		|| { echo "interpreters could not be fetched, and CI is set: failing" >&2; exit 1; }
+
+test: setup interpreters ## run the tests: PYTEST_ARGS="-k walk -x"
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: setup ## formatting, lint, types, import layers, leftovers
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/check_leftovers.py
+
+# The peers share the environment of heapgraph, so that all run on the same Python, numpy and networkx.
+$(BENCHMARK_INSTALLED): $(INSTALLED)
+	@$(PIP) install --editable '.[benchmark]'
+	@touch $@
+
+bench: $(BENCHMARK_INSTALLED) ## measure heapgraph beside its peers: BENCH_ARGS="--sizes 1M"
+	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+clean: ## remove what was built, installed and written
+	rm -rf $(VENV) build dist demo-output heapgraph/native/lib
+	find heapgraph tests benchmarks fixtures scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,114 @@
+"""Fails when something was left in the repository that does not belong there.
+
+Prints the ten longest Python files, then each finding as `path:line: reason`; the exit code is 1
+when there is one.
+
+    python scripts/check_leftovers.py [FOLDER]
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+MOST_LINES = 400
+"""A longer Python file has more than one job. Data tables are exempt."""
+
+DATA_TABLES = re.compile(r"heapgraph/capture/layouts/v3\d+\.py$")
+
+RULES_FILE = "scripts/leftovers.txt"
+"""The forbidden patterns, a line each: scope, pattern, reason, separated by tabs."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing that must not be in the files its scope matches."""
+
+    scope: re.Pattern[str]
+    pattern: re.Pattern[str]
+    reason: str
+
+
+def read_rules(path: Path) -> list[Rule]:
+    """The rules of a file; lines that are empty or begin with # are left out."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    rows = [line.split("\t") for line in lines if line and not line.startswith("#")]
+    return [Rule(re.compile(scope), re.compile(pattern), reason) for scope, pattern, reason in rows]
+
+
+def tracked_files(folder: Path) -> list[str]:
+    """The files that git keeps and the work tree has, relative to `folder`."""
+    listing = subprocess.run(
+        ["git", "-C", str(folder), "ls-files", "-z"],  # noqa: S607 - the user's own git
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [name for name in listing.stdout.split("\0") if name and (folder / name).is_file()]
+
+
+def read_text(path: Path) -> str | None:
+    """The text of a file, None when it is not text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def find_words(name: str, text: str, rules: list[Rule]) -> list[str]:
+    """A finding for each line of a file that a rule forbids."""
+    active = [rule for rule in rules if rule.scope.search(name)]
+    return [
+        f"{name}:{number}: {rule.reason}"
+        for number, line in enumerate(text.splitlines(), 1)
+        for rule in active
+        if rule.pattern.search(line)
+    ]
+
+
+def find_leftovers(texts: dict[str, str], rules: list[Rule]) -> list[str]:
+    """Every finding in the given files, in their order.
+
+    Args:
+        texts: the text of each file by its name relative to the repository.
+        rules: what is forbidden where.
+    """
+    findings = []
+    for name, text in texts.items():
+        lines = len(text.splitlines())
+        if name.endswith(".py") and lines > MOST_LINES and not DATA_TABLES.search(name):
+            findings.append(f"{name}:{lines}: longer than {MOST_LINES} lines")
+        if name != RULES_FILE:
+            findings += find_words(name, text, rules)
+    return findings
+
+
+def longest_python_files(texts: dict[str, str], count: int) -> list[tuple[int, str]]:
+    """(lines, name) of the longest Python files, longest first."""
+    lengths = [
+        (len(text.splitlines()), name) for name, text in texts.items() if name.endswith(".py")
+    ]
+    return sorted(lengths, reverse=True)[:count]
+
+
+def main() -> int:
+    """Check the repository around this script, or the one named on the command line."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[1]
+    texts = {}
+    for name in tracked_files(folder):
+        text = read_text(folder / name)
+        if text is not None:
+            texts[name] = text
+    for lines, name in longest_python_files(texts, 10):
+        print(f"{lines:5} {name}")
+    findings = find_leftovers(texts, read_rules(folder / RULES_FILE))
+    for finding in findings:
+        print(finding, file=sys.stderr)
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
