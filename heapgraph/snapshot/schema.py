@@ -1,0 +1,210 @@
+"""The tables of a snapshot file: names, columns, types, and how Parquet stores them.
+
+docs/file-format.md explains every column; a test keeps the two equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+
+FORMAT_NAME = "heapgraph"
+FORMAT_VERSION = 1
+
+MANIFEST_MEMBER = "manifest.json"
+
+ROW_GROUP_ROWS = 262_144
+"""Rows that are encoded together: small enough to look up one object without reading a whole
+column, large enough that the page headers do not matter."""
+
+MAX_OBJECTS = 2**32 - 2
+"""Object ids are uint32, and the two highest values are reserved (`model.VIRTUAL_ROOT`,
+`model.UNREACHABLE`)."""
+
+
+@dataclass(frozen=True)
+class TableLayout:
+    """One table of the file.
+
+    Attributes:
+        name: the table's name; its member in the file is `member`.
+        schema: columns with type and nullability, in file order.
+        encodings: Parquet encoding by column, where it makes the file smaller than the dictionary
+            that every other column gets.
+        statistics: columns with minimum and maximum per row group, so that query engines can skip
+            row groups.
+    """
+
+    name: str
+    schema: pa.Schema
+    encodings: Mapping[str, str] = field(default_factory=dict)
+    statistics: tuple[str, ...] = ()
+
+    @property
+    def member(self) -> str:
+        """The name of the table's member in the snapshot file."""
+        return f"{self.name}.parquet"
+
+    def writer_options(self) -> dict[str, Any]:
+        """Keyword arguments of `pyarrow.parquet.ParquetWriter` for this table."""
+        plain = set(self.encodings)
+        return {
+            "compression": "zstd",
+            "compression_level": 1,
+            "use_dictionary": [name for name in self.schema.names if name not in plain],
+            "column_encoding": dict(self.encodings) or None,
+            "write_statistics": list(self.statistics),
+            "store_schema": False,
+        }
+
+
+def _layout(
+    name: str,
+    columns: Sequence[tuple[str, pa.DataType]],
+    *,
+    nullable: Sequence[str] = (),
+    encodings: Mapping[str, str] | None = None,
+    statistics: tuple[str, ...] = (),
+) -> TableLayout:
+    fields = [
+        pa.field(column, data_type, nullable=column in nullable) for column, data_type in columns
+    ]
+    return TableLayout(name, pa.schema(fields), dict(encodings or {}), statistics)
+
+
+_LAYOUTS = (
+    _layout(
+        "objects",
+        (
+            ("address", pa.uint64()),
+            ("type", pa.uint32()),
+            ("shallow_size", pa.uint64()),
+            ("getsizeof", pa.uint64()),
+            ("refcount", pa.int64()),
+            ("flags", pa.uint16()),
+            ("out_degree", pa.uint32()),
+            ("preview", pa.string()),
+        ),
+        nullable=("preview",),
+        encodings={"address": "DELTA_BINARY_PACKED"},
+        statistics=("address", "shallow_size"),
+    ),
+    _layout(
+        "references",
+        (
+            ("target", pa.uint32()),
+            ("label", pa.uint32()),
+            ("kind", pa.uint8()),
+            ("flags", pa.uint8()),
+        ),
+        encodings={"target": "BYTE_STREAM_SPLIT"},
+    ),
+    _layout(
+        "types",
+        (
+            ("name", pa.string()),
+            ("object", pa.uint32()),
+            ("basicsize", pa.uint64()),
+            ("itemsize", pa.uint64()),
+            ("flags", pa.uint64()),
+            ("handler", pa.string()),
+        ),
+    ),
+    _layout("names", (("name", pa.string()),)),
+    _layout(
+        "roots",
+        (
+            ("target", pa.uint32()),
+            ("kind", pa.uint8()),
+            ("name", pa.string()),
+            ("frame", pa.uint32()),
+            ("count", pa.uint32()),
+        ),
+    ),
+    _layout(
+        "threads",
+        (
+            ("thread_id", pa.uint64()),
+            ("native_id", pa.uint64()),
+            ("name", pa.string()),
+            ("interpreter", pa.uint64()),
+            ("holds_gil", pa.bool_()),
+        ),
+        nullable=("name",),
+    ),
+    _layout(
+        "frames",
+        (
+            ("thread", pa.uint32()),
+            ("depth", pa.uint32()),
+            ("function", pa.string()),
+            ("file", pa.string()),
+            ("line", pa.uint32()),
+            ("code", pa.uint32()),
+        ),
+    ),
+    _layout(
+        "maps",
+        (
+            ("start", pa.uint64()),
+            ("end", pa.uint64()),
+            ("permissions", pa.string()),
+            ("offset", pa.uint64()),
+            ("path", pa.string()),
+            ("rss", pa.uint64()),
+            ("pss", pa.uint64()),
+            ("private_dirty", pa.uint64()),
+        ),
+    ),
+)
+
+TABLES: Mapping[str, TableLayout] = {layout.name: layout for layout in _LAYOUTS}
+"""Every table of the file, in the order in which they are written."""
+
+
+def table_from_columns(
+    name: str, columns: Mapping[str, np.ndarray[Any, Any] | Sequence[Any] | pa.Array]
+) -> pa.Table:
+    """Make a table of the file from its columns.
+
+    Args:
+        name: a table of `TABLES`.
+        columns: one array or list of equal length per column of the schema; numpy arrays of the
+            schema's dtype are not copied.
+
+    Raises:
+        KeyError: a column of the schema is missing.
+        ValueError: a column is unknown, of another length, or holds a value its type cannot.
+    """
+    schema = TABLES[name].schema
+    unknown = set(columns) - set(schema.names)
+    if unknown:
+        raise ValueError(f"table {name} has no column {', '.join(sorted(unknown))}")
+    arrays = [_array(columns[column.name], column.type) for column in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def table_from_rows(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Make a table of the file from row dicts, each with every column of the schema.
+
+    Raises:
+        KeyError: a row lacks a column.
+    """
+    names = TABLES[name].schema.names
+    return table_from_columns(name, {column: [row[column] for row in rows] for column in names})
+
+
+def _array(
+    values: np.ndarray[Any, Any] | Sequence[Any] | pa.Array | pa.ChunkedArray,
+    data_type: pa.DataType,
+) -> pa.Array | pa.ChunkedArray:
+    if isinstance(values, (pa.Array, pa.ChunkedArray)):
+        return values if values.type == data_type else values.cast(data_type)
+    return pa.array(values, data_type)
