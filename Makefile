@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 BENCHMARK_INSTALLED := $(VENV)/.installed-benchmark
 NATIVE_SOURCES := CMakeLists.txt $(shell find native -type f)

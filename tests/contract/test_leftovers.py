@@ -1,0 +1,72 @@
+"""The leftover check of scripts/ finds what it says it finds."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLES = [
+    line.split("\t")
+    for line in (ROOT / "fixtures/leftovers/samples.txt").read_text().splitlines()
+    if not line.startswith("#")
+]
+FORBIDDEN = [sample[1:] for sample in SAMPLES if sample[0] == "found"]
+ALLOWED = [sample[1:] for sample in SAMPLES if sample[0] == "allowed"]
+
+
+@pytest.fixture(scope="module")
+def leftovers():
+    """The script as a module; it is no part of the package."""
+    path = ROOT / "scripts" / "check_leftovers.py"
+    spec = importlib.util.spec_from_file_location("check_leftovers", path)
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, spec.name, module)  # a dataclass looks its own module up
+        spec.loader.exec_module(module)
+        yield module
+
+
+@pytest.fixture(scope="module")
+def rules(leftovers):
+    """The rules the repository is held to."""
+    return leftovers.read_rules(ROOT / leftovers.RULES_FILE)
+
+
+@pytest.mark.parametrize(("name", "line", "reason"), FORBIDDEN)
+def test_a_leftover_is_found_with_its_line_and_reason(leftovers, rules, name, line, reason):
+    findings = leftovers.find_leftovers({name: f"first line\n{line}\n"}, rules)
+    assert findings == [f"{name}:2: {reason}"]
+
+
+@pytest.mark.parametrize(("name", "line"), ALLOWED)
+def test_what_is_allowed_is_not_found(leftovers, rules, name, line):
+    assert leftovers.find_leftovers({name: line}, rules) == []
+
+
+def test_a_long_python_file_is_found_and_a_data_table_is_not(leftovers):
+    at_limit, too_long = (
+        "x = 1\n" * leftovers.MOST_LINES,
+        "x = 1\n" * (leftovers.MOST_LINES + 1),
+    )
+    texts = {
+        "heapgraph/a.py": at_limit,
+        "heapgraph/b.py": too_long,
+        "heapgraph/capture/layouts/v313.py": too_long,
+        "docs/c.md": too_long,
+    }
+    assert leftovers.find_leftovers(texts, []) == [
+        f"heapgraph/b.py:{leftovers.MOST_LINES + 1}: longer than {leftovers.MOST_LINES} lines"
+    ]
+    assert leftovers.longest_python_files(texts, 1) == [
+        (leftovers.MOST_LINES + 1, "heapgraph/capture/layouts/v313.py")
+    ]
+
+
+def test_git_decides_which_files_are_looked_at(leftovers):
+    names = leftovers.tracked_files(ROOT)
+    assert "scripts/check_leftovers.py" in names
+    assert not [name for name in names if name.startswith(".venv")]
