@@ -1,0 +1,118 @@
+/* aarch64: registers, the `svc #0` instruction, and how an interrupted call is resumed.
+ *
+ * Status: compiled (check_aarch64.sh), not yet run.
+ *
+ * Here the kernel rewinds the program counter and puts x0 back before the tracer sees the stop, so
+ * writing the registers back is enough; only a wait with a relative timeout needs to be told to go
+ * on with what is left of it. A signal with a handler that arrives during the freeze does not end
+ * the interrupted call with EINTR: the handler runs and the call starts again. */
+#include "arch.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#ifndef NT_ARM_SYSTEM_CALL
+#define NT_ARM_SYSTEM_CALL 0x404
+#endif
+
+enum { NUMBER_REGISTER = 8, SUPERVISOR_CALL = 0xd4000001u, MODE_IS_32_BIT = 0x10 };
+
+static int transfer(int request, pid_t tid, int set, void *data, size_t size)
+{
+    struct iovec vector = {.iov_base = data, .iov_len = size};
+    return ptrace(request, tid, (void *)(uintptr_t)set, &vector) == 0 ? 0 : errno;
+}
+
+int arch_get(pid_t tid, struct arch_state *state)
+{
+    int error =
+        transfer(PTRACE_GETREGSET, tid, NT_PRSTATUS, &state->registers, sizeof state->registers);
+    if (error != 0)
+        return error;
+    return transfer(PTRACE_GETREGSET, tid, NT_ARM_SYSTEM_CALL, &state->system_call,
+                    sizeof state->system_call);
+}
+
+int arch_set(pid_t tid, const struct arch_state *state)
+{
+    struct arch_state copy = *state;
+    int error =
+        transfer(PTRACE_SETREGSET, tid, NT_PRSTATUS, &copy.registers, sizeof copy.registers);
+    if (error != 0)
+        return error;
+    return transfer(PTRACE_SETREGSET, tid, NT_ARM_SYSTEM_CALL, &copy.system_call,
+                    sizeof copy.system_call);
+}
+
+bool arch_is_native(const struct arch_state *state)
+{
+    return (state->registers.pstate & MODE_IS_32_BIT) == 0;
+}
+
+uint64_t arch_program_counter(const struct arch_state *state)
+{
+    return state->registers.pc;
+}
+
+bool arch_is_call_instruction(uint64_t word)
+{
+    return (uint32_t)word == SUPERVISOR_CALL;
+}
+
+void arch_prepare_call(struct arch_state *state, uint64_t instruction, long number,
+                       const uint64_t arguments[CALL_ARGUMENTS])
+{
+    state->system_call = -1;
+    state->registers.pc = instruction;
+    state->registers.regs[NUMBER_REGISTER] = (uint64_t)number;
+    for (int i = 0; i < CALL_ARGUMENTS; i++)
+        state->registers.regs[i] = arguments[i];
+    state->registers.regs[CALL_ARGUMENTS] = 0;
+}
+
+long arch_call_result(const struct arch_state *state)
+{
+    return (long)state->registers.regs[0];
+}
+
+static bool has_relative_timeout(const struct user_regs_struct *registers)
+{
+    switch (registers->regs[NUMBER_REGISTER]) {
+    case SYS_nanosleep:
+        return true;
+    case SYS_clock_nanosleep:
+        return (registers->regs[1] & TIMER_ABSTIME) == 0;
+    case SYS_futex:
+        return (registers->regs[1] & FUTEX_CMD_MASK) == FUTEX_WAIT && registers->regs[3] != 0;
+    default:
+        return false;
+    }
+}
+
+void arch_mend_interrupted_call(pid_t tid, struct arch_state *state)
+{
+    struct user_regs_struct *registers = &state->registers;
+    errno = 0;
+    long word = ptrace(PTRACE_PEEKTEXT, tid, (void *)registers->pc, 0);
+    if (errno == 0 && arch_is_call_instruction((uint64_t)word) && has_relative_timeout(registers))
+        registers->regs[NUMBER_REGISTER] = SYS_restart_syscall;
+}
+
+bool arch_call_ends_when_stopped(long number)
+{
+    switch (number) {
+    case SYS_epoll_pwait:
+    case SYS_rt_sigtimedwait:
+    case SYS_semop:
+    case SYS_semtimedop:
+    case SYS_io_getevents:
+        return true;
+    default:
+        return false;
+    }
+}

@@ -1,0 +1,105 @@
+/* x86_64: registers, the `syscall` instruction (0f 05), and how an interrupted call is resumed.
+ *
+ * The thread gets its registers back while it is inside the kernel's signal path, with orig_rax as
+ * it was. So the kernel itself decides: a call that returned -ERESTART* runs again, and if a signal
+ * with a handler came meanwhile it fails with EINTR exactly as it would have without us. */
+#include "arch.h"
+
+#include <errno.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+
+#ifndef SYS_epoll_pwait2
+#define SYS_epoll_pwait2 441
+#endif
+
+enum { USER_CODE_64 = 0x33 };
+
+int arch_get(pid_t tid, struct arch_state *state)
+{
+    if (ptrace(PTRACE_GETREGS, tid, 0, &state->registers) != 0)
+        return errno;
+    state->system_call = (int)state->registers.orig_rax;
+    return 0;
+}
+
+int arch_set(pid_t tid, const struct arch_state *state)
+{
+    return ptrace(PTRACE_SETREGS, tid, 0, &state->registers) == 0 ? 0 : errno;
+}
+
+bool arch_is_native(const struct arch_state *state)
+{
+    return state->registers.cs == USER_CODE_64;
+}
+
+uint64_t arch_program_counter(const struct arch_state *state)
+{
+    return state->registers.rip;
+}
+
+bool arch_is_call_instruction(uint64_t word)
+{
+    return (word & 0xffff) == 0x050f;
+}
+
+void arch_prepare_call(struct arch_state *state, uint64_t instruction, long number,
+                       const uint64_t arguments[CALL_ARGUMENTS])
+{
+    struct user_regs_struct *registers = &state->registers;
+    registers->rip = instruction;
+    registers->orig_rax = (unsigned long long)-1; /* no restart of the interrupted call now */
+    registers->rax = (unsigned long long)number;
+    registers->rdi = arguments[0];
+    registers->rsi = arguments[1];
+    registers->rdx = arguments[2];
+    registers->r10 = arguments[3];
+    registers->r8 = 0;
+}
+
+long arch_call_result(const struct arch_state *state)
+{
+    return (long)state->registers.rax;
+}
+
+/* An endless wait that the kernel would end with EINTR because of the stop alone. */
+static bool waits_for_ever(const struct user_regs_struct *registers)
+{
+    switch ((long)registers->orig_rax) {
+    case SYS_epoll_wait:
+    case SYS_epoll_pwait:
+        return (int)registers->r10 < 0;
+    case SYS_epoll_pwait2:
+        return registers->r10 == 0;
+    case SYS_rt_sigtimedwait:
+        return registers->rdx == 0;
+    default:
+        return false;
+    }
+}
+
+void arch_mend_interrupted_call(pid_t tid, struct arch_state *state)
+{
+    (void)tid;
+    struct user_regs_struct *registers = &state->registers;
+    /* ERESTARTNOHAND: run it again, unless a signal handler runs first; then EINTR is the truth.
+     * With a finite timeout EINTR stays: the call cannot be told how much of it is left. */
+    if ((long)registers->rax == -EINTR && waits_for_ever(registers))
+        registers->rax = (unsigned long long)-(long long)ERESTARTNOHAND;
+}
+
+bool arch_call_ends_when_stopped(long number)
+{
+    switch (number) {
+    case SYS_epoll_wait:
+    case SYS_epoll_pwait:
+    case SYS_epoll_pwait2:
+    case SYS_rt_sigtimedwait:
+    case SYS_semop:
+    case SYS_semtimedop:
+    case SYS_io_getevents:
+        return true;
+    default:
+        return false;
+    }
+}
