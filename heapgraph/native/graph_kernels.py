@@ -10,107 +10,43 @@ Arrays may be read-only (memory-mapped); results are new arrays.
 from __future__ import annotations
 
 import ctypes
-import functools
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from heapgraph.native.library import load
+from heapgraph.native.graph_library import (
+    U8,
+    U32,
+    U64,
+    checked,
+    graph_arguments,
+    graph_library,
+    run,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-U8: TypeAlias = npt.NDArray[np.uint8]
-U32: TypeAlias = npt.NDArray[np.uint32]
-U64: TypeAlias = npt.NDArray[np.uint64]
-
-_OUT_OF_MEMORY = 1
-_BAD_ARGUMENT = {
-    2: "offsets must rise from 0 to the number of references",
-    3: "a reference's target is not an object",
-    4: "a root is not an object",
-    5: "more objects than 32-bit ids can name",
-    6: "an immediate dominator is not an object",
-    7: "a group number is not below the number of groups",
-}
-
-
-class _Graph(ctypes.Structure):
-    """`hg_graph` of native/graph/graph_kernels.h."""
-
-    _fields_ = (
-        ("object_count", ctypes.c_uint64),
-        ("reference_count", ctypes.c_uint64),
-        ("offsets", ctypes.c_void_p),
-        ("targets", ctypes.c_void_p),
-        ("skip", ctypes.c_void_p),
-    )
-
-
-_POINTER = ctypes.c_void_p
-_COUNT = ctypes.c_uint64
-_SIGNATURES: dict[str, tuple[Any, ...]] = {
-    "hg_kernel_version": (),
-    "hg_dominator_tree": (_POINTER, _POINTER, _COUNT, _POINTER, _POINTER, _POINTER),
-    "hg_breadth_first": (_POINTER,) * 3 + (_COUNT,) + (_POINTER,) * 4,
-    "hg_reachable": (_POINTER, _POINTER, _COUNT, _POINTER, _POINTER),
-    "hg_reverse_references": (_POINTER,) * 4,
-    "hg_count_in_references": (_COUNT, _COUNT) + (_POINTER,) * 3,
-    "hg_dominator_children": (_COUNT,) + (_POINTER,) * 3,
-    "hg_dominator_preorder": (_COUNT,) + (_POINTER,) * 7,
-    "hg_sum_topmost": (_COUNT, _COUNT) + (_POINTER,) * 3 + (_COUNT,) + (_POINTER,) * 2,
-}
-
-
-@functools.cache
-def _library() -> ctypes.CDLL:
-    library = load("graph")
-    for name, arguments in _SIGNATURES.items():
-        function = getattr(library, name)
-        function.argtypes = arguments
-        function.restype = ctypes.c_int
-    return library
-
-
-def _run(name: str, *arguments: object) -> None:
-    status: int = getattr(_library(), name)(*arguments)
-    if status == _OUT_OF_MEMORY:
-        raise MemoryError(f"{name} could not allocate its working memory")
-    if status:
-        raise ValueError(_BAD_ARGUMENT[status])
-
-
-def _checked(
-    name: str, array: npt.NDArray[Any], dtype: type[np.generic], length: int | None = None
-) -> int:
-    """The address of an array's first element, after all that could be wrong with it."""
-    if not isinstance(array, np.ndarray) or array.dtype != np.dtype(dtype) or array.ndim != 1:
-        described = getattr(array, "dtype", type(array).__name__)
-        raise ValueError(f"{name} must be a flat {np.dtype(dtype)} array, not {described}")
-    if not array.flags.c_contiguous:
-        raise ValueError(f"{name} must be contiguous in memory")
-    if length is not None and len(array) != length:
-        raise ValueError(f"{name} must have {length} entries, not {len(array)}")
-    return array.ctypes.data
-
-
-def _graph(offsets: U64, targets: U32, skip: U8 | None) -> _Graph:
-    start = _checked("offsets", offsets, np.uint64)
-    if not len(offsets):
-        raise ValueError("offsets must have one entry more than there are objects")
-    return _Graph(
-        len(offsets) - 1,
-        len(targets),
-        start,
-        _checked("targets", targets, np.uint32),
-        None if skip is None else _checked("skip", skip, np.uint8, len(targets)),
-    )
+__all__ = [
+    "U8",
+    "U32",
+    "U64",
+    "TreeOrder",
+    "breadth_first",
+    "count_in_references",
+    "dominator_tree",
+    "kernel_version",
+    "reachable",
+    "reverse_references",
+    "sum_to_parents",
+    "sum_topmost",
+    "tree_order",
+]
 
 
 def kernel_version() -> int:
     """The number that changes whenever a kernel's result may: part of every cache key."""
-    version: int = _library().hg_kernel_version()
+    version: int = graph_library().hg_kernel_version()
     return version
 
 
@@ -142,14 +78,14 @@ def dominator_tree(
     Source: Georgiadis and Tarjan, Semi-NCA; Myers 1983 for the jump pointers.
     """
     count = len(offsets) - 1
-    graph = _graph(offsets, targets, skip)
+    graph = graph_arguments(offsets, targets, skip)
     idom, retained = np.empty(count, np.uint32), np.empty(count, np.uint64)
-    _run(
+    run(
         "hg_dominator_tree",
         ctypes.byref(graph),
-        _checked("roots", roots, np.uint32),
+        checked("roots", roots, np.uint32),
         len(roots),
-        _checked("sizes", sizes, np.uint64, count),
+        checked("sizes", sizes, np.uint64, count),
         idom.ctypes.data,
         retained.ctypes.data,
     )
@@ -179,14 +115,14 @@ def breadth_first(
     Cost: O(n + m), 0.4-0.9 s for 10 million objects.
     """
     count = len(offsets) - 1
-    graph = _graph(offsets, targets, skip)
+    graph = graph_arguments(offsets, targets, skip)
     for group in root_groups:
-        _checked("root_groups", group, np.uint32)
+        checked("root_groups", group, np.uint32)
     roots = np.concatenate(root_groups) if len(root_groups) else np.empty(0, np.uint32)
     bounds = np.cumsum([0, *map(len, root_groups)], dtype=np.uint64)
     parent, distance, order = (np.empty(count, np.uint32) for _ in range(3))
     reached = ctypes.c_uint64()
-    _run(
+    run(
         "hg_breadth_first",
         ctypes.byref(graph),
         roots.ctypes.data,
@@ -216,12 +152,12 @@ def reachable(offsets: U64, targets: U32, roots: U32, skip: U8 | None = None) ->
         ValueError: an array of a wrong type or length, an id out of range.
     """
     count = len(offsets) - 1
-    graph = _graph(offsets, targets, skip)
+    graph = graph_arguments(offsets, targets, skip)
     mark = np.empty(count, np.uint8)
-    _run(
+    run(
         "hg_reachable",
         ctypes.byref(graph),
-        _checked("roots", roots, np.uint32),
+        checked("roots", roots, np.uint32),
         len(roots),
         mark.ctypes.data,
         ctypes.byref(ctypes.c_uint64()),
@@ -246,10 +182,10 @@ def reverse_references(offsets: U64, targets: U32) -> tuple[U64, U32, U64]:
     Cost: 0.4-0.7 s and 12 bytes a reference for 30 million references.
     """
     count, references = len(offsets) - 1, len(targets)
-    graph = _graph(offsets, targets, None)
+    graph = graph_arguments(offsets, targets, None)
     reverse_offsets = np.empty(count + 1, np.uint64)
     sources, edges = np.empty(references, np.uint32), np.empty(references, np.uint64)
-    _run(
+    run(
         "hg_reverse_references",
         ctypes.byref(graph),
         reverse_offsets.ctypes.data,
@@ -274,12 +210,12 @@ def count_in_references(object_count: int, targets: U32, counted: U8 | None = No
         ValueError: an array of a wrong type or length, an id out of range.
     """
     counts = np.empty(object_count, np.uint32)
-    _run(
+    run(
         "hg_count_in_references",
         object_count,
         len(targets),
-        _checked("targets", targets, np.uint32),
-        None if counted is None else _checked("counted", counted, np.uint8, len(targets)),
+        checked("targets", targets, np.uint32),
+        None if counted is None else checked("counted", counted, np.uint8, len(targets)),
         counts.ctypes.data,
     )
     return counts
@@ -316,12 +252,12 @@ def tree_order(idom: U32) -> TreeOrder:
     Cost: O(n), 20 bytes an object.
     """
     count = len(idom)
-    tree = _checked("idom", idom, np.uint32)
+    tree = checked("idom", idom, np.uint32)
     child_offsets = np.empty(count + 2, np.uint32)
     children, preorder, position, subtree_count = (np.empty(count, np.uint32) for _ in range(4))
-    _run("hg_dominator_children", count, tree, child_offsets.ctypes.data, children.ctypes.data)
+    run("hg_dominator_children", count, tree, child_offsets.ctypes.data, children.ctypes.data)
     reached = ctypes.c_uint64()
-    _run(
+    run(
         "hg_dominator_preorder",
         count,
         tree,
@@ -358,15 +294,36 @@ def sum_topmost(order: TreeOrder, groups: U32, group_count: int, values: U64) ->
     """
     count = len(order.position)
     totals = np.zeros(group_count, np.uint64)
-    _run(
+    run(
         "hg_sum_topmost",
         count,
         len(order.preorder),
         order.preorder.ctypes.data,
         order.subtree_count.ctypes.data,
-        _checked("groups", groups, np.uint32, count),
+        checked("groups", groups, np.uint32, count),
         group_count,
-        _checked("values", values, np.uint64, count),
+        checked("values", values, np.uint64, count),
         totals.ctypes.data,
     )
     return totals
+
+
+def sum_to_parents(order: U32, parent: U32, values: U64) -> None:
+    """Add to every object's value, in place, those of all objects behind it in a search tree.
+
+    Args:
+        order: uint32[reached] of `breadth_first`.
+        parent: uint32[n] of `breadth_first`.
+        values: uint64[n], changed.
+
+    Raises:
+        ValueError: an array of a wrong type or length, an id out of range.
+    """
+    run(
+        "hg_sum_to_parents",
+        len(parent),
+        len(order),
+        checked("order", order, np.uint32),
+        checked("parent", parent, np.uint32),
+        checked("values", values, np.uint64, len(parent)),
+    )

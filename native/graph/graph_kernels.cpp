@@ -114,6 +114,18 @@ int hg_dominator_preorder(uint64_t object_count, const uint32_t *idom,
     });
 }
 
+int hg_sum_to_parents(uint64_t object_count, uint64_t reached, const uint32_t *order,
+                      const uint32_t *parent, uint64_t *values) {
+    for (std::uint64_t row = reached; row > 0; --row) {
+        const std::uint32_t object = order[row - 1];
+        if (object >= object_count) return HG_BAD_TREE;
+        if (parent[object] == HG_VIRTUAL_ROOT) continue;
+        if (parent[object] >= object_count) return HG_BAD_TREE;
+        values[parent[object]] += values[object];
+    }
+    return HG_OK;
+}
+
 int hg_sum_topmost(uint64_t object_count, uint64_t reached, const uint32_t *preorder,
                    const uint32_t *subtree_count, const uint32_t *groups, uint64_t group_count,
                    const uint64_t *values, uint64_t *totals) {

@@ -1,0 +1,253 @@
+"""The columns of a snapshot as arrays, read when first used and checked against one another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from heapgraph.errors import SnapshotFormatError
+from heapgraph.graph.roots import ROOT_PREFERENCE, Roots
+from heapgraph.model import EdgeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
+    from heapgraph.native.graph_kernels import U8, U32, U64
+
+_I64 = npt.NDArray[np.int64]
+_U16 = npt.NDArray[np.uint16]
+
+
+class SnapshotSource(Protocol):
+    """What a graph needs of a snapshot: an open file, or arrays made by hand."""
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest of the snapshot."""
+
+    def column(self, table: str, name: str) -> npt.NDArray[Any]:
+        """A column of numbers."""
+
+    def table(self, name: str) -> pa.Table:
+        """A whole table."""
+
+    def strings(self, table: str, name: str) -> pa.StringArray:
+        """A column of texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """One thread of the target; `row` is its number in the threads table."""
+
+    row: int
+    thread_id: int
+    native_id: int
+    name: str | None
+    interpreter: int
+    holds_gil: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One running frame.
+
+    Attributes:
+        row: its number in the frames table.
+        thread: row of threads.
+        depth: 0 is the innermost.
+        function, file, line: where it stands.
+        code: object id of its code, or NO_ROW.
+    """
+
+    row: int
+    thread: int
+    depth: int
+    function: str
+    file: str
+    line: int
+    code: int
+
+
+class SnapshotColumns:
+    """Lazily read columns; n objects, m references.
+
+    Raises (any attribute): SnapshotFormatError when the file is damaged or its tables contradict
+    one another: after that no id in an array is out of range.
+    """
+
+    def __init__(self, source: SnapshotSource) -> None:
+        """Read nothing yet."""
+        self._source = source
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """The manifest of the snapshot."""
+        return self._source.manifest
+
+    @property
+    def snapshot_id(self) -> str:
+        """Random hex that names the snapshot."""
+        return str(self.manifest.get("snapshot_id", ""))
+
+    @property
+    def object_count(self) -> int:
+        """How many objects there are: n."""
+        return len(self.addresses)
+
+    @property
+    def reference_count(self) -> int:
+        """How many references there are: m."""
+        return len(self.targets)
+
+    @cached_property
+    def addresses(self) -> U64:
+        """uint64[n], rising."""
+        return self._numbers("objects", "address", np.uint64)
+
+    @cached_property
+    def type_ids(self) -> U32:
+        """uint32[n], rows of types."""
+        ids = self._numbers("objects", "type", np.uint32, self.object_count)
+        return self._within(ids, len(self.type_names), "objects", "type")
+
+    @cached_property
+    def shallow_sizes(self) -> U64:
+        """uint64[n], bytes requested from the allocators for the object and its buffers."""
+        return self._numbers("objects", "shallow_size", np.uint64, self.object_count)
+
+    @cached_property
+    def getsizeof(self) -> U64:
+        """uint64[n], bytes as sys.getsizeof would say."""
+        return self._numbers("objects", "getsizeof", np.uint64, self.object_count)
+
+    @cached_property
+    def refcounts(self) -> _I64:
+        """int64[n]."""
+        return self._numbers("objects", "refcount", np.int64, self.object_count)
+
+    @cached_property
+    def flags(self) -> _U16:
+        """uint16[n] (`ObjectFlags`)."""
+        return self._numbers("objects", "flags", np.uint16, self.object_count)
+
+    @cached_property
+    def offsets(self) -> U64:
+        """uint64[n+1]: the references of object i are rows offsets[i]..offsets[i+1]."""
+        degrees = self._numbers("objects", "out_degree", np.uint32, self.object_count)
+        offsets = np.zeros(len(degrees) + 1, np.uint64)
+        np.cumsum(degrees, out=offsets[1:])
+        return offsets
+
+    @cached_property
+    def targets(self) -> U32:
+        """uint32[m] object ids, grouped by source."""
+        targets = self._numbers("references", "target", np.uint32, int(self.offsets[-1]))
+        return self._within(targets, self.object_count, "references", "target")
+
+    @cached_property
+    def labels(self) -> U32:
+        """uint32[m]; the meaning depends on the kind."""
+        return self._numbers("references", "label", np.uint32, self.reference_count)
+
+    @cached_property
+    def edge_kinds(self) -> U8:
+        """uint8[m] (`EdgeKind`)."""
+        kinds = self._numbers("references", "kind", np.uint8, self.reference_count)
+        return self._within(kinds, len(EdgeKind), "references", "kind")
+
+    @cached_property
+    def edge_flags(self) -> U8:
+        """uint8[m] (`EdgeFlags`)."""
+        return self._numbers("references", "flags", np.uint8, self.reference_count)
+
+    @cached_property
+    def weak_references(self) -> U8:
+        """uint8[m], 1 where a reference is weak: such a one retains nothing and is on no path."""
+        is_weak: npt.NDArray[np.bool_] = self.edge_kinds == EdgeKind.WEAK
+        return is_weak.view(np.uint8)
+
+    @cached_property
+    def type_names(self) -> list[str]:
+        """Qualified type names by row of types."""
+        return self._texts("types", "name")
+
+    @cached_property
+    def roots(self) -> Roots:
+        """The named roots as parallel arrays."""
+        targets = self._numbers("roots", "target", np.uint32)
+        count = len(targets)
+        kinds = self._numbers("roots", "kind", np.uint8, count)
+        return Roots(
+            self._within(targets, self.object_count, "roots", "target"),
+            self._within(kinds, len(ROOT_PREFERENCE), "roots", "kind"),
+            self._texts("roots", "name"),
+            self._numbers("roots", "frame", np.uint32, count),
+            self._numbers("roots", "count", np.uint32, count),
+        )
+
+    @cached_property
+    def threads(self) -> list[Thread]:
+        """Threads of the target, in the order of their rows."""
+        rows = self._source.table("threads").to_pylist()
+        return [Thread(row, **fields) for row, fields in enumerate(rows)]
+
+    @cached_property
+    def frames(self) -> list[Frame]:
+        """Running frames, in the order of their rows."""
+        rows = self._source.table("frames").to_pylist()
+        return [Frame(row, **fields) for row, fields in enumerate(rows)]
+
+    def preview(self, object_id: int) -> str | None:
+        """The first characters of an object's value, if they were kept."""
+        text: str | None = self._previews[object_id].as_py()
+        return text
+
+    def name(self, row: int) -> str:
+        """A row of names: what a SLOT, FIELD or WEAK label says."""
+        text: str = self._names[row].as_py()
+        return text
+
+    @cached_property
+    def _previews(self) -> pa.StringArray:
+        return self._source.strings("objects", "preview")
+
+    @cached_property
+    def _names(self) -> pa.StringArray:
+        return self._source.strings("names", "name")
+
+    def _texts(self, table: str, column: str) -> list[str]:
+        return [text or "" for text in self._source.strings(table, column).to_pylist()]
+
+    def _numbers(
+        self, table: str, column: str, dtype: type[np.generic], length: int | None = None
+    ) -> npt.NDArray[Any]:
+        numbers = np.ascontiguousarray(self._source.column(table, column), dtype)
+        if length is not None and len(numbers) != length:
+            raise _contradiction(
+                f"{table}.{column} has {len(numbers)} rows where {length} are needed", table
+            )
+        return numbers
+
+    def _within(
+        self, numbers: npt.NDArray[Any], limit: int, table: str, column: str
+    ) -> npt.NDArray[Any]:
+        if len(numbers) and int(numbers.max()) >= limit:
+            raise _contradiction(
+                f"{table}.{column} contains {int(numbers.max())}, but only {limit} exist", table
+            )
+        return numbers
+
+
+def _contradiction(what: str, table: str) -> SnapshotFormatError:
+    return SnapshotFormatError(
+        what,
+        "the tables of the snapshot contradict one another: it was damaged or edited",
+        "dump the process again",
+        member=f"{table}.parquet",
+    )

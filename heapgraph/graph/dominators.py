@@ -1,0 +1,108 @@
+"""The dominator tree: what each object retains, and what would go with it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
+from heapgraph.native import graph_kernels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from heapgraph.native.graph_kernels import U32, U64, TreeOrder
+
+
+class DominatorTree:
+    """Immediate dominators and retained sizes of all objects; a virtual root tops the tree.
+
+    Args:
+        idom: uint32[n]: an object id, VIRTUAL_ROOT, or UNREACHABLE for what no root reaches.
+        retained_sizes: uint64[n], bytes; 0 for what no root reaches.
+    """
+
+    def __init__(self, idom: U32, retained_sizes: U64) -> None:
+        """Keep the arrays; the order from the top is computed when first asked for."""
+        self.idom = idom
+        self.retained_sizes = retained_sizes
+
+    @cached_property
+    def order(self) -> TreeOrder:
+        """The tree top down. Cost: about 0.1 us and 20 bytes an object."""
+        return graph_kernels.tree_order(self.idom)
+
+    def children(self, object_id: int) -> U32:
+        """Objects whose immediate dominator this is, the largest retained size first, then by id.
+
+        Args:
+            object_id: an object id, or VIRTUAL_ROOT.
+        """
+        row = len(self.idom) if object_id == VIRTUAL_ROOT else object_id
+        begin, end = self.order.child_offsets[row : row + 2]
+        children = self.order.children[begin:end]
+        # Stable over ids in rising order; ~x turns "largest first" into a rising order of uint64.
+        return children[np.argsort(~self.retained_sizes[children], kind="stable")]
+
+    def dominated(self, object_id: int) -> U32:
+        """The retained set: all objects that go when this one goes, itself first, in preorder."""
+        begin = int(self.order.position[object_id])
+        count = int(self.order.subtree_count[object_id])
+        return self.order.preorder[begin : begin + count]
+
+    def dominates(self, dominator: int, object_id: int) -> bool:
+        """Whether every path from the roots to an object leads through `dominator` (or is it)."""
+        first = int(self.order.position[dominator])
+        place = int(self.order.position[object_id])
+        reachable = UNREACHABLE not in (first, place)
+        return reachable and first <= place < first + int(self.order.subtree_count[dominator])
+
+    def chain(self, object_id: int) -> list[int]:
+        """The dominators of an object, the immediate one first; empty under the virtual root."""
+        chain: list[int] = []
+        above = int(self.idom[object_id])
+        while above not in (VIRTUAL_ROOT, UNREACHABLE):
+            chain.append(above)
+            above = int(self.idom[above])
+        return chain
+
+    def topmost(self, object_ids: Sequence[int] | U32) -> U32:
+        """Members of a set that no other member dominates, in preorder; unreachable ones left out.
+
+        Cost: sorts the set; does not look at the rest of the heap.
+        """
+        members = np.unique(np.asarray(object_ids, np.uint32))
+        places = self.order.position[members]
+        places = np.sort(places[places != UNREACHABLE])
+        members = self.order.preorder[places]
+        ends = places.astype(np.int64) + self.order.subtree_count[members]
+        # Subtrees nest or are apart: a member is inside another one exactly when some subtree that
+        # began before it has not ended yet.
+        covered = np.maximum.accumulate(ends)
+        inside = np.zeros(len(members), np.bool_)
+        inside[1:] = places[1:] < covered[:-1]
+        return members[~inside]
+
+    def minimum_retained_size(self, object_ids: Sequence[int] | U32) -> int:
+        """Bytes that go for certain when all members of a set go: the sum over its topmost members.
+
+        Exact unless something is held by several members and by nothing else; then
+        `HeapGraph.set_retained_size` knows more.
+        """
+        return int(self.retained_sizes[self.topmost(object_ids)].sum())
+
+    def minimum_retained_by_group(self, groups: U32, group_count: int) -> U64:
+        """`minimum_retained_size` of many disjoint sets at once, e.g. of every type.
+
+        Args:
+            groups: uint32[n], each object's group.
+            group_count: how many groups.
+
+        Returns:
+            uint64[group_count], bytes.
+
+        Cost: one pass over the heap for all groups.
+        """
+        return graph_kernels.sum_topmost(self.order, groups, group_count, self.retained_sizes)

@@ -1,0 +1,112 @@
+"""Showing an instance or a module together with its `__dict__` as one object."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, RootKind
+from heapgraph.native import graph_kernels
+
+if TYPE_CHECKING:
+    from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.native.graph_kernels import U32
+
+
+class FoldedTree:
+    """The dominator tree in which a `__dict__` is a part of the object it belongs to.
+
+    An instance's dict is folded when nothing but the instance refers to it (weak references
+    aside) and it is no root itself. The dict of a module in sys.modules is folded always: the
+    module's functions refer to it too, and it is the module's all the same. That of any other
+    module is folded while the module dominates it. Raw numbers stay in `HeapGraph.dominators`.
+
+    Args:
+        graph: the graph to look at.
+
+    Cost: one pass over the references.
+    """
+
+    def __init__(self, graph: HeapGraph) -> None:
+        """Find the dicts to fold."""
+        self._graph = graph
+        self._dicts, self._owners = _folded_dicts(graph)
+
+    @property
+    def folded_count(self) -> int:
+        """How many dicts are shown as a part of their owner."""
+        return len(self._dicts)
+
+    def owner_of(self, object_id: int) -> int:
+        """The object that is shown in an object's place: its owner, or itself."""
+        row = int(np.searchsorted(self._dicts, object_id))
+        is_folded = row < len(self._dicts) and int(self._dicts[row]) == object_id
+        return int(self._owners[row]) if is_folded else object_id
+
+    def parts_of(self, object_id: int) -> list[int]:
+        """The object itself and the dicts shown as a part of it."""
+        begin, end = np.searchsorted(self._sorted_owners, [object_id, object_id + 1])
+        return [object_id, *self._dicts[self._by_owner[begin:end]].tolist()]
+
+    def shallow_size(self, object_id: int) -> int:
+        """Bytes of the object and its folded dicts."""
+        return int(self._graph.shallow_sizes[self.parts_of(object_id)].sum())
+
+    def retained_size(self, object_id: int) -> int:
+        """Bytes that go with the object and its folded dicts: the minimum, as for any set."""
+        return self._graph.dominators.minimum_retained_size(self.parts_of(object_id))
+
+    def children(self, object_id: int) -> list[int]:
+        """What the object and its folded dicts immediately dominate, largest first.
+
+        Args:
+            object_id: an object that is not folded away, or VIRTUAL_ROOT.
+        """
+        parts = [VIRTUAL_ROOT] if object_id == VIRTUAL_ROOT else self.parts_of(object_id)
+        tree = self._graph.dominators
+        below = np.concatenate([tree.children(part) for part in parts])
+        shown = below[~np.isin(below, self._dicts)]
+        shown = shown[shown != object_id]
+        plain = shown[~np.isin(shown, self._owners)]
+        sizes = dict(zip(plain.tolist(), tree.retained_sizes[plain].tolist(), strict=True))
+        for owner in shown[np.isin(shown, self._owners)].tolist():
+            sizes[owner] = self.retained_size(owner)
+        return sorted(sizes, key=lambda child: (-sizes[child], child))
+
+    def immediate_dominator(self, object_id: int) -> int:
+        """The shown object above this one in the folded tree; may be VIRTUAL_ROOT, UNREACHABLE."""
+        above = int(self._graph.dominators.idom[object_id])
+        return above if above in (VIRTUAL_ROOT, UNREACHABLE) else self.owner_of(above)
+
+    @cached_property
+    def _by_owner(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        return np.argsort(self._owners, kind="stable")
+
+    @cached_property
+    def _sorted_owners(self) -> U32:
+        return self._owners[self._by_owner]
+
+
+def _folded_dicts(graph: HeapGraph) -> tuple[U32, U32]:
+    """Dicts to fold, rising, and the owner of each."""
+    edges = np.flatnonzero(graph.edge_kinds == EdgeKind.DICT)
+    dicts = graph.targets[edges]
+    places = np.searchsorted(graph.offsets, edges.astype(np.uint64), side="right")
+    owners = (places - 1).astype(np.uint32)
+
+    is_strong = (graph.edge_kinds != EdgeKind.WEAK).view(np.uint8)
+    held = graph_kernels.count_in_references(graph.object_count, graph.targets, is_strong)
+    only_owned = (held[dicts] == 1) & ~np.isin(dicts, graph.roots.unique_targets)
+    modules = graph.roots.targets[graph.roots.kinds == RootKind.MODULE]
+    # A folded dict that lies above or beside its owner would pull the owner out of the tree,
+    # unless the owner is at the top of it.
+    of_module = np.isin(owners, modules) | (
+        np.isin(owners, graph.objects_of_type("module")) & (graph.dominators.idom[dicts] == owners)
+    )
+    fold = (only_owned | of_module) & (owners != dicts)
+    dicts, first = np.unique(dicts[fold], return_index=True)
+    owners = owners[fold][first]
+    shown = ~np.isin(owners, dicts)  # an owner that is itself folded away could not be shown
+    return dicts[shown].astype(np.uint32), owners[shown]

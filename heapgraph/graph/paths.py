@@ -1,0 +1,220 @@
+"""Shortest paths from the roots to an object, and to many objects merged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapgraph.graph.references import best_edges
+from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, RootKind
+from heapgraph.native import graph_kernels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from heapgraph.graph.columns import SnapshotColumns
+    from heapgraph.native.graph_kernels import U8, U32, U64
+
+
+@dataclass(frozen=True, slots=True)
+class PathStep:
+    """One object of a path and the reference that leads to it.
+
+    Attributes:
+        object_id: the object.
+        edge_index: row of the references table; None for the first, which a root holds.
+    """
+
+    object_id: int
+    edge_index: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RootPath:
+    """A chain of references from a root to an object.
+
+    Attributes:
+        root: row of roots that holds the first object.
+        steps: root first.
+    """
+
+    root: int
+    steps: tuple[PathStep, ...]
+
+
+@dataclass(frozen=True)
+class PathExclusions:
+    """What paths must not use; weak references are never used.
+
+    Attributes:
+        root_kinds: roots that do not count as such.
+        edge_kinds: references to ignore.
+    """
+
+    root_kinds: frozenset[RootKind] = frozenset()
+    edge_kinds: frozenset[EdgeKind] = frozenset()
+
+    def skip_mask(self, graph: SnapshotColumns) -> U8:
+        """uint8[m], 1 = ignore the reference."""
+        if not self.edge_kinds:
+            return graph.weak_references
+        kinds = [*self.edge_kinds, EdgeKind.WEAK]
+        return np.isin(graph.edge_kinds, kinds).view(np.uint8)
+
+
+NOTHING_EXCLUDED = PathExclusions()
+
+
+class RootPaths:
+    """One shortest path from the roots to every object.
+
+    Roots are searched by kind, modules first: an object that a module reaches is explained by
+    that module, even where a local variable is nearer.
+
+    Args:
+        graph: the columns of the snapshot.
+        parent: uint32[n]: the object before this one on its path, VIRTUAL_ROOT for a root's
+            target, UNREACHABLE when no path leads here.
+        distance: uint32[n], references on the path; UNREACHABLE.
+        order: uint32[reached], objects in the order of discovery, parents first.
+        exclusions: what the paths do not use.
+    """
+
+    def __init__(
+        self,
+        graph: SnapshotColumns,
+        parent: U32,
+        distance: U32,
+        order: U32,
+        exclusions: PathExclusions = NOTHING_EXCLUDED,
+    ) -> None:
+        """Keep the result of a search; see `search_paths`."""
+        self.parent = parent
+        self.distance = distance
+        self.order = order
+        self.exclusions = exclusions
+        self._graph = graph
+
+    @cached_property
+    def skip(self) -> U8:
+        """uint8[m], 1 where a reference is on no path."""
+        return self.exclusions.skip_mask(self._graph)
+
+    def is_reached(self, object_id: int) -> bool:
+        """Whether a path leads to the object."""
+        return int(self.parent[object_id]) != UNREACHABLE
+
+    def chain(self, object_id: int) -> list[int]:
+        """Object ids from the root to the object; empty when no path leads to it."""
+        if not self.is_reached(object_id):
+            return []
+        chain = [object_id]
+        before = int(self.parent[object_id])
+        while before != VIRTUAL_ROOT:
+            chain.append(before)
+            before = int(self.parent[before])
+        return chain[::-1]
+
+    def path_to(self, object_id: int) -> RootPath | None:
+        """The shortest path from the best root to an object, or None when there is none.
+
+        Of parallel references the best-named one is taken (`EDGE_PREFERENCE`).
+
+        Cost: proportional to the path and the references of the objects on it.
+        """
+        chain = self.chain(object_id)
+        return self.path_along(chain) if chain else None
+
+    def root_rows(self, object_id: int) -> list[int]:
+        """Rows of the roots that hold an object and count here, the best explanation first."""
+        return self._graph.roots.rows_of(object_id, self.exclusions.root_kinds)
+
+    def path_along(self, chain: Sequence[int]) -> RootPath:
+        """The path through given objects, each of which refers to the next.
+
+        Args:
+            chain: object ids, a root's target first.
+        """
+        objects = np.asarray(chain, np.uint32)
+        edges = best_edges(self._graph, objects[:-1], objects[1:], self.skip)
+        steps = map(PathStep, chain, [None, *edges])
+        return RootPath(self.root_rows(chain[0])[0], tuple(steps))
+
+    def merge(self, object_ids: Sequence[int] | U32) -> MergedPaths:
+        """The paths to many objects laid over one another.
+
+        Args:
+            object_ids: members of the set; those no path reaches are left out.
+
+        Cost: one pass up the search tree for any number of members, 0.1 s for 10 million objects.
+        """
+        members = np.unique(np.asarray(object_ids, np.uint32))
+        members = members[self.parent[members] != UNREACHABLE]
+        counts = np.zeros(len(self.parent), np.uint64)
+        counts[members] = 1
+        sizes = np.zeros(len(self.parent), np.uint64)
+        sizes[members] = self._graph.shallow_sizes[members]
+        for values in (counts, sizes):
+            graph_kernels.sum_to_parents(self.order, self.parent, values)
+        return MergedPaths(self.parent, counts, sizes)
+
+
+class MergedPaths:
+    """A tree of paths from the roots with, at each object, what lies behind it.
+
+    Args:
+        parent: uint32[n], of the search.
+        counts: uint64[n], members of the set reached through the object, itself included.
+        sizes: uint64[n], their shallow sizes, bytes.
+    """
+
+    def __init__(self, parent: U32, counts: U64, sizes: U64) -> None:
+        """Sort the objects of the tree by their parent."""
+        self.counts = counts
+        self.sizes = sizes
+        objects = np.flatnonzero(counts).astype(np.uint32)
+        by_size = np.lexsort((objects, ~sizes[objects], ~counts[objects], parent[objects]))
+        self._objects = objects[by_size]
+        self._parents = parent[self._objects]
+
+    @property
+    def member_count(self) -> int:
+        """Members of the set that a path reaches."""
+        return int(self.counts[self.children(VIRTUAL_ROOT)].sum())
+
+    @property
+    def total_size(self) -> int:
+        """Shallow size of the reached members, bytes."""
+        return int(self.sizes[self.children(VIRTUAL_ROOT)].sum())
+
+    def children(self, object_id: int) -> U32:
+        """Next objects on the paths, the one that leads to most members first.
+
+        Args:
+            object_id: an object id, or VIRTUAL_ROOT for the targets of the roots.
+        """
+        begin, end = np.searchsorted(self._parents, np.array([object_id, object_id + 1], np.uint64))
+        return self._objects[begin:end]
+
+
+def search_paths(
+    graph: SnapshotColumns, exclusions: PathExclusions = NOTHING_EXCLUDED
+) -> RootPaths:
+    """Search the shortest paths to all objects.
+
+    Args:
+        graph: the columns of the snapshot.
+        exclusions: kinds of roots and references not to use.
+
+    Cost: 0.4-0.9 s for 10 million objects and 30 million references.
+    """
+    parent, distance, order = graph_kernels.breadth_first(
+        graph.offsets,
+        graph.targets,
+        graph.roots.groups(exclusions.root_kinds),
+        exclusions.skip_mask(graph),
+    )
+    return RootPaths(graph, parent, distance, order, exclusions)
