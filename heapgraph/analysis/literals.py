@@ -1,0 +1,104 @@
+"""Values as Python source, as far as the snapshot holds them: dict keys, mostly."""
+
+from __future__ import annotations
+
+import ast
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapgraph.model import EdgeKind
+
+if TYPE_CHECKING:
+    from heapgraph.graph.heap_graph import HeapGraph
+
+_PREVIEW_CHARACTERS = 80
+"""The walker keeps this many characters of a text, and marks what it cut with one more."""
+
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
+"""Stands in a preview for what cannot be written in UTF-8, such as a lone surrogate."""
+
+_MAX_TUPLE_ITEMS = 8
+_MAX_NESTING = 4
+_CONSTANTS = {"NoneType": "None", "ellipsis": "..."}
+_NUMBERS = frozenset({"int", "float", "bool", "complex"})
+
+
+def literal(graph: HeapGraph, object_id: int, nesting: int = 0) -> str | None:
+    """The object's value as Python source that evaluates to an equal value, or None.
+
+    str, bytes, numbers, bool, None, Ellipsis and tuples of these. None (the result) where the value
+    was not kept whole: cut short, redacted, a subclass, or of another type.
+    """
+    type_name = graph.type_name(object_id)
+    if type_name in _CONSTANTS:
+        return _CONSTANTS[type_name]
+    if type_name == "tuple":
+        return _tuple_literal(graph, object_id, nesting)
+    if type_name == "str":
+        text = text_of(graph, object_id)
+        return None if text is None else repr(text)
+    if type_name == "bytes" or type_name in _NUMBERS:
+        return _evaluable(graph.preview(object_id))
+    return None
+
+
+def literal_value(text: str) -> object:
+    """The value of source that `literal` wrote.
+
+    Raises:
+        ValueError: the text is no literal.
+    """
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, TypeError, MemoryError, RecursionError) as failure:
+        raise ValueError(text) from failure
+
+
+def text_of(graph: HeapGraph, object_id: int) -> str | None:
+    """The whole text of a str object, or None if it is not one or was not kept whole."""
+    preview = graph.preview(object_id) if graph.type_name(object_id) == "str" else None
+    if preview is None or len(preview) > _PREVIEW_CHARACTERS or _REPLACED in preview:
+        return None
+    return preview
+
+
+def describe_value(graph: HeapGraph, object_id: int) -> str:
+    """A value for people: its literal, else its type with as much of the value as is known."""
+    exact = literal(graph, object_id)
+    if exact is not None:
+        return exact
+    type_name = graph.type_name(object_id)
+    preview = graph.preview(object_id)
+    if preview is None:
+        return type_name
+    if preview.startswith("<") and preview.endswith(">"):
+        return preview[1:-1]
+    return f"{type_name} {preview!r}" if type_name == "str" else f"{type_name} {preview}"
+
+
+def _evaluable(preview: str | None) -> str | None:
+    """Source of the value that a preview shows; None for inf, nan, and what was cut."""
+    if preview is None:
+        return None
+    try:
+        value = literal_value(preview)
+    except ValueError:
+        return None
+    return None if isinstance(value, float) and math.isinf(value) else repr(value)
+
+
+def _tuple_literal(graph: HeapGraph, object_id: int, nesting: int) -> str | None:
+    """A tuple of literals as source; None if too long, too deep, or an item is no literal."""
+    begin, end = int(graph.offsets[object_id]), int(graph.offsets[object_id + 1])
+    items = np.flatnonzero(graph.edge_kinds[begin:end] == EdgeKind.INDEX) + begin
+    if len(items) > _MAX_TUPLE_ITEMS or nesting >= _MAX_NESTING:
+        return None
+    parts: list[str] = []
+    for edge in items[np.argsort(graph.labels[items])]:
+        part = literal(graph, int(graph.targets[edge]), nesting + 1)
+        if part is None:
+            return None
+        parts.append(part)
+    return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"

@@ -1,0 +1,130 @@
+"""How an expression begins: the name of the root that keeps the first object alive."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from heapgraph.analysis.literals import describe_value
+from heapgraph.analysis.segments import is_attribute_name
+from heapgraph.model import NO_ROW, ROOT_KIND_NAMES, RootKind
+from heapgraph.units import format_count
+
+if TYPE_CHECKING:
+    from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.graph.roots import Root
+
+_SUB_INTERPRETER = re.compile(r"(?P<name>.*) \(interpreter (?P<number>\d+)\)")
+"""A root's name in an interpreter other than the main one."""
+
+_DICT_TYPES = frozenset({"dict", "collections.OrderedDict", "collections.defaultdict"})
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The beginning of an expression.
+
+    Attributes:
+        prefix: what is not Python, e.g. `<thread 'worker-3' in handle() at app.py:88>`.
+        head: the Python name behind it, e.g. `rows`; may be empty.
+        is_namespace: the first object is the dict whose entries are the names of `head`.
+    """
+
+    prefix: str
+    head: str
+    is_namespace: bool = False
+
+
+class RootNames:
+    """The roots of a graph as the beginnings of expressions, findable by module name."""
+
+    def __init__(self, graph: HeapGraph) -> None:
+        """Index nothing yet."""
+        self._graph = graph
+        self._roots = graph.roots
+
+    @cached_property
+    def modules(self) -> dict[str, list[int]]:
+        """Objects that go by a module's name; more than one is a damaged module table."""
+        found: dict[str, list[int]] = {}
+        for kind in (RootKind.MODULE, RootKind.BUILTINS):
+            for row in np.flatnonzero(self._roots.kinds == kind):
+                root = self._roots.row(int(row))
+                known = found.setdefault(_module_name(root), [])
+                if root.target not in known and (kind is RootKind.MODULE or not known):
+                    known.append(root.target)
+        return found
+
+    @cached_property
+    def namespaces(self) -> frozenset[int]:
+        """Dicts that stand for a module themselves, because the root is the dict."""
+        targets = (target for targets in self.modules.values() for target in targets)
+        return frozenset(t for t in targets if self._graph.type_name(t) in _DICT_TYPES)
+
+    def opening(self, row: int) -> Opening:
+        """How expressions begin that start at this root."""
+        root = self._roots.row(row)
+        if root.kind in (RootKind.MODULE, RootKind.BUILTINS):
+            return self._module_opening(root)
+        if root.kind is RootKind.FRAME:
+            return self._frame_opening(root)
+        if root.kind is RootKind.C_HELD:
+            noun = "reference" if root.count == 1 else "references"
+            short = self._graph.type_name(root.target).rpartition(".")[2]
+            return Opening(f"<held by C code, {format_count(root.count)} {noun}>", short)
+        if root.kind is RootKind.INTERPRETER:
+            return Opening(f"<interpreter {root.name}>", "")
+        if root.kind is RootKind.THREAD:
+            return Opening(f"<thread state {root.name}>", "")
+        what = root.name or describe_value(self._graph, root.target)
+        return Opening(f"<{ROOT_KIND_NAMES[root.kind].replace('-', ' ')} {what}>", "")
+
+    def _module_opening(self, root: Root) -> Opening:
+        """A module by its name in sys.modules, or by its number where two go by that name."""
+        name = _module_name(root)
+        is_namespace = self._graph.type_name(root.target) in _DICT_TYPES
+        if self.modules[name] != [root.target]:
+            return Opening(f"<module {name} @{root.target}>", "", is_namespace)
+        prefix = ""
+        if match := _SUB_INTERPRETER.fullmatch(name):
+            name, prefix = match["name"], f"<interpreter {match['number']}>"
+        if all(is_attribute_name(part) for part in name.split(".")):
+            return Opening(prefix, name, is_namespace)
+        return Opening(prefix, f"sys.modules[{name!r}]", is_namespace)
+
+    def _frame_opening(self, root: Root) -> Opening:
+        """A local variable with the thread, the function and the line that hold it."""
+        name = root.name
+        head = name if is_attribute_name(name) or name.startswith("<") else f"<{name}>"
+        if root.frame == NO_ROW:
+            return Opening("<frame>", head)
+        return Opening(f"<{self.frame_text(root.frame)}>", head)
+
+    def frame_text(self, frame_row: int) -> str:
+        """A frame in one line: `thread 'worker-3' in handle() at app.py:88`."""
+        frame = self._graph.frames[frame_row]
+        thread = self._graph.threads[frame.thread]
+        who = repr(thread.name) if thread.name else str(thread.native_id or thread.thread_id)
+        return (
+            f"thread {who} in {frame.function}() at {posixpath.basename(frame.file)}:{frame.line}"
+        )
+
+
+def _module_name(root: Root) -> str:
+    return root.name if root.kind is RootKind.MODULE else "builtins"
+
+
+_KNOWN: WeakKeyDictionary[HeapGraph, RootNames] = WeakKeyDictionary()
+
+
+def root_names(graph: HeapGraph) -> RootNames:
+    """The names of a graph's roots, indexed once per graph."""
+    if graph not in _KNOWN:
+        _KNOWN[graph] = RootNames(graph)
+    return _KNOWN[graph]

@@ -1,0 +1,126 @@
+"""One reference as a piece of Python (`.history`, `['user:42']`, `[3]`), and the piece's inverse.
+
+Writing a path and reading it back share this module, so that both know the same rules.
+"""
+
+from __future__ import annotations
+
+from keyword import iskeyword
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapgraph.analysis.literals import describe_value, literal, text_of
+from heapgraph.model import EDGE_KIND_NAMES, NO_LABEL, EdgeKind
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.graph.references import Reference
+
+_PYTHON_NAMES = {
+    ("generator", "f_code"): "gi_code",
+    ("coroutine", "f_code"): "cr_code",
+    ("async_generator", "f_code"): "ag_code",
+}
+"""Fields, by type and name, whose Python attribute has another name."""
+
+_C_ONLY_NAMES = frozenset(
+    {"f_func", "frame_obj", "exc_type", "exc_value", "exc_traceback", "mbuf", "nextlink"}
+)
+_C_ONLY_PREFIXES = ("tp_", "ht_", "md_", "ob_", "lc_")
+"""Fields so named have no Python attribute."""
+
+_C_ONLY_SOURCES = frozenset({"functools._lru_cache_wrapper", "itertools._tee_dataobject"})
+"""Types that show nothing of what they hold to Python."""
+
+
+_FIXED_LABELS = {EdgeKind.TYPE: "__class__", EdgeKind.DICT: "__dict__"}
+
+FLAT_TYPE = "numpy.ndarray"
+"""Its positions count through all dimensions, as those of its `.flat` do."""
+
+
+def edges_of(graph: HeapGraph, source: int, *kinds: EdgeKind) -> NDArray[np.int64]:
+    """Numbers of the references of an object, in stored order; only of these kinds if any given."""
+    begin, end = int(graph.offsets[source]), int(graph.offsets[source + 1])
+    if not kinds:
+        return np.arange(begin, end)
+    return np.flatnonzero(np.isin(graph.edge_kinds[begin:end], kinds)) + begin
+
+
+def is_attribute_name(name: str | None) -> bool:
+    """Whether `.name` is valid Python."""
+    return name is not None and name.isidentifier() and not iskeyword(name)
+
+
+def label_text(graph: HeapGraph, reference: Reference) -> str | None:
+    """What a reference is called, for people: an attribute, a key as Python source, a position."""
+    if reference.kind in _FIXED_LABELS:
+        return _FIXED_LABELS[reference.kind]
+    if reference.kind in (EdgeKind.KEY, EdgeKind.MEMBER):
+        return describe_value(graph, reference.target)
+    return None if reference.label == NO_LABEL else _label_meaning(graph, reference)
+
+
+def _label_meaning(graph: HeapGraph, reference: Reference) -> str:
+    """What a label number stands for; see `EdgeKind`."""
+    if reference.kind in (EdgeKind.ATTRIBUTE, EdgeKind.LOCAL):
+        return text_of(graph, reference.label) or describe_value(graph, reference.label)
+    if reference.kind is EdgeKind.VALUE:
+        return describe_value(graph, reference.label)
+    if reference.kind in (EdgeKind.SLOT, EdgeKind.FIELD, EdgeKind.WEAK):
+        name = graph.name(reference.label)
+        return _PYTHON_NAMES.get((graph.type_name(reference.source), name), name)
+    return f"+{reference.label}" if reference.kind is EdgeKind.UNNAMED else str(reference.label)
+
+
+def is_namespace(reference: Reference) -> bool:
+    """Whether the reference leads from an instance, a module or a class to its own dict."""
+    return reference.kind is EdgeKind.DICT
+
+
+def segment(graph: HeapGraph, reference: Reference) -> str:
+    """The reference as text to put behind the expression of its source.
+
+    Python where it is true in Python, `<...>` otherwise. Namespaces, types and local variables are
+    the caller's business: they change more than the end of the expression.
+    """
+    if reference.kind is EdgeKind.VALUE:
+        key = literal(graph, reference.label)
+        return f"[{key}]" if key is not None else f"[<{describe_value(graph, reference.label)}>]"
+    name = label_text(graph, reference)
+    kind = EDGE_KIND_NAMES[reference.kind]
+    hidden = f"<{kind}>" if name is None else f"<{kind} {name}>"
+    source_type = graph.type_name(reference.source)
+    if source_type in _C_ONLY_SOURCES:
+        return hidden
+    if reference.kind is EdgeKind.INDEX:
+        return f".flat[{name}]" if source_type == FLAT_TYPE else f"[{name}]"
+    if (
+        reference.kind in (EdgeKind.ATTRIBUTE, EdgeKind.SLOT, EdgeKind.FIELD)
+        and name is not None
+        and is_attribute_name(name)
+        and name not in _C_ONLY_NAMES
+        and not name.startswith(_C_ONLY_PREFIXES)
+        and direct_attribute_targets(graph, reference.source, name) == {reference.target}
+    ):
+        return f".{name}"
+    return hidden
+
+
+def direct_attribute_targets(graph: HeapGraph, source: int, name: str) -> set[int]:
+    """What `.name` of an object means by its own layout: inline attributes, slots, fields."""
+    found: set[int] = set()
+    for edge in edges_of(graph, source, EdgeKind.ATTRIBUTE, EdgeKind.SLOT, EdgeKind.FIELD):
+        reference = graph.reference(int(edge))
+        if label_text(graph, reference) == name and not is_namespace(reference):
+            found.add(reference.target)
+    return found
+
+
+def namespace_of(graph: HeapGraph, source: int) -> int | None:
+    """The `__dict__` of an instance, a module or a class, or None."""
+    edges = edges_of(graph, source, EdgeKind.DICT)
+    return int(graph.targets[edges[0]]) if len(edges) else None

@@ -1,0 +1,67 @@
+"""Generators, coroutines, tasks and frames: functions that stand still, with their variables."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import TYPE_CHECKING
+
+from heapgraph.analysis.literals import text_of
+from heapgraph.analysis.segments import edges_of, label_text
+from heapgraph.model import EdgeKind
+
+if TYPE_CHECKING:
+    from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.graph.references import Reference
+
+_TYPES = frozenset({"generator", "coroutine", "async_generator", "frame"})
+_TASK_TYPES = frozenset({"_asyncio.Task", "asyncio.tasks.Task"})
+_TASK_NAME_FIELDS = ("task_name", "_name")
+_CODE_FIELDS = ("f_code", "gi_code", "cr_code", "ag_code")
+_PLACE = re.compile(r"(?P<function>.*?) \((?P<file>.*):(?P<line>\d+)\)")
+"""How the preview of a code object reads: name, file, first line."""
+
+
+def is_suspended(graph: HeapGraph, object_id: int) -> bool:
+    """Whether the object's local variables are those of a function."""
+    return graph.type_name(object_id) in _TYPES
+
+
+def describe_suspended(graph: HeapGraph, object_id: int, referrer: Reference | None) -> str:
+    """One line: `task 'poll' in fetch() at client.py:41`, `generator rows() at db.py:9`.
+
+    Args:
+        graph: the snapshot.
+        object_id: a generator, a coroutine, an async generator or a frame.
+        referrer: the reference the path came by; a task's gives the task's name.
+    """
+    what = graph.type_name(object_id).replace("_", " ")
+    where = _place(graph, object_id)
+    if referrer is None or graph.type_name(referrer.source) not in _TASK_TYPES:
+        return f"{what} {where}"
+    name = _task_name(graph, referrer.source)
+    return f"task in {where}" if name is None else f"task {name!r} in {where}"
+
+
+def _place(graph: HeapGraph, object_id: int) -> str:
+    """Function and place, as the code object's preview tells them."""
+    for edge in edges_of(graph, object_id, EdgeKind.FIELD):
+        reference = graph.reference(int(edge))
+        if label_text(graph, reference) in _CODE_FIELDS:
+            preview = graph.preview(reference.target) or ""
+            if match := _PLACE.fullmatch(preview):
+                file = posixpath.basename(match["file"])
+                return f"{match['function']}() at {file}:{match['line']}"
+            return f"{preview or '?'}()"
+    return "?"
+
+
+def _task_name(graph: HeapGraph, task: int) -> str | None:
+    """The name of an asyncio task; None where it is made only when somebody asks."""
+    for edge in edges_of(graph, task):
+        reference = graph.reference(int(edge))
+        if reference.kind is not EdgeKind.TYPE and (
+            label_text(graph, reference) in _TASK_NAME_FIELDS
+        ):
+            return text_of(graph, reference.target)
+    return None

@@ -1,0 +1,49 @@
+"""A failure as three short parts on stderr: what failed, the likely cause, what to type next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PART_NAMES = ("error", "cause", "next")
+
+
+def print_error(parts: Sequence[str]) -> None:
+    """Print the parts of an error to stderr, one a line, each with its name in front.
+
+    Args:
+        parts: what failed, the cause, what to do next; at most three, fewer are fine.
+    """
+    for name, part in zip(_PART_NAMES, parts, strict=False):
+        label = click.style(f"{name}:".ljust(7), bold=True, fg="red" if name == "error" else None)
+        click.echo(label + part, err=True)
+
+
+def explain_usage(failure: click.ClickException) -> list[str]:
+    """The parts of a command line that click refused."""
+    context = getattr(failure, "ctx", None)
+    if context is None:
+        return [failure.format_message(), "the command line is not understood", "heapgraph --help"]
+    usage = context.command.get_usage(context).removeprefix("Usage: ")
+    return [failure.format_message(), f"expected: {usage}", f"{context.command_path} --help"]
+
+
+def explain_defect(failure: Exception) -> list[str]:
+    """The parts of an exception nobody foresaw."""
+    if isinstance(failure, MemoryError):
+        return [
+            "not enough memory for this analysis",
+            "a snapshot needs about 120 bytes per object while it is analysed",
+            "copy the file to a machine with more memory; the target is not needed any more",
+        ]
+    if isinstance(failure, OSError):
+        return [str(failure), "the system refused it", "check the path and its permissions"]
+    return [
+        f"{type(failure).__name__}: {failure}",
+        "a defect in heapgraph, not in your input",
+        "repeat it with HEAPGRAPH_DEBUG=1 and report the traceback",
+    ]

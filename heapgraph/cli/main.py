@@ -1,0 +1,111 @@
+"""The program `heapgraph`: finds the command, runs it, explains every failure in three parts."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from heapgraph import __version__
+from heapgraph.cli.failure import explain_defect, explain_usage, print_error
+from heapgraph.errors import HeapgraphError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = (
+    "dump",
+    "summary",
+    "histogram",
+    "dominators",
+    "path",
+    "show",
+    "svg",
+    "verify",
+)
+"""The commands, in the order of a first look at a heap; each is a module of heapgraph.cli."""
+
+DEBUG_VARIABLE = "HEAPGRAPH_DEBUG"
+"""Environment variable: set to 1, a failure keeps its Python traceback."""
+
+EXIT_INTERRUPTED = 130
+"""What shells report for a program ended by Ctrl-C (128 + SIGINT)."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are asked for, so `--help` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands, in their documented order."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command module and return its `command`; None for an unknown name."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"heapgraph.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="heapgraph")
+def program() -> None:
+    """Who holds the memory of a Python process, and by which references.
+
+    Take a snapshot of a running process with `heapgraph dump PID`, then ask it questions. OBJECT is
+    @ID, an ADDRESS (0x...), or an expression such as app.CACHE['user:42'].history[0].
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program and exit with its code; never a traceback, unless HEAPGRAPH_DEBUG=1.
+
+    Args:
+        arguments: command line without the program's name; None for the process's own.
+
+    Raises:
+        SystemExit: always. 0 fine, 1 a gate or an analysis failed, 2 usage, 3 the target cannot be
+            dumped, 4 the snapshot cannot be read, 130 interrupted.
+    """
+    sys.exit(run_program(arguments))
+
+
+def run_program(arguments: Sequence[str] | None) -> int:
+    """Run one command line and return its exit code; see `main`."""
+    try:
+        code = program.main(args=arguments, prog_name="heapgraph", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough. Python flushes stdout once more at exit: give it
+        # a descriptor where that cannot fail.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (KeyboardInterrupt, click.Abort):
+        print_error(["interrupted"])
+        return EXIT_INTERRUPTED
+    except Exception as failure:
+        if os.environ.get(DEBUG_VARIABLE) == "1":
+            raise
+        return _report(failure)
+    return code if isinstance(code, int) else 0
+
+
+def _report(failure: Exception) -> int:
+    """Explain a failure on stderr and return the exit code it stands for."""
+    if isinstance(failure, HeapgraphError):
+        print_error(failure.parts())
+        return failure.exit_code
+    if isinstance(failure, click.ClickException):
+        print_error(explain_usage(failure))
+        return 2
+    print_error(explain_defect(failure))
+    return 1
