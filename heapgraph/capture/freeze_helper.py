@@ -1,0 +1,135 @@
+"""Orders to the compiled helper that stops the target (native/freeze/main.c has the protocol)."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from heapgraph.errors import CaptureInterrupted, HeapgraphError
+from heapgraph.native.library import LIBRARY_FOLDER
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+HELPER = LIBRARY_FOLDER / "heapgraph_freeze"
+"""The helper program; a separate process because ptrace belongs to one thread."""
+
+
+@dataclass(eq=False)
+class HelperFailure(Exception):  # noqa: N818 - what went wrong in the helper, before it is explained
+    """An order that the helper could not carry out; the target goes on as before.
+
+    Attributes:
+        code: "seize", "inject", "clone", "busy", "gone", "threads" or "usage".
+        error_number: the errno of the system call that failed.
+        text: a few words for a log.
+    """
+
+    code: str
+    error_number: int
+    text: str
+
+
+class HelperEnded(Exception):  # noqa: N818
+    """The helper is gone: somebody killed it. What it held has been let go by the kernel."""
+
+
+class FreezeHelper:
+    """The helper process; leaving the context ends it, and with it everything it holds.
+
+    It sees the end of its input even when this process is killed, so the target never stays
+    stopped because the Python side failed.
+    """
+
+    def __init__(self) -> None:
+        """Start it.
+
+        Raises:
+            HeapgraphError: the compiled helper is missing or does not run here.
+        """
+        try:
+            self._process = subprocess.Popen(
+                [str(HELPER)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+                # Away from the terminal: Ctrl-C and Ctrl-Z are for the Python side only.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise HeapgraphError(
+                f"the freeze helper {HELPER} cannot be started: {error.strerror}",
+                "heapgraph was installed without its compiled part, or for another processor",
+                "reinstall it: pip install --force-reinstall heapgraph",
+            ) from error
+
+    @property
+    def pid(self) -> int:
+        """Process id of the helper."""
+        return self._process.pid
+
+    def freeze(self, pid: int, instruction: int, *, has_seccomp: bool) -> tuple[int, float]:
+        """Make the target clone itself.
+
+        Args:
+            pid: the target.
+            instruction: address of a system call instruction in it.
+            has_seccomp: it has a seccomp filter, to be suspended for the one call.
+
+        Returns:
+            The pid of the clone, and the seconds for which a thread of the target stood.
+        """
+        child, pause_ns = self._order(f"freeze {pid} {instruction:x} {has_seccomp:d}", "frozen")
+        return int(child), int(pause_ns) / 1e9
+
+    def pause(self, pid: int, limit_s: float) -> None:
+        """Stop every thread of the target, for `limit_s` at most (0: no limit)."""
+        self._order(f"pause {pid} {limit_s * 1e9:.0f}", "paused")
+
+    def release(self) -> tuple[float, str]:
+        """Let go of whatever is held.
+
+        Returns:
+            Seconds for which the target stood (for a clone: for the release alone), and "clean",
+            "zombie" (the clone's entry stays until the target ends) or "expired" (the limit of a
+            pause came first).
+        """
+        pause_ns, state = self._order("release", "released")
+        return int(pause_ns) / 1e9, state
+
+    def _order(self, order: str, expected: str) -> list[str]:
+        assert self._process.stdin is not None  # noqa: S101 - Popen was given two pipes
+        assert self._process.stdout is not None  # noqa: S101
+        try:
+            self._process.stdin.write(f"{order}\n".encode())
+        except BrokenPipeError as error:
+            raise HelperEnded from error
+        answer = b""
+        while not answer.endswith(b"\n"):
+            part = self._process.stdout.read(1024)
+            if not part:
+                raise HelperEnded
+            answer += part
+        word, *values = answer.decode().split()
+        if word == "error":
+            raise HelperFailure(values[0], int(values[1]), " ".join(values[2:]))
+        if word != expected:
+            raise CaptureInterrupted(f"the freeze helper answered {word!r} to {order!r}")
+        return values
+
+    def __enter__(self) -> Self:
+        """Return the helper itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close its input and wait: when this returns, the target runs as before."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._process.wait()

@@ -1,0 +1,169 @@
+"""May this process trace the target? If not, why not, in words that lead on.
+
+The kernel answers every refusal with EPERM; the reason is read from `/proc`, never guessed from
+the text of a message.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from heapgraph.errors import (
+    NotAPythonProcess,
+    TargetAlreadyTraced,
+    TargetError,
+    TargetNotFound,
+    TargetPermissionDenied,
+)
+
+_PTRACE_CAPABILITY = 19  # CAP_SYS_PTRACE, linux/capability.h
+_YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
+_YAMA_RESTRICTED, _YAMA_ADMIN, _YAMA_NONE = 1, 2, 3  # Documentation/admin-guide/LSM/Yama.rst
+
+
+def read_status(pid: int) -> dict[str, str]:
+    """The fields of `/proc/PID/status`, as text.
+
+    Raises:
+        TargetNotFound: there is no such process.
+    """
+    try:
+        text = Path(f"/proc/{pid}/status").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise TargetNotFound(
+            f"no process with pid {pid}",
+            "it has ended, or it runs in another pid namespace (container)",
+            "list the Python processes here: pgrep -a python",
+        ) from error
+    return {
+        name: value.strip() for name, _, value in (line.partition(":") for line in text.split("\n"))
+    }
+
+
+def check_target(pid: int) -> dict[str, str]:
+    """Refuse what can be refused before anything is done to the process.
+
+    Args:
+        pid: the process to look at.
+
+    Returns:
+        Its status, as `read_status`.
+
+    Raises:
+        TargetNotFound: no such process, a thread's id, or a process that has ended.
+        TargetAlreadyTraced: a debugger holds it.
+        NotAPythonProcess: it is a kernel thread.
+        TargetError: it is this process itself.
+    """
+    status = read_status(pid)
+    if pid == os.getpid():
+        raise TargetError(
+            f"pid {pid} is heapgraph itself",
+            "a process cannot stop itself and look at itself at the same time",
+            f"run it from another process: heapgraph dump {pid}",
+        )
+    if status.get("Tgid") != str(pid):
+        raise TargetNotFound(
+            f"{pid} is not a process but a thread of process {status.get('Tgid')}",
+            "tools that list threads show thread ids",
+            f"heapgraph dump {status.get('Tgid')}",
+        )
+    if status.get("State", "").startswith(("Z", "X")):
+        raise TargetNotFound(
+            f"process {pid} has ended and is a zombie",
+            f"its parent, process {status.get('PPid')}, has not waited for it yet",
+            "it has no memory left to look at; choose a running process",
+        )
+    _check_not_traced(pid, status)
+    if "VmSize" not in status:
+        raise NotAPythonProcess(
+            f"process {pid} ({status.get('Name')}) has no memory of its own",
+            "it is a kernel thread",
+            "list the Python processes here: pgrep -a python",
+        )
+    return status
+
+
+def explain_refusal(pid: int, error_number: int) -> TargetError:
+    """Why the kernel did not let this process trace `pid`.
+
+    Args:
+        pid: the target.
+        error_number: the errno of the refused ptrace call or of opening `/proc/PID/mem`.
+
+    Returns:
+        The error to raise: TargetAlreadyTraced, TargetNotFound or TargetPermissionDenied.
+    """
+    try:
+        status = check_target(pid)
+    except TargetError as found:
+        return found
+    if error_number == errno.ESRCH:
+        return TargetNotFound(f"process {pid} ended before it could be stopped")
+    what = f"the kernel refuses to trace process {pid} ({status.get('Name')})"
+    return TargetPermissionDenied(what, *_cause_and_hint(pid, status))
+
+
+def _check_not_traced(pid: int, status: dict[str, str]) -> None:
+    tracer = status.get("TracerPid", "0")
+    if tracer == "0":
+        return
+    try:
+        name = Path(f"/proc/{tracer}/comm").read_text().strip()
+    except OSError:
+        name = "ended meanwhile"
+    raise TargetAlreadyTraced(
+        f"process {pid} is already traced by process {tracer} ({name})",
+        "a process can have one tracer only: a debugger, strace, or another heapgraph",
+        "let it detach, then try again",
+    )
+
+
+def _cause_and_hint(pid: int, status: dict[str, str]) -> tuple[str, str]:
+    user, owner = os.geteuid(), status.get("Uid", "?").split()[0]
+    scope = _yama_scope()
+    if scope >= _YAMA_NONE:
+        return (
+            f"tracing is switched off until the next boot (kernel.yama.ptrace_scope = {scope})",
+            "dump a core file instead, or boot with a lower kernel.yama.ptrace_scope",
+        )
+    if _has_ptrace_capability():
+        return (
+            "a security module (SELinux, AppArmor) or a user namespace forbids it",
+            "look at the kernel log: dmesg | tail",
+        )
+    if user == 0:
+        return (
+            "this is root without the capability CAP_SYS_PTRACE, as in most containers",
+            "start the container with --cap-add=SYS_PTRACE, or run heapgraph on the host",
+        )
+    if owner != str(user):
+        return (
+            f"the process belongs to user {owner}, heapgraph runs as user {user}",
+            f"sudo heapgraph dump {pid}",
+        )
+    if scope >= _YAMA_RESTRICTED:
+        return (
+            f"only root may trace processes here (kernel.yama.ptrace_scope = {scope})"
+            if scope == _YAMA_ADMIN
+            else f"a process may trace its own children only (kernel.yama.ptrace_scope = {scope})",
+            f"sudo heapgraph dump {pid}",
+        )
+    return (
+        "the process protects its memory: it changed its user, or is marked not dumpable",
+        f"sudo heapgraph dump {pid}",
+    )
+
+
+def _yama_scope() -> int:
+    try:
+        return int(_YAMA.read_text())
+    except (OSError, ValueError):
+        return 0  # a kernel without Yama has no such limit
+
+
+def _has_ptrace_capability() -> bool:
+    effective = int(read_status(os.getpid()).get("CapEff", "0"), 16)
+    return bool(effective >> _PTRACE_CAPABILITY & 1)
