@@ -1,0 +1,258 @@
+"""Which code reads which builtin type, and what its fields are called: data for the walker.
+
+A rule holds for the type with that tp_name and for everything derived from it, unless a nearer
+ancestor has a rule of its own. Words that a C subclass adds behind the ruled part, and C types
+without any rule, are scanned: every aligned word that is an object counts as a reference.
+
+Offsets are names of layout fields, or numbers where the struct is the same in every version from
+3.8 to 3.15 (the CPython source file is named). A field that a version lacks is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from heapgraph.model import EdgeFlags, EdgeKind
+
+class Handler(IntEnum):
+    """The walker's readers, by number (enum Handler of native/walker/type_table.hpp)."""
+
+    PLAIN = 0
+    ITEMS = 1  # variable-size objects whose items are references
+    INT = 2
+    STR = 3
+    BYTES = 4
+    LIST = 5
+    TUPLE = 6
+    DICT = 7
+    SET = 8
+    TYPE = 9
+    MODULE = 10
+    CODE = 11
+    FRAME = 12
+    GENERATOR = 13
+    DEQUE = 14
+    ORDERED_DICT = 15
+    LRU_CACHE = 16
+    TEE = 17
+    MEMORYVIEW = 18
+    WEAKREF = 19
+    NDARRAY = 20
+    BYTEARRAY = 21
+    FLOAT = 22
+    ARRAY = 23
+
+
+@dataclass(frozen=True)
+class Field:
+    """One word of a C struct that owns a reference.
+
+    Attributes:
+        where: layout field, or byte offset from the start of the object.
+        name: what a person calls it; the attribute's name where Python has one.
+        flags: what the collector and the reference count know of it.
+    """
+
+    where: str | int
+    name: str
+    flags: EdgeFlags = EdgeFlags.GC_VISIBLE | EdgeFlags.COUNTED
+    kind: EdgeKind = EdgeKind.FIELD
+
+
+@dataclass(frozen=True)
+class TypeRule:
+    """How the builtin part of a type's instances is read.
+
+    Attributes:
+        handler: the code that reads it.
+        fields: the words that it has at fixed places.
+        scan_from: byte offset from which on words are scanned as well; None where all is known.
+    """
+
+    handler: Handler = Handler.PLAIN
+    fields: tuple[Field, ...] = ()
+    scan_from: int | None = None
+
+
+def _owned(*fields: tuple[str | int, str]) -> tuple[Field, ...]:
+    """Fields that the type's traverse function visits."""
+    return tuple(Field(where, name) for where, name in fields)
+
+
+def _hidden(*fields: tuple[str | int, str]) -> tuple[Field, ...]:
+    """Fields that own a reference but are not visited, as no cycle can run through them."""
+    return tuple(Field(where, name, EdgeFlags.COUNTED) for where, name in fields)
+
+
+def _fields(*fields: tuple[str | int, str]) -> TypeRule:
+    return TypeRule(Handler.PLAIN, _owned(*fields))
+
+
+# PyDescr_COMMON (Include/cpython/descrobject.h): only the class is visited.
+_DESCRIPTOR = TypeRule(
+    Handler.PLAIN,
+    _owned(("descr.type", "__objclass__"))
+    + _hidden(("descr.name", "__name__"), ("descr.qualname", "__qualname__")),
+)
+
+_GENERATOR_FIELDS = _owned(
+    ("gen.frame", "gi_frame"),
+    ("gen.code", "gi_code"),
+    ("gen.name", "__name__"),
+    ("gen.qualname", "__qualname__"),
+)
+
+_CODE_FIELDS = _hidden(
+    ("code.consts", "co_consts"),
+    ("code.names", "co_names"),
+    ("code.filename", "co_filename"),
+    ("code.name", "co_name"),
+    ("code.qualname", "co_qualname"),
+    ("code.code", "co_code"),
+    ("code.lnotab", "co_lnotab"),
+    ("code.linetable", "co_linetable"),
+    ("code.exceptiontable", "co_exceptiontable"),
+    ("code.varnames", "co_varnames"),
+    ("code.freevars", "co_freevars"),
+    ("code.cellvars", "co_cellvars"),
+    ("code.localsplusnames", "co_localsplusnames"),
+    ("code.localspluskinds", "co_localspluskinds"),
+    ("code.zombieframe", "zombieframe"),
+)
+
+_FRAME_FIELDS = _owned(
+    ("frame.back", "f_back"),
+    ("frame.code", "f_code"),
+    ("frame.builtins", "f_builtins"),
+    ("frame.globals", "f_globals"),
+    ("frame.locals", "f_locals"),
+    ("frame.trace", "f_trace"),
+    ("frame.extra_locals", "f_extra_locals"),
+    ("frame.locals_cache", "f_locals_cache"),
+    ("frame.overwritten_fast_locals", "f_overwritten_fast_locals"),
+)
+
+_FUNCTION_FIELDS = _owned(
+    ("func.code", "__code__"),
+    ("func.globals", "__globals__"),
+    ("func.builtins", "__builtins__"),
+    ("func.module", "__module__"),
+    ("func.defaults", "__defaults__"),
+    ("func.kwdefaults", "__kwdefaults__"),
+    ("func.doc", "__doc__"),
+    ("func.name", "__name__"),
+    ("func.qualname", "__qualname__"),
+    ("func.closure", "__closure__"),
+    ("func.annotations", "__annotations__"),
+    ("func.annotate", "__annotate__"),
+    ("func.typeparams", "__type_params__"),
+)
+
+_EXCEPTION_FIELDS = _owned(
+    ("exc.args", "args"),
+    ("exc.notes", "__notes__"),
+    ("exc.traceback", "__traceback__"),
+    ("exc.context", "__context__"),
+    ("exc.cause", "__cause__"),
+)
+
+_ITERATOR = _fields((24, "sequence"))  # seqiterobject and kin: {index, sequence}
+
+TYPE_RULES: dict[str, TypeRule] = {
+    "object": TypeRule(),
+    "NoneType": TypeRule(),
+    "NotImplementedType": TypeRule(),
+    "ellipsis": TypeRule(),
+    "int": TypeRule(Handler.INT),
+    "float": TypeRule(Handler.FLOAT),
+    "complex": TypeRule(),
+    "str": TypeRule(Handler.STR),
+    "bytes": TypeRule(Handler.BYTES),
+    "bytearray": TypeRule(Handler.BYTEARRAY, _hidden(("bytearray.object", "buffer"))),
+    "list": TypeRule(Handler.LIST),
+    "tuple": TypeRule(Handler.TUPLE),
+    "dict": TypeRule(Handler.DICT),
+    "frozendict": TypeRule(Handler.DICT),
+    "set": TypeRule(Handler.SET),
+    "frozenset": TypeRule(Handler.SET),
+    "type": TypeRule(Handler.TYPE),
+    "module": TypeRule(Handler.MODULE, _hidden(("module.name", "md_name"))),
+    "function": TypeRule(Handler.PLAIN, _FUNCTION_FIELDS),
+    "builtin_function_or_method": _fields(("cfunc.self", "__self__"), ("cfunc.module", "__module__")),
+    "method": _fields(("method.func", "__func__"), ("method.self", "__self__")),
+    "cell": _fields(("cell.ref", "cell_contents")),
+    "code": TypeRule(Handler.CODE, _CODE_FIELDS),
+    "frame": TypeRule(Handler.FRAME, _FRAME_FIELDS),
+    "generator": TypeRule(Handler.GENERATOR, _GENERATOR_FIELDS),
+    "coroutine": TypeRule(Handler.GENERATOR, _GENERATOR_FIELDS + _hidden(("coro.origin", "cr_origin"))),
+    "async_generator": TypeRule(
+        Handler.GENERATOR, _GENERATOR_FIELDS + _owned(("agen.finalizer", "ag_finalizer"))
+    ),
+    "BaseException": TypeRule(Handler.PLAIN, _EXCEPTION_FIELDS),
+    "traceback": _fields(("tb.next", "tb_next"), ("tb.frame", "tb_frame")),
+    # Objects/descrobject.c
+    "wrapper_descriptor": _DESCRIPTOR,
+    "method_descriptor": _DESCRIPTOR,
+    "classmethod_descriptor": _DESCRIPTOR,
+    "getset_descriptor": _DESCRIPTOR,
+    "member_descriptor": _DESCRIPTOR,
+    "method-wrapper": _fields((16, "descriptor"), (24, "__self__")),
+    "mappingproxy": _fields((16, "mapping")),
+    # Objects/funcobject.c; their __dict__ is found by tp_dictoffset
+    "classmethod": _fields((16, "__func__")),
+    "staticmethod": _fields((16, "__func__")),
+    # Objects/rangeobject.c, sliceobject.c, typeobject.c
+    "range": TypeRule(
+        Handler.PLAIN, _hidden((16, "start"), (24, "stop"), (32, "step"), (40, "length"))
+    ),
+    "slice": _fields((16, "start"), (24, "stop"), (32, "step")),
+    "super": _fields((16, "__thisclass__"), (24, "__self__"), (32, "__self_class__")),
+    # Objects/enumobject.c, iterobject.c, listobject.c, tupleobject.c, dictobject.c, bltinmodule.c
+    "enumerate": TypeRule(
+        Handler.PLAIN,
+        _owned((24, "iterator"), (32, "result"), (40, "long_index")),
+    ),
+    "reversed": _ITERATOR,
+    "iterator": _ITERATOR,
+    "list_iterator": _ITERATOR,
+    "list_reverseiterator": _ITERATOR,
+    "tuple_iterator": _ITERATOR,
+    "str_iterator": _ITERATOR,
+    "str_ascii_iterator": _ITERATOR,
+    "bytes_iterator": _ITERATOR,
+    "bytearray_iterator": _ITERATOR,
+    "dict_keys": _fields((16, "mapping")),
+    "dict_values": _fields((16, "mapping")),
+    "dict_items": _fields((16, "mapping")),
+    "zip": _fields((24, "iterators"), (32, "result")),
+    "map": _fields((16, "iterators"), (24, "function")),
+    "filter": _fields((16, "function"), (24, "iterator")),
+    "memoryview": TypeRule(Handler.MEMORYVIEW),
+    # Objects/weakrefobject.c; the names changed in 3.12
+    "weakref": TypeRule(Handler.WEAKREF),
+    "weakproxy": TypeRule(Handler.WEAKREF),
+    "weakcallableproxy": TypeRule(Handler.WEAKREF),
+    "weakref.ReferenceType": TypeRule(Handler.WEAKREF),
+    "weakref.ProxyType": TypeRule(Handler.WEAKREF),
+    "weakref.CallableProxyType": TypeRule(Handler.WEAKREF),
+    # Modules/_collectionsmodule.c, _functoolsmodule.c, itertoolsmodule.c, arraymodule.c
+    "collections.deque": TypeRule(Handler.DEQUE),
+    "collections.OrderedDict": TypeRule(Handler.ORDERED_DICT),
+    "functools._lru_cache_wrapper": TypeRule(Handler.LRU_CACHE, scan_from=56),
+    "functools.partial": _fields((16, "func"), (24, "args"), (32, "keywords")),
+    "itertools._tee_dataobject": TypeRule(Handler.TEE),
+    "array.array": TypeRule(Handler.ARRAY),
+    # What a capsule points at is not an object
+    "PyCapsule": TypeRule(),
+    # Modules/_threadmodule.c: holds a borrowed pointer to a dict
+    "_thread._localdummy": TypeRule(),
+    # Python/hamt.c: nodes whose items are references
+    "hamt_bitmap_node": TypeRule(Handler.ITEMS, scan_from=16),
+    "hamt_array_node": TypeRule(Handler.PLAIN, scan_from=16),
+    "hamt_collision_node": TypeRule(Handler.ITEMS, scan_from=16),
+    "numpy.ndarray": TypeRule(
+        Handler.NDARRAY, _hidden(("ndarray.base", "base"), ("ndarray.descr", "dtype"))
+    ),
+}
+"""Rules by tp_name, as CPython writes it (no Python class is ever matched)."""

@@ -1,0 +1,136 @@
+// The plain C face of the walker, called by heapgraph/native/heap_walker.py through ctypes.
+// No exception crosses it: a failed allocation becomes a null or a negative result.
+#include <cstring>
+#include <new>
+
+#include "walker.hpp"
+
+#define HG_EXPORT extern "C" __attribute__((visibility("default")))
+
+using namespace heapgraph;
+
+namespace {
+
+constexpr int kOk = 0;
+constexpr int kOutOfMemory = -1;
+constexpr int kInvalidArgument = -2;
+
+const char* const kLayoutNames[] = {
+#define HEAPGRAPH_NAME(member, name) name,
+    HEAPGRAPH_LAYOUT_FIELDS(HEAPGRAPH_NAME)
+#undef HEAPGRAPH_NAME
+};
+constexpr u64 kLayoutCount = sizeof kLayoutNames / sizeof kLayoutNames[0];
+static_assert(sizeof(Layout) == kLayoutCount * sizeof(i64), "the layout is a plain row of numbers");
+
+template <typename Body>
+int guarded(Body body) {
+  try {
+    body();
+    return kOk;
+  } catch (const std::bad_alloc&) {
+    return kOutOfMemory;
+  } catch (...) {
+    return kInvalidArgument;
+  }
+}
+
+}  // namespace
+
+HG_EXPORT u64 hg_layout_field_count() { return kLayoutCount; }
+HG_EXPORT const char* hg_layout_field_name(u64 index) { return index < kLayoutCount ? kLayoutNames[index] : nullptr; }
+
+// regions: sorted, disjoint. layout: one value per hg_layout_field_name. Null when memory is short.
+HG_EXPORT Walker* hg_walker_new(int pid, const u64* starts, const u64* ends, u64 regions, const i64* layout_values) {
+  try {
+    auto image = MemoryImage::open(pid, starts, ends, regions);
+    if (!image) return nullptr;
+    Layout layout;
+    std::memcpy(static_cast<void*>(&layout), layout_values, sizeof layout);
+    return new Walker(std::move(image), layout);
+  } catch (...) {
+    return nullptr;
+  }
+}
+
+HG_EXPORT void hg_walker_free(Walker* walker) { delete walker; }
+
+// Row of this name in the table of names.
+HG_EXPORT u32 hg_walker_name(Walker* walker, const char* name) { return walker->types().names().row(name); }
+
+HG_EXPORT int hg_walker_add_rule(Walker* walker, const char* type_name, int handler, i64 scan_from,
+                                 const i64* offsets, const u32* names, const u8* kinds, const u8* flags, u64 fields) {
+  if (handler < 0 || handler >= static_cast<int>(Handler::kCount)) return kInvalidArgument;
+  return guarded([&] {
+    TypeRule rule;
+    rule.handler = static_cast<Handler>(handler);
+    rule.scan_from = scan_from;
+    for (u64 i = 0; i < fields; ++i) {
+      rule.fields.push_back({offsets[i], names[i], static_cast<EdgeKind>(kinds[i]), flags[i]});
+    }
+    walker->types().add_rule(type_name, std::move(rule));
+  });
+}
+
+// 1 when the whole range was read.
+HG_EXPORT int hg_walker_load(Walker* walker, u64 start, u64 end) { return walker->image().load(start, end); }
+
+HG_EXPORT int hg_walker_read_gc_lists(Walker* walker, const u64* heads, u64 count) {
+  return guarded([&] { walker->read_gc_lists(heads, count); });
+}
+
+HG_EXPORT int hg_walker_discover(Walker* walker, const u64* seeds, u64 count) {
+  return guarded([&] { walker->discover(seeds, count); });
+}
+
+// Number of objects found in the words of the range, at most capacity.
+HG_EXPORT u64 hg_walker_scan_range(Walker* walker, u64 start, u64 size, u64* addresses, u64* offsets, u64 capacity) {
+  u64 found = 0;
+  guarded([&] { found = walker->scan_range(start, size, addresses, offsets, capacity); });
+  return found;
+}
+
+HG_EXPORT int hg_walker_emit(Walker* walker, const u64* static_starts, const u64* static_ends, u64 count) {
+  return guarded([&] { walker->emit(static_starts, static_ends, count); });
+}
+
+HG_EXPORT u64 hg_walker_progress(const Walker* walker) { return walker->progress().load(std::memory_order_relaxed); }
+
+HG_EXPORT void hg_walker_counts(const Walker* walker, u64* out) {
+  const WalkCounts& counts = walker->counts();
+  const u64 values[] = {counts.objects, counts.references, counts.gc_tracked, counts.list_breaks,
+                        counts.invalid_references, counts.names, counts.types, counts.bytes_read,
+                        counts.bytes_unreadable};
+  std::memcpy(out, values, sizeof values);
+}
+
+// Pointers to the columns in the order of heap_walker.py; they live as long as the walker.
+HG_EXPORT void hg_walker_columns(const Walker* walker, const void** out) {
+  const Columns& columns = walker->columns();
+  const void* pointers[] = {columns.address.data(), columns.type.data(), columns.shallow.data(),
+                            columns.getsizeof_.data(), columns.refcount.data(), columns.flags.data(),
+                            columns.out_degree.data(), columns.counted_in.data(), columns.preview_ends.data(),
+                            columns.has_preview.data(), columns.previews.data(), columns.target.data(),
+                            columns.label.data(), columns.kind.data(), columns.edge_flags.data()};
+  std::memcpy(out, pointers, sizeof pointers);
+}
+
+HG_EXPORT u64 hg_walker_preview_bytes(const Walker* walker) { return walker->columns().previews.size(); }
+
+HG_EXPORT u32 hg_walker_object_id(Walker* walker, u64 address) { return walker->object_id(address); }
+
+HG_EXPORT const char* hg_walker_name_text(Walker* walker, u64 row) {
+  const auto& names = walker->types().names().names();
+  return row < names.size() ? names[row].c_str() : nullptr;
+}
+
+// numbers: address, basicsize, itemsize, flags, handler, Python class, fields known.
+HG_EXPORT const char* hg_walker_type(Walker* walker, u64 row, i64* numbers) {
+  const auto& types = walker->types().types();
+  if (row >= types.size()) return nullptr;
+  const TypeInfo& type = *types[row];
+  const i64 values[] = {static_cast<i64>(type.address), type.basicsize, type.itemsize, static_cast<i64>(type.flags),
+                        static_cast<i64>(type.handler), type.is_python_class, type.knows_fields};
+  std::memcpy(numbers, values, sizeof values);
+  return type.tp_name.c_str();
+}

@@ -1,0 +1,188 @@
+// Lists, tuples, dicts, sets and the containers of collections, functools and itertools.
+#include "heap_reader.hpp"
+
+namespace heapgraph {
+namespace {
+
+constexpr u64 kMaxItems = 1ull << 40;
+constexpr u64 kMaxLinks = 1ull << 32;  // nodes of a chain we follow before we call it broken
+
+}  // namespace
+
+bool HeapReader::is_str(u64 object) {
+  const View head = memory_.view(object, 16);
+  if (!head) return false;
+  const View type = memory_.view(head.word(layout_.type), layout_.tp_size);
+  return type && (type.word(layout_.tp_flags) & type_flag::kUnicode);
+}
+
+void HeapReader::list(u64 object, const TypeInfo& type, EdgeList& out) {
+  const View view = memory_.view(object, type.basicsize);
+  const u64 count = view.word(layout_.var_size);
+  if (count > kMaxItems) return;
+  const View items = memory_.view(view.word(layout_.list_item), count * 8);
+  for (u64 i = 0; items && i < count; ++i) out.add(items.word(i * 8), EdgeKind::kIndex, i);
+}
+
+void HeapReader::tuple(u64 object, const TypeInfo& type, EdgeList& out) {
+  u64 count = memory_.word(object + layout_.var_size);
+  if (count < u64(type.tuple_items)) count = type.tuple_items;
+  if (count > kMaxItems) return;
+  const View items = memory_.view(object + layout_.tuple_item, count * 8);
+  for (u64 i = 0; items && i < count; ++i) out.add(items.word(i * 8), EdgeKind::kIndex, i);
+}
+
+DictTable HeapReader::dict_table(u64 dict) {
+  DictTable table;
+  const View view = memory_.view(dict, layout_.dict_size);
+  const u64 keys_address = view.word(layout_.dict_keys);
+  const View keys = memory_.view(keys_address, layout_.dk_indices);
+  if (!keys) return table;
+  table.refcount = keys.signed_word(layout_.dk_refcnt);
+  table.count = keys.word(layout_.dk_nentries);
+  if (table.count > kMaxItems) return DictTable{};
+  u64 index_bytes = 0;
+  table.stride = 24, table.key_offset = 8, table.value_offset = 16;
+  if (present(layout_.dk_log2_index_bytes)) {
+    index_bytes = 1ull << (keys.byte(layout_.dk_log2_index_bytes) & 63);
+    const u8 kind = keys.byte(layout_.dk_kind);
+    table.only_str_keys = kind != 0;
+    if (kind != 0) table.stride = 16, table.key_offset = 0, table.value_offset = 8;
+  } else {
+    const u64 size = keys.word(layout_.dk_size);
+    index_bytes = size * (size <= 0xff ? 1 : size <= 0xffff ? 2 : size <= 0xffffffffull ? 4 : 8);
+    table.only_str_keys = general_lookup_ == 0 || keys.word(layout_.dk_lookup) != general_lookup_;
+  }
+  table.entries = memory_.view(keys_address + layout_.dk_indices + index_bytes, table.count * table.stride);
+  table.table_bytes = key_table_bytes(keys_address);
+  const u64 values = view.word(layout_.dict_values);
+  if (values != 0) {
+    table.is_split = true;
+    table.values_count = table.count;
+    i64 first = 0;
+    if (present(layout_.dv_values)) {
+      first = layout_.dv_values;
+      if (present(layout_.dv_embedded)) table.values_embedded = memory_.view(values, 4).byte(layout_.dv_embedded);
+    }
+    table.values = memory_.view(values + first, table.values_count * 8);
+  }
+  return table;
+}
+
+void HeapReader::split_dict(const DictTable& table, EdgeList& out) {
+  // 3.13 reports embedded values from the instance, later versions from the dict.
+  if (table.values_embedded && !layout_.at_least(14)) return;
+  for (u64 i = 0; i < table.count; ++i) {
+    const u64 key = table.entries.word(i * table.stride + table.key_offset);
+    out.add(table.values.word(i * 8), key ? EdgeKind::kValue : EdgeKind::kUnnamed, key ? key : kNoLabel);
+  }
+}
+
+void HeapReader::dict(u64 object, const TypeInfo& type, EdgeList& out) {
+  const DictTable table = dict_table(object);
+  if (!table.entries) return;
+  if (table.is_split) return split_dict(table, out);
+  const size_t first = out.edges().size();
+  u64 alike = 0;  // entries whose key is its value: the table of interned strings
+  bool other_keys = false;
+  for (u64 i = 0; i < table.count; ++i) {
+    const i64 at = i * table.stride;
+    const u64 key = table.entries.word(at + table.key_offset);
+    const u64 value = table.entries.word(at + table.value_offset);
+    if (value == 0 || key == 0) continue;
+    alike += key == value;
+    if (!present(layout_.dk_kind) && table.only_str_keys && general_lookup_ == 0) other_keys |= !is_str(key);
+    out.add(key, EdgeKind::kKey, i, table.only_str_keys ? kCounted : kOwned);
+    out.add(value, EdgeKind::kValue, key);
+  }
+  if (other_keys) {  // <= 3.10: the lookup function of this table is the general one
+    general_lookup_ = memory_.word(memory_.word(object + layout_.dict_keys) + layout_.dk_lookup);
+    for (size_t i = first; i < out.edges().size(); ++i) out.edges()[i].flags |= kGcVisible;
+  }
+  const u64 entries = (out.edges().size() - first) / 2;
+  if (alike == entries && entries > 100) {
+    // The interned strings: neither of the two references is counted, and neither keeps a string alive.
+    for (size_t i = first; i < out.edges().size(); ++i) {
+      out.edges()[i].flags &= ~kCounted;
+      out.edges()[i].kind = EdgeKind::kWeak;
+      out.edges()[i].label = types_.names().row("interned");
+    }
+  }
+  (void)type;
+}
+
+void HeapReader::set(u64 object, const TypeInfo& type, EdgeList& out) {
+  const View view = memory_.view(object, type.basicsize);
+  const u64 mask = view.word(layout_.set_mask);
+  if (mask > kMaxItems) return;
+  const View table = memory_.view(view.word(layout_.set_table), (mask + 1) * layout_.set_entry_size);
+  for (u64 i = 0; table && i <= mask; ++i) {
+    const i64 at = i * layout_.set_entry_size;
+    const u64 key = table.word(at + layout_.set_entry_key);
+    // A deleted entry holds a static marker object with hash -1.
+    if (key != 0 && table.signed_word(at + 8) != -1) out.add(key, EdgeKind::kMember, i);
+  }
+}
+
+void HeapReader::deque(u64 object, const TypeInfo& type, EdgeList& out) {
+  const View view = memory_.view(object, type.basicsize);
+  u64 left = view.word(layout_.deque_len);
+  u64 block = view.word(layout_.deque_leftblock);
+  i64 slot = view.signed_word(layout_.deque_leftindex);
+  const i64 slots = layout_.deque_block_slots;
+  if (left > kMaxItems || slot < 0 || slot > slots) return;
+  for (u64 position = 0; left != 0 && block != 0;) {
+    const View words = memory_.view(block, layout_.deque_block_rightlink + 8);
+    if (!words) return;
+    for (; slot < slots && left != 0; ++slot, --left) {
+      out.add(words.word(layout_.deque_block_data + slot * 8), EdgeKind::kIndex, position++);
+    }
+    block = words.word(layout_.deque_block_rightlink);
+    slot = 0;
+  }
+}
+
+// The C OrderedDict: a dict, and a list of nodes that own their keys once more.
+void HeapReader::ordered_dict(u64 object, const TypeInfo& type, EdgeList& out) {
+  dict(object, type, out);
+  const u64 own = object + layout_.dict_size;
+  u64 node = memory_.word(own + layout_.odict_first);
+  const u64 most = dict_table(object).count;
+  for (u64 i = 0; node != 0 && i < most && i < kMaxLinks; ++i) {
+    const View view = memory_.view(node, layout_.odict_node_next + 8);
+    if (!view) return;
+    out.add(view.word(layout_.odict_node_key), EdgeKind::kKey, i);
+    node = view.word(layout_.odict_node_next);
+  }
+  if (type.dictoffset == 0) out.add(memory_.word(own + layout_.odict_inst_dict), EdgeKind::kDict, kNoLabel);
+}
+
+// A bounded lru_cache visits, link by link, what its links own (and since 3.10 the link's type). The
+// links themselves are the values of its dict; these references are theirs and not counted again.
+void HeapReader::lru_cache(u64 object, const TypeInfo& type, EdgeList& out) {
+  u64 link = memory_.word(object + layout_.lru_elem_next);
+  const u32 key = types_.names().row("key"), result = types_.names().row("result");
+  for (u64 i = 0; link != 0 && link != object && i < kMaxLinks; ++i) {
+    const View view = memory_.view(link, layout_.lru_elem_result + 8);
+    if (!view) return;
+    out.add(view.word(layout_.lru_elem_key), EdgeKind::kField, key, kGcVisible);
+    out.add(view.word(layout_.lru_elem_result), EdgeKind::kField, result, kGcVisible);
+    if (layout_.at_least(10)) out.add(view.word(layout_.type), EdgeKind::kType, kNoLabel, kGcVisible);
+    link = view.word(layout_.lru_elem_next);
+  }
+  (void)type;
+}
+
+// A block of itertools.tee: slots beyond numread hold stale words.
+void HeapReader::tee(u64 object, const TypeInfo& type, EdgeList& out) {
+  const View view = memory_.view(object, type.basicsize);
+  NameTable& names = types_.names();
+  out.add(view.word(layout_.tee_it), EdgeKind::kField, names.row("it"));
+  out.add(view.word(layout_.tee_nextlink), EdgeKind::kField, names.row("nextlink"));
+  const i32 count = view.read<i32>(layout_.tee_numread);
+  for (i32 i = 0; i < count && layout_.tee_values + i * 8 + 8 <= type.basicsize; ++i) {
+    out.add(view.word(layout_.tee_values + i * 8), EdgeKind::kIndex, i);
+  }
+}
+
+}  // namespace heapgraph

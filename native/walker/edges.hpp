@@ -1,0 +1,48 @@
+// References as the handlers report them. Numbers are those of heapgraph/model.py.
+#pragma once
+
+#include <vector>
+
+#include "memory_image.hpp"
+
+namespace heapgraph {
+
+enum class EdgeKind : u8 {
+  kType = 0, kDict = 1, kAttribute = 2, kSlot = 3, kField = 4, kKey = 5, kValue = 6, kIndex = 7,
+  kMember = 8, kLocal = 9, kStack = 10, kWeak = 11, kUnnamed = 12,
+};
+
+constexpr u8 kGcVisible = 1;
+constexpr u8 kCounted = 2;
+constexpr u8 kScanned = 4;
+constexpr u8 kOwned = kGcVisible | kCounted;
+
+constexpr u32 kNoLabel = UINT32_MAX;
+
+// The label is the address of an object for kAttribute, kValue and kLocal, a number otherwise.
+struct Edge {
+  u64 target;
+  u64 label;
+  EdgeKind kind;
+  u8 flags;
+};
+
+constexpr bool label_is_object(EdgeKind kind) {
+  return kind == EdgeKind::kAttribute || kind == EdgeKind::kValue || kind == EdgeKind::kLocal;
+}
+
+// What one object refers to; cleared and filled again for each object.
+class EdgeList {
+ public:
+  void clear() { edges_.clear(); }
+  void add(u64 target, EdgeKind kind, u64 label, u8 flags = kOwned) {
+    if (target != 0) edges_.push_back({target, label, kind, flags});
+  }
+  const std::vector<Edge>& edges() const { return edges_; }
+  std::vector<Edge>& edges() { return edges_; }
+
+ private:
+  std::vector<Edge> edges_;
+};
+
+}  // namespace heapgraph

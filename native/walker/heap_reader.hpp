@@ -1,0 +1,109 @@
+// Reads one object: what it refers to, how large it is, what it looks like.
+#pragma once
+
+#include <string>
+
+#include "edges.hpp"
+#include "layout.hpp"
+#include "memory_image.hpp"
+#include "type_table.hpp"
+
+namespace heapgraph {
+
+struct Sizes {
+  u64 getsizeof = 0;  // what sys.getsizeof says
+  u64 shallow = 0;    // bytes asked of the allocators for the object and the buffers it owns
+};
+
+// A dict's key table and, when attributes live apart from it, its array of values.
+struct DictTable {
+  View entries;
+  u64 count = 0;
+  i64 stride = 0;
+  i64 key_offset = 0;
+  i64 value_offset = 0;
+  bool only_str_keys = true;  // the collector does not visit the keys of such tables
+  bool is_split = false;      // values lie apart, keys belong to the class
+  bool values_embedded = false;
+  View values;
+  u64 values_count = 0;
+  i64 refcount = 0;           // of the key table
+  u64 table_bytes = 0;
+};
+
+class HeapReader {
+ public:
+  HeapReader(MemoryImage& memory, const Layout& layout, TypeTable& types)
+      : memory_(memory), layout_(layout), types_(types) {}
+
+  // Appends every reference of the object, each once; nothing is checked to be an object yet.
+  void references(u64 object, const TypeInfo& type, EdgeList& out);
+  Sizes sizes(u64 object, const TypeInfo& type);
+  // Appends at most kPreviewCharacters characters; false when this kind of object has no preview.
+  bool preview(u64 object, const TypeInfo& type, std::string& out);
+
+  bool is_immortal(u64 object);
+  i64 refcount(u64 object);
+  bool is_interned(u64 object, const TypeInfo& type);
+  DictTable dict_table(u64 dict);
+  const MemoryImage& memory() const { return memory_; }
+
+ private:
+  using ReferenceFunction = void (HeapReader::*)(u64, const TypeInfo&, EdgeList&);
+  static const ReferenceFunction kReferenceFunctions[];
+
+  // references.cpp: what every object has
+  void fields(View object, const TypeInfo& type, EdgeList& out);
+  void scan(View object, const TypeInfo& type, EdgeList& out);
+  void items(u64 object, const TypeInfo& type, EdgeList& out);
+  void instance_dict(u64 object, const TypeInfo& type, EdgeList& out);
+  void inline_values(View values, i64 first, u64 count, const TypeInfo& type, EdgeList& out);
+  void module_state(u64 object, const TypeInfo& type, EdgeList& out);
+  void weakref(u64 object, const TypeInfo& type, EdgeList& out);
+  void type_object(u64 object, const TypeInfo& type, EdgeList& out);
+  void memoryview(u64 object, const TypeInfo& type, EdgeList& out);
+  void ndarray(u64 object, const TypeInfo& type, EdgeList& out);
+  void nothing(u64, const TypeInfo&, EdgeList&) {}
+  // containers.cpp
+  void list(u64 object, const TypeInfo& type, EdgeList& out);
+  void tuple(u64 object, const TypeInfo& type, EdgeList& out);
+  void dict(u64 object, const TypeInfo& type, EdgeList& out);
+  void set(u64 object, const TypeInfo& type, EdgeList& out);
+  void deque(u64 object, const TypeInfo& type, EdgeList& out);
+  void ordered_dict(u64 object, const TypeInfo& type, EdgeList& out);
+  void lru_cache(u64 object, const TypeInfo& type, EdgeList& out);
+  void tee(u64 object, const TypeInfo& type, EdgeList& out);
+  void split_dict(const DictTable& table, EdgeList& out);
+  // frames.cpp
+  void frame(u64 object, const TypeInfo& type, EdgeList& out);
+  void generator(u64 object, const TypeInfo& type, EdgeList& out);
+  void frame_words(u64 frame, EdgeList& out);
+  void old_frame(u64 object, EdgeList& out);
+  void frame_slots(u64 first, u64 code, i64 depth, bool depth_known, EdgeList& out);
+  void add_stackref(u64 word, EdgeKind kind, u64 label, u8 flags, EdgeList& out);
+  u64 local_name(u64 code, u64 position);
+  // sizes.cpp
+  u64 buffer_bytes(u64 object, const TypeInfo& type, View view);
+  u64 str_bytes(View view, const TypeInfo& type);
+  u64 type_bytes(u64 object);
+  u64 key_table_bytes(u64 keys);
+  u64 generator_bytes(View view, const TypeInfo& type);
+  u64 code_bytes(View view, const TypeInfo& type);
+  u64 inline_values_bytes(u64 object, const TypeInfo& type);
+  u64 old_frame_bytes(View view);
+  u64 item_count(View view);
+  // previews.cpp
+  bool preview_str(u64 object, std::string& out);
+  bool preview_int(u64 object, const TypeInfo& type, std::string& out);
+  bool preview_bytes(u64 object, std::string& out);
+  bool preview_code(u64 object, std::string& out);
+
+  bool is_str(u64 object);
+
+  MemoryImage& memory_;
+  const Layout& layout_;
+  TypeTable& types_;
+  u64 general_lookup_ = 0;  // <= 3.10: the dk_lookup of tables that hold other keys than str
+};
+
+}  // namespace heapgraph

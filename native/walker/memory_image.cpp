@@ -1,0 +1,133 @@
+#include "memory_image.hpp"
+
+#include <sys/mman.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+
+namespace heapgraph {
+namespace {
+
+constexpr u32 kNoRegion = UINT32_MAX;
+constexpr unsigned kTopShift = 39;
+constexpr u64 kAddressLimit = 1ULL << 47;  // user space of x86_64 and of 48-bit aarch64 halves
+constexpr u64 kPage = 4096;
+constexpr u64 kHugePage = 2u << 20;
+
+// Address space without memory behind it: pages come when they are written.
+u8* reserve_bytes(u64 size) {
+  void* place = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return place == MAP_FAILED ? nullptr : static_cast<u8*>(place);
+}
+
+u64 bitmap_bytes(const Region& region) { return (region.size / 64 / 8 + 1) * 8; }
+
+}  // namespace
+
+std::unique_ptr<MemoryImage> MemoryImage::open(pid_t pid, const u64* starts, const u64* ends, u64 count) {
+  std::unique_ptr<MemoryImage> image(new MemoryImage(pid));
+  image->last_ = &image->nothing_;
+  image->regions_.reserve(count);
+  for (u64 i = 0; i < count; ++i) {
+    if (ends[i] <= starts[i] || ends[i] > kAddressLimit) continue;
+    if (!image->regions_.empty()) {
+      const Region& before = image->regions_.back();
+      if (starts[i] < before.start + before.size) return nullptr;
+    }
+    Region region;
+    region.start = starts[i];
+    region.size = ends[i] - starts[i];
+    if (!image->reserve(region)) return nullptr;
+    image->regions_.push_back(std::move(region));
+  }
+  image->index_regions();
+  return image;
+}
+
+MemoryImage::~MemoryImage() {
+  for (Region& region : regions_) {
+    const u64 blocks = (region.size >> kBlockShift) + 1;
+    if (region.copy) munmap(region.copy, region.size);
+    if (region.loaded) munmap(region.loaded, blocks);
+    if (region.known) munmap(region.known, bitmap_bytes(region));
+    if (region.tracked) munmap(region.tracked, bitmap_bytes(region));
+  }
+}
+
+bool MemoryImage::reserve(Region& region) {
+  region.copy = reserve_bytes(region.size);
+  region.loaded = reserve_bytes((region.size >> kBlockShift) + 1);
+  region.known = reinterpret_cast<u64*>(reserve_bytes(bitmap_bytes(region)));
+  region.tracked = reinterpret_cast<u64*>(reserve_bytes(bitmap_bytes(region)));
+  if (!region.copy || !region.loaded || !region.known || !region.tracked) return false;
+  // Fewer page faults on our side, which cost more than the copying itself.
+  if (region.size >= 4 * kHugePage) madvise(region.copy, region.size, MADV_HUGEPAGE);
+  return true;
+}
+
+void MemoryImage::index_regions() {
+  chunks_.resize(kAddressLimit >> kTopShift);
+  constexpr u64 per_top = 1ULL << (kTopShift - kChunkShift);
+  for (u32 i = regions_.size(); i-- > 0;) {  // backwards, so that the first region of a chunk wins
+    const Region& region = regions_[i];
+    const u64 last = (region.start + region.size - 1) >> kChunkShift;
+    for (u64 chunk = region.start >> kChunkShift; chunk <= last; ++chunk) {
+      auto& table = chunks_[chunk / per_top];
+      if (!table) {
+        table.reset(new u32[per_top]);
+        std::fill_n(table.get(), per_top, kNoRegion);
+      }
+      table[chunk % per_top] = i;
+    }
+  }
+}
+
+Region* MemoryImage::find_slowly(u64 address) {
+  if (address >= kAddressLimit) return nullptr;
+  const auto& table = chunks_[address >> kTopShift];
+  if (!table) return nullptr;
+  u64 i = table[(address >> kChunkShift) & ((1ULL << (kTopShift - kChunkShift)) - 1)];
+  if (i == kNoRegion) return nullptr;
+  for (; i < regions_.size() && regions_[i].start <= address; ++i) {
+    if (address - regions_[i].start < regions_[i].size) return last_ = &regions_[i];
+  }
+  return nullptr;
+}
+
+u64 MemoryImage::copy_in(u8* to, u64 from, u64 size) {
+  iovec local{to, size};
+  iovec remote{reinterpret_cast<void*>(from), size};
+  const ssize_t got = process_vm_readv(pid_, &local, 1, &remote, 1, 0);
+  return got > 0 ? static_cast<u64>(got) : 0;
+}
+
+void MemoryImage::load_block(Region& region, u64 block) {
+  region.loaded[block] = 1;
+  const u64 begin = block << kBlockShift;
+  const u64 end = std::min(region.size, begin + (u64{1} << kBlockShift));
+  u64 at = begin;
+  while (at < end) {
+    const u64 got = copy_in(region.copy + at, region.start + at, end - at);
+    bytes_read_ += got;
+    at += got;
+    if (at >= end) break;
+    // A hole (guard page, MADV_DONTFORK): it reads as zeros, which no check takes for an object.
+    const u64 next = (at / kPage + 1) * kPage;
+    bytes_unreadable_ += std::min(next, end) - at;
+    at = next;
+  }
+}
+
+bool MemoryImage::load(u64 start, u64 end) {
+  const u64 holes = bytes_unreadable_;
+  for (u64 at = start; at < end;) {
+    Region* region = find(at);
+    if (region == nullptr) return false;
+    const u64 stop = std::min(end, region->start + region->size);
+    ensure(*region, at - region->start, stop - at);
+    at = stop;
+  }
+  return holes == bytes_unreadable_;
+}
+
+}  // namespace heapgraph

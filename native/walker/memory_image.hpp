@@ -1,0 +1,129 @@
+// The target's memory as the walker sees it: regions, copied block by block when first read.
+//
+// Every read goes through view(): it checks that the whole range lies in one region and hands out a
+// bounds-checked View. A wild address reads as "unmapped", never as a crash of ours.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+namespace heapgraph {
+
+using u8 = std::uint8_t;
+using u16 = std::uint16_t;
+using u32 = std::uint32_t;
+using u64 = std::uint64_t;
+using i64 = std::int64_t;
+using i32 = std::int32_t;
+
+// A checked window on copied memory. Reads outside of it give zero.
+class View {
+ public:
+  View() = default;
+  View(const u8* data, u64 size) : data_(data), size_(size) {}
+
+  explicit operator bool() const { return data_ != nullptr; }
+  u64 size() const { return size_; }
+
+  template <typename T>
+  T read(i64 offset) const {
+    T value{};
+    if (offset >= 0 && static_cast<u64>(offset) + sizeof(T) <= size_) {
+      std::memcpy(&value, data_ + offset, sizeof(T));
+    }
+    return value;
+  }
+  u64 word(i64 offset) const { return read<u64>(offset); }
+  i64 signed_word(i64 offset) const { return read<i64>(offset); }
+  u32 half(i64 offset) const { return read<u32>(offset); }
+  u8 byte(i64 offset) const { return read<u8>(offset); }
+  // The bytes themselves, for previews and bulk comparison; [0, size()) only.
+  const u8* bytes() const { return data_; }
+
+ private:
+  const u8* data_ = nullptr;
+  u64 size_ = 0;
+};
+
+// A run of contiguous readable mappings with its local copy and the two sets of objects in it:
+// one bit per 8 bytes for "known object" and "in a list of the collector".
+struct Region {
+  u64 start = 0;
+  u64 size = 0;
+  u8* copy = nullptr;         // reserved, filled block by block
+  u8* loaded = nullptr;       // one byte per block
+  u64* known = nullptr;       // bitmap of object starts
+  u64* tracked = nullptr;     // bitmap of GC-tracked object starts
+  std::vector<u32> ranks;     // per bitmap word: objects before it (made by number_objects)
+};
+
+class MemoryImage {
+ public:
+  // regions: sorted, disjoint (start, end). Nothing is read yet.
+  // Returns null when address space for the copy cannot be reserved.
+  static std::unique_ptr<MemoryImage> open(pid_t pid, const u64* starts, const u64* ends, u64 count);
+  ~MemoryImage();
+
+  MemoryImage(const MemoryImage&) = delete;
+  MemoryImage& operator=(const MemoryImage&) = delete;
+
+  View view(u64 address, u64 size) {
+    Region* region = find(address);
+    if (region == nullptr) return {};
+    const u64 offset = address - region->start;
+    if (size > region->size - offset) return {};
+    if (!ensure(*region, offset, size)) return {};
+    return {region->copy + offset, size};
+  }
+  // Like view(), cut short at the end of the region: for text of unknown length.
+  View view_up_to(u64 address, u64 size) {
+    Region* region = find(address);
+    if (region == nullptr) return {};
+    const u64 available = region->size - (address - region->start);
+    return view(address, size < available ? size : available);
+  }
+  u64 word(u64 address) { return view(address, 8).word(0); }
+
+  Region* find(u64 address) {
+    if (address - last_->start < last_->size) return last_;
+    return find_slowly(address);
+  }
+  // Reads a whole range now, e.g. while the target is stopped. False when part of it is gone.
+  bool load(u64 start, u64 end);
+
+  std::vector<Region>& regions() { return regions_; }
+  u64 bytes_read() const { return bytes_read_; }
+  u64 bytes_unreadable() const { return bytes_unreadable_; }
+
+ private:
+  static constexpr unsigned kBlockShift = 18;  // 256 KiB: large enough for one call to be cheap
+  static constexpr unsigned kChunkShift = 21;  // one index entry per 2 MiB of address space
+
+  explicit MemoryImage(pid_t pid) : pid_(pid) {}
+  bool reserve(Region& region);
+  void index_regions();
+  Region* find_slowly(u64 address);
+  bool ensure(Region& region, u64 offset, u64 size) {
+    const u64 last = (offset + (size ? size - 1 : 0)) >> kBlockShift;
+    for (u64 block = offset >> kBlockShift; block <= last; ++block) {
+      if (!region.loaded[block]) load_block(region, block);
+    }
+    return true;
+  }
+  void load_block(Region& region, u64 block);
+  u64 copy_in(u8* to, u64 from, u64 size);
+
+  pid_t pid_;
+  std::vector<Region> regions_;
+  Region* last_ = nullptr;
+  Region nothing_;                                // what last_ points at before the first hit
+  std::vector<std::unique_ptr<u32[]>> chunks_;    // [address >> 39][chunk in it] = first region, or none
+  u64 bytes_read_ = 0;
+  u64 bytes_unreadable_ = 0;
+};
+
+}  // namespace heapgraph

@@ -1,0 +1,101 @@
+// The walk: which objects exist, then one row per object and per reference.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "heap_reader.hpp"
+
+namespace heapgraph {
+
+// Numbers of heapgraph/model.py: ObjectFlags.
+constexpr u16 kIsGc = 1, kGcTracked = 2, kImmortal = 4, kIsType = 8, kStatic = 16, kInterned = 32;
+
+// What a capture's quality record needs, and where the time went.
+struct WalkCounts {
+  u64 objects = 0;
+  u64 references = 0;
+  u64 gc_tracked = 0;
+  u64 list_breaks = 0;         // GC list links that do not agree or lead nowhere
+  u64 invalid_references = 0;  // named references that lead to no object
+  u64 names = 0;
+  u64 types = 0;
+  u64 bytes_read = 0;
+  u64 bytes_unreadable = 0;
+};
+
+struct Columns {
+  std::vector<u64> address;
+  std::vector<u32> type;
+  std::vector<u64> shallow;
+  std::vector<u64> getsizeof_;
+  std::vector<i64> refcount;
+  std::vector<u16> flags;
+  std::vector<u32> out_degree;
+  std::vector<u32> target;
+  std::vector<u32> label;
+  std::vector<u8> kind;
+  std::vector<u8> edge_flags;
+  std::string previews;
+  std::vector<u64> preview_ends;   // end of each object's preview in `previews`
+  std::vector<u8> has_preview;
+  std::vector<u32> counted_in;     // references counted in the target's refcount, per object
+};
+
+class Walker {
+ public:
+  Walker(std::unique_ptr<MemoryImage> image, const Layout& layout)
+      : image_(std::move(image)), layout_(layout), types_(*image_, layout_), reader_(*image_, layout_, types_) {}
+
+  TypeTable& types() { return types_; }
+  MemoryImage& image() { return *image_; }
+  HeapReader& reader() { return reader_; }
+
+  // Pass 0: the collector's lists. Marks what is tracked and learns what a Python class looks like.
+  void read_gc_lists(const u64* heads, u64 count);
+  // Pass 1: everything reachable from the tracked objects and these. May be called again with more.
+  void discover(const u64* seeds, u64 count);
+  // Words of a struct that are objects (known or not): for the state of interpreters.
+  u64 scan_range(u64 start, u64 size, u64* addresses, u64* offsets, u64 capacity);
+  // Pass 2: number the objects in address order and write the columns.
+  void emit(const u64* static_starts, const u64* static_ends, u64 static_count);
+  u32 object_id(u64 address);
+
+  const Columns& columns() const { return columns_; }
+  const WalkCounts& counts() const { return counts_; }
+  const std::atomic<u64>& progress() const { return progress_; }
+
+ private:
+  struct Position { Region* region; u64 bit; };
+
+  bool position(u64 address, Position& out);
+  bool is_known(const Position& at) const { return at.region->known[at.bit >> 6] >> (at.bit & 63) & 1; }
+  bool is_tracked(const Position& at) const { return at.region->tracked[at.bit >> 6] >> (at.bit & 63) & 1; }
+  // The object's type when there is a plausible live object at this address.
+  TypeInfo* plausible(u64 address, const Position& at, bool strictly);
+  bool has_gc_head(u64 object, const TypeInfo& type);
+  bool add(u64 address, bool strictly);
+  void drain();
+  void learn_python_class();
+  void number_objects();
+  void emit_object(u64 address, const Position& at, bool is_static);
+  void emit_references(u64 address, const TypeInfo& type);
+  void reserve_columns();
+  u32 id_at(const Position& at) const;
+
+  std::unique_ptr<MemoryImage> image_;
+  Layout layout_;
+  TypeTable types_;
+  HeapReader reader_;
+  std::vector<u64> gc_objects_;
+  std::vector<u64> stack_;
+  EdgeList edges_;
+  Columns columns_;
+  WalkCounts counts_;
+  std::atomic<u64> progress_{0};
+  bool gc_objects_added_ = false;
+};
+
+}  // namespace heapgraph
