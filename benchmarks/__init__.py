@@ -1,0 +1,1 @@
+"""heapgraph measured beside its peers: `python -m benchmarks`, or `make bench`."""
