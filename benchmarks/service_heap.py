@@ -16,7 +16,7 @@ import threading
 import time
 from collections import OrderedDict
 
-OBJECTS_PER_CUSTOMER = 42
+OBJECTS_PER_CUSTOMER = 41
 """Objects that one customer adds; the tables give the number a dump really found."""
 
 ORDERS_PER_CUSTOMER = 3

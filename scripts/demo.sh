@@ -17,7 +17,12 @@ mkdir -p "$output"
 export PATH="$bin:$PATH"
 
 show() {
-    printf '\n$ %s\n' "$(printf '%q ' "$@" | sed "s/ $//")"
+    local word line='$'
+    for word in "$@"; do
+        [[ $word =~ ^[A-Za-z0-9_./=:@-]+$ ]] || word="${word@Q}"
+        line+=" $word"
+    done
+    printf '\n%s\n' "$line"
     "$@"
 }
 
