@@ -1,0 +1,75 @@
+"""Looking at a live process from outside, by `/proc` alone."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_POLL_S = 0.001
+
+
+def wait_until(condition: Callable[[], bool], what: str, limit_s: float = 20.0) -> None:
+    """Return as soon as `condition` holds; fail with `what` when it never does."""
+    end = time.monotonic() + limit_s
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < end, f"never: {what}"
+        pause.wait(_POLL_S)
+
+
+def state_of(pid: int) -> str:
+    """The letter of `/proc/PID/stat` (R, S, T, Z, ...), "" when there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def children_of(pid: int) -> list[int]:
+    """Every child of every thread of a process, zombies too."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for each in lists for child in each.read_text().split()]
+
+
+def is_blocked(pid: int) -> bool:
+    """The main thread waits inside a system call other than for the scheduler."""
+    try:
+        return Path(f"/proc/{pid}/syscall").read_text()[0].isdigit() and state_of(pid) == "S"
+    except OSError:
+        return False
+
+
+def read_u64(pid: int, address: int) -> int:
+    """Eight bytes of the memory of a process.
+
+    Raises:
+        OSError: the process has ended, or the address is not mapped.
+    """
+    memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY)
+    try:
+        data = os.pread(memory, 8, address)
+    finally:
+        os.close(memory)
+    if len(data) != 8:
+        raise ProcessLookupError(f"process {pid} has no memory any more")
+    return int.from_bytes(data, "little")
+
+
+def write_u64(pid: int, address: int, value: int) -> None:
+    """Change eight bytes of a fixture program's memory."""
+    memory = os.open(f"/proc/{pid}/mem", os.O_WRONLY)
+    try:
+        os.pwrite(memory, value.to_bytes(8, "little"), address)
+    finally:
+        os.close(memory)
+
+
+def resident_bytes(pid: int) -> int:
+    """The resident memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
