@@ -1,1 +1,63 @@
-"""Where CPython keeps what: one table of offsets per minor version."""
+"""Where CPython keeps what: one table of offsets per minor version.
+
+Offsets are in bytes from the start of the struct, for little-endian LP64 Linux and the default
+build (GIL, no debug, no trace-refs). Names are `struct.field`; a field that a version does not
+have is absent. A name that ends in `.size` or `_size` is a size in bytes.
+
+The tables are written by `native/layouts/generate.py` from the headers of each version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from heapgraph.errors import UnsupportedPython
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OLDEST_MINOR = 8
+"""The oldest CPython 3 that has a table."""
+
+NEWEST_MINOR = 15
+"""The newest CPython 3 that has a table."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The offsets of one CPython minor version.
+
+    Attributes:
+        version: (major, minor).
+        headers_used: the micro version whose headers the table was made from, e.g. "3.13.0".
+        fields: bytes by `struct.field`; read-only.
+    """
+
+    version: tuple[int, int]
+    headers_used: str
+    fields: Mapping[str, int]
+
+
+def layout_for(version: tuple[int, int]) -> Layout:
+    """Return the layout of a CPython minor version.
+
+    Args:
+        version: (major, minor).
+
+    Raises:
+        UnsupportedPython: there is no table for it.
+
+    Cost: the first call for a version imports one module of numbers.
+    """
+    major, minor = version
+    if major != 3 or not OLDEST_MINOR <= minor <= NEWEST_MINOR:  # noqa: PLR2004
+        raise UnsupportedPython(
+            f"CPython {major}.{minor} is not supported",
+            f"heapgraph knows the object layouts of CPython 3.{OLDEST_MINOR} to 3.{NEWEST_MINOR}",
+            "use a newer heapgraph, or run the program on one of these versions",
+        )
+    table = import_module(f"{__name__}.v3{minor:02}")
+    return Layout((major, minor), table.HEADERS_USED, MappingProxyType(table.FIELDS))

@@ -1,0 +1,204 @@
+"""Reads the memory of another process, page by page, without touching the process."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Protocol, Self
+
+from heapgraph.errors import TargetNotFound, TargetPermissionDenied
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_PAGE = 4096
+_CACHED_PAGES = 16_384  # 64 MiB
+_LARGE_READ = 64 * _PAGE
+_LONGEST_TRANSFER = 1 << 30  # the kernel moves at most 2 GiB - 4 KiB in one call
+_END_OF_USER_SPACE = 1 << 63  # pread takes a signed offset
+
+
+class UnreadableMemory(LookupError):
+    """An address that is not mapped, cannot be read, or holds what cannot be true there."""
+
+
+class Memory(Protocol):
+    """A source of bytes by address: a process, or a core file."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return exactly `size` bytes.
+
+        Raises:
+            UnreadableMemory: a part of the range cannot be read.
+        """
+        ...
+
+    def u64(self, address: int) -> int:
+        """Return the unsigned 8-byte number at an address."""
+        ...
+
+    def u32(self, address: int) -> int:
+        """Return the unsigned 4-byte number at an address."""
+        ...
+
+    def i32(self, address: int) -> int:
+        """Return the signed 4-byte number at an address."""
+        ...
+
+    def u8(self, address: int) -> int:
+        """Return the byte at an address."""
+        ...
+
+    def cstring(self, address: int, limit: int = 256) -> str:
+        """Return the text up to the first NUL, at most `limit` bytes."""
+        ...
+
+
+class ProcessMemory:
+    """The memory of one process, whose pages are remembered: for a process that stands still.
+
+    Of a process that runs, use a new one (or `forget`) whenever a fresh value matters.
+
+    Args:
+        pid: the process to read.
+
+    Raises:
+        TargetNotFound: there is no such process.
+        TargetPermissionDenied: its memory may not be read.
+
+    Cost:
+        One system call per page of 4 KiB that is not remembered; at most 64 MiB are remembered.
+        Reads of 256 KiB and more go past the cache.
+    """
+
+    def __init__(self, pid: int) -> None:
+        """Open the memory of the process; nothing is read yet."""
+        self.pid = pid
+        self._pages: OrderedDict[int, bytes] = OrderedDict()
+        try:
+            self._file = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
+        except (FileNotFoundError, ProcessLookupError) as error:
+            raise TargetNotFound(
+                f"no process with pid {pid}", "it has ended", "choose a running process"
+            ) from error
+        except PermissionError as error:
+            raise TargetPermissionDenied(
+                f"the memory of process {pid} may not be read",
+                "it belongs to another user, or the kernel restricts tracing",
+                "run heapgraph as root",
+            ) from error
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def __del__(self) -> None:
+        """Close the file when the last reference goes."""
+        self.close()
+
+    def close(self) -> None:
+        """Give the file and the remembered pages back; again has no effect."""
+        descriptor, self._file = getattr(self, "_file", -1), -1
+        self._pages.clear()
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def forget(self) -> None:
+        """Drop the remembered pages: what is read next is fresh."""
+        self._pages.clear()
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return exactly `size` bytes; see Memory."""
+        if size < 0 or address < 0 or address + size > _END_OF_USER_SPACE:
+            raise UnreadableMemory(f"{size} bytes at {address:#x} are not an address range")
+        if size == 0:
+            return b""
+        start = address % _PAGE
+        page = self._page(address - start)
+        if start + size <= _PAGE:
+            return page[start : start + size]
+        if size >= _LARGE_READ:
+            return self._pread(address, size)
+        parts = [page[start:]]
+        following = address - start + _PAGE
+        end = address + size
+        while following < end:
+            parts.append(self._page(following)[: end - following])
+            following += _PAGE
+        return b"".join(parts)
+
+    def u64(self, address: int) -> int:
+        """Return the unsigned 8-byte number at an address."""
+        number: int = struct.unpack("<Q", self.read(address, 8))[0]
+        return number
+
+    def u32(self, address: int) -> int:
+        """Return the unsigned 4-byte number at an address."""
+        number: int = struct.unpack("<I", self.read(address, 4))[0]
+        return number
+
+    def i32(self, address: int) -> int:
+        """Return the signed 4-byte number at an address."""
+        number: int = struct.unpack("<i", self.read(address, 4))[0]
+        return number
+
+    def u8(self, address: int) -> int:
+        """Return the byte at an address."""
+        return self.read(address, 1)[0]
+
+    def cstring(self, address: int, limit: int = 256) -> str:
+        """Return the text up to the first NUL, at most `limit` bytes.
+
+        Bytes that are no UTF-8 are replaced. Pages behind the NUL need not be readable.
+        """
+        text = bytearray()
+        while len(text) < limit:
+            position = address + len(text)
+            size = min(_PAGE - position % _PAGE, limit - len(text))
+            head, nul, _ = self.read(position, size).partition(b"\0")
+            text += head
+            if nul:
+                break
+        return text.decode(errors="replace")
+
+    def _page(self, address: int) -> bytes:
+        page = self._pages.get(address)
+        if page is None:
+            page = self._pread(address, _PAGE)
+            if len(self._pages) >= _CACHED_PAGES:
+                self._pages.popitem(last=False)
+            self._pages[address] = page
+        return page
+
+    def _pread(self, address: int, size: int) -> bytes:
+        parts: list[bytes] = []
+        position, end = address, address + size
+        while position < end:
+            part = self._pread_once(position, min(end - position, _LONGEST_TRANSFER))
+            parts.append(part)
+            position += len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _pread_once(self, address: int, size: int) -> bytes:
+        if self._file < 0:
+            raise UnreadableMemory(f"the memory of process {self.pid} is closed")
+        try:
+            part = os.pread(self._file, size, address)
+        except OSError as error:
+            if error.errno not in (errno.EIO, errno.EFAULT, errno.EINVAL, errno.EOVERFLOW):
+                raise
+            raise UnreadableMemory(f"{address:#x} of process {self.pid} is not mapped") from error
+        if not part:  # how the kernel reports that the process has ended
+            raise UnreadableMemory(f"process {self.pid} has ended")
+        return part
