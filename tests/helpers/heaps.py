@@ -20,6 +20,7 @@ Object ids are handed out in the order of creation, and addresses rise with them
 from __future__ import annotations
 
 import re
+import secrets
 from typing import TYPE_CHECKING, Any
 
 from heapgraph.model import (
@@ -273,7 +274,7 @@ class HeapBuilder:
         """Make the manifest of a good capture; top-level keys can be replaced."""
         return {
             "tool_version": "0.1.0",
-            "snapshot_id": "00112233445566778899aabbccddeeff",
+            "snapshot_id": secrets.token_hex(16),  # it is the key of the cache of derived arrays
             "created": "2026-01-02T03:04:05Z",
             "target": {
                 "pid": 4711,

@@ -1,0 +1,188 @@
+"""The manifest of a snapshot file: what must be in it, and the way to and from its bytes."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from heapgraph.snapshot import damage
+from heapgraph.snapshot.schema import (
+    FORMAT_NAME,
+    FORMAT_VERSION,
+    MANIFEST_MEMBER,
+    MAX_OBJECTS,
+    TABLES,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+MAX_MANIFEST_BYTES = 64 * 2**20
+"""Far above any real manifest; a member that claims more is damage or malice, and is not read."""
+
+SNAPSHOT_ID = re.compile(r"[0-9a-f]{8,64}")
+"""It names a folder of the cache, so nothing else may be in it."""
+
+_NUMBER = (int, float)
+_SHOWN_CHARACTERS = 40
+
+_Shape = type | tuple[type, ...] | dict[str, Any]
+
+SHAPE: dict[str, _Shape] = {
+    "format": str,
+    "format_version": int,
+    "tool_version": str,
+    "snapshot_id": str,
+    "created": str,
+    "target": {
+        "pid": int,
+        "executable": str,
+        "command_line": list,
+        "python_version": str,
+        "python_build": str,
+        "rss": int,
+        "hostname": str,
+        "started": str,
+    },
+    "capture": {
+        "method": str,
+        "pause_ms": _NUMBER,
+        "seconds": _NUMBER,
+        "phases": dict,
+        "memory_read": int,
+    },
+    "quality": {
+        "invalid_references": int,
+        "list_breaks": int,
+        "negative_refcounts": int,
+        "surplus_refcounts": int,
+        "reached_from_named_roots": _NUMBER,
+        "c_held": int,
+        "garbage": int,
+        "immortal_unreached": int,
+        "collecting": bool,
+        "attempts": int,
+        "scanned_types": dict,
+        "grade": str,
+        "reasons": list,
+    },
+    "redacted": bool,
+    "counts": {"objects": int, "references": int, "types": int},
+    "members": {
+        layout.member: {"size": int, "crc32": int, "rows": int} for layout in TABLES.values()
+    },
+}
+"""Every key of a manifest with its type; a dict lists the keys below. A reader ignores other keys,
+so that a later heapgraph can add some without a new format version."""
+
+
+def complete_manifest(
+    manifest: Mapping[str, Any], members: Mapping[str, Mapping[str, int]]
+) -> dict[str, Any]:
+    """Add what only the writer knows: format, counts and members.
+
+    Args:
+        manifest: everything else of `SHAPE`.
+        members: size, crc32 and rows of every table's member.
+
+    Raises:
+        ValueError: a key is missing or has another type; the message names it.
+    """
+    counts = {name: members[TABLES[name].member]["rows"] for name in ("objects", "references")}
+    complete = dict(manifest) | {
+        "format": FORMAT_NAME,
+        "format_version": FORMAT_VERSION,
+        "counts": counts | {"types": members[TABLES["types"].member]["rows"]},
+        "members": {name: dict(member) for name, member in members.items()},
+    }
+    problem = _first_problem(complete, SHAPE, "") or _wrong_value(complete)
+    if problem:
+        raise ValueError(f"the manifest cannot be written: {problem}")
+    return complete
+
+
+def encode_manifest(manifest: Mapping[str, Any]) -> bytes:
+    """Return the bytes of the manifest's member: JSON, for people too.
+
+    Text that came from the target may hold lone surrogates, so everything beyond ASCII is escaped.
+
+    Raises:
+        ValueError: a value that JSON does not have, such as NaN.
+    """
+    return json.dumps(manifest, indent=1, allow_nan=False).encode("ascii") + b"\n"
+
+
+def decode_manifest(data: bytes, path: Path | str) -> dict[str, Any]:
+    """Return the manifest in `data`, checked: format, version, every key and type, counts.
+
+    Args:
+        data: the bytes of the member.
+        path: the snapshot file, for the error.
+
+    Raises:
+        SnapshotFormatError: it is not the manifest of a format that this heapgraph reads.
+    """
+    try:
+        manifest = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise damage.damaged(path, MANIFEST_MEMBER, f"it is not JSON ({error})") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT_NAME:
+        problem = f"its {MANIFEST_MEMBER} does not say format {FORMAT_NAME!r}"
+        raise damage.foreign(path, problem, MANIFEST_MEMBER)
+    _check_version(manifest, path)
+    problem = _first_problem(manifest, SHAPE, "") or _wrong_value(manifest)
+    if problem:
+        raise damage.damaged(path, MANIFEST_MEMBER, problem)
+    return manifest
+
+
+def _check_version(manifest: Mapping[str, Any], path: Path | str) -> None:
+    version = manifest.get("format_version")
+    if not isinstance(version, int) or isinstance(version, bool):
+        problem = f"format_version is {_shown(version)}, not a number"
+        raise damage.damaged(path, MANIFEST_MEMBER, problem)
+    if version != FORMAT_VERSION:
+        writer = str(manifest.get("tool_version"))
+        raise damage.other_version(path, version, FORMAT_VERSION, writer)
+
+
+def _first_problem(value: object, shape: _Shape, where: str) -> str:
+    if not isinstance(shape, dict):
+        if _has_type(value, shape):
+            return ""
+        return f"{where} is {_shown(value)}, of the wrong type"
+    if not isinstance(value, dict):
+        return f"{where} is {_shown(value)}, not an object"
+    for key, inner in shape.items():
+        path = f"{where}.{key}" if where else key
+        if key not in value:
+            return f"{path} is missing"
+        problem = _first_problem(value[key], inner, path)
+        if problem:
+            return problem
+    return ""
+
+
+def _wrong_value(manifest: Mapping[str, Any]) -> str:
+    rows = {name: manifest["members"][layout.member]["rows"] for name, layout in TABLES.items()}
+    for name, count in manifest["counts"].items():
+        if name in rows and count != rows[name]:
+            return f"counts.{name} is {_shown(count)}, but the table has {_shown(rows[name])} rows"
+    if not SNAPSHOT_ID.fullmatch(manifest["snapshot_id"]):
+        return f"snapshot_id is {_shown(manifest['snapshot_id'])}, not 8 to 64 hex digits"
+    if min(rows.values()) < 0 or rows["objects"] > MAX_OBJECTS:
+        return f"{_shown(rows['objects'])} objects, or a negative number of rows, cannot be"
+    return ""
+
+
+def _has_type(value: object, expected: type | tuple[type, ...]) -> bool:
+    if isinstance(value, bool):  # Python counts it as an int, JSON does not
+        return expected is bool
+    return isinstance(value, expected)
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."

@@ -1,0 +1,196 @@
+"""Writes a snapshot file: whole and durable under its final name, or not at all."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from heapgraph.errors import SnapshotWriteFailed
+from heapgraph.snapshot.manifest import complete_manifest, encode_manifest
+from heapgraph.snapshot.pending_file import PendingFile, free_bytes, write_error
+from heapgraph.snapshot.schema import MANIFEST_MEMBER, ROW_GROUP_ROWS, TABLES, TableLayout
+from heapgraph.units import format_size
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Mapping
+
+    Progress = Callable[[str, int, int], None]
+
+WRITE_PHASE = "write"
+"""Name of the phase given to the progress callback."""
+
+_PRIVATE_MEMBER = 0o600 << 16
+
+
+def check_output(
+    path: str | os.PathLike[str], force: bool = False, expected_bytes: int = 0
+) -> None:
+    """Refuse an output that cannot be written, before a target is stopped for it.
+
+    A temporary file is created in the folder and removed: the only test that knows every limit.
+
+    Args:
+        path: where the snapshot will be written.
+        force: an existing file may be replaced.
+        expected_bytes: the estimated size of the snapshot; 0 asks for no space.
+
+    Raises:
+        SnapshotWriteFailed: the file exists and `force` is not set, it is not a regular file, the
+            folder is missing or not writable, or less than `expected_bytes` are free.
+    """
+    output = Path(path)
+    with PendingFile(output, force=force):
+        free = free_bytes(output.parent)
+    if free < expected_bytes:
+        raise SnapshotWriteFailed(
+            f"{output.parent} has {format_size(free)} free, but the snapshot needs about "
+            f"{format_size(expected_bytes)}",
+            "the disk, or this user's share of it, is nearly full",
+            "free some space, or write elsewhere: -o /other/folder/NAME.heapgraph",
+        )
+
+
+def write_snapshot(
+    path: str | os.PathLike[str],
+    manifest: Mapping[str, Any],
+    tables: Mapping[str, pa.Table],
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Write a snapshot file.
+
+    The file is written under a temporary name in the same folder, brought to the disk and renamed;
+    whatever happens before that, the temporary file is removed and nothing has the final name.
+
+    Args:
+        path: the final name.
+        manifest: every key of `manifest.SHAPE` except format, format_version, counts and members.
+        tables: every table of `schema.TABLES`, with its columns and types.
+        force: replace an existing file.
+        progress: called as (phase, rows written, rows in total) after every row group; what it
+            raises ends the writing and goes on to the caller.
+
+    Returns:
+        The manifest as written.
+
+    Raises:
+        SnapshotWriteFailed: the output cannot be written; see `check_output`.
+        ValueError: a table or a key of the manifest is missing or of another type.
+
+    Cost:
+        About 0.2 s and 6 to 10 bytes of disk per million objects and byte of memory: beyond the
+        tables given only one row group of one table is held.
+    """
+    output = Path(path)
+    checked = {name: _checked(layout, tables) for name, layout in TABLES.items()}
+    with PendingFile(output, force=force) as pending:
+        try:
+            complete = _write_archive(pending.file, manifest, checked, progress)
+        except OSError as error:
+            raise write_error(output, error) from error
+        pending.publish()
+    return complete
+
+
+def _checked(layout: TableLayout, tables: Mapping[str, pa.Table]) -> pa.Table:
+    table = tables.get(layout.name)
+    if table is None:
+        raise ValueError(f"the table {layout.name} is missing")
+    if table.column_names != layout.schema.names:
+        raise ValueError(f"the table {layout.name} has the columns {table.column_names}")
+    for column in layout.schema:
+        values = table.column(column.name)
+        if not column.nullable and values.null_count:
+            raise ValueError(f"{layout.name}.{column.name} has null values")
+        if values.type != column.type and not (
+            pa.types.is_large_string(values.type) and pa.types.is_string(column.type)
+        ):
+            raise ValueError(f"{layout.name}.{column.name} is {values.type}, not {column.type}")
+    return table
+
+
+def _write_archive(
+    file: BinaryIO,
+    manifest: Mapping[str, Any],
+    tables: Mapping[str, pa.Table],
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """Write the members: the tables first, the manifest last because it holds their checksums."""
+    total = sum(table.num_rows for table in tables.values())
+    done = 0
+
+    def report(rows: int) -> None:
+        nonlocal done
+        done += rows
+        if progress is not None:
+            progress(WRITE_PHASE, done, total)
+
+    members: dict[str, dict[str, int]] = {}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, table in tables.items():
+            info = _member_info(TABLES[name].member)
+            with archive.open(info, "w", force_zip64=True) as member:
+                _write_table(_MemberSink(member), TABLES[name], table, report)
+            members[info.filename] = {
+                "size": info.file_size,
+                "crc32": info.CRC,
+                "rows": table.num_rows,
+            }
+        complete = complete_manifest(manifest, members)
+        archive.writestr(_member_info(MANIFEST_MEMBER), encode_manifest(complete))
+    return complete
+
+
+def _member_info(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)  # without a time: equal content makes equal bytes
+    info.external_attr = _PRIVATE_MEMBER
+    return info
+
+
+def _write_table(
+    sink: _MemberSink, layout: TableLayout, table: pa.Table, report: Callable[[int], None]
+) -> None:
+    """Encode one row group after the other, so that the table is never held twice."""
+    with pq.ParquetWriter(sink, layout.schema, **layout.writer_options()) as writer:
+        for start in range(0, table.num_rows, ROW_GROUP_ROWS):
+            part = table.slice(start, ROW_GROUP_ROWS).cast(layout.schema)
+            writer.write_table(part, row_group_size=ROW_GROUP_ROWS)
+            report(part.num_rows)
+
+
+class _MemberSink:
+    """A member of the archive as the output of a ParquetWriter, which asks for its position.
+
+    After an error nothing more is written: the writer closes itself by writing the file's end,
+    and that must neither succeed by half nor hide the first error.
+    """
+
+    closed = False
+
+    def __init__(self, member: IO[bytes]) -> None:
+        self._member = member
+        self._written = 0
+        self._error: BaseException | None = None
+
+    def write(self, data: bytes) -> int:
+        if self._error is not None:
+            raise self._error
+        try:
+            written = self._member.write(data)
+        except BaseException as error:
+            self._error = error
+            raise
+        self._written += written
+        return written
+
+    def tell(self) -> int:
+        return self._written
+
+    def flush(self) -> None:
+        """Nothing is buffered here."""
