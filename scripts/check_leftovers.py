@@ -8,10 +8,11 @@ when there is one.
 
 from __future__ import annotations
 
+import os
 import re
-import subprocess
 import sys
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 MOST_LINES = 400
@@ -42,15 +43,29 @@ def read_rules(path: Path) -> list[Rule]:
     return [Rule(re.compile(scope), re.compile(pattern), reason) for scope, pattern, reason in rows]
 
 
-def tracked_files(folder: Path) -> list[str]:
-    """The files that git keeps and the work tree has, relative to `folder`."""
-    listing = subprocess.run(
-        ["git", "-C", str(folder), "ls-files", "-z"],  # noqa: S607 - the user's own git
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return [name for name in listing.stdout.split("\0") if name and (folder / name).is_file()]
+def read_ignored(folder: Path) -> list[str]:
+    """The patterns of .gitignore, and git's own folder."""
+    lines = (folder / ".gitignore").read_text(encoding="utf-8").splitlines()
+    return [".git", *(line.strip("/") for line in lines if line and not line.startswith("#"))]
+
+
+def project_files(folder: Path) -> list[str]:
+    """The files of a work tree that .gitignore does not name, relative to `folder`, sorted.
+
+    git is not asked: it refuses a work tree of another user, and a copy may have none.
+    """
+    ignored = read_ignored(folder)
+
+    def is_kept(path: Path) -> bool:
+        names = (path.name, path.relative_to(folder).as_posix())
+        return not any(fnmatch(name, pattern) for name in names for pattern in ignored)
+
+    found: list[str] = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if is_kept(Path(place, name))]
+        paths = [Path(place, name) for name in files]
+        found += [path.relative_to(folder).as_posix() for path in paths if is_kept(path)]
+    return sorted(found)
 
 
 def read_text(path: Path) -> str | None:
@@ -101,7 +116,7 @@ def main() -> int:
     """Check the repository around this script, or the one named on the command line."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[1]
     texts = {}
-    for name in tracked_files(folder):
+    for name in project_files(folder):
         text = read_text(folder / name)
         if text is not None:
             texts[name] = text

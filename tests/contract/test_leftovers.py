@@ -66,7 +66,10 @@ def test_a_long_python_file_is_found_and_a_data_table_is_not(leftovers):
     ]
 
 
-def test_git_decides_which_files_are_looked_at(leftovers):
-    names = leftovers.tracked_files(ROOT)
-    assert "scripts/check_leftovers.py" in names
-    assert not [name for name in names if name.startswith(".venv")]
+def test_files_that_git_ignores_are_not_looked_at(leftovers, tmp_path):
+    (tmp_path / ".gitignore").write_text("*.pyc\n/built/\n# a remark\nheapgraph/lib/\n")
+    for name in (".git/a", "a.py", "a.pyc", "built/b.py", "heapgraph/lib/c.so", "heapgraph/d.py"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x = 1\n")
+    assert leftovers.project_files(tmp_path) == [".gitignore", "a.py", "heapgraph/d.py"]
