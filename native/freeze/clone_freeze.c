@@ -111,13 +111,15 @@ bool clone_freeze(pid_t pid, uint64_t instruction, bool suspend_seccomp, pid_t *
         *failure = (struct failure){"clone", (int)-outcome.result, "clone failed in the target"};
         return false;
     }
+    *failure = (struct failure){"gone", ESRCH, "it was ended while it was being cloned"};
+    if (outcome.created <= 0)
+        return false; /* a seccomp filter ends the target at the call, and no clone is made */
     held.child = *child = outcome.created;
     held.number_inside = outcome.result;
     if (take_child(outcome.created))
         return true;
     int64_t unused;
     clone_release(&unused);
-    *failure = (struct failure){"gone", ESRCH, "the image ended before it could be read"};
     return false;
 }
 

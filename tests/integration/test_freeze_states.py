@@ -9,6 +9,8 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from heapgraph.capture.freeze import freeze
 from helpers.processes import (
     children_of,
     is_blocked,
@@ -19,8 +21,6 @@ from helpers.processes import (
     write_u64,
 )
 from helpers.running_target import RunningTarget, start_target
-
-from heapgraph.capture.freeze import freeze
 
 if TYPE_CHECKING:
     from collections.abc import Callable

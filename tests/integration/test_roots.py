@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from helpers.interpreters import each_interpreter
-from helpers.running_target import start_target
 
 from heapgraph.capture.memory import ProcessMemory
 from heapgraph.capture.objects import ObjectReader
 from heapgraph.capture.roots import RootSet, find_roots, gc_list_heads, is_collecting
 from heapgraph.capture.target import inspect_target
 from heapgraph.model import NO_ROW, RootKind
+from helpers.interpreters import each_interpreter
+from helpers.running_target import start_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
     from heapgraph.capture.target import Target
     from helpers.interpreters import Interpreter
 
@@ -293,7 +295,7 @@ def test_every_root_is_an_object(scene: Scene) -> None:
 
 def test_structs_to_scan_do_not_overlap(scene: Scene) -> None:
     ranges = scene.roots.scan_ranges
-    for (start, size, _), (following, _, _) in zip(ranges, ranges[1:], strict=False):
+    for (start, size, _), (following, _, _) in itertools.pairwise(ranges):
         assert start + size <= following
     fields = scene.reader.fields
     covered = {name: sum(s for _, s, n in ranges if n == name) for _, _, name in ranges}

@@ -1,0 +1,189 @@
+"""What is read stands still, what runs is untouched, and every way out lets the target go."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from heapgraph.capture.freeze import freeze
+from heapgraph.capture.permissions import read_status
+from heapgraph.errors import CaptureInterrupted, TargetNotFound
+from helpers.processes import children_of, read_u64, state_of, wait_until
+from helpers.running_target import RunningTarget, start_target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BEFORE, AFTER = 41, 42
+SHORT_PAUSE_MS = 20
+PEER_LIMIT_S = 1.0
+NO_STACK = "0x10"  # native/freeze/clone_freeze.c
+UNBLOCKABLE = 1 << signal.SIGKILL - 1 | 1 << signal.SIGSTOP - 1
+
+
+@pytest.fixture
+def target() -> Iterator[RunningTarget]:
+    with start_target("freeze_orders.py") as running:
+        yield running
+
+
+def marker_of(target: RunningTarget) -> int:
+    address: int = json.loads(target.ready)["marker"]
+    return address
+
+
+def order(target: RunningTarget, line: str) -> None:
+    target.send(line)
+    assert target.read_line() == line
+
+
+def test_the_clone_keeps_the_value_of_the_freeze(target: RunningTarget) -> None:
+    marker = marker_of(target)
+    order(target, f"set {BEFORE}")
+    with freeze(target.pid) as frozen:
+        assert frozen.method == "clone"
+        assert frozen.memory_pid not in (target.pid, 0)
+        order(target, f"set {AFTER}")
+        assert read_u64(frozen.memory_pid, marker) == BEFORE
+        assert read_u64(target.pid, marker) == AFTER
+    assert 0 < frozen.pause_s < 1
+
+
+def test_a_paused_target_keeps_its_value_until_released(target: RunningTarget) -> None:
+    marker = marker_of(target)
+    order(target, f"set {BEFORE}")
+    with freeze(target.pid, "pause") as frozen:
+        target.send(f"set {AFTER}")
+        assert frozen.memory_pid == target.pid
+        assert state_of(target.pid) == "t"
+        assert read_u64(target.pid, marker) == BEFORE
+        frozen.release()
+        assert target.read_line() == f"set {AFTER}"
+        assert read_u64(target.pid, marker) == AFTER
+        assert frozen.pause_s > 0
+
+
+def test_a_release_ends_the_clone_and_leaves_no_zombie(target: RunningTarget) -> None:
+    with freeze(target.pid, "clone") as frozen:
+        assert children_of(target.pid) == [frozen.memory_pid]
+        assert state_of(frozen.memory_pid) == "t"
+        frozen.release()
+        frozen.release()
+        assert state_of(frozen.memory_pid) == ""
+        assert children_of(target.pid) == []
+        with pytest.raises(OSError):  # noqa: PT011 - which one depends on the kernel
+            read_u64(frozen.memory_pid, marker_of(target))
+    assert frozen.notes == []
+
+
+def test_the_clone_is_the_first_to_go_when_memory_runs_out(target: RunningTarget) -> None:
+    with freeze(target.pid, "clone") as frozen:
+        assert Path(f"/proc/{frozen.memory_pid}/oom_score_adj").read_text() == "1000\n"
+        assert Path(f"/proc/{target.pid}/oom_score_adj").read_text() != "1000\n"
+
+
+def test_the_clone_could_not_run_even_if_it_were_let_loose(target: RunningTarget) -> None:
+    with freeze(target.pid, "clone") as frozen:
+        call = Path(f"/proc/{frozen.memory_pid}/syscall").read_text().split()
+        status = read_status(frozen.memory_pid)
+    assert call[-2] == NO_STACK
+    assert int(status["SigBlk"], 16) | UNBLOCKABLE == 2**64 - 1
+
+
+def test_a_peer_sees_the_target_close_at_once(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "peer"))
+        listener.listen()
+        with start_target("freeze_orders.py", "--socket", tmp_path / "peer") as target:
+            connection, _ = listener.accept()
+            with connection, freeze(target.pid, "clone"):
+                connection.settimeout(PEER_LIMIT_S)
+                order(target, "close")
+                assert connection.recv(1) == b""
+
+
+@pytest.mark.parametrize("method", ["clone", "pause"])
+def test_an_error_in_the_block_lets_the_target_go(target: RunningTarget, method: str) -> None:
+    with pytest.raises(KeyError), freeze(target.pid, method):  # type: ignore[arg-type]
+        raise KeyError
+    order(target, "hello")
+    assert children_of(target.pid) == []
+    assert read_status(target.pid)["TracerPid"] == "0"
+
+
+def test_the_target_goes_on_when_the_helper_is_killed_with_a_clone(target: RunningTarget) -> None:
+    with freeze(target.pid, "clone") as frozen:
+        os.kill(frozen.helper_pid, signal.SIGKILL)
+        wait_until(lambda: state_of(frozen.memory_pid) in ("Z", ""), "the clone ended")
+        order(target, "hello")
+        with pytest.raises(OSError):  # noqa: PT011
+            read_u64(frozen.memory_pid, marker_of(target))
+    assert "killed" in frozen.notes[0]
+    order(target, "hello again")
+
+
+def test_a_pause_that_lost_its_helper_is_not_trusted(target: RunningTarget) -> None:
+    with freeze(target.pid, "pause") as frozen:
+        os.kill(frozen.helper_pid, signal.SIGKILL)
+        order(target, "hello")
+        with pytest.raises(CaptureInterrupted, match="ran on"):
+            frozen.release()
+
+
+def test_the_clone_outlives_a_target_that_is_killed(target: RunningTarget) -> None:
+    order(target, f"set {BEFORE}")
+    with freeze(target.pid, "clone") as frozen:
+        target.kill()
+        assert read_u64(frozen.memory_pid, marker_of(target)) == BEFORE
+        frozen.release()
+        wait_until(lambda: state_of(frozen.memory_pid) in ("Z", ""), "the clone ended")
+
+
+def test_a_target_killed_while_paused_ends_cleanly(target: RunningTarget) -> None:
+    with freeze(target.pid, "pause") as frozen:
+        os.kill(target.pid, signal.SIGKILL)
+        wait_until(lambda: state_of(target.pid) in ("Z", ""), "it ended")
+        with pytest.raises(OSError):  # noqa: PT011
+            read_u64(target.pid, marker_of(target))
+        frozen.release()
+    assert target.process.wait(timeout=10) == -signal.SIGKILL
+    with pytest.raises(TargetNotFound), freeze(target.pid):
+        pass
+
+
+def test_a_pause_ends_at_its_limit_and_says_so(target: RunningTarget) -> None:
+    with freeze(target.pid, "pause", max_pause_ms=SHORT_PAUSE_MS) as frozen:
+        target.send("hello")
+        assert target.read_line() == "hello"  # answered although nobody released it
+        with pytest.raises(CaptureInterrupted, match="limit") as caught:
+            frozen.release()
+    assert len(caught.value.parts()) == 3
+    assert SHORT_PAUSE_MS / 1e3 <= frozen.pause_s < 1
+
+
+def test_a_clone_that_would_take_too_long_is_refused_before_it_is_made() -> None:
+    with start_target("freeze_orders.py", "--memory", 100) as target:
+        with (
+            pytest.raises(CaptureInterrupted, match="would stand") as caught,
+            freeze(target.pid, max_pause_ms=1),
+        ):
+            pass
+        assert "MiB" in caught.value.cause
+        with freeze(target.pid, max_pause_ms=1000) as frozen:
+            assert frozen.method == "clone"
+
+
+def test_a_tool_that_is_killed_leaves_nothing_behind(target: RunningTarget) -> None:
+    with start_target("freeze_holder.py", target.pid) as holder:
+        clone = int(holder.ready)
+        assert state_of(clone) == "t"
+        holder.kill()
+        wait_until(lambda: state_of(clone) == "", "the clone ended and was waited for")
+    order(target, "hello")
+    assert children_of(target.pid) == []

@@ -1,0 +1,189 @@
+"""Every refusal names its cause, and none of them harms the target."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from heapgraph.capture.call_instruction import find_call_instruction
+from heapgraph.capture.freeze import freeze
+from heapgraph.capture.freeze_helper import HELPER, FreezeHelper, HelperFailure
+from heapgraph.capture.permissions import read_status
+from heapgraph.errors import (
+    CaptureInterrupted,
+    NotAPythonProcess,
+    TargetAlreadyTraced,
+    TargetError,
+    TargetNotFound,
+    UsageError,
+)
+from helpers.processes import children_of, state_of, wait_until
+from helpers.running_target import RunningTarget, start_target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NO_SUCH_PID = 2**30  # above the kernel's highest pid_max
+KERNEL_THREAD = 2  # kthreadd
+CAP_SYS_ADMIN = 21
+
+
+@pytest.fixture
+def target() -> Iterator[RunningTarget]:
+    with start_target("freeze_orders.py") as running:
+        yield running
+
+
+def refusal(kind: type[TargetError], pid: int, method: str = "auto") -> TargetError:
+    with pytest.raises(kind) as caught, freeze(pid, method):  # type: ignore[arg-type]
+        pass
+    assert type(caught.value) is kind
+    assert caught.value.exit_code == 3
+    assert str(pid) in caught.value.what
+    return caught.value
+
+
+def answers(target: RunningTarget) -> bool:
+    target.send("hello")
+    return target.read_line() == "hello"
+
+
+def test_no_such_process() -> None:
+    assert "pgrep" in refusal(TargetNotFound, NO_SUCH_PID).hint
+
+
+def test_own_process() -> None:
+    assert "itself" in refusal(TargetError, os.getpid()).what
+
+
+def test_a_thread_id_leads_to_its_process() -> None:
+    ids: list[int] = []
+    seen, done = threading.Event(), threading.Event()
+
+    def announce() -> None:
+        ids.append(threading.get_native_id())
+        seen.set()
+        done.wait()
+
+    thread = threading.Thread(target=announce)
+    thread.start()
+    seen.wait()
+    try:
+        assert str(os.getpid()) in refusal(TargetNotFound, ids[0]).hint
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_a_zombie(target: RunningTarget) -> None:
+    target.process.kill()
+    wait_until(lambda: state_of(target.pid) == "Z", "a zombie")
+    assert "zombie" in refusal(TargetNotFound, target.pid).what
+
+
+def test_a_kernel_thread() -> None:
+    if "Kthread:\t1" not in Path(f"/proc/{KERNEL_THREAD}/status").read_text():
+        return  # inside a pid namespace there is none
+    assert "kernel thread" in refusal(NotAPythonProcess, KERNEL_THREAD).cause
+
+
+def test_a_traced_process_names_its_tracer(target: RunningTarget) -> None:
+    with start_target("freeze_tracer.py", target.pid) as tracer:
+        error = refusal(TargetAlreadyTraced, target.pid)
+        assert str(tracer.pid) in error.what
+        assert "python" in error.what
+        with FreezeHelper() as helper, pytest.raises(HelperFailure) as caught:
+            helper.freeze(target.pid, 0, has_seccomp=False)
+        assert caught.value.code == "seize"
+        with FreezeHelper() as helper, pytest.raises(HelperFailure) as caught:
+            helper.pause(target.pid, 0)
+        assert caught.value.code == "seize"
+    assert answers(target)
+
+
+def test_a_user_without_rights_is_told_what_to_type(target: RunningTarget) -> None:
+    owned_by_root = target.pid if os.geteuid() == 0 else 1
+    with start_target("freeze_unprivileged.py", owned_by_root) as tool:
+        report = json.loads(tool.ready)
+    assert report["error"] == "TargetPermissionDenied"
+    assert report["exit_code"] == 3
+    what, cause, hint = report["parts"]
+    assert str(owned_by_root) in what
+    assert "user 0" in cause or "ptrace_scope" in cause
+    assert hint == f"sudo heapgraph dump {owned_by_root}"
+    assert answers(target)
+
+
+def test_a_target_that_may_not_clone_is_paused_instead() -> None:
+    with start_target("freeze_orders.py", "--no-new-processes") as target:
+        with freeze(target.pid) as frozen:
+            assert frozen.method == "pause"
+            assert "limit on processes" in frozen.notes[0]
+            assert state_of(target.pid) == "t"
+        assert answers(target)
+        error = refusal(CaptureInterrupted, target.pid, "clone")
+        assert "limit on processes" in error.cause
+        assert "--method pause" in error.hint
+        assert answers(target)
+
+
+def test_a_seccomp_filter_that_kills_for_a_clone_does_not_kill() -> None:
+    may_suspend = int(read_status(os.getpid())["CapEff"], 16) >> CAP_SYS_ADMIN & 1
+    with start_target("freeze_orders.py", "--seccomp") as target:
+        assert read_status(target.pid)["Seccomp"] == "2"
+        with freeze(target.pid) as frozen:
+            assert frozen.method == ("clone" if may_suspend else "pause")
+        assert answers(target)
+        assert children_of(target.pid) == []
+        assert read_status(target.pid)["Seccomp"] == "2"
+
+
+def test_the_seccomp_filter_of_the_fixture_does_kill() -> None:
+    with start_target("freeze_orders.py", "--seccomp") as target:
+        with FreezeHelper() as helper, pytest.raises(HelperFailure) as caught:
+            helper.freeze(target.pid, find_call_instruction(target.pid), has_seccomp=False)
+        assert caught.value.code == "gone"
+        assert target.process.wait(timeout=10) < 0
+
+
+def test_an_address_that_is_no_call_instruction_is_refused(target: RunningTarget) -> None:
+    with FreezeHelper() as helper, pytest.raises(HelperFailure) as caught:
+        helper.freeze(target.pid, json.loads(target.ready)["marker"], has_seccomp=False)
+    assert caught.value.code == "inject"
+    assert answers(target)
+
+
+def test_an_unknown_method() -> None:
+    with pytest.raises(UsageError), freeze(os.getppid(), "copy"):  # type: ignore[arg-type]
+        pass
+
+
+@pytest.mark.parametrize("text", ["", "freeze", "freeze 1", "pause x y", "freeze " + "9" * 300])
+def test_the_helper_refuses_what_it_does_not_understand(text: str) -> None:
+    program = subprocess.run(
+        [str(HELPER)],
+        input=f"{text}\nrelease\n",
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=True,
+    )
+    *refusals, last = program.stdout.decode().splitlines()
+    assert refusals
+    assert all(line.startswith("error usage ") for line in refusals)
+    assert last == "released 0 clean"
+
+
+def test_the_helper_holds_one_thing_at_a_time(target: RunningTarget) -> None:
+    with FreezeHelper() as helper:
+        helper.pause(target.pid, 0)
+        with pytest.raises(HelperFailure) as caught:
+            helper.pause(target.pid, 0)
+        assert caught.value.code == "usage"
+    assert answers(target)
