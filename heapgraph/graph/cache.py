@@ -2,6 +2,9 @@
 
     <user cache folder>/heapgraph/<snapshot id>/<name>.v<kernel version>.npy
 
+A file is an ordinary .npy file with a checksum behind it: a disk that ran full or lost power leaves
+files of the right length that are wrong inside.
+
 HEAPGRAPH_CACHE names another folder. Nothing depends on the cache: it may be deleted at any time,
 and what is missing, damaged, unreadable or of a wrong length is computed again.
 """
@@ -9,6 +12,7 @@ and what is missing, damaged, unreadable or of a wrong length is computed again.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import tempfile
@@ -29,6 +33,7 @@ CACHE_VARIABLE = "HEAPGRAPH_CACHE"
 
 Array = npt.NDArray[Any]
 
+_CHECKSUM_BYTES = 8
 _SNAPSHOT_ID = re.compile(r"[0-9a-f]{8,64}")
 
 
@@ -61,10 +66,12 @@ class ArrayCache:
         Returns:
             Read-only memory-mapped arrays by name.
         """
+        if self._folder is None:
+            return None
         found: dict[str, Array] = {}
         for name, (dtype, length) in shapes.items():
-            array = self._load_one(name)
-            if array is None or array.dtype != np.dtype(dtype) or array.shape != (length,):
+            array = _map_whole(self._file(self._folder, name), np.dtype(dtype), length)
+            if array is None:
                 return None
             found[name] = array
         return found
@@ -81,14 +88,42 @@ class ArrayCache:
     def _file(self, folder: Path, name: str) -> Path:
         return folder / f"{name}.v{kernel_version()}.npy"
 
-    def _load_one(self, name: str) -> Array | None:
-        if self._folder is None:
-            return None
-        try:
-            array: Array = np.load(self._file(self._folder, name), mmap_mode="r")
-        except (OSError, ValueError, EOFError, SyntaxError):  # SyntaxError: damaged array header
-            return None
-        return array
+
+def _header(dtype: np.dtype[Any], length: int) -> bytes:
+    """The bytes with which numpy begins the file of a flat array."""
+    stream = io.BytesIO()
+    fields = {"descr": dtype.str, "fortran_order": False, "shape": (length,)}
+    np.lib.format.write_array_header_1_0(stream, fields)
+    return stream.getvalue()
+
+
+def _checksum(array: Array) -> bytes:
+    """The complement of the sum of all entries.
+
+    Cheap enough for every load, since it runs at the speed of memory. The complement, because lost
+    pages read as zeros, and zeros must not add up to a right checksum.
+    """
+    total = int(np.add.reduce(array, dtype=np.uint64)) ^ (2**64 - 1)
+    return total.to_bytes(_CHECKSUM_BYTES, "little")
+
+
+def _map_whole(path: Path, dtype: np.dtype[Any], length: int) -> Array | None:
+    """Map a file into memory, or None unless it is exactly what `_write_whole` wrote."""
+    header = _header(dtype, length)
+    end = len(header) + dtype.itemsize * length
+    try:
+        with path.open("rb") as stream:
+            whole = os.fstat(stream.fileno()).st_size == end + _CHECKSUM_BYTES
+            if not whole or stream.read(len(header)) != header:
+                return None
+            stream.seek(end)
+            checksum = stream.read(_CHECKSUM_BYTES)
+            if length == 0:  # nothing to map
+                return np.empty(0, dtype)
+            array = np.memmap(stream, dtype, "r", offset=len(header), shape=(length,))
+    except (OSError, ValueError):
+        return None
+    return array if _checksum(array) == checksum else None
 
 
 def _write_whole(path: Path, array: Array) -> None:
@@ -96,7 +131,9 @@ def _write_whole(path: Path, array: Array) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as stream:
-            np.save(stream, array, allow_pickle=False)
+            stream.write(_header(array.dtype, len(array)))
+            stream.write(np.ascontiguousarray(array).data)
+            stream.write(_checksum(array))
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -123,12 +123,10 @@ class SnapshotBackend:
         return converted
 
     @staticmethod
-    def can_run(_name: str, _arguments: tuple[Any, ...], options: dict[str, Any]) -> bool | str:
-        """Refuse what references do not have: weights and an order of neighbours."""
-        for option in ("weight", "sort_neighbors"):
-            if options.get(option) is not None:
-                return f"references have no {option}"
-        return True
+    def can_run(_name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> bool | str:
+        """Leave networkx's own graphs to networkx, also where the backend is preferred."""
+        graph = arguments[0] if arguments else options.get("G")
+        return isinstance(graph, SnapshotDiGraph) or "the graph is not a snapshot"
 
     @staticmethod
     def immediate_dominators(graph: SnapshotDiGraph, start: int) -> Mapping[int, int]:
@@ -166,7 +164,8 @@ class SnapshotBackend:
         method: str = "dijkstra",
     ) -> list[int] | Mapping[int, list[int]]:
         """The shortest path between two nodes, or of all nodes from one or to one."""
-        del weight, method  # no reference has a weight, so every method is the same search
+        del method  # no reference has a weight, so every method is the same search
+        _refuse(weight=weight)
         search, forward = _search_from_either(graph, source, target)
 
         def path(node: int) -> list[int]:
@@ -187,7 +186,8 @@ class SnapshotBackend:
         method: str = "dijkstra",
     ) -> int | Mapping[int, int]:
         """How many references the shortest path has."""
-        del weight, method  # no reference has a weight, so every method is the same search
+        del method  # no reference has a weight, so every method is the same search
+        _refuse(weight=weight)
         search, _ = _search_from_either(graph, source, target)
         if source is None or target is None:
             return NodeMapping(search, len(search), search.__contains__, search.distance_to)
@@ -221,7 +221,7 @@ class SnapshotBackend:
         sort_neighbors: None = None,
     ) -> Iterator[tuple[int, int]]:
         """The edges of a breadth-first search, in its order."""
-        del sort_neighbors
+        _refuse(sort_neighbors=sort_neighbors)
         _require(graph, source)
         search = (search_backward if reverse else search_forward)(graph, source)
         for node in search:
@@ -235,6 +235,12 @@ def _require(graph: SnapshotDiGraph, *nodes: int) -> None:
     for node in nodes:
         if node not in graph:
             raise nx.NodeNotFound(f"node {node} is not an object id of the snapshot, nor ROOT (-1)")
+
+
+def _refuse(**options: object) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise nx.NetworkXNotImplemented(f"{name}: references of a snapshot have none")
 
 
 def _require_path(search: Search, source: int, target: int) -> None:

@@ -1,0 +1,117 @@
+"""Derived arrays survive a run, and no state of the cache folder changes a result."""
+
+import numpy as np
+import pytest
+
+from heapgraph.graph.cache import CACHE_VARIABLE, ArrayCache, cache_folder
+from heapgraph.native import graph_kernels
+from helpers.graphs import GraphBuilder
+
+SNAPSHOT_ID = "00c0ffee00c0ffee"
+NPY_HEADER = 128
+SHAPES = {"idom": (np.uint32, 3), "retained": (np.uint64, 3)}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    return tmp_path / "cache" / SNAPSHOT_ID
+
+
+def heap() -> GraphBuilder:
+    builder = GraphBuilder(manifest={"snapshot_id": SNAPSHOT_ID})
+    a, b, c = (builder.object(size=10 * (i + 1)) for i in range(3))
+    builder.refer(a, b)
+    builder.refer(b, c)
+    builder.root(a)
+    return builder
+
+
+def use_everything(graph):
+    _ = graph.dominators, graph.root_paths, graph.reverse
+    return graph.dominators.retained_sizes.tolist(), graph.root_paths.path_to(2)
+
+
+def test_results_are_read_back_without_the_kernels(monkeypatch):
+    computed = use_everything(heap().build(use_cache=True))
+    for kernel in ("dominator_tree", "breadth_first", "reverse_references"):
+        monkeypatch.delattr(graph_kernels, kernel)
+    again = heap().build(use_cache=True)
+    assert use_everything(again) == computed
+    assert isinstance(again.dominators.idom, np.memmap)
+    assert again.reverse.sources_of(2).tolist() == [1]
+
+
+def test_only_the_owner_can_read_the_cache(folder):
+    use_everything(heap().build(use_cache=True))
+    assert folder.stat().st_mode & 0o077 == 0
+    assert all(path.stat().st_mode & 0o077 == 0 for path in folder.iterdir())
+    assert not list(folder.glob("*.part"))
+
+
+@pytest.mark.parametrize("keep", [0, 1, 9, 40, 100, 130, -1])
+def test_a_file_cut_short_is_computed_again(folder, keep):
+    computed = use_everything(heap().build(use_cache=True))
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes()[:keep])
+    assert use_everything(heap().build(use_cache=True)) == computed
+
+
+def test_a_damaged_byte_is_noticed_wherever_it_is(folder):
+    computed = use_everything(heap().build(use_cache=True))
+    whole = {path: path.read_bytes() for path in folder.iterdir()}
+    longest = max(map(len, whole.values()))
+    for position in (*range(0, NPY_HEADER, 9), *range(NPY_HEADER, longest, 3)):
+        for path, content in whole.items():
+            damaged = bytearray(content)
+            damaged[position % len(content)] ^= 0x11
+            path.write_bytes(damaged)
+        assert use_everything(heap().build(use_cache=True)) == computed
+
+
+def test_a_body_of_zeros_as_a_power_failure_leaves_it_is_noticed(folder):
+    computed = use_everything(heap().build(use_cache=True))
+    for path in folder.iterdir():
+        content = path.read_bytes()
+        path.write_bytes(content[:NPY_HEADER] + bytes(len(content) - NPY_HEADER))
+    assert use_everything(heap().build(use_cache=True)) == computed
+
+
+def test_files_are_ordinary_npy_files(folder):
+    graph = heap().build(use_cache=True)
+    use_everything(graph)
+    (path,) = folder.glob("idom.*.npy")
+    assert np.load(path, mmap_mode="r").tolist() == graph.dominators.idom.tolist()
+
+
+def test_arrays_of_another_length_or_type_are_not_used():
+    cache = ArrayCache(SNAPSHOT_ID)
+    good = {"idom": np.zeros(3, np.uint32), "retained": np.zeros(3, np.uint64)}
+    cache.store(good)
+    assert cache.load(SHAPES) is not None
+    for bad in (np.zeros(4, np.uint32), np.zeros(2, np.uint32), np.zeros(3, np.int32)):
+        cache.store({"idom": bad})
+        assert cache.load(SHAPES) is None
+
+
+def test_another_kernel_version_is_not_used(monkeypatch):
+    cache = ArrayCache(SNAPSHOT_ID)
+    cache.store({"idom": np.zeros(3, np.uint32), "retained": np.zeros(3, np.uint64)})
+    monkeypatch.setattr("heapgraph.graph.cache.kernel_version", lambda: 999_999)
+    assert cache.load(SHAPES) is None
+
+
+def test_a_folder_that_cannot_be_written_is_no_failure(folder):
+    folder.parent.write_text("a file where the folder should be")
+    assert use_everything(heap().build(use_cache=True)) == use_everything(heap().build())
+
+
+@pytest.mark.parametrize("snapshot_id", ["", "../../etc", "a/b", "G0000000", "0" * 65])
+def test_an_id_that_is_no_plain_hex_becomes_no_path(snapshot_id):
+    ArrayCache(snapshot_id).store({"idom": np.zeros(3, np.uint32)})
+    assert not cache_folder().exists()
+
+
+def test_without_the_variable_the_users_cache_folder_is_used(monkeypatch):
+    monkeypatch.delenv(CACHE_VARIABLE)
+    assert cache_folder().name == "heapgraph"
