@@ -27,7 +27,7 @@ show() {
 }
 
 # The program ends by itself when its input closes, also when this script is killed.
-printf '$ python %s &\n' "${program##*/}"
+printf '$ python %s &\n' "${program#"$PWD"/}"
 coproc LEAK { exec "$python" "$program"; }
 leak_pid=$LEAK_PID
 # Closing a coprocess unsets its variables, so the descriptors are kept under own numbers.
