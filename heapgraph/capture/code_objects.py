@@ -95,9 +95,9 @@ class CodeReader:
     def _variables(self, address: int) -> tuple[str, ...]:
         """Names in the order of the frame's slots; since 3.11 one tuple has them all."""
         reader = self._reader
-        tuples = ("code.localsplusnames",)
+        tuples = ["code.localsplusnames"]
         if tuples[0] not in reader.fields:
-            tuples = ("code.varnames", "code.cellvars", "code.freevars")
+            tuples = ["code.varnames", "code.cellvars", "code.freevars"]
         return tuple(
             reader.read_str(name)
             for field in tuples

@@ -50,7 +50,8 @@ def gc_list_heads(memory: Memory, layout: Layout, runtime_address: int) -> list[
 def is_collecting(memory: Memory, layout: Layout, runtime_address: int) -> bool:
     """Tell whether a collection is under way in any interpreter.
 
-    Cheap enough to be polled before the target is frozen; `memory` must not be a cache then.
+    Cheap enough to be polled before the target is frozen; a memory that remembers pages must be
+    told to forget them before each question.
 
     Raises:
         UnreadableMemory: the list of interpreters cannot be read.

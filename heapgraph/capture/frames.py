@@ -46,11 +46,14 @@ class FrameReference:
             `<code>`, `<locals>` for the frame's own fields.
         counted: the reference is part of the target's reference count, and held by the frame alone,
             not also by an object (frame, generator) that owns the frame's memory.
+        unsure: it may be a left-over. It is not `counted`, but explains a reference count that is
+            higher than the references found.
     """
 
     target: int
     name: str
     counted: bool
+    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,13 +210,12 @@ class FrameReader:
     def _unsure_stack(self, words: Sequence[int]) -> Iterator[FrameReference]:
         """What looks like an object in an evaluation stack of unknown depth.
 
-        Never counted: a left-over of an earlier call is not, and one such claim too many makes a
-        reference count look wrong, while one too few only makes it look held from C as well.
+        The left-over of an earlier call looks the same, so they are not counted.
         """
         for position, word in enumerate(words):
             target, _ = self._decode(word)
             if self._reader.is_object(target):
-                yield FrameReference(target, f"stack[{position}]?", counted=False)
+                yield FrameReference(target, f"stack[{position}]?", counted=False, unsure=True)
 
     def _decode(self, word: int) -> tuple[int, bool]:
         """Address of the referent (0 for none) and whether the reference is counted."""

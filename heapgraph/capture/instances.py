@@ -28,7 +28,7 @@ def instance_dict(reader: ObjectReader, address: int) -> int:
         UnreadableMemory: there is no object.
     """
     type_address, flags = reader.type_address(address), reader.type_flags(address)
-    if flags & TypeFlags.MANAGED_DICT:
+    if _has_managed_dict(reader, flags):
         word = reader.memory.u64(address + _MANAGED_DICT)
         return 0 if reader.version == (3, 12) and word & 1 else word
     (offset,) = struct.unpack("<q", struct.pack("<Q", reader.word(type_address, "tp.dictoffset")))
@@ -48,7 +48,7 @@ def inline_values(reader: ObjectReader, address: int) -> int:
         UnreadableMemory: there is no object.
     """
     flags = reader.type_flags(address)
-    if not flags & TypeFlags.MANAGED_DICT:
+    if not _has_managed_dict(reader, flags):
         return 0
     if reader.version == (3, 11):
         return reader.memory.u64(address + _MANAGED_VALUES)
@@ -59,6 +59,11 @@ def inline_values(reader: ObjectReader, address: int) -> int:
         return 0
     values = address + reader.word(reader.type_address(address), "tp.basicsize")
     return values if reader.memory.u8(values + reader.fields["dv.valid"]) else 0
+
+
+def _has_managed_dict(reader: ObjectReader, flags: int) -> bool:
+    """The bit has no meaning before 3.11."""
+    return reader.version >= (3, 11) and bool(flags & TypeFlags.MANAGED_DICT)
 
 
 def _size_with_items(reader: ObjectReader, address: int, type_address: int, flags: int) -> int:

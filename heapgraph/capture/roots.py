@@ -7,18 +7,18 @@ reference counts and a word scan of `RootSet.scan_ranges`.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from heapgraph.capture.collector import collector_address, gc_list_heads, is_collecting
 from heapgraph.capture.frames import MAX_DEPTH, FrameReader
 from heapgraph.capture.interned import find_interned_dict
 from heapgraph.capture.memory import UnreadableMemory
 from heapgraph.capture.objects import ObjectReader
+from heapgraph.capture.root_set import RootSet
 from heapgraph.capture.threads import read_interpreters, read_threads
 from heapgraph.capture.type_flags import TypeFlags
-from heapgraph.model import NO_ROW, RootKind
+from heapgraph.model import RootKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,45 +62,6 @@ _EXCEPTION_FIELDS = ("exc.exc_type", "exc.exc_value", "exc.exc_traceback")
 _MAX_HANDLED_EXCEPTIONS = 10_000
 
 
-@dataclass(slots=True)
-class RootSet:
-    """Named roots, as parallel lists, and the rows they refer to.
-
-    Attributes:
-        addresses: of the objects.
-        kinds: why each is alive.
-        names: the module, field or variable; of a sub-interpreter with its number behind it.
-        frame_rows: row in `frames`, NO_ROW for none.
-        counted: the reference is in the target's reference count, and no object holds it as well.
-        threads: rows of the snapshot's table.
-        frames: rows of the snapshot's table, but `code` is the address of the code object.
-        scan_ranges: (address, bytes, name) of the interpreter, runtime and thread structs; they
-            do not overlap.
-        notes: what could not be read, or was cut short.
-    """
-
-    addresses: list[int] = field(default_factory=list)
-    kinds: list[RootKind] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    frame_rows: list[int] = field(default_factory=list)
-    counted: list[bool] = field(default_factory=list)
-    threads: list[dict[str, Any]] = field(default_factory=list)
-    frames: list[dict[str, Any]] = field(default_factory=list)
-    scan_ranges: list[tuple[int, int, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def add(
-        self, address: int, kind: RootKind, name: str, *, counted: bool, frame_row: int = NO_ROW
-    ) -> None:
-        """Append one root; NULL is not one."""
-        if address:
-            self.addresses.append(address)
-            self.kinds.append(kind)
-            self.names.append(name)
-            self.frame_rows.append(frame_row)
-            self.counted.append(counted)
-
-
 def find_roots(memory: Memory, layout: Layout, runtime_address: int) -> RootSet:
     """Find every named root of a runtime.
 
@@ -117,8 +78,8 @@ def find_roots(memory: Memory, layout: Layout, runtime_address: int) -> RootSet:
     Raises:
         UnreadableMemory: the runtime itself cannot be read.
 
-    Cost: some reads per module, frame and local variable: about 0.1 s for 2,000 modules and 64
-        threads.
+    Cost: some reads per module, frame and local variable: 0.04 to 0.06 s for 2,000 modules and 64
+        threads with 900 frames.
     """
     search = _RootSearch(ObjectReader(memory, layout), runtime_address)
     for interpreter in read_interpreters(search.reader, runtime_address):
@@ -233,7 +194,12 @@ class _RootSearch:
             self.roots.frames.append(frame.to_row(thread_row, depth))
             for held in frame.references:
                 self.roots.add(
-                    held.target, RootKind.FRAME, held.name, counted=held.counted, frame_row=row
+                    held.target,
+                    RootKind.FRAME,
+                    held.name,
+                    counted=held.counted,
+                    unsure=held.unsure,
+                    frame_row=row,
                 )
         if depth == MAX_DEPTH - 1:
             self.roots.notes.append(f"frames of {name}: only the innermost {MAX_DEPTH} were read")

