@@ -22,6 +22,7 @@ from heapgraph.analysis.segments import (
     is_namespace,
     label_text,
     segment,
+    type_object,
 )
 from heapgraph.analysis.suspended import describe_suspended, is_suspended
 from heapgraph.model import EdgeKind, RootKind
@@ -131,7 +132,8 @@ class _Writer:
             self._namespace_owner = reference.source
             self._head_is_namespace = False
         elif reference.kind is EdgeKind.TYPE:
-            self._write(_TYPE_CALL)
+            is_own = reference.target == type_object(self._graph, reference.source)
+            self._write(_TYPE_CALL if is_own else segment(self._graph, reference))
         elif reference.kind is EdgeKind.LOCAL and is_suspended(self._graph, reference.source):
             self._restart(reference)
         elif reference.kind is not EdgeKind.ATTRIBUTE:

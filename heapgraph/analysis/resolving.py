@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import ast
 import difflib
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.literals import literal_value, text_of
-from heapgraph.analysis.matching import equal_to
+from heapgraph.analysis.literals import text_of
 from heapgraph.analysis.openings import Opening, root_names
+from heapgraph.analysis.operations import (
+    SYNTAX_HINT,
+    Attribute,
+    Item,
+    Operation,
+    describe_operation,
+    follow_all,
+    parse_expression,
+)
 from heapgraph.analysis.segments import (
-    FLAT_TYPE,
     direct_attribute_targets,
     edges_of,
     label_text,
@@ -32,30 +37,7 @@ if TYPE_CHECKING:
 
 _ID = re.compile(r"@(\d+)")
 _ADDRESS = re.compile(r"0[xX][0-9a-fA-F]+")
-_SYNTAX_HINT = "@ID, 0xADDRESS, or an expression such as app.CACHE['user:42'].history[0]"
 _MAX_CANDIDATES = 5
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """`.name`."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Item:
-    """`[key]`; the key is a Python value."""
-
-    key: object
-
-
-@dataclass(frozen=True)
-class TypeCall:
-    """`type(...)` around everything before it."""
-
-
-Operation = Attribute | Item | TypeCall
 
 
 def resolve(graph: HeapGraph, text: str) -> int:
@@ -82,7 +64,7 @@ def resolve(graph: HeapGraph, text: str) -> int:
         return graph.find_address(int(text, 16))
     if text.startswith("<"):
         return _one(graph, text, _resolve_prefixed(graph, text))
-    name, operations = _parse(text)
+    name, operations = parse_expression(text)
     return _one(graph, text, _resolve_dotted(graph, text, name, operations))
 
 
@@ -119,40 +101,6 @@ def _by_id(graph: HeapGraph, text: str, object_id: int) -> int:
     )
 
 
-def _parse(text: str) -> tuple[str, list[Operation]]:
-    """The first name of an expression and what is done to it, innermost first."""
-    try:
-        node = ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
-        raise _not_understood(text) from None
-    operations: list[Operation] = []
-    while not isinstance(node, ast.Name):
-        match node:
-            case ast.Attribute(value=inner, attr=name):
-                operations.append(Attribute(name))
-            case ast.Subscript(value=inner, slice=key):
-                operations.append(Item(_key_value(text, key)))
-            case ast.Call(func=ast.Name(id="type"), args=[inner], keywords=[]):
-                operations.append(TypeCall())
-            case _:
-                raise _not_understood(text)
-        node = inner
-    return node.id, operations[::-1]
-
-
-def _key_value(text: str, key: ast.expr) -> object:
-    try:
-        return literal_value(ast.unparse(key))
-    except (ValueError, RecursionError):
-        raise _not_understood(text) from None
-
-
-def _not_understood(text: str) -> ObjectNotFound:
-    shown = text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004 - one line
-    cause = "a part in <...> is for reading only" if "<" in text else "it is no such path"
-    return ObjectNotFound(f"cannot read {shown!r} as an object", cause, _SYNTAX_HINT)
-
-
 def _resolve_dotted(
     graph: HeapGraph, text: str, name: str, operations: list[Operation]
 ) -> Iterable[int]:
@@ -166,16 +114,16 @@ def _resolve_dotted(
     if name == "sys" and [*operations[:1]] == [Attribute("modules")] and len(operations) > 1:
         key = operations[1]
         if isinstance(key, Item) and key.key in modules:
-            return _apply(graph, modules[str(key.key)], operations[2:])
+            return follow_all(graph, modules[str(key.key)], operations[2:])
     for length in range(len(names), 0, -1):
         starts = modules.get(".".join(names[:length]), [])
-        found = _apply(graph, starts, operations[length - 1 :])
+        found = follow_all(graph, starts, operations[length - 1 :])
         if found:
             return found
     if name in modules:
         raise _missing_part(graph, text, modules[name], operations)
     owners = [start for targets in modules.values() for start in targets]
-    return _apply(graph, owners, [Attribute(name), *operations])
+    return follow_all(graph, owners, [Attribute(name), *operations])
 
 
 def _resolve_prefixed(graph: HeapGraph, text: str) -> set[int]:
@@ -185,8 +133,8 @@ def _resolve_prefixed(graph: HeapGraph, text: str) -> set[int]:
     for row, target in enumerate(graph.roots.targets.tolist()):
         rest = _after_opening(text, names.opening(row))
         if rest is not None:
-            _, operations = _parse(f"_{rest}")
-            found |= _apply(graph, [_variable_value(graph, target)], operations)
+            _, operations = parse_expression(f"_{rest}")
+            found |= follow_all(graph, [_variable_value(graph, target)], operations)
     return found
 
 
@@ -209,45 +157,6 @@ def _after_opening(text: str, opening: Opening) -> str | None:
     return rest if rest[:1] in ("", ".", "[") else None
 
 
-def _apply(graph: HeapGraph, starts: Iterable[int], operations: list[Operation]) -> set[int]:
-    """Follow operations from all starts; every start that has them all contributes."""
-    found = set(starts)
-    for operation in operations:
-        found = {target for source in found for target in _follow(graph, source, operation)}
-    return found
-
-
-def _follow(graph: HeapGraph, source: int, operation: Operation) -> set[int]:
-    """What one operation leads to from one object; nothing if the object does not have it."""
-    if isinstance(operation, TypeCall) or operation == Attribute("__class__"):
-        return {int(graph.targets[edge]) for edge in edges_of(graph, source, EdgeKind.TYPE)}
-    if isinstance(operation, Item):
-        return _item_targets(graph, source, operation.key)
-    if operation == Attribute("flat") and graph.type_name(source) == FLAT_TYPE:
-        return {source}
-    namespace = namespace_of(graph, source)
-    if namespace is None and source in root_names(graph).namespaces:
-        namespace = source
-    if operation.name == "__dict__" and namespace is not None:
-        return {namespace}
-    if direct := direct_attribute_targets(graph, source, operation.name):
-        return direct
-    return set() if namespace is None else _item_targets(graph, namespace, operation.name)
-
-
-def _item_targets(graph: HeapGraph, source: int, key: object) -> set[int]:
-    """What `[key]` of one object leads to: a position or an entry with an equal key."""
-    found: set[int] = set()
-    if isinstance(key, int) and not isinstance(key, bool):
-        edges = edges_of(graph, source, EdgeKind.INDEX)
-        found.update(int(t) for t in graph.targets[edges[graph.labels[edges] == key]])
-    edges = edges_of(graph, source, EdgeKind.VALUE)
-    if len(edges):
-        equal = equal_to(graph, graph.labels[edges], key)
-        found.update(int(target) for target in graph.targets[edges[equal]])
-    return found
-
-
 def _one(graph: HeapGraph, text: str, found: Iterable[int]) -> int:
     """The only object of several that a text may mean."""
     distinct = sorted(set(found))
@@ -257,7 +166,7 @@ def _one(graph: HeapGraph, text: str, found: Iterable[int]) -> int:
         raise ObjectNotFound(
             f"no object {text!r} in this snapshot",
             "the first name is neither a module nor a global of one",
-            _SYNTAX_HINT,
+            SYNTAX_HINT,
         )
     shown = [f"@{found} ({graph.type_name(found)})" for found in distinct[:_MAX_CANDIDATES]]
     if len(distinct) > _MAX_CANDIDATES:
@@ -275,9 +184,9 @@ def _missing_part(
     """The error for an expression that leads part of the way: where it ends, and what is there."""
     reached = set(starts)
     for operation in operations:
-        following = _apply(graph, reached, [operation])
+        following = follow_all(graph, reached, [operation])
         if not following:
-            wanted = repr(operation.key) if isinstance(operation, Item) else _name_of(operation)
+            wanted = describe_operation(operation)
             names = _names_at(graph, min(reached))
             close = difflib.get_close_matches(wanted.strip("'"), names, _MAX_CANDIDATES)
             return ObjectNotFound(
@@ -286,11 +195,7 @@ def _missing_part(
                 f"close: {', '.join(close)}" if close else f"heapgraph show FILE @{min(reached)}",
             )
         reached = following
-    return ObjectNotFound(f"no object {text!r} in this snapshot", "", _SYNTAX_HINT)
-
-
-def _name_of(operation: Operation) -> str:
-    return operation.name if isinstance(operation, Attribute) else "type"
+    return ObjectNotFound(f"no object {text!r} in this snapshot", "", SYNTAX_HINT)
 
 
 def _names_at(graph: HeapGraph, source: int, limit: int = 2000) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from dataclasses import field, fields, is_dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,20 +13,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+def hidden(default: int = 0) -> Any:  # noqa: ANN401 - stands in for a default of any type
+    """Default of a field that words a result for people and is no part of the JSON document."""
+    return field(default=default, metadata={"hidden": True})
+
+
 def plain(value: Any) -> Any:  # noqa: ANN401 - any part of a result
     """A result or a part of one as dicts, lists, numbers and text, ready for JSON.
 
-    Dataclasses become dicts of their fields in declared order; a field that is declared with
-    metadata `omit_none` is left out while it is None.
+    Dataclasses become dicts of their fields in declared order, without the `hidden` ones.
     """
-    if isinstance(value, Result):
-        return value.to_dict()
     if is_dataclass(value) and not isinstance(value, type):
         return {
-            field.name: plain(part)
-            for field in fields(value)
-            if (part := getattr(value, field.name)) is not None
-            or not field.metadata.get("omit_none")
+            part.name: plain(getattr(value, part.name))
+            for part in fields(value)
+            if not part.metadata.get("hidden")
         }
     if isinstance(value, dict):
         return {key: plain(part) for key, part in value.items()}
@@ -40,8 +41,8 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """The result as the JSON document of the command line; sizes in bytes."""
-        assert is_dataclass(self)  # noqa: S101 - a programming error, not an input
-        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
+        document: dict[str, Any] = plain(self)
+        return document
 
 
 class TableResult(Result):

@@ -22,19 +22,29 @@ if TYPE_CHECKING:
 _PYTHON_NAMES = {
     ("generator", "f_code"): "gi_code",
     ("coroutine", "f_code"): "cr_code",
+    ("coroutine", "gi_code"): "cr_code",
+    ("coroutine", "gi_frame"): "cr_frame",
     ("async_generator", "f_code"): "ag_code",
+    ("async_generator", "gi_code"): "ag_code",
+    ("async_generator", "gi_frame"): "ag_frame",
+    ("weakref", "callback"): "__callback__",
+    ("weakref.ReferenceType", "callback"): "__callback__",
 }
 """Fields, by type and name, whose Python attribute has another name."""
 
 _C_ONLY_NAMES = frozenset(
-    {"f_func", "frame_obj", "exc_type", "exc_value", "exc_traceback", "mbuf", "nextlink"}
+    {"buffer", "descriptor", "exc_traceback", "exc_type", "exc_value", "f_func", "frame_obj"}
+    | {"iterator", "iterators", "long_index", "mapping", "mbuf", "result", "sequence"}
+    | {"zombieframe"}
 )
 _C_ONLY_PREFIXES = ("tp_", "ht_", "md_", "ob_", "lc_")
-"""Fields so named have no Python attribute."""
+"""Fields of C structs so named have no Python attribute."""
 
-_C_ONLY_SOURCES = frozenset({"functools._lru_cache_wrapper", "itertools._tee_dataobject"})
+_C_ONLY_SOURCES = frozenset(
+    {"functools._lru_cache_wrapper", "itertools._tee_dataobject"}
+    | {"hamt_array_node", "hamt_bitmap_node", "hamt_collision_node"}
+)
 """Types that show nothing of what they hold to Python."""
-
 
 _FIXED_LABELS = {EdgeKind.TYPE: "__class__", EdgeKind.DICT: "__dict__"}
 
@@ -102,22 +112,36 @@ def segment(graph: HeapGraph, reference: Reference) -> str:
         reference.kind in (EdgeKind.ATTRIBUTE, EdgeKind.SLOT, EdgeKind.FIELD)
         and name is not None
         and is_attribute_name(name)
-        and name not in _C_ONLY_NAMES
-        and not name.startswith(_C_ONLY_PREFIXES)
+        and not _is_c_only(reference.kind, name)
         and direct_attribute_targets(graph, reference.source, name) == {reference.target}
     ):
         return f".{name}"
     return hidden
 
 
-def direct_attribute_targets(graph: HeapGraph, source: int, name: str) -> set[int]:
+def _is_c_only(kind: EdgeKind, name: str) -> bool:
+    return kind is EdgeKind.FIELD and (name in _C_ONLY_NAMES or name.startswith(_C_ONLY_PREFIXES))
+
+
+_DIRECT_KINDS = (EdgeKind.ATTRIBUTE, EdgeKind.SLOT, EdgeKind.FIELD)
+
+
+def direct_attribute_targets(
+    graph: HeapGraph, source: int, name: str, kinds: tuple[EdgeKind, ...] = _DIRECT_KINDS
+) -> set[int]:
     """What `.name` of an object means by its own layout: inline attributes, slots, fields."""
-    found: set[int] = set()
-    for edge in edges_of(graph, source, EdgeKind.ATTRIBUTE, EdgeKind.SLOT, EdgeKind.FIELD):
-        reference = graph.reference(int(edge))
-        if label_text(graph, reference) == name and not is_namespace(reference):
-            found.add(reference.target)
-    return found
+    references = (graph.reference(int(edge)) for edge in edges_of(graph, source, *kinds))
+    return {reference.target for reference in references if label_text(graph, reference) == name}
+
+
+def type_object(graph: HeapGraph, source: int) -> int | None:
+    """The object's class, or None.
+
+    Only the first reference of its kind means it: an lru_cache, for one, refers to the types of its
+    links as well.
+    """
+    edges = edges_of(graph, source, EdgeKind.TYPE)
+    return int(graph.targets[edges[0]]) if len(edges) else None
 
 
 def namespace_of(graph: HeapGraph, source: int) -> int | None:

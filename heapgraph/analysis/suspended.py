@@ -57,11 +57,16 @@ def _place(graph: HeapGraph, object_id: int) -> str:
 
 
 def _task_name(graph: HeapGraph, task: int) -> str | None:
-    """The name of an asyncio task; None where it is made only when somebody asks."""
+    """The name of an asyncio task; None where it is made only when somebody asks.
+
+    The C task shows no field names: there the name is the only text that a task refers to.
+    """
+    texts: list[str] = []
     for edge in edges_of(graph, task):
         reference = graph.reference(int(edge))
-        if reference.kind is not EdgeKind.TYPE and (
-            label_text(graph, reference) in _TASK_NAME_FIELDS
-        ):
-            return text_of(graph, reference.target)
-    return None
+        text = text_of(graph, reference.target)
+        if text is not None and label_text(graph, reference) in _TASK_NAME_FIELDS:
+            return text
+        if text is not None and reference.kind is EdgeKind.UNNAMED:
+            texts.append(text)
+    return texts[0] if len(texts) == 1 else None

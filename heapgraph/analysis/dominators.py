@@ -1,0 +1,113 @@
+"""The biggest objects by retained size, or what one object immediately dominates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from heapgraph.analysis.object_rows import ObjectRow, check_limit, object_id_of, object_row
+from heapgraph.analysis.registry import Analysis, Parameter, Progress
+from heapgraph.analysis.results import TableResult, hidden
+from heapgraph.model import RootKind
+
+if TYPE_CHECKING:
+    from heapgraph.graph.heap_graph import HeapGraph
+
+DEFAULT_LIMIT = 20
+
+
+@dataclass(frozen=True)
+class Dominators(TableResult):
+    """Objects by retained size, largest first.
+
+    Attributes:
+        objects: the rows.
+        left_out: how many more there are.
+    """
+
+    rows_field: ClassVar[str] = "objects"
+
+    objects: tuple[ObjectRow, ...]
+    left_out: int = hidden()
+
+
+def largest_objects(
+    graph: HeapGraph,
+    *,
+    progress: Progress | None = None,
+    of: int | str | None = None,
+    limit: int = DEFAULT_LIMIT,
+    raw: bool = False,
+) -> Dominators:
+    """List objects by retained size.
+
+    Args:
+        graph: the snapshot.
+        progress: told when the dominator tree is computed.
+        of: an object (id or OBJECT text): list what it immediately dominates; None: all objects.
+        limit: how many rows.
+        raw: show a `__dict__` apart from the instance or module it belongs to.
+
+    Raises:
+        ObjectNotFound: `of` names nothing, or more than one object.
+
+    Cost: the dominator tree, once per snapshot; then one partial sort of all objects.
+    """
+    check_limit(limit)
+    if progress is not None:
+        progress("dominator tree", 0, 0)
+    if of is not None:
+        chosen = _children(graph, object_id_of(graph, of), raw=raw)
+        count = len(chosen)
+    else:
+        chosen = _largest(graph, limit) if raw else _largest_folded(graph, limit)
+        count = graph.object_count - (0 if raw else graph.folded.folded_count)
+    rows = [object_row(graph, object_id, raw=raw) for object_id in chosen[:limit]]
+    rows.sort(key=lambda row: (-row.retained_size, row.id))
+    return Dominators(tuple(rows), count - len(rows))
+
+
+def _children(graph: HeapGraph, object_id: int, *, raw: bool) -> list[int]:
+    if raw:
+        return [int(child) for child in graph.dominators.children(object_id)]
+    return graph.folded.children(graph.folded.owner_of(object_id))
+
+
+def _largest(graph: HeapGraph, limit: int) -> list[int]:
+    """Ids of the objects that retain most, largest first, then by id."""
+    retained = graph.dominators.retained_sizes
+    if limit < len(retained):
+        least = np.partition(retained, len(retained) - limit)[len(retained) - limit]
+        candidates = np.flatnonzero(retained >= least)
+    else:
+        candidates = np.arange(len(retained))
+    order = np.argsort(~retained[candidates], kind="stable")
+    return [int(object_id) for object_id in candidates[order[:limit]]]
+
+
+def _largest_folded(graph: HeapGraph, limit: int) -> list[int]:
+    """The same with every `__dict__` as a part of its owner.
+
+    An instance retains its dict, so twice as many raw objects contain the largest folded ones. A
+    module and its dict are held apart from one another: only together they may be large.
+    """
+    folded = graph.folded
+    modules = graph.roots.targets[graph.roots.kinds == RootKind.MODULE]
+    candidates = {folded.owner_of(object_id) for object_id in _largest(graph, 2 * limit)}
+    candidates.update(folded.owner_of(int(object_id)) for object_id in modules)
+    sizes = {object_id: folded.retained_size(object_id) for object_id in candidates}
+    return sorted(sizes, key=lambda object_id: (-sizes[object_id], object_id))[:limit]
+
+
+ANALYSIS = Analysis(
+    "dominators",
+    "the biggest objects by retained size, or what one object dominates",
+    (
+        Parameter("of", "object whose immediate children in the dominator tree are listed"),
+        Parameter("limit", "how many rows", DEFAULT_LIMIT),
+        Parameter("raw", "show each __dict__ apart from its owner", default=False),
+    ),
+    largest_objects,
+)

@@ -1,0 +1,137 @@
+"""Per type: how many objects, their own size, and what would go if all of them went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from heapgraph.analysis.object_rows import check_limit
+from heapgraph.analysis.registry import Analysis, Parameter, Progress
+from heapgraph.analysis.results import TableResult, hidden
+
+if TYPE_CHECKING:
+    from heapgraph.graph.heap_graph import HeapGraph
+
+EXACT_WORK = 200_000_000
+"""References that may be followed to make the retained sizes exact: two to four seconds."""
+
+
+@dataclass(frozen=True)
+class TypeRow:
+    """All objects of one type.
+
+    Attributes:
+        type: qualified name.
+        count: objects, unreachable ones too.
+        shallow_size: bytes of the objects themselves.
+        retained_size: bytes that would go with all of them.
+    """
+
+    type: str
+    count: int
+    shallow_size: int
+    retained_size: int
+
+
+@dataclass(frozen=True)
+class Histogram(TableResult):
+    """Types by retained size, largest first.
+
+    Attributes:
+        types: the rows.
+        left_out: how many more types there are.
+        exact: how many rows, from the first, have exact retained sizes; the others have minimums.
+    """
+
+    rows_field: ClassVar[str] = "types"
+
+    types: tuple[TypeRow, ...]
+    left_out: int = hidden()
+    exact: int = hidden()
+
+
+def type_histogram(
+    graph: HeapGraph,
+    *,
+    progress: Progress | None = None,
+    limit: int | None = None,
+    exact: bool = False,
+) -> Histogram:
+    """Count the objects of every type.
+
+    The retained size of a set is exact for the largest types, as many as `EXACT_WORK` allows, and
+    a minimum for the rest: what two objects of a type hold together is then left out.
+
+    Args:
+        graph: the snapshot.
+        progress: told of each type whose retained size is made exact.
+        limit: how many rows; None: all types that have objects.
+        exact: make every row exact, however long it takes.
+
+    Cost: vectorised over all objects; one search of the heap per exact row.
+    """
+    check_limit(limit)
+    if progress is not None:
+        progress("dominator tree", 0, 0)
+    type_count = len(graph.type_names)
+    counts = np.bincount(graph.type_ids, minlength=type_count)
+    shallow = _sum_by_type(graph, type_count)
+    retained = graph.retained_by_type()
+    present = np.flatnonzero(counts)
+    order = present[np.lexsort((present, ~retained[present]))]
+    chosen = order if limit is None else order[:limit]
+    work = max(1, graph.reference_count + graph.object_count)
+    exact_count = len(chosen) if exact else min(len(chosen), EXACT_WORK // work)
+    _make_exact(graph, retained, chosen[:exact_count], counts, progress)
+    chosen = np.concatenate([_by_size(chosen[:exact_count], retained), chosen[exact_count:]])
+    rows = tuple(
+        TypeRow(graph.type_names[row], int(counts[row]), int(shallow[row]), int(retained[row]))
+        for row in chosen.tolist()
+    )
+    return Histogram(rows, len(order) - len(rows), exact_count)
+
+
+def _sum_by_type(graph: HeapGraph, type_count: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    """uint64[types], bytes. Sorted sums: float weights of bincount lose bytes beyond 2**53."""
+    order = np.argsort(graph.type_ids, kind="stable")
+    ends = np.searchsorted(graph.type_ids[order], np.arange(type_count), side="right")
+    running = np.zeros(len(order) + 1, np.uint64)
+    np.cumsum(graph.shallow_sizes[order], out=running[1:])
+    sums: np.ndarray[tuple[int], np.dtype[np.uint64]] = np.diff(running[ends], prepend=np.uint64(0))
+    return sums
+
+
+def _make_exact(
+    graph: HeapGraph,
+    retained: np.ndarray[tuple[int], np.dtype[np.uint64]],
+    chosen: np.ndarray[tuple[int], np.dtype[np.int64]],
+    counts: np.ndarray[tuple[int], np.dtype[np.int64]],
+    progress: Progress | None,
+) -> None:
+    """Replace the minimums of these types by exact sizes."""
+    for done, row in enumerate(chosen.tolist()):
+        if progress is not None:
+            progress("retained size of types", done, len(chosen))
+        if counts[row] > 1:  # of one object the dominator tree is exact
+            members = np.flatnonzero(graph.type_ids == row).astype(np.uint32)
+            retained[row] = graph.set_retained_size(members)
+
+
+def _by_size(
+    rows: np.ndarray[tuple[int], np.dtype[np.int64]],
+    retained: np.ndarray[tuple[int], np.dtype[np.uint64]],
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return rows[np.lexsort((rows, ~retained[rows]))]
+
+
+ANALYSIS = Analysis(
+    "histogram",
+    "per type: count, shallow size, retained size of the set",
+    (
+        Parameter("limit", "how many rows"),
+        Parameter("exact", "exact retained sizes in every row", default=False),
+    ),
+    type_histogram,
+)

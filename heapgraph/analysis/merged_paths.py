@@ -1,0 +1,109 @@
+"""Thousands of paths as a few: the holders at which the paths to a set of objects fan out."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
+from heapgraph.native import graph_kernels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.graph.paths import MergedPaths, RootPath, RootPaths
+
+FAN_OUT_SHARE = 0.1
+"""Where no next object leads to this share of the members any more, the paths are shown as one:
+the object is the container that holds them."""
+
+
+@dataclass(frozen=True)
+class PathGroup:
+    """Members of a set that are held through one object.
+
+    Attributes:
+        path: from a root to the object at which the paths to the members part.
+        count: members behind it.
+        shallow_size: bytes of these members.
+        retained_size: bytes that go with them: the sum over topmost members, a minimum.
+    """
+
+    path: RootPath
+    count: int
+    shallow_size: int
+    retained_size: int
+
+
+def merged_paths(
+    graph: HeapGraph, paths: RootPaths, members: NDArray[np.uint32], limit: int
+) -> tuple[list[PathGroup], int]:
+    """Group the shortest paths to many objects.
+
+    Args:
+        graph: the snapshot.
+        paths: the search to follow.
+        members: uint32[k], distinct object ids.
+        limit: how many groups; together they have most of the members.
+
+    Returns:
+        Groups, the one with most members first, and how many members no path reaches.
+
+    Cost: one pass over the heap; the groups need the objects near the roots only.
+    """
+    tree = paths.merge(members)
+    retained = _retained_behind(graph, paths, members)
+    groups = []
+    for end, passed_on in _ends_of_groups(tree, limit):
+        count, size, freed = (
+            int(behind[end] - behind[passed_on].sum())
+            for behind in (tree.counts, tree.sizes, retained)
+        )
+        groups.append(PathGroup(paths.path_along(paths.chain(end)), count, size, freed))
+    groups.sort(key=lambda group: -group.count)
+    return groups, len(members) - tree.member_count
+
+
+def _retained_behind(
+    graph: HeapGraph, paths: RootPaths, members: NDArray[np.uint32]
+) -> NDArray[np.uint64]:
+    """uint64[n]: retained size of the topmost members that are reached through each object."""
+    reached = members[paths.parent[members] != UNREACHABLE]
+    topmost = graph.dominators.topmost(reached)
+    values = np.zeros(graph.object_count, np.uint64)
+    values[topmost] = graph.dominators.retained_sizes[topmost]
+    graph_kernels.sum_to_parents(paths.order, paths.parent, values)
+    return values
+
+
+def _ends_of_groups(tree: MergedPaths, limit: int) -> Iterator[tuple[int, NDArray[np.uint32]]]:
+    """Objects at which the paths fan out, and those of their next objects shown apart."""
+    nothing = np.empty(0, np.uint32)
+    queue: list[tuple[int, int]] = []
+
+    def push(object_ids: NDArray[np.uint32]) -> None:
+        for object_id in object_ids.tolist():
+            heapq.heappush(queue, (-int(tree.counts[object_id]), object_id))
+
+    push(tree.children(VIRTUAL_ROOT)[:limit])
+    found = 0
+    while queue and found < limit:
+        negative, object_id = heapq.heappop(queue)
+        children = tree.children(object_id)
+        large = children[tree.counts[children] >= FAN_OUT_SHARE * -negative]
+        is_member = -negative > int(tree.counts[children].sum())
+        if is_member or not len(large):
+            yield object_id, nothing
+        elif len(children) <= limit:
+            push(children)
+            continue
+        else:
+            push(large)
+            yield object_id, large
+        found += 1

@@ -1,0 +1,83 @@
+"""One object as the row that every list of objects shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from heapgraph.analysis.expressions import expression
+from heapgraph.analysis.resolving import resolve
+from heapgraph.errors import UsageError
+
+if TYPE_CHECKING:
+    from heapgraph.graph.heap_graph import HeapGraph
+
+
+@dataclass(frozen=True)
+class ObjectRow:
+    """One object with its name and sizes.
+
+    Attributes:
+        id: object id, valid in this snapshot only.
+        address: where it lay in the target.
+        type: qualified name of its type.
+        expression: how to reach it.
+        shallow_size: bytes of the object itself.
+        retained_size: bytes that go with it.
+        share: retained size as a share (0..1) of everything reachable.
+    """
+
+    id: int
+    address: int
+    type: str
+    expression: str
+    shallow_size: int
+    retained_size: int
+    share: float
+
+
+def object_row(graph: HeapGraph, object_id: int, *, raw: bool = False) -> ObjectRow:
+    """Describe an object.
+
+    Args:
+        graph: the snapshot.
+        object_id: the object.
+        raw: sizes of the object alone; else its folded `__dict__` is a part of it.
+    """
+    if raw:
+        shallow = int(graph.shallow_sizes[object_id])
+        retained = int(graph.dominators.retained_sizes[object_id])
+    else:
+        shallow = graph.folded.shallow_size(object_id)
+        retained = graph.folded.retained_size(object_id)
+    return ObjectRow(
+        id=object_id,
+        address=int(graph.addresses[object_id]),
+        type=graph.type_name(object_id),
+        expression=expression(graph, object_id),
+        shallow_size=shallow,
+        retained_size=retained,
+        share=share_of_heap(graph, retained),
+    )
+
+
+def share_of_heap(graph: HeapGraph, size: int) -> float:
+    """A size as a share (0..1) of everything the roots reach; 0 for an empty heap."""
+    return size / graph.reachable_size if graph.reachable_size else 0.0
+
+
+def object_id_of(graph: HeapGraph, which: int | str) -> int:
+    """The object that an id or a text names; see `resolve`."""
+    return resolve(graph, f"@{which}" if isinstance(which, int) else which)
+
+
+def check_limit(limit: int | None) -> None:
+    """Refuse a number of rows below 1.
+
+    Raises:
+        UsageError: it is.
+    """
+    if limit is not None and limit < 1:
+        raise UsageError(
+            f"a limit of {limit} rows", "a list has at least one row", "give 1 or more, e.g. 20"
+        )

@@ -1,0 +1,232 @@
+"""Why objects are alive: paths from typed roots to one object, or to a set of them merged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from heapgraph.analysis.expressions import path_references, write_path
+from heapgraph.analysis.merged_paths import merged_paths
+from heapgraph.analysis.object_rows import check_limit
+from heapgraph.analysis.registry import Analysis, Parameter, Progress
+from heapgraph.analysis.resolving import resolve_set
+from heapgraph.analysis.results import TableResult, hidden, plain
+from heapgraph.analysis.segments import label_text
+from heapgraph.errors import UsageError
+from heapgraph.graph.paths import NOTHING_EXCLUDED, PathExclusions
+from heapgraph.model import EDGE_KIND_NAMES, ROOT_KIND_NAMES, EdgeKind, RootKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.graph.paths import RootPath
+
+DEFAULT_LIMIT = 20
+
+EXCLUDABLE: dict[str, PathExclusions] = {
+    **{n: PathExclusions(edge_kinds=frozenset({k})) for k, n in EDGE_KIND_NAMES.items()},
+    **{n: PathExclusions(root_kinds=frozenset({k})) for k, n in ROOT_KIND_NAMES.items()},
+    "frame": PathExclusions(
+        root_kinds=frozenset({RootKind.FRAME}),
+        edge_kinds=frozenset({EdgeKind.LOCAL, EdgeKind.STACK}),
+    ),
+}
+"""What `--exclude` knows, by name: kinds of references, kinds of roots. `frame` means running and
+suspended functions alike. Weak references are on no path anyway."""
+
+
+@dataclass(frozen=True)
+class PathRoot:
+    """The root a path begins at: kind as in `ROOT_KIND_NAMES`, and its own name."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
+class PathStepRow:
+    """One object of a path.
+
+    Attributes:
+        id: object id.
+        type: qualified type name.
+        label: what the reference that leads to it is called; the root's name for the first.
+        label_kind: kind of that reference; `root` for the first.
+    """
+
+    id: int
+    type: str
+    label: str | None
+    label_kind: str
+
+
+@dataclass(frozen=True)
+class PathRow:
+    """One path.
+
+    Attributes:
+        root: where it begins.
+        expression: the path as Python.
+        steps: its objects, root first.
+        count: members of the set it leads to; None for the path of one object.
+        shallow_size: bytes of these members themselves.
+        retained_size: bytes that go with them, as a minimum.
+    """
+
+    root: PathRoot
+    expression: str
+    steps: tuple[PathStepRow, ...]
+    count: int | None = None
+    shallow_size: int | None = None
+    retained_size: int | None = None
+
+
+@dataclass(frozen=True)
+class Paths(TableResult):
+    """Paths to one object, or merged paths to a set.
+
+    Attributes:
+        paths: the rows; several objects share one where they are held by one holder.
+        objects: how many objects were asked for.
+        unreached: how many of them no path leads to.
+    """
+
+    rows_field: ClassVar[str] = "paths"
+
+    paths: tuple[PathRow, ...]
+    objects: int = hidden()
+    unreached: int = hidden()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document; counts and sizes are there for a set only."""
+        rows = [
+            {key: value for key, value in plain(row).items() if value is not None}
+            for row in self.paths
+        ]
+        return {"paths": rows}
+
+
+def paths_to(
+    graph: HeapGraph,
+    *,
+    progress: Progress | None = None,
+    objects: Sequence[int | str],
+    count: int = 1,
+    exclude: Sequence[str] = (),
+    limit: int = DEFAULT_LIMIT,
+) -> Paths:
+    """Find the shortest paths from the roots.
+
+    Args:
+        graph: the snapshot.
+        progress: told when paths are searched.
+        objects: ids or OBJECT texts, `type:NAME` too. More than one object makes a set.
+        count: how many different paths to show of a single object.
+        exclude: names of `EXCLUDABLE` that paths must not use.
+        limit: how many merged paths of a set.
+
+    Returns:
+        The paths; none when no root leads to any of the objects under these conditions.
+
+    Raises:
+        ObjectNotFound: an object names nothing, or more than one object.
+        UsageError: an unknown name in `exclude`.
+
+    Cost: one search of the heap (0.5 s for 10 million objects), kept unless something is excluded.
+    """
+    check_limit(limit)
+    check_limit(count)
+    exclusions = parse_exclusions(exclude)
+    members = _members(graph, objects)
+    if progress is not None:
+        progress("paths from roots", 0, 0)
+    if len(members) == 1:
+        found = graph.all_paths(int(members[0]), count, exclusions)
+        rows = tuple(path_row(graph, path) for path in found)
+        return Paths(rows, 1, int(not rows))
+    searched = graph.root_paths_without(exclusions)
+    groups, unreached = merged_paths(graph, searched, members, limit)
+    rows = tuple(
+        path_row(graph, group.path, group.count, group.shallow_size, group.retained_size)
+        for group in groups
+    )
+    return Paths(rows, len(members), unreached)
+
+
+def path_row(
+    graph: HeapGraph,
+    path: RootPath,
+    count: int | None = None,
+    shallow_size: int | None = None,
+    retained_size: int | None = None,
+) -> PathRow:
+    """One path with everything that is said of it."""
+    root = graph.roots.row(path.root)
+    kind = ROOT_KIND_NAMES[root.kind]
+    first = path.steps[0].object_id
+    steps = [PathStepRow(first, graph.type_name(first), root.name or None, "root")]
+    steps += [
+        PathStepRow(
+            reference.target,
+            graph.type_name(reference.target),
+            label_text(graph, reference),
+            EDGE_KIND_NAMES[reference.kind],
+        )
+        for reference in path_references(graph, path)
+    ]
+    return PathRow(
+        PathRoot(kind, root.name),
+        write_path(graph, path),
+        tuple(steps),
+        count,
+        shallow_size,
+        retained_size,
+    )
+
+
+def parse_exclusions(names: Sequence[str]) -> PathExclusions:
+    """The exclusions that names of `EXCLUDABLE` stand for.
+
+    Raises:
+        UsageError: an unknown name.
+    """
+    for name in names:
+        if name not in EXCLUDABLE:
+            raise UsageError(
+                f"cannot exclude {name!r}",
+                "it is neither a kind of reference nor a kind of root",
+                "any of: " + ", ".join(sorted(EXCLUDABLE)),
+            )
+    parts = [EXCLUDABLE[name] for name in names if name != "weak"]
+    if not parts:
+        return NOTHING_EXCLUDED
+    return PathExclusions(
+        frozenset().union(*(part.root_kinds for part in parts)),
+        frozenset().union(*(part.edge_kinds for part in parts)),
+    )
+
+
+def _members(graph: HeapGraph, objects: Sequence[int | str]) -> NDArray[np.uint32]:
+    """uint32[k], the distinct objects that were asked for, rising."""
+    texts = [f"@{which}" if isinstance(which, int) else which for which in objects]
+    if not texts:
+        raise UsageError("no object was given", "paths lead to objects", "name at least one")
+    return np.unique(np.concatenate([resolve_set(graph, text) for text in texts]))
+
+
+ANALYSIS = Analysis(
+    "paths",
+    "shortest paths from typed roots to objects",
+    (
+        Parameter("objects", "object ids or OBJECT texts", required=True),
+        Parameter("count", "how many different paths of a single object", 1),
+        Parameter("exclude", "kinds of references and roots that paths must not use", ()),
+        Parameter("limit", "how many merged paths of a set", DEFAULT_LIMIT),
+    ),
+    paths_to,
+)

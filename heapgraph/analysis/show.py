@@ -1,0 +1,177 @@
+"""One object: what it is, what it refers to, what refers to it, and what keeps it alive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from heapgraph.analysis.expressions import expression
+from heapgraph.analysis.literals import literal
+from heapgraph.analysis.object_rows import ObjectRow, check_limit, object_id_of, object_row
+from heapgraph.analysis.registry import Analysis, Parameter, Progress
+from heapgraph.analysis.results import Result, hidden, plain
+from heapgraph.analysis.segments import label_text
+from heapgraph.model import EDGE_KIND_NAMES, UNREACHABLE, VIRTUAL_ROOT, EdgeFlags, RootKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from heapgraph.graph.heap_graph import HeapGraph
+
+DEFAULT_LIMIT = 20
+
+
+@dataclass(frozen=True)
+class ShownReference:
+    """A referent or a referrer.
+
+    Attributes:
+        id, type, expression: of the object at the other end.
+        label: what the reference is called.
+        label_kind: kind of the reference.
+    """
+
+    id: int
+    type: str
+    label: str | None
+    label_kind: str
+    expression: str
+
+
+@dataclass(frozen=True)
+class ShownObject(Result):
+    """Everything about one object.
+
+    Attributes:
+        row: name and sizes; its `__dict__`, if folded, is counted in.
+        value: what was kept of its value, None for nothing.
+        refcount: as in the target.
+        held_from_c: references that only C code holds.
+        references: what it refers to.
+        referrers: what refers to it.
+        dominators: its dominators, the immediate one first.
+        references_left_out, referrers_left_out: how many more there are.
+        found_references: counted references to it that were found in objects.
+        root_references: counted references that roots hold, without those of C code.
+        getsizeof: what `sys.getsizeof` says.
+    """
+
+    row: ObjectRow
+    value: str | None
+    refcount: int
+    held_from_c: int
+    references: tuple[ShownReference, ...]
+    referrers: tuple[ShownReference, ...]
+    dominators: tuple[ObjectRow, ...]
+    references_left_out: int = hidden()
+    referrers_left_out: int = hidden()
+    found_references: int = hidden()
+    root_references: int = hidden()
+    getsizeof: int = hidden()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document of the command line; sizes in bytes."""
+        account = {
+            "value": self.value,
+            "refcount": self.refcount,
+            "held_from_c": self.held_from_c,
+        }
+        return {
+            "object": plain(self.row) | account,
+            "references": plain(self.references),
+            "referrers": plain(self.referrers),
+            "dominators": plain(self.dominators),
+        }
+
+
+def show_object(
+    graph: HeapGraph,
+    *,
+    progress: Progress | None = None,
+    object: int | str,  # noqa: A002 - the name of the thing on the command line
+    limit: int = DEFAULT_LIMIT,
+) -> ShownObject:
+    """Describe one object.
+
+    Args:
+        graph: the snapshot.
+        progress: told when derived arrays are computed.
+        object: id or OBJECT text.
+        limit: how many references, referrers and dominators each.
+
+    Raises:
+        ObjectNotFound: it names nothing, or more than one object.
+
+    Cost: dominators, paths and reverse references, each once per snapshot.
+    """
+    check_limit(limit)
+    object_id = object_id_of(graph, object)
+    if progress is not None:
+        progress("dominators, paths, referrers", 0, 0)
+    edges = range(int(graph.offsets[object_id]), int(graph.offsets[object_id + 1]))
+    reverse = graph.reverse.edges_to(object_id)
+    counted = (graph.edge_flags[reverse] & EdgeFlags.COUNTED) != 0
+    return ShownObject(
+        row=object_row(graph, object_id),
+        value=literal(graph, object_id) or graph.preview(object_id),
+        refcount=int(graph.refcounts[object_id]),
+        held_from_c=_root_references(graph, object_id, c_held=True),
+        references=_shown(graph, edges[:limit], outgoing=True),
+        referrers=_shown(graph, reverse[:limit].tolist(), outgoing=False),
+        dominators=_dominator_rows(graph, object_id, limit),
+        references_left_out=max(0, len(edges) - limit),
+        referrers_left_out=max(0, len(reverse) - limit),
+        found_references=int(np.count_nonzero(counted)),
+        root_references=_root_references(graph, object_id, c_held=False),
+        getsizeof=int(graph.getsizeof[object_id]),
+    )
+
+
+def _shown(graph: HeapGraph, edges: Iterable[int], *, outgoing: bool) -> tuple[ShownReference, ...]:
+    rows = []
+    for edge in edges:
+        reference = graph.reference(edge)
+        other = reference.target if outgoing else reference.source
+        rows.append(
+            ShownReference(
+                other,
+                graph.type_name(other),
+                label_text(graph, reference),
+                EDGE_KIND_NAMES[reference.kind],
+                expression(graph, other),
+            )
+        )
+    return tuple(rows)
+
+
+def _dominator_rows(graph: HeapGraph, object_id: int, limit: int) -> tuple[ObjectRow, ...]:
+    """The folded dominators, nearest first; a linked list may have millions."""
+    rows: list[ObjectRow] = []
+    own = graph.folded.owner_of(object_id)
+    above = graph.folded.immediate_dominator(object_id)
+    while above not in (VIRTUAL_ROOT, UNREACHABLE) and len(rows) < limit:
+        if above != own or own != object_id:
+            rows.append(object_row(graph, above))
+        above = graph.folded.immediate_dominator(above)
+    return tuple(rows)
+
+
+def _root_references(graph: HeapGraph, object_id: int, *, c_held: bool) -> int:
+    roots = graph.roots
+    rows = [row for row in roots.rows_of(object_id) if roots.kinds[row] != RootKind.IMMORTAL]
+    return sum(
+        int(roots.counts[row]) for row in rows if (roots.kinds[row] == RootKind.C_HELD) == c_held
+    )
+
+
+ANALYSIS = Analysis(
+    "show",
+    "one object: value, sizes, referents, referrers, reference count, dominators",
+    (
+        Parameter("object", "object id or OBJECT text", required=True),
+        Parameter("limit", "how many references, referrers and dominators", DEFAULT_LIMIT),
+    ),
+    show_object,
+)
