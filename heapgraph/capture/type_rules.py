@@ -15,6 +15,7 @@ from enum import IntEnum
 
 from heapgraph.model import EdgeFlags, EdgeKind
 
+
 class Handler(IntEnum):
     """The walker's readers, by number (enum Handler of native/walker/type_table.hpp)."""
 
@@ -42,6 +43,8 @@ class Handler(IntEnum):
     BYTEARRAY = 21
     FLOAT = 22
     ARRAY = 23
+    BUFFERED = 24
+    STRUCT = 25
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,20 @@ class Field:
         where: layout field, or byte offset from the start of the object.
         name: what a person calls it; the attribute's name where Python has one.
         flags: what the collector and the reference count know of it.
+        visited_since: the version from which on the type's traverse function visits it.
     """
 
     where: str | int
     name: str
     flags: EdgeFlags = EdgeFlags.GC_VISIBLE | EdgeFlags.COUNTED
     kind: EdgeKind = EdgeKind.FIELD
+    visited_since: tuple[int, int] = (3, 0)
+
+    def flags_in(self, version: tuple[int, int]) -> EdgeFlags:
+        """The flags as they hold in one CPython version."""
+        if version >= self.visited_since:
+            return self.flags
+        return self.flags & ~EdgeFlags.GC_VISIBLE
 
 
 @dataclass(frozen=True)
@@ -83,6 +94,11 @@ def _owned(*fields: tuple[str | int, str]) -> tuple[Field, ...]:
 def _hidden(*fields: tuple[str | int, str]) -> tuple[Field, ...]:
     """Fields that own a reference but are not visited, as no cycle can run through them."""
     return tuple(Field(where, name, EdgeFlags.COUNTED) for where, name in fields)
+
+
+def _visited_since(version: tuple[int, int], *fields: tuple[str | int, str]) -> tuple[Field, ...]:
+    """Fields whose visit was added to the traverse function in that version."""
+    return tuple(Field(where, name, visited_since=version) for where, name in fields)
 
 
 def _fields(*fields: tuple[str | int, str]) -> TypeRule:
@@ -179,13 +195,17 @@ TYPE_RULES: dict[str, TypeRule] = {
     "type": TypeRule(Handler.TYPE),
     "module": TypeRule(Handler.MODULE, _hidden(("module.name", "md_name"))),
     "function": TypeRule(Handler.PLAIN, _FUNCTION_FIELDS),
-    "builtin_function_or_method": _fields(("cfunc.self", "__self__"), ("cfunc.module", "__module__")),
+    "builtin_function_or_method": _fields(
+        ("cfunc.self", "__self__"), ("cfunc.module", "__module__")
+    ),
     "method": _fields(("method.func", "__func__"), ("method.self", "__self__")),
     "cell": _fields(("cell.ref", "cell_contents")),
     "code": TypeRule(Handler.CODE, _CODE_FIELDS),
     "frame": TypeRule(Handler.FRAME, _FRAME_FIELDS),
     "generator": TypeRule(Handler.GENERATOR, _GENERATOR_FIELDS),
-    "coroutine": TypeRule(Handler.GENERATOR, _GENERATOR_FIELDS + _hidden(("coro.origin", "cr_origin"))),
+    "coroutine": TypeRule(
+        Handler.GENERATOR, _GENERATOR_FIELDS + _hidden(("coro.origin", "cr_origin"))
+    ),
     "async_generator": TypeRule(
         Handler.GENERATOR, _GENERATOR_FIELDS + _owned(("agen.finalizer", "ag_finalizer"))
     ),
@@ -240,11 +260,47 @@ TYPE_RULES: dict[str, TypeRule] = {
     "collections.deque": TypeRule(Handler.DEQUE),
     "collections.OrderedDict": TypeRule(Handler.ORDERED_DICT),
     "functools._lru_cache_wrapper": TypeRule(Handler.LRU_CACHE, scan_from=56),
+    # Links of the list hold each other without counting
+    "functools._lru_list_elem": TypeRule(
+        Handler.PLAIN, _hidden(("lru.elem.key", "key"), ("lru.elem.result", "result"))
+    ),
     "functools.partial": _fields((16, "func"), (24, "args"), (32, "keywords")),
     "itertools._tee_dataobject": TypeRule(Handler.TEE),
     "array.array": TypeRule(Handler.ARRAY),
+    # Python/context.c: the cached value behind the default is borrowed
+    "ContextVar": _fields((16, "name"), (24, "default")),
+    "_contextvars.ContextVar": _fields((16, "name"), (24, "default")),
+    # Modules/_ctypes/stgdict.c, up to 3.12: a dict with fields that nothing visits
+    "StgDict": TypeRule(
+        Handler.DICT,
+        _hidden(
+            (96, "proto"),
+            (128, "argtypes"),
+            (136, "converters"),
+            (144, "restype"),
+            (152, "checker"),
+        ),
+    ),
+    # Modules/_io; their __dict__ is found by tp_dictoffset
+    "_io.BytesIO": TypeRule(Handler.PLAIN, _visited_since((3, 12), (16, "buffer"))),
+    "_io.BufferedReader": TypeRule(Handler.BUFFERED, _owned((16, "raw"))),
+    "_io.BufferedWriter": TypeRule(Handler.BUFFERED, _owned((16, "raw"))),
+    "_io.BufferedRandom": TypeRule(Handler.BUFFERED, _owned((16, "raw"))),
+    "_io.BufferedRWPair": TypeRule(
+        Handler.PLAIN, _visited_since((3, 12), (16, "reader"), (24, "writer"))
+    ),
+    # Modules/_struct.c
+    "Struct": TypeRule(Handler.STRUCT, _visited_since((3, 10), (40, "format"))),
+    "_struct.Struct": TypeRule(Handler.STRUCT, _visited_since((3, 10), (40, "format"))),
+    # Objects/typevarobject.c
+    "typing.TypeVar": TypeRule(Handler.PLAIN, _hidden((16, "__name__")), scan_from=24),
+    "typing.ParamSpec": TypeRule(Handler.PLAIN, _hidden((16, "__name__")), scan_from=24),
+    "typing.TypeVarTuple": TypeRule(Handler.PLAIN, _hidden((16, "__name__")), scan_from=24),
+    "typing.TypeAliasType": TypeRule(Handler.PLAIN, _hidden((16, "__name__")), scan_from=24),
     # What a capsule points at is not an object
     "PyCapsule": TypeRule(),
+    # Modules/_decimal: digits only
+    "decimal.Decimal": TypeRule(),
     # Modules/_threadmodule.c: holds a borrowed pointer to a dict
     "_thread._localdummy": TypeRule(),
     # Python/hamt.c: nodes whose items are references

@@ -94,6 +94,8 @@ HG_EXPORT int hg_walker_emit(Walker* walker, const u64* static_starts, const u64
   return guarded([&] { walker->emit(static_starts, static_ends, count); });
 }
 
+HG_EXPORT void hg_walker_forget_memory(Walker* walker) { walker->forget_memory(); }
+
 HG_EXPORT u64 hg_walker_progress(const Walker* walker) { return walker->progress().load(std::memory_order_relaxed); }
 
 HG_EXPORT void hg_walker_counts(const Walker* walker, u64* out) {

@@ -44,7 +44,7 @@ std::unique_ptr<MemoryImage> MemoryImage::open(pid_t pid, const u64* starts, con
   return image;
 }
 
-MemoryImage::~MemoryImage() {
+void MemoryImage::forget() {
   for (Region& region : regions_) {
     const u64 blocks = (region.size >> kBlockShift) + 1;
     if (region.copy) munmap(region.copy, region.size);
@@ -52,6 +52,9 @@ MemoryImage::~MemoryImage() {
     if (region.known) munmap(region.known, bitmap_bytes(region));
     if (region.tracked) munmap(region.tracked, bitmap_bytes(region));
   }
+  regions_.clear();
+  for (auto& table : chunks_) table.reset();
+  last_ = &nothing_;
 }
 
 bool MemoryImage::reserve(Region& region) {

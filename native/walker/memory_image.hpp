@@ -66,7 +66,9 @@ class MemoryImage {
   // regions: sorted, disjoint (start, end). Nothing is read yet.
   // Returns null when address space for the copy cannot be reserved.
   static std::unique_ptr<MemoryImage> open(pid_t pid, const u64* starts, const u64* ends, u64 count);
-  ~MemoryImage();
+  ~MemoryImage() { forget(); }
+  // Gives all copies back; every address reads as unmapped afterwards.
+  void forget();
 
   MemoryImage(const MemoryImage&) = delete;
   MemoryImage& operator=(const MemoryImage&) = delete;

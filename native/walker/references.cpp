@@ -6,6 +6,7 @@ namespace {
 
 constexpr u64 kMaxModuleState = 1 << 20;
 constexpr i64 kModuleDefSizeField = 56;  // PyModuleDef.m_size, 3.8 to 3.14
+constexpr i64 kModuleDefTraverseField = 80;
 constexpr i64 kMaxDimensions = 64;
 constexpr i32 kNumpyOwnsData = 4;
 constexpr i32 kNumpyObjectType = 17;  // NPY_OBJECT
@@ -21,8 +22,9 @@ const HeapReader::ReferenceFunction HeapReader::kReferenceFunctions[] = {
     &HeapReader::frame,        &HeapReader::generator, &HeapReader::deque,   &HeapReader::ordered_dict,
     &HeapReader::lru_cache,    &HeapReader::tee,     &HeapReader::memoryview, &HeapReader::weakref,
     &HeapReader::ndarray,      &HeapReader::nothing, &HeapReader::nothing,   &HeapReader::nothing,
+    &HeapReader::nothing,      &HeapReader::nothing,
 };
-static_assert(static_cast<int>(Handler::kCount) == 24, "one function per handler");
+static_assert(static_cast<int>(Handler::kCount) == 26, "one function per handler");
 
 void HeapReader::references(u64 object, const TypeInfo& type, EdgeList& out) {
   u8 type_flags = type.is_heap ? kCounted : 0;
@@ -77,13 +79,13 @@ void HeapReader::instance_dict(u64 object, const TypeInfo& type, EdgeList& out) 
         out.add(dict, EdgeKind::kDict, kNoLabel);
       }
     } else {
-      out.add(dict, EdgeKind::kDict, kNoLabel);
-      if (!(type.flags & type_flag::kInlineValues)) return;
       const View head = memory_.view(object + type.basicsize, layout_.dv_values);
-      // A materialised dict over these values: 3.14 and later report them from the dict.
+      const bool has_values = type.flags & type_flag::kInlineValues && head.byte(layout_.dv_valid);
+      // 3.13 visits either the values or the dict; later versions visit the dict, and the values from it.
+      out.add(dict, EdgeKind::kDict, kNoLabel, has_values && !layout_.at_least(14) ? kCounted : kOwned);
       const bool dict_has_them = layout_.at_least(14) && dict != 0 &&
           memory_.word(dict + layout_.dict_values) == object + type.basicsize;
-      if (!head.byte(layout_.dv_valid) || dict_has_them) return;
+      if (!has_values || dict_has_them) return;
       const u64 count = head.byte(layout_.dv_capacity);
       inline_values(memory_.view(object + type.basicsize, layout_.dv_values + count * 8), layout_.dv_values, count,
                     type, out);
@@ -111,23 +113,24 @@ void HeapReader::inline_values(View values, i64 first, u64 count, const TypeInfo
   }
 }
 
-// The module's own C state: what its traverse function visits, without names.
+// The module's own C state: what its traverse function visits, without names. Its dict is found by
+// tp_dictoffset like any other.
 void HeapReader::module_state(u64 object, const TypeInfo& type, EdgeList& out) {
   const View module = memory_.view(object, type.basicsize);
-  out.add(module.word(layout_.module_dict), EdgeKind::kDict, kNoLabel);
   const u64 state = module.word(layout_.module_state);
   if (state == 0) return;
-  u64 size = 0;
+  u64 size = 0, traverse = 0;
   if (present(layout_.module_state_size)) {
     size = module.word(layout_.module_state_size);
+    traverse = module.word(layout_.module_state_size + 8);  // md_state_traverse
   } else if (const u64 definition = module.word(layout_.module_def)) {
     size = memory_.word(definition + kModuleDefSizeField);
+    traverse = memory_.word(definition + kModuleDefTraverseField);
   }
   if (size > kMaxModuleState) return;
   const View words = memory_.view(state, size);
-  for (u64 at = 0; words && at + 8 <= size; at += 8) {
-    out.add(words.word(at), EdgeKind::kUnnamed, at, kOwned | kScanned);
-  }
+  const u8 flags = (traverse ? kOwned : kCounted) | kScanned;
+  for (u64 at = 0; words && at + 8 <= size; at += 8) out.add(words.word(at), EdgeKind::kUnnamed, at, flags);
 }
 
 void HeapReader::weakref(u64 object, const TypeInfo& type, EdgeList& out) {

@@ -14,6 +14,11 @@ constexpr i64 kArrayItemsize = 4;      // arraydescr.itemsize
 constexpr i64 kNumpyElementSize = 32;  // PyArray_Descr.elsize in numpy 1.x
 constexpr i64 kNumpyElementSize2 = 40; // and in numpy 2.x, where it is 8 bytes wide
 constexpr i32 kNumpyOwnsData = 4;
+constexpr i64 kBufferedBuffer = 56;    // `buffered` of Modules/_io/bufferedio.c
+constexpr i64 kBufferedBufferSize = 120;
+constexpr i64 kStructCodes = 32;       // PyStructObject.s_codes of Modules/_struct.c
+constexpr u64 kStructCode = 32;        // sizeof(formatcode)
+constexpr u64 kMaxStructCodes = 1 << 16;
 
 u64 up8(u64 size) { return (size + 7) & ~u64{7}; }
 
@@ -176,6 +181,14 @@ u64 HeapReader::buffer_bytes(u64 object, const TypeInfo& type, View view) {
       const View shape = memory_.view(view.word(layout_.ndarray_dimensions), dimensions * 8);
       for (u64 i = 0; i < dimensions; ++i) bytes *= shape.word(i * 8);
       return size + bytes;
+    }
+    case Handler::kBuffered:
+      return type.basicsize + (view.word(kBufferedBuffer) ? view.word(kBufferedBufferSize) : 0);
+    case Handler::kStruct: {
+      u64 codes = 1;  // the end mark is one of them
+      const u64 first = view.word(kStructCodes);
+      while (codes < kMaxStructCodes && memory_.word(first + (codes - 1) * kStructCode) != 0) ++codes;
+      return type.basicsize + codes * kStructCode;
     }
     default: return generic;
   }

@@ -44,12 +44,16 @@ bool TypeTable::is_type(u64 address) {
   const u64 flags = type.word(layout_.tp_flags);
   const i64 basicsize = type.signed_word(layout_.tp_basicsize);
   const i64 itemsize = type.signed_word(layout_.tp_itemsize);
-  if (!(flags & type_flag::kReady) || basicsize < 16 || basicsize > kMaxBasicsize) return false;
+  if (basicsize < 16 || basicsize > kMaxBasicsize) return false;
   if (itemsize < 0 || itemsize > kMaxItemsize || type.signed_word(layout_.refcount) == 0) return false;
   const View meta = memory_.view(type.word(layout_.type), layout_.tp_size);
   if (!meta || !(meta.word(layout_.tp_flags) & type_flag::kType)) return false;
   const View metameta = memory_.view(meta.word(layout_.type), layout_.tp_size);
-  return metameta && (metameta.word(layout_.tp_flags) & type_flag::kType);
+  if (!metameta || !(metameta.word(layout_.tp_flags) & type_flag::kType)) return false;
+  if (flags & type_flag::kReady) return true;
+  // Up to 3.10 a few static types are used without having been made ready: no base, no dict.
+  return type.word(layout_.type) == meta.word(layout_.type) && type.word(layout_.tp_base) == 0 &&
+         type.word(layout_.tp_dealloc) != 0 && !text(type.word(layout_.tp_name)).empty();
 }
 
 bool TypeTable::is_python_class(View type) const {

@@ -11,6 +11,7 @@ constexpr u64 kGcMask = ~u64{3};        // flags live in the low bits of both li
 constexpr u64 kMaxListLength = 1ull << 33;
 constexpr i64 kMaxRefcount = 1ll << 40;
 constexpr u64 kProgressStep = 1 << 16;
+constexpr u64 kStaticRefcount = 999999999;  // _PyObject_IMMORTAL_REFCNT of 3.11
 
 }  // namespace
 
@@ -20,8 +21,10 @@ i64 HeapReader::refcount(u64 object) {
 }
 
 bool HeapReader::is_immortal(u64 object) {
-  // 3.12+: bit 31 of the count; 3.14+ keeps flags above it, earlier versions have no immortals.
-  return layout_.at_least(12) && (memory_.word(object + layout_.refcount) >> 31 & 1);
+  const u64 word = memory_.word(object + layout_.refcount);
+  // 3.12+: bit 31 of the count (3.14+ keeps flags above it). 3.11 gave a large count to its static objects.
+  if (layout_.at_least(12)) return word >> 31 & 1;
+  return layout_.at_least(11) && word > kStaticRefcount / 2;
 }
 
 bool HeapReader::is_interned(u64 object, const TypeInfo& type) {

@@ -62,6 +62,8 @@ class Walker {
   // Pass 2: number the objects in address order and write the columns.
   void emit(const u64* static_starts, const u64* static_ends, u64 static_count);
   u32 object_id(u64 address);
+  // After emit: give the copied memory back, keep the columns.
+  void forget_memory() { image_->forget(); }
 
   const Columns& columns() const { return columns_; }
   const WalkCounts& counts() const { return counts_; }

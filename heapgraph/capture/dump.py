@@ -1,0 +1,277 @@
+"""The order of a capture: inspect, wait, freeze, walk, release, judge, write."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from heapgraph import __version__
+from heapgraph.capture.freeze import Frozen, Method, freeze
+from heapgraph.capture.maps import read_maps
+from heapgraph.capture.memory import ProcessMemory, UnreadableMemory
+from heapgraph.capture.quality import Account, Verdict
+from heapgraph.capture.roots import RootSet, find_roots, gc_list_heads, is_collecting
+from heapgraph.capture.tables import snapshot_tables
+from heapgraph.capture.target import Target, inspect_target
+from heapgraph.capture.walk import HeapColumns, HeapWalk, static_ranges, writable_regions
+from heapgraph.errors import CaptureInterrupted
+from heapgraph.snapshot.writer import check_output, write_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from heapgraph.capture.maps import Mapping
+
+Progress: TypeAlias = "Callable[[str, int, int], None]"
+
+MAX_ATTEMPTS = 3
+"""Freezes of one dump: a poor walk met a heap in the middle of a change, and the next will not."""
+
+_COLLECTION_PATIENCE_S = 0.005
+"""How long to wait for the end of a running collection; most young ones take less."""
+
+
+@dataclass(frozen=True)
+class DumpResult:
+    """What a dump did.
+
+    Attributes:
+        path: the snapshot file.
+        method: "clone" or "pause".
+        pause_s: seconds the target stood still, all attempts together.
+        objects, references: how many the snapshot holds.
+        seconds: from the first look at the target to the closed file.
+        phases: seconds by phase, in the order they ran.
+        quality: the quality record.
+        notes: sentences for the user.
+    """
+
+    path: Path
+    method: str
+    pause_s: float
+    objects: int
+    references: int
+    seconds: float
+    phases: dict[str, float]
+    quality: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Capture:
+    """One frozen moment, walked and judged."""
+
+    columns: HeapColumns
+    named: RootSet
+    verdict: Verdict
+    maps: list[Mapping]
+    method: str
+    collecting: bool
+
+
+class _Clock:
+    """Seconds by phase; a phase that runs again adds up."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self.phases: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self.phases[name] = self.phases.get(name, 0.0) + time.monotonic() - begin
+
+    def elapsed(self) -> float:
+        return time.monotonic() - self.started
+
+
+class _Dump:
+    """The state of one dump: clock, notes, and how long the target has stood so far."""
+
+    def __init__(
+        self, target: Target, method: Method, max_pause_ms: float | None, progress: Progress | None
+    ) -> None:
+        self.target = target
+        self.method = method
+        self.max_pause_ms = max_pause_ms
+        self.progress = progress
+        self.clock = _Clock()
+        self.notes: list[str] = []
+        self.pause_s = 0.0
+        self.attempts = 0
+
+    def best_capture(self) -> _Capture:
+        """Freeze and walk until a walk is good, at most MAX_ATTEMPTS times; else the last one."""
+        while True:
+            self.attempts += 1
+            capture = self._capture_once()
+            if (
+                capture.verdict.is_good
+                or self.attempts == MAX_ATTEMPTS
+                or capture.method != "clone"
+            ):
+                return capture
+            self.notes.append(f"frozen again: {'; '.join(capture.verdict.record['reasons'])}")
+
+    def _capture_once(self) -> _Capture:
+        target = self.target
+        with self.clock.phase("wait for collector"):
+            collecting = self._wait_for_collector()
+        with freeze(target.pid, self.method, self.max_pause_ms) as frozen:
+            try:
+                columns, named, maps = self._walk(frozen)
+            except UnreadableMemory as error:
+                raise _gone(target.pid, str(error)) from error
+            finally:
+                frozen.release()
+            self.pause_s += frozen.pause_s
+            self.notes += [note for note in frozen.notes if note not in self.notes]
+            method = frozen.method
+        with self.clock.phase("judge"):
+            verdict = Account(columns, named).judge()
+        return _Capture(columns, named, verdict, maps, method, collecting)
+
+    def _wait_for_collector(self) -> bool:
+        """Give a running collection a moment to end; True when it still runs."""
+        deadline = time.monotonic() + _COLLECTION_PATIENCE_S
+        while True:
+            with ProcessMemory(self.target.pid) as memory:
+                try:
+                    collecting = is_collecting(
+                        memory, self.target.layout, self.target.runtime_address
+                    )
+                except UnreadableMemory as error:
+                    raise _gone(self.target.pid, str(error)) from error
+            if not collecting or time.monotonic() > deadline:
+                return collecting
+
+    def _walk(self, frozen: Frozen) -> tuple[HeapColumns, RootSet, list[Mapping]]:
+        target, pid = self.target, frozen.memory_pid
+        maps = read_maps(pid, sizes=False)
+        with self.clock.phase("roots"), ProcessMemory(pid) as memory:
+            named = find_roots(memory, target.layout, target.runtime_address)
+            heads = gc_list_heads(memory, target.layout, target.runtime_address)
+        walk = HeapWalk(pid, target.layout, maps, self.progress)
+        if frozen.method == "pause":
+            with self.clock.phase("copy"):
+                walk.load(writable_regions(maps))
+            frozen.release()
+        with self.clock.phase("discover"):
+            walk.discover(heads, named.addresses, named.scan_ranges)
+        with self.clock.phase("read objects"):
+            columns = walk.emit(static_ranges(maps, target.runtime_address))
+        if not columns.object_count:
+            raise _gone(target.pid, "no object could be read")
+        return columns, named, maps
+
+
+def dump(
+    pid: int,
+    output: str | os.PathLike[str],
+    *,
+    method: Method = "auto",
+    redact: bool = False,
+    max_pause_ms: float | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> DumpResult:
+    """Take a snapshot of a live process.
+
+    No code of the target runs. With "clone" it stands still for about 15-20 ms per GiB of its
+    memory; whatever fails, it goes on, and no file has the final name unless it is whole.
+
+    Args:
+        pid: the target.
+        output: the snapshot file to write.
+        method: "clone", "pause" (the target stands while its memory is copied), or "auto".
+        redact: keep no values of strings and numbers, and hash dict keys that are no identifiers.
+        max_pause_ms: refuse, or give up, when the target would stand longer.
+        force: overwrite an existing file.
+        progress: called with phase, done, total (0 = unknown).
+
+    Raises:
+        TargetError: the target cannot be dumped; the subclass says why.
+        SnapshotWriteFailed: the output exists (without force) or cannot be written.
+
+    Cost: about 1 s per million objects and as much memory as the target's heap, here.
+    """
+    check_output(output, force)
+    target = inspect_target(pid)
+    state = _Dump(target, method, max_pause_ms, progress)
+    memory_maps = read_maps(pid)
+    capture = state.best_capture()
+    sizes = {mapping.start: mapping for mapping in memory_maps}
+    maps = [sizes.get(mapping.start, mapping) for mapping in capture.maps]
+    with state.clock.phase("tables"):
+        tables = snapshot_tables(capture.columns, capture.named, capture.verdict, maps)
+        if redact:
+            from heapgraph.snapshot.redaction import redact_tables  # noqa: PLC0415 - rarely needed
+
+            tables = redact_tables(tables)
+    quality = {
+        **capture.verdict.record,
+        "collecting": capture.collecting,
+        "attempts": state.attempts,
+    }
+    manifest = _manifest(state, capture, quality, redact)
+    with state.clock.phase("write"):
+        write_snapshot(output, manifest, tables, force=force, progress=progress)
+    return DumpResult(
+        Path(output),
+        capture.method,
+        state.pause_s,
+        capture.columns.object_count,
+        len(capture.columns.arrays["target"]),
+        state.clock.elapsed(),
+        state.clock.phases,
+        quality,
+        state.notes + capture.named.notes,
+    )
+
+
+def _manifest(
+    state: _Dump, capture: _Capture, quality: dict[str, Any], redacted: bool
+) -> dict[str, Any]:
+    target = state.target
+    return {
+        "tool_version": __version__,
+        "snapshot_id": secrets.token_hex(16),
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "target": {
+            "pid": target.pid,
+            "executable": target.executable,
+            "command_line": target.command_line[:1] if redacted else target.command_line,
+            "python_version": ".".join(str(number) for number in target.version),
+            "python_build": target.build,
+            "rss": target.rss,
+            "hostname": target.hostname,
+            "started": target.started,
+        },
+        "capture": {
+            "method": capture.method,
+            "pause_ms": round(state.pause_s * 1000, 3),
+            "seconds": round(state.clock.elapsed(), 3),
+            "phases": {name: round(value, 4) for name, value in state.clock.phases.items()},
+            "memory_read": capture.columns.counts["bytes_read"],
+        },
+        "quality": quality,
+        "redacted": redacted,
+    }
+
+
+def _gone(pid: int, detail: str) -> CaptureInterrupted:
+    """The memory vanished: the target ended, or something ended the frozen clone."""
+    return CaptureInterrupted(
+        f"process {pid} could not be read to the end: {detail}",
+        "it ended, or its frozen clone was killed (for instance by the out-of-memory killer)",
+        "look whether it still runs, then dump again",
+    )

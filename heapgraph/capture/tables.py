@@ -1,0 +1,132 @@
+"""From walked columns and roots to the tables of a snapshot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from heapgraph.capture.type_names import TypeNames
+from heapgraph.capture.type_rules import Handler
+from heapgraph.model import NO_ROW, ObjectFlags
+from heapgraph.snapshot.schema import table_from_columns, table_from_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from heapgraph.capture.quality import Verdict
+    from heapgraph.capture.roots import RootSet
+    from heapgraph.capture.maps import Mapping
+    from heapgraph.capture.walk import HeapColumns
+
+_MAX_CHUNK_BYTES = 2**30  # the string type has 32-bit offsets
+
+
+def preview_array(columns: HeapColumns) -> pa.ChunkedArray:
+    """The previews as Arrow strings over the walker's own bytes, null where there is none."""
+    arrays = columns.arrays
+    ends, present, text = arrays["preview_ends"], arrays["has_preview"], arrays["previews"]
+    chunks = []
+    first = 0
+    while first < len(ends):
+        begin = int(ends[first - 1]) if first else 0
+        last = int(np.searchsorted(ends, begin + _MAX_CHUNK_BYTES, side="right"))
+        last = max(last, first + 1)
+        offsets = np.zeros(last - first + 1, dtype=np.int32)
+        offsets[1:] = ends[first:last] - np.uint64(begin)
+        chunks.append(
+            pa.Array.from_buffers(
+                pa.string(),
+                last - first,
+                [
+                    pa.py_buffer(np.packbits(present[first:last], bitorder="little")),
+                    pa.py_buffer(offsets),
+                    pa.py_buffer(text[begin : int(ends[last - 1])]),
+                ],
+            )
+        )
+        first = last
+    return pa.chunked_array(chunks, type=pa.string())
+
+
+def snapshot_tables(
+    columns: HeapColumns, named: RootSet, verdict: Verdict, maps: Sequence[Mapping]
+) -> dict[str, pa.Table]:
+    """Make every table of the snapshot file.
+
+    Args:
+        columns: the walk's result.
+        named: threads and frames.
+        verdict: roots and garbage.
+        maps: the target's mappings.
+
+    Cost: no copy of the columns; a few Python steps per type, root and frame.
+    """
+    arrays = columns.arrays
+    flags = arrays["flags"] | np.where(verdict.is_garbage, ObjectFlags.GARBAGE, 0).astype(np.uint16)
+    objects = {
+        name: arrays[name]
+        for name in ("address", "type", "shallow_size", "getsizeof", "refcount", "out_degree")
+    }
+    return {
+        "objects": table_from_columns(
+            "objects", {**objects, "flags": flags, "preview": preview_array(columns)}
+        ),
+        "references": table_from_columns(
+            "references",
+            {
+                "target": arrays["target"],
+                "label": arrays["label"],
+                "kind": arrays["kind"],
+                "flags": arrays["edge_flags"],
+            },
+        ),
+        "types": _types_table(columns),
+        "names": table_from_columns("names", {"name": columns.names}),
+        "roots": table_from_columns("roots", vars(verdict.roots)),
+        "threads": table_from_rows("threads", named.threads),
+        "frames": table_from_rows("frames", _frame_rows(columns, named)),
+        "maps": table_from_rows("maps", [_map_row(mapping) for mapping in maps]),
+    }
+
+
+def _types_table(columns: HeapColumns) -> pa.Table:
+    ids = columns.ids_of([walked.address for walked in columns.types]).tolist()
+    types = columns.types
+    return table_from_columns(
+        "types",
+        {
+            "name": TypeNames(columns, ids).qualified(),
+            "object": [NO_ROW if object_id < 0 else object_id for object_id in ids],
+            "basicsize": [walked.basicsize for walked in types],
+            "itemsize": [walked.itemsize for walked in types],
+            "flags": [walked.flags for walked in types],
+            "handler": [
+                Handler(walked.handler).name.lower() if walked.knows_fields else "scan"
+                for walked in types
+            ],
+        },
+    )
+
+
+def _frame_rows(columns: HeapColumns, named: RootSet) -> list[dict[str, Any]]:
+    """The rows with object ids in place of addresses of code objects."""
+    ids = columns.ids_of([row["code"] for row in named.frames]).tolist()
+    return [
+        {**row, "code": NO_ROW if object_id < 0 else object_id}
+        for row, object_id in zip(named.frames, ids, strict=True)
+    ]
+
+
+def _map_row(mapping: Mapping) -> dict[str, Any]:
+    return {
+        "start": mapping.start,
+        "end": mapping.end,
+        "permissions": mapping.permissions,
+        "offset": mapping.offset,
+        "path": mapping.path,
+        "rss": mapping.rss,
+        "pss": mapping.pss,
+        "private_dirty": mapping.private_dirty,
+    }

@@ -1,0 +1,214 @@
+"""The walk as the capture sees it: regions in, columns with names and types out."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from heapgraph.capture.type_rules import TYPE_RULES, TypeRule
+from heapgraph.native.heap_walker import HeapWalker, WalkedType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from heapgraph.capture.layouts import Layout
+    from heapgraph.capture.maps import Mapping
+
+Array: TypeAlias = npt.NDArray[Any]
+Progress: TypeAlias = "Callable[[str, int, int], None]"
+
+_PROGRESS_INTERVAL_S = 0.2
+_MEMORY_DEVICES = ("/dev/zero", "/dev/shm/")
+_NO_MEMORY = ("[vvar]", "[vvar_vclock]", "[vsyscall]", "[vdso]")
+
+
+@dataclass
+class HeapColumns:
+    """The walker's result: one array per column, and what rows of types and names mean.
+
+    Attributes:
+        arrays: by name, see `HeapWalker.columns`.
+        types: by row of the type column.
+        names: by row of field and slot labels.
+        counts: totals and failures, see `HeapWalker.counts`.
+        scanned_roots: object addresses found in structs of the interpreter, with the struct's
+            name and the byte offset.
+    """
+
+    arrays: dict[str, Array]
+    types: list[WalkedType]
+    names: list[str]
+    counts: dict[str, int]
+    scanned_roots: list[tuple[int, str, int]] = field(default_factory=list)
+
+    @property
+    def object_count(self) -> int:
+        """Number of objects."""
+        return len(self.arrays["address"])
+
+    def ids_of(self, addresses: Sequence[int] | Array) -> Array:
+        """Object ids of addresses, -1 where there is no object; int64[len(addresses)]."""
+        wanted = np.asarray(addresses, dtype=np.uint64)
+        known = self.arrays["address"]
+        if not len(known):
+            return np.full(len(wanted), -1, dtype=np.int64)
+        places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+        return np.where(known[places] == wanted, places, -1).astype(np.int64)
+
+    def offsets(self) -> Array:
+        """First reference of each object, and the end of the last: uint64[objects + 1]."""
+        result = np.zeros(self.object_count + 1, dtype=np.uint64)
+        np.cumsum(self.arrays["out_degree"], out=result[1:])
+        return result
+
+    def preview(self, object_id: int) -> str | None:
+        """What an object looks like, None when its kind has no preview."""
+        if object_id < 0 or not self.arrays["has_preview"][object_id]:
+            return None
+        ends = self.arrays["preview_ends"]
+        start = int(ends[object_id - 1]) if object_id else 0
+        text: bytes = self.arrays["previews"][start : int(ends[object_id])].tobytes()
+        return text.decode(errors="replace")
+
+
+def readable_regions(maps: Iterable[Mapping]) -> list[tuple[int, int]]:
+    """Ranges of the target the walker may read, neighbours joined; devices are never touched."""
+    regions: list[tuple[int, int]] = []
+    for mapping in maps:
+        device = mapping.path.startswith("/dev/") and not mapping.path.startswith(_MEMORY_DEVICES)
+        if "r" not in mapping.permissions or device or mapping.path in _NO_MEMORY:
+            continue
+        if regions and regions[-1][1] == mapping.start:
+            regions[-1] = (regions[-1][0], mapping.end)
+        else:
+            regions.append((mapping.start, mapping.end))
+    return regions
+
+
+def writable_regions(maps: Iterable[Mapping]) -> list[tuple[int, int]]:
+    """Private writable ranges: what must be copied while a paused target stands."""
+    return [
+        (mapping.start, mapping.end)
+        for mapping in maps
+        if mapping.permissions.startswith("rw") and mapping.permissions.endswith("p")
+    ]
+
+
+def static_ranges(maps: Sequence[Mapping], runtime_address: int) -> list[tuple[int, int]]:
+    """Ranges that hold the program's own data: file-backed, and the bss behind the runtime's file."""
+    ranges: list[tuple[int, int]] = []
+    for before, mapping in zip([None, *maps[:-1]], maps, strict=True):
+        is_file = mapping.path.startswith("/") and not mapping.path.startswith("/dev/")
+        follows = before is not None and before.end == mapping.start
+        holds_runtime = mapping.start <= runtime_address < mapping.end
+        behind_runtime = (
+            follows
+            and before is not None
+            and (before.start <= runtime_address < before.end and not mapping.path)
+        )
+        if is_file or holds_runtime or behind_runtime:
+            ranges.append((mapping.start, mapping.end))
+    return ranges
+
+
+class HeapWalk:
+    """One walk over one frozen process; the steps are called in the order they are written.
+
+    Args:
+        pid: the process whose memory stands still.
+        layout: of its CPython version.
+        maps: its mappings.
+        progress: told the phase and the number of objects, about five times a second.
+    """
+
+    def __init__(
+        self, pid: int, layout: Layout, maps: Sequence[Mapping], progress: Progress | None = None
+    ) -> None:
+        """Teach a walker the layout and the type rules."""
+        regions = readable_regions(maps)
+        fields = dict(layout.fields)
+        fields["version"] = layout.version[0] << 8 | layout.version[1]
+        self._walker = HeapWalker(
+            pid, [start for start, _ in regions], [end for _, end in regions], fields
+        )
+        self._progress = progress
+        self._scanned: list[tuple[int, str, int]] = []
+        for tp_name, rule in TYPE_RULES.items():
+            self._add_rule(tp_name, rule, fields, layout.version)
+
+    def _add_rule(
+        self, tp_name: str, rule: TypeRule, layout: dict[str, int], version: tuple[int, int]
+    ) -> None:
+        fields = []
+        for part in rule.fields:
+            offset = layout.get(part.where) if isinstance(part.where, str) else part.where
+            if offset is not None:
+                row = self._walker.name_row(part.name)
+                fields.append((offset, row, int(part.kind), int(part.flags_in(version))))
+        self._walker.add_rule(tp_name, int(rule.handler), rule.scan_from, fields)
+
+    def load(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Copy ranges now, e.g. while the target itself is stopped."""
+        total = 0
+        for start, end in ranges:
+            self._walker.load(start, end)
+            total += end - start
+            if self._progress:
+                self._progress("copy", total, 0)
+
+    def discover(
+        self,
+        gc_heads: Sequence[int],
+        seeds: Sequence[int],
+        structs: Iterable[tuple[int, int, str]],
+    ) -> None:
+        """Find every object.
+
+        Args:
+            gc_heads: addresses of the collector's list heads.
+            seeds: addresses of objects that the roots name.
+            structs: (address, bytes, name) of interpreter structs whose words are scanned as well.
+        """
+        self._run("gc lists", lambda: self._walker.read_gc_lists(gc_heads))
+        self._run("discover", lambda: self._walker.discover(seeds))
+        for address, size, name in structs:
+            found, offsets = self._walker.scan_range(address, size)
+            self._walker.discover(found)
+            self._scanned += zip(found.tolist(), [name] * len(found), offsets.tolist(), strict=True)
+
+    def emit(self, statics: Sequence[tuple[int, int]]) -> HeapColumns:
+        """Make the columns and give the copy of the memory back."""
+        self._run("read objects", lambda: self._walker.emit(statics))
+        self._walker.forget_memory()
+        return HeapColumns(
+            self._walker.columns(),
+            self._walker.types(),
+            self._walker.names(),
+            self._walker.counts(),
+            self._scanned,
+        )
+
+    def _run(self, phase: str, step: Callable[[], None]) -> None:
+        """Run one native call; report its progress from this thread while it works in another."""
+        if self._progress is None:
+            step()
+            return
+        failure: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                step()
+            except BaseException as error:  # noqa: BLE001 - raised again below, in the caller's thread
+                failure.append(error)
+
+        worker = threading.Thread(target=work, name="heapgraph-walk", daemon=True)
+        worker.start()
+        while worker.is_alive():
+            worker.join(_PROGRESS_INTERVAL_S)
+            self._progress(phase, self._walker.progress, 0)
+        if failure:
+            raise failure[0]

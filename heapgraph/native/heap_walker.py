@@ -1,0 +1,309 @@
+"""The typed face of the compiled walker: it reads another process's heap into columns.
+
+The walker copies memory of the process when it first needs it and runs nothing in it. A call may
+take seconds; the GIL is released meanwhile, and `progress` can be read from another thread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from heapgraph.errors import CaptureInterrupted
+from heapgraph.native.library import load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Array: TypeAlias = npt.NDArray[Any]
+
+ABSENT = -1
+"""What the walker takes for a layout field that a version does not have."""
+
+_COLUMNS: tuple[tuple[str, str, str], ...] = (
+    ("address", "objects", "u8"),
+    ("type", "objects", "u4"),
+    ("shallow_size", "objects", "u8"),
+    ("getsizeof", "objects", "u8"),
+    ("refcount", "objects", "i8"),
+    ("flags", "objects", "u2"),
+    ("out_degree", "objects", "u4"),
+    ("counted_in", "objects", "u4"),
+    ("preview_ends", "objects", "u8"),
+    ("has_preview", "objects", "u1"),
+    ("previews", "preview_bytes", "u1"),
+    ("target", "references", "u4"),
+    ("label", "references", "u4"),
+    ("kind", "references", "u1"),
+    ("edge_flags", "references", "u1"),
+)
+_COUNT_NAMES = (
+    "objects",
+    "references",
+    "gc_tracked",
+    "list_breaks",
+    "invalid_references",
+    "names",
+    "types",
+    "bytes_read",
+    "bytes_unreadable",
+)
+_TYPE_NUMBERS = 7
+_POINTER = ctypes.c_void_p
+_U64 = ctypes.c_uint64
+_SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "hg_layout_field_count": (_U64, ()),
+    "hg_layout_field_name": (ctypes.c_char_p, (_U64,)),
+    "hg_walker_new": (_POINTER, (ctypes.c_int, _POINTER, _POINTER, _U64, _POINTER)),
+    "hg_walker_free": (None, (_POINTER,)),
+    "hg_walker_name": (ctypes.c_uint32, (_POINTER, ctypes.c_char_p)),
+    "hg_walker_add_rule": (
+        ctypes.c_int,
+        (_POINTER, ctypes.c_char_p, ctypes.c_int, ctypes.c_int64, *(_POINTER,) * 4, _U64),
+    ),
+    "hg_walker_load": (ctypes.c_int, (_POINTER, _U64, _U64)),
+    "hg_walker_read_gc_lists": (ctypes.c_int, (_POINTER, _POINTER, _U64)),
+    "hg_walker_discover": (ctypes.c_int, (_POINTER, _POINTER, _U64)),
+    "hg_walker_scan_range": (_U64, (_POINTER, _U64, _U64, _POINTER, _POINTER, _U64)),
+    "hg_walker_emit": (ctypes.c_int, (_POINTER, _POINTER, _POINTER, _U64)),
+    "hg_walker_forget_memory": (None, (_POINTER,)),
+    "hg_walker_progress": (_U64, (_POINTER,)),
+    "hg_walker_counts": (None, (_POINTER, _POINTER)),
+    "hg_walker_columns": (None, (_POINTER, _POINTER)),
+    "hg_walker_preview_bytes": (_U64, (_POINTER,)),
+    "hg_walker_name_text": (ctypes.c_char_p, (_POINTER, _U64)),
+    "hg_walker_type": (ctypes.c_char_p, (_POINTER, _U64, _POINTER)),
+}
+
+
+@dataclass(frozen=True)
+class WalkedType:
+    """One type as the walker read it; its row is its number in `HeapWalker.types`."""
+
+    address: int
+    tp_name: str
+    basicsize: int
+    itemsize: int
+    flags: int
+    handler: int
+    is_python_class: bool
+    knows_fields: bool
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    library = load("walker")
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype = result
+        function.argtypes = arguments
+    return library
+
+
+def layout_field_names() -> list[str]:
+    """Names of the layout fields the walker asks for, in its order."""
+    library = _library()
+    return [
+        library.hg_layout_field_name(index).decode()
+        for index in range(library.hg_layout_field_count())
+    ]
+
+
+def _as_u64(values: Sequence[int] | Array) -> Array:
+    return np.ascontiguousarray(values, dtype=np.uint64)
+
+
+class HeapWalker:
+    """Reads the heap of one frozen process.
+
+    Args:
+        pid: the process whose memory is read.
+        starts, ends: readable mappings, sorted and disjoint, uint64.
+        layout: byte offsets by field name; a missing one is ABSENT.
+
+    Raises:
+        CaptureInterrupted: address space for the copy cannot be reserved.
+
+    Cost: the copied part of the target's memory, and about 50 bytes per object.
+    Threads: one call at a time, except `progress`.
+    """
+
+    def __init__(
+        self, pid: int, starts: Sequence[int], ends: Sequence[int], layout: Mapping[str, int]
+    ) -> None:
+        """Reserve the image; nothing is read yet."""
+        self._handle = None
+        self._library = _library()
+        values = np.array(
+            [layout.get(name, ABSENT) for name in layout_field_names()], dtype=np.int64
+        )
+        first, last = _as_u64(starts), _as_u64(ends)
+        self._handle = self._library.hg_walker_new(
+            pid, first.ctypes.data, last.ctypes.data, len(first), values.ctypes.data
+        )
+        if not self._handle:
+            raise CaptureInterrupted(
+                f"no address space for a copy of process {pid}",
+                "a limit on virtual memory (ulimit -v), or vm.overcommit_memory = 2",
+                "run: ulimit -v unlimited",
+            )
+
+    def __del__(self) -> None:
+        """Give the image and the columns back."""
+        if self._handle:
+            self._library.hg_walker_free(self._handle)
+            self._handle = None
+
+    def _check(self, status: int, doing: str) -> None:
+        if status:
+            raise CaptureInterrupted(
+                f"not enough memory while {doing}",
+                "the snapshot of this target needs more than this machine can give",
+                "dump on a machine, or in a container, with more memory",
+            )
+
+    def name_row(self, name: str) -> int:
+        """Row of a name in the table of names, added when new."""
+        return int(self._library.hg_walker_name(self._handle, name.encode()))
+
+    def add_rule(
+        self,
+        tp_name: str,
+        handler: int,
+        scan_from: int | None,
+        fields: Sequence[tuple[int, int, int, int]],
+    ) -> None:
+        """Teach the walker a type.
+
+        Args:
+            tp_name: as CPython has it in tp_name.
+            handler: number of the reader.
+            scan_from: byte offset from which on words are scanned; None: nowhere.
+            fields: (byte offset, row of names, edge kind, edge flags) each.
+        """
+        offsets = np.array([field[0] for field in fields], dtype=np.int64)
+        names = np.array([field[1] for field in fields], dtype=np.uint32)
+        kinds = np.array([field[2] for field in fields], dtype=np.uint8)
+        flags = np.array([field[3] for field in fields], dtype=np.uint8)
+        status = self._library.hg_walker_add_rule(
+            self._handle,
+            tp_name.encode(),
+            handler,
+            ABSENT if scan_from is None else scan_from,
+            offsets.ctypes.data,
+            names.ctypes.data,
+            kinds.ctypes.data,
+            flags.ctypes.data,
+            len(fields),
+        )
+        if status:
+            raise ValueError(f"the walker has no handler {handler} (rule for {tp_name})")
+
+    def load(self, start: int, end: int) -> bool:
+        """Copy a range now; False when part of it could not be read."""
+        return bool(self._library.hg_walker_load(self._handle, start, end))
+
+    def read_gc_lists(self, heads: Sequence[int]) -> None:
+        """Pass 0: walk the collector's lists from these heads."""
+        values = _as_u64(heads)
+        status = self._library.hg_walker_read_gc_lists(
+            self._handle, values.ctypes.data, len(values)
+        )
+        self._check(status, "reading the collector's lists")
+
+    def discover(self, seeds: Sequence[int] | Array) -> None:
+        """Pass 1: find everything the tracked objects and these addresses reach. Repeatable."""
+        values = _as_u64(seeds)
+        status = self._library.hg_walker_discover(self._handle, values.ctypes.data, len(values))
+        self._check(status, "discovering objects")
+
+    def scan_range(self, start: int, size: int) -> tuple[Array, Array]:
+        """Words of a struct that are objects: their values and their byte offsets, uint64 each."""
+        capacity = size // 8
+        addresses, offsets = np.empty(capacity, np.uint64), np.empty(capacity, np.uint64)
+        found = self._library.hg_walker_scan_range(
+            self._handle, start, size, addresses.ctypes.data, offsets.ctypes.data, capacity
+        )
+        return addresses[:found], offsets[:found]
+
+    def emit(self, static_ranges: Sequence[tuple[int, int]]) -> None:
+        """Pass 2: number the objects in address order and make the columns.
+
+        Args:
+            static_ranges: sorted (start, end) of the program's own data.
+        """
+        starts = _as_u64([start for start, _ in static_ranges])
+        ends = _as_u64([end for _, end in static_ranges])
+        status = self._library.hg_walker_emit(
+            self._handle, starts.ctypes.data, ends.ctypes.data, len(starts)
+        )
+        self._check(status, "writing the columns")
+
+    def forget_memory(self) -> None:
+        """Give the copy of the target's memory back; columns, types and names stay."""
+        self._library.hg_walker_forget_memory(self._handle)
+
+    @property
+    def progress(self) -> int:
+        """Objects done in the running pass."""
+        return int(self._library.hg_walker_progress(self._handle))
+
+    def counts(self) -> dict[str, int]:
+        """Totals: objects, references, list breaks, invalid references, bytes read, ..."""
+        values = np.zeros(len(_COUNT_NAMES), dtype=np.uint64)
+        self._library.hg_walker_counts(self._handle, values.ctypes.data)
+        return dict(zip(_COUNT_NAMES, values.tolist(), strict=True))
+
+    def columns(self) -> dict[str, Array]:
+        """The columns of pass 2 as views; they keep this walker alive.
+
+        `preview_ends[i]` is where object i's preview ends in `previews` (UTF-8 bytes).
+        """
+        sizes = self.counts()
+        sizes["preview_bytes"] = int(self._library.hg_walker_preview_bytes(self._handle))
+        pointers = (ctypes.c_void_p * len(_COLUMNS))()
+        self._library.hg_walker_columns(self._handle, pointers)
+        return {
+            name: self._view(pointer, sizes[length], np.dtype(code))
+            for (name, length, code), pointer in zip(_COLUMNS, pointers, strict=True)
+        }
+
+    def _view(self, pointer: int | None, length: int, dtype: np.dtype[Any]) -> Array:
+        if not length or pointer is None:
+            return np.empty(0, dtype)
+        buffer = (ctypes.c_char * (length * dtype.itemsize)).from_address(pointer)
+        buffer.owner = self  # type: ignore[attr-defined]  # the array's base keeps the walker
+        return np.frombuffer(buffer, dtype=dtype)
+
+    def names(self) -> list[str]:
+        """Names of fields and slots by row."""
+        return [
+            self._library.hg_walker_name_text(self._handle, row).decode(errors="replace")
+            for row in range(self.counts()["names"])
+        ]
+
+    def types(self) -> list[WalkedType]:
+        """Every type met, by row."""
+        result = []
+        numbers = np.zeros(_TYPE_NUMBERS, dtype=np.int64)
+        for row in range(self.counts()["types"]):
+            text = self._library.hg_walker_type(self._handle, row, numbers.ctypes.data)
+            address, basicsize, itemsize, flags, handler, is_class, known = numbers.tolist()
+            result.append(
+                WalkedType(
+                    address,
+                    text.decode(errors="replace"),
+                    basicsize,
+                    itemsize,
+                    flags,
+                    handler,
+                    bool(is_class),
+                    bool(known),
+                )
+            )
+        return result
