@@ -249,7 +249,7 @@ def _manifest(
         "target": {
             "pid": target.pid,
             "executable": target.executable,
-            "command_line": target.command_line[:1] if redacted else target.command_line,
+            "command_line": list(target.command_line),
             "python_version": ".".join(str(number) for number in target.version),
             "python_build": target.build,
             "rss": target.rss,
