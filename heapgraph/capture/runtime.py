@@ -1,0 +1,190 @@
+"""Finds the CPython runtime inside a process and tells which version and build it is."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from heapgraph.capture.elf import ElfUnreadable, read_elf
+from heapgraph.capture.layouts import NEWEST_MINOR, OLDEST_MINOR, Layout, layout_for
+from heapgraph.capture.maps import DELETED, open_mapped_file
+from heapgraph.capture.memory import UnreadableMemory
+from heapgraph.capture.objects import ObjectReader
+from heapgraph.capture.probe import check_published_offsets, plausible
+from heapgraph.errors import UnsupportedPython
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from heapgraph.capture.maps import Mapping
+    from heapgraph.capture.memory import Memory
+
+COOKIE = b"xdebugpy"
+"""What _PyRuntime begins with since 3.13 (_Py_Debug_Cookie of pycore_debug_offsets.h)."""
+
+_VERSION_PLACE, _FREE_THREADED_PLACE = 8, 16  # behind the cookie, in every version that has it
+_FIRST_PUBLISHED_MINOR = 11  # the first to publish Py_Version
+
+_SYMBOLS = ("_PyRuntime", "Py_Version", "_Py_NegativeRefcount", "Py_IsInitialized")
+_SECTION = ".PyRuntime"
+_VERSION_IN_NAME = re.compile(r"python(\d)\.(\d+)")
+_UNLIKELY = 3
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A CPython runtime in a process.
+
+    Attributes:
+        address: of _PyRuntime; 0 when the file has none (3.6 and older).
+        path: of the file that holds it, as the target sees it.
+        version_address: of Py_Version, 0 when the file does not publish it.
+        is_debug_build: it was configured --with-pydebug.
+    """
+
+    address: int
+    path: str
+    version_address: int
+    is_debug_build: bool
+
+    @property
+    def version_in_name(self) -> tuple[int, int] | None:
+        """What the file's name says; only for messages, as anybody can rename a file."""
+        match = _VERSION_IN_NAME.search(self.path.rpartition("/")[2])
+        return (int(match[1]), int(match[2])) if match else None
+
+
+def find_runtimes(pid: int, maps: Sequence[Mapping], executable: str) -> Iterator[Runtime]:
+    """Yield the CPython runtime of every file that is mapped into a process, the likeliest first.
+
+    A program started through the dynamic loader has the loader as its executable, and one that
+    embeds Python may have it in any library, so every file with mapped code is looked at.
+
+    Args:
+        pid: the process.
+        maps: its mappings.
+        executable: path of its program file.
+
+    Raises:
+        PermissionError: no runtime was found, and some file may not be read.
+
+    Cost: a few milliseconds for each file that is looked at.
+    """
+    by_path: dict[str, list[Mapping]] = {}
+    for mapping in maps:
+        if mapping.is_file:
+            by_path.setdefault(mapping.path, []).append(mapping)
+    refused: PermissionError | None = None
+    is_found = False
+    for path in sorted(by_path, key=lambda path: _rank(path, executable)):
+        if not any("x" in mapping.permissions for mapping in by_path[path]):
+            continue
+        try:
+            runtime = _runtime_in(pid, by_path[path])
+        except PermissionError as error:
+            refused = error
+            continue
+        if runtime is not None:
+            is_found = True
+            yield runtime
+    if refused is not None and not is_found:
+        raise refused
+
+
+def _rank(path: str, executable: str) -> int:
+    """Sort key: a program that is linked to libpython can hold a second, unused runtime."""
+    name = path.removesuffix(DELETED).rpartition("/")[2]
+    if name.startswith("libpython"):
+        return 0
+    if path.removesuffix(DELETED) == executable:
+        return 1
+    return 2 if name.startswith("python") else _UNLIKELY
+
+
+def _runtime_in(pid: int, mappings: Sequence[Mapping]) -> Runtime | None:
+    try:
+        with open_mapped_file(pid, mappings[0]) as stream:
+            image = read_elf(stream, _SYMBOLS, (_SECTION,))
+    except (ElfUnreadable, FileNotFoundError, ProcessLookupError):
+        return None
+    bias = image.load_bias(mappings)
+    address = image.symbols.get("_PyRuntime") or image.sections.get(_SECTION)
+    if bias is None or (address is None and "Py_IsInitialized" not in image.symbols):
+        return None
+    version = image.symbols.get("Py_Version")
+    return Runtime(
+        address + bias if address else 0,
+        mappings[0].path,
+        version + bias if version else 0,
+        "_Py_NegativeRefcount" in image.symbols,
+    )
+
+
+def find_version(memory: Memory, runtime: Runtime) -> tuple[int, Layout]:
+    """Return the version of a runtime as PY_VERSION_HEX, and the layout to read it with.
+
+    Raises:
+        UnsupportedPython: a version or a build for which there is no layout.
+        UnreadableMemory: no heap is found through it: it is not initialised yet, it is being torn
+            down, or the memory changed while it was read.
+    """
+    if runtime.is_debug_build:
+        raise _unsupported_build("a debug build", "--with-pydebug")
+    version = _published_version(memory, runtime)
+    if version is not None:
+        layout = layout_for((version >> 24, version >> 16 & 0xFF))
+        check_published_offsets(memory, layout, runtime.address)
+        if not plausible(memory, layout, runtime.address):
+            raise UnreadableMemory(f"no heap is found through the runtime at {runtime.address:#x}")
+        return version, layout
+    for minor in range(OLDEST_MINOR, _FIRST_PUBLISHED_MINOR):
+        layout = layout_for((3, minor))
+        with suppress(UnreadableMemory):
+            if plausible(memory, layout, runtime.address):
+                version = _system_version(memory, layout, runtime.address)
+                if version >> 16 == 3 << 8 | minor:
+                    return version, layout
+    if runtime.version_in_name is not None:
+        layout_for(runtime.version_in_name)  # refuses 2.7 to 3.7 by their number
+    raise UnreadableMemory(f"no known layout fits the runtime at {runtime.address:#x}")
+
+
+def read_build(memory: Memory, layout: Layout, runtime_address: int) -> str:
+    """Return `sys.version` of the main interpreter in one line, "" when it cannot be read."""
+    reader = ObjectReader(memory, layout)
+    try:
+        value = _system_value(reader, runtime_address, "version")
+        return " ".join(reader.read_str(value).split()) if value else ""
+    except UnreadableMemory:
+        return ""
+
+
+def _published_version(memory: Memory, runtime: Runtime) -> int | None:
+    """PY_VERSION_HEX as the runtime itself publishes it, None before 3.11."""
+    if runtime.address and memory.read(runtime.address, len(COOKIE)) == COOKIE:
+        if memory.u64(runtime.address + _FREE_THREADED_PLACE):
+            raise _unsupported_build("a free-threaded build", "--disable-gil")
+        return memory.u64(runtime.address + _VERSION_PLACE)
+    return memory.u64(runtime.version_address) if runtime.version_address else None
+
+
+def _unsupported_build(what: str, option: str) -> UnsupportedPython:
+    return UnsupportedPython(
+        f"the target runs {what} of CPython",
+        f"it was configured {option}, which gives every object another layout",
+        f"run the program on a default build of CPython 3.{OLDEST_MINOR} to 3.{NEWEST_MINOR}",
+    )
+
+
+def _system_version(memory: Memory, layout: Layout, runtime_address: int) -> int:
+    reader = ObjectReader(memory, layout)
+    value = _system_value(reader, runtime_address, "hexversion")
+    return reader.read_int(value) if value else 0
+
+
+def _system_value(reader: ObjectReader, runtime_address: int, name: str) -> int | None:
+    """Address of an attribute of the module sys."""
+    interpreter = reader.word(runtime_address, "rt.interp_main")
+    return reader.dict_get(reader.word(interpreter, "is.sysdict"), name)

@@ -1,0 +1,200 @@
+"""The process to look at: who it is, where its memory lies, which CPython it runs."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from heapgraph.capture.maps import DELETED, Mapping, printable, read_maps
+from heapgraph.capture.memory import ProcessMemory, UnreadableMemory
+from heapgraph.capture.permissions import check_target, explain_refusal
+from heapgraph.capture.probe import plausible
+from heapgraph.capture.runtime import Runtime, find_runtimes, find_version, read_build
+from heapgraph.errors import NotAPythonProcess, UnsupportedPython
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from heapgraph.capture.layouts import Layout
+
+__all__ = ["Mapping", "Target", "inspect_target", "plausible", "read_maps"]
+
+_ATTEMPTS = 5
+_RELEASE_LEVELS = {0xA: "a", 0xB: "b", 0xC: "rc"}
+_START_TIME = 19  # field 22 of /proc/PID/stat, counted from the one behind the name
+_KIB = 1024
+_LOADER = re.compile(r"ld(-[^/]*)?\.so(\.\d+)*")
+_FIND_PYTHONS = "list the Python processes here: pgrep -a python"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A live process that can be dumped.
+
+    Attributes:
+        pid: its process id here.
+        executable: path of its program, as the target sees it; the Python program also when it
+            was started through the dynamic loader.
+        command_line: its arguments.
+        version: (major, minor, micro) of its CPython.
+        version_text: the same with the release level: "3.15.0rc1".
+        build: `sys.version` in one line; "" when it could not be read.
+        rss: resident bytes.
+        hostname: of the machine or container it runs in; "" when unknown.
+        started: when it was started, ISO 8601 in UTC.
+        runtime_address: of its _PyRuntime.
+        maps: its mappings in address order, without sizes (see `read_maps`).
+        layout: how its objects are to be read.
+    """
+
+    pid: int
+    executable: str
+    command_line: tuple[str, ...]
+    version: tuple[int, int, int]
+    version_text: str
+    build: str
+    rss: int
+    hostname: str
+    started: str
+    runtime_address: int
+    maps: list[Mapping]
+    layout: Layout
+
+
+def inspect_target(pid: int) -> Target:
+    """Find out what has to be known of a process before it is frozen.
+
+    The process runs on meanwhile and is not touched; a few hundred words of its memory are read.
+
+    Raises:
+        TargetNotFound, TargetAlreadyTraced, TargetError: see `permissions.check_target`.
+        TargetPermissionDenied: its mappings or its memory may not be read.
+        NotAPythonProcess: there is no CPython runtime in it, or none that is initialised.
+        UnsupportedPython: a version or a build that heapgraph cannot read.
+
+    Cost: 10-40 ms.
+    """
+    status = check_target(pid)
+    maps = read_maps(pid, sizes=False)
+    executable = _executable(pid)
+    try:
+        with ProcessMemory(pid) as memory:
+            found = _choose_runtime(memory, find_runtimes(pid, maps, executable))
+            if found is None:
+                check_target(pid)  # it may have ended meanwhile
+                raise _no_runtime(pid, executable or status.get("Name", "?"))
+            runtime, version, layout = found
+            build = read_build(memory, layout, runtime.address)
+    except PermissionError as error:
+        raise explain_refusal(pid, error.errno or 0) from error
+    return Target(
+        pid=pid,
+        executable=printable(_program(executable, maps)),
+        command_line=_command_line(pid),
+        version=(version >> 24, version >> 16 & 0xFF, version >> 8 & 0xFF),
+        version_text=_version_text(version),
+        build=build,
+        rss=int(status.get("VmRSS", "0 kB").split()[0]) * _KIB,
+        hostname=_hostname(pid),
+        started=_started(pid),
+        runtime_address=runtime.address,
+        maps=maps,
+        layout=layout,
+    )
+
+
+def _choose_runtime(
+    memory: ProcessMemory, runtimes: Iterator[Runtime]
+) -> tuple[Runtime, int, Layout] | None:
+    """The first runtime with a heap, its version and layout; None when there is no runtime."""
+    refusal: UnsupportedPython | None = None
+    for runtime in runtimes:
+        try:
+            return runtime, *_version_of_running(memory, runtime)
+        except UnsupportedPython as error:
+            refusal = refusal or error
+    if refusal is not None:
+        raise refusal
+    return None
+
+
+def _version_of_running(memory: ProcessMemory, runtime: Runtime) -> tuple[int, Layout]:
+    """Ask several times: the process runs, and what is read may just be changing."""
+    for _ in range(_ATTEMPTS):
+        memory.forget()
+        with suppress(UnreadableMemory):
+            return find_version(memory, runtime)
+    check_target(memory.pid)
+    version = runtime.version_in_name
+    name = f"CPython {version[0]}.{version[1]}" if version else "CPython"
+    raise UnsupportedPython(
+        f"the Python objects of process {memory.pid} cannot be found",
+        f"it has just started or is ending, or its {name} is patched or built --with-trace-refs",
+        "try again in a moment; if it stays, run the program on a default build",
+    )
+
+
+def _no_runtime(pid: int, name: str) -> NotAPythonProcess:
+    cause = "no CPython is mapped into it: it may be a shell or a supervisor that starts Python"
+    if "pypy" in name.rpartition("/")[2].lower():
+        cause = "it runs PyPy; heapgraph reads the heap of CPython only"
+    return NotAPythonProcess(
+        f"process {pid} ({name}) is not a Python process", cause, _FIND_PYTHONS
+    )
+
+
+def _executable(pid: int) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/exe").readlink()).removesuffix(DELETED)
+    except PermissionError as error:
+        raise explain_refusal(pid, error.errno or 0) from error
+    except OSError:
+        return ""
+
+
+def _program(executable: str, maps: list[Mapping]) -> str:
+    """The Python program, where `/proc/PID/exe` says the dynamic loader that started it."""
+    if not _LOADER.fullmatch(executable.rpartition("/")[2]):
+        return executable
+    programs = (m.path for m in maps if m.path.rpartition("/")[2].startswith("python"))
+    return next(programs, executable)
+
+
+def _command_line(pid: int) -> tuple[str, ...]:
+    try:
+        content = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return ()
+    return tuple(part.decode(errors="replace") for part in content.rstrip(b"\0").split(b"\0"))
+
+
+def _version_text(version: int) -> str:
+    numbers = f"{version >> 24}.{version >> 16 & 0xFF}.{version >> 8 & 0xFF}"
+    level = _RELEASE_LEVELS.get(version >> 4 & 0xF)
+    return f"{numbers}{level}{version & 0xF}" if level else numbers
+
+
+def _hostname(pid: int) -> str:
+    """The host's name in the target's own namespace, which may be that of a container."""
+    try:
+        if Path(f"/proc/{pid}/ns/uts").readlink() == Path("/proc/self/ns/uts").readlink():
+            return os.uname().nodename
+        return Path(f"/proc/{pid}/root/etc/hostname").read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    """Boot time plus the clock ticks from then to the start of the process."""
+    try:
+        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[_START_TIME])
+        boot = Path("/proc/stat").read_text().partition("\nbtime ")[2].split()[0]
+    except (OSError, IndexError, ValueError):
+        return ""
+    seconds = int(boot) + ticks / os.sysconf("SC_CLK_TCK")
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
