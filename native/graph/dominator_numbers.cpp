@@ -119,12 +119,12 @@ void find_dominators(DominatorWork &work) {
         chains.append(number, dominator[number]);
     }
     std::vector<Number>().swap(work.semi);
-    for (const LeafReference &reference : work.leaf_references) {
+    work.leaf_references.for_each([&](const LeafReference &reference) {
         Number &slot = work.slot[reference.leaf];
-        if (slot == kVirtualRootNumber) continue;  // stays so; saves the walk for hubs
+        if (slot == kVirtualRootNumber) return;  // stays so; saves the walk for hubs
         slot = chains.nearest_common(slot, reference.source);
-    }
-    std::vector<LeafReference>().swap(work.leaf_references);
+    });
+    work.leaf_references.release();
 }
 
 void write_results(DominatorWork &work, const std::uint64_t *sizes, std::uint64_t *retained) {

@@ -8,9 +8,10 @@ namespace heapgraph {
 namespace {
 
 // How far ahead memory is asked for: far enough to hide a miss, near enough to be still cached.
-constexpr std::size_t kFarAhead = 8;
-constexpr std::size_t kNearAhead = 4;
-constexpr EdgeIndex kTargetsAhead = 8;
+constexpr std::size_t kFarAhead = 12;
+constexpr std::size_t kNearAhead = 6;
+constexpr std::size_t kNextAhead = 3;
+constexpr EdgeIndex kTargetsAhead = 16;
 
 struct Pending {
     ObjectId object;
@@ -56,7 +57,7 @@ void prefetch_next(const DominatorWork &work, Number number) {
     if (last - number <= kFarAhead) return;
     graph.prefetch_offsets(work.object_of[number + kFarAhead]);
     graph.prefetch_targets(graph.begin(work.object_of[number + kNearAhead]));
-    const ObjectId next = work.object_of[number + 1];
+    const ObjectId next = work.object_of[number + kNextAhead];
     const EdgeIndex stop = std::min(graph.end(next), graph.begin(next) + kTargetsAhead);
     for (EdgeIndex edge = graph.begin(next); edge < stop; ++edge) {
         __builtin_prefetch(work.slot + graph.target(edge));
@@ -64,19 +65,18 @@ void prefetch_next(const DominatorWork &work, Number number) {
 }
 
 void classify(DominatorWork &work, Number source, ObjectId target) {
-    if (work.roots.contains(target)) return;
     Number &slot = work.slot[target];
     if (work.leaves.contains(target)) {
         if (slot == kUnset) {
             slot = source;
-        } else if (slot != source) {
-            work.leaf_references.push_back({target, source});
+        } else if (slot != source && slot != kVirtualRootNumber) {
+            work.leaf_references.append({target, source});
         }
     } else if (slot > source) {
         // Sources rise, so the first tree or forward reference has the least number.
         if (work.semi[slot] == kUnset) work.semi[slot] = source;
-    } else if (slot < source) {
-        work.cross.push_back({slot, source});
+    } else if (slot < source && !work.roots.contains(target)) {
+        work.cross.append({slot, source});
     }
 }
 
@@ -128,9 +128,12 @@ void number_inner_objects(DominatorWork &work, const ObjectId *roots, std::uint6
 void classify_references(DominatorWork &work) {
     const CsrGraph &graph = work.graph;
     const Number last = work.last_number();
-    work.semi.assign(last + 1ULL, kUnset);
+    work.semi.resize(last + 1ULL);
+    for (Number number = 0; number <= last; ++number) {
+        work.semi[number] =
+            work.parent[number] == kVirtualRootNumber ? kVirtualRootNumber : kUnset;
+    }
     for (Number source = 1; source <= last; ++source) {
-        if (work.parent[source] == kVirtualRootNumber) work.semi[source] = kVirtualRootNumber;
         prefetch_next(work, source);
         const ObjectId object = work.object_of[source];
         const EdgeIndex end = graph.end(object);
@@ -144,13 +147,13 @@ void sort_cross_references(DominatorWork &work) {
     // Counts are kept one row late, so that filling turns starts into the final offsets.
     std::vector<std::uint64_t> &offsets = work.cross_offsets;
     offsets.assign(work.last_number() + 3ULL, 0);
-    for (const CrossReference &reference : work.cross) ++offsets[reference.target + 2ULL];
+    work.cross.for_each([&](const CrossReference &reference) { ++offsets[reference.target + 2ULL]; });
     for (std::size_t row = 1; row < offsets.size(); ++row) offsets[row] += offsets[row - 1];
     work.cross_sources.resize(work.cross.size());
-    for (const CrossReference &reference : work.cross) {
+    work.cross.for_each([&](const CrossReference &reference) {
         work.cross_sources[offsets[reference.target + 1ULL]++] = reference.source;
-    }
-    std::vector<CrossReference>().swap(work.cross);
+    });
+    work.cross.release();
 }
 
 }  // namespace heapgraph

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "append_log.h"
 #include "csr_graph.h"
 
 namespace heapgraph {
@@ -47,10 +48,10 @@ struct DominatorWork {
     std::vector<ObjectId> object_of;          // number -> object, [0] = HG_VIRTUAL_ROOT
     std::vector<Number> parent;               // number -> search parent, then immediate dominator
     std::vector<Number> semi;                 // number -> semidominator
-    std::vector<CrossReference> cross;        // references to a lower number, until sorted
+    AppendLog<CrossReference> cross;          // references to a lower number, until sorted
     std::vector<std::uint64_t> cross_offsets; // number -> its first entry in cross_sources
     std::vector<Number> cross_sources;
-    std::vector<LeafReference> leaf_references;  // further referrers of leaves
+    AppendLog<LeafReference> leaf_references; // further referrers of leaves
 
     [[nodiscard]] Number last_number() const { return static_cast<Number>(parent.size() - 1); }
 };
