@@ -148,8 +148,10 @@ class Account:
         added = False
         for object_id, (_, name, offset) in zip(ids, scanned, strict=True):
             if object_id >= 0 and not reached[object_id]:
-                self._rows.add(object_id, RootKind.INTERPRETER, f"{name} +{offset:#x}", 1)
-                self._surplus[object_id] -= 1
+                # Caches hold borrowed pointers too: only a count that is left belongs to this word.
+                counted = int(self._surplus[object_id] > 0)
+                self._rows.add(object_id, RootKind.INTERPRETER, f"{name} +{offset:#x}", counted)
+                self._surplus[object_id] -= counted
                 added = True
         return self._reach() if added else reached
 

@@ -134,7 +134,6 @@ _CODE_FIELDS = _hidden(
     ("code.cellvars", "co_cellvars"),
     ("code.localsplusnames", "co_localsplusnames"),
     ("code.localspluskinds", "co_localspluskinds"),
-    ("code.zombieframe", "zombieframe"),
 )
 
 _FRAME_FIELDS = _owned(
@@ -267,6 +266,8 @@ TYPE_RULES: dict[str, TypeRule] = {
     "functools.partial": _fields((16, "func"), (24, "args"), (32, "keywords")),
     "itertools._tee_dataobject": TypeRule(Handler.TEE),
     "array.array": TypeRule(Handler.ARRAY),
+    # Modules/_pickle.c: its items are a stack that is empty between calls
+    "_pickle.Pdata": TypeRule(),
     # Python/context.c: the cached value behind the default is borrowed
     "ContextVar": _fields((16, "name"), (24, "default")),
     "_contextvars.ContextVar": _fields((16, "name"), (24, "default")),

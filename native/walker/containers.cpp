@@ -38,6 +38,8 @@ DictTable HeapReader::dict_table(u64 dict) {
   const u64 keys_address = view.word(layout_.dict_keys);
   const View keys = memory_.view(keys_address, layout_.dk_indices);
   if (!keys) return table;
+  table.dict = dict;
+  table.keys = keys_address;
   table.refcount = keys.signed_word(layout_.dk_refcnt);
   table.count = keys.word(layout_.dk_nentries);
   if (table.count > kMaxItems) return DictTable{};
@@ -69,11 +71,21 @@ DictTable HeapReader::dict_table(u64 dict) {
   return table;
 }
 
+// A shared key table that its class has replaced belongs to the dicts that still use it; the first of
+// them that is read stands for all.
+bool HeapReader::orphan_keys(const DictTable& table) {
+  if (types_.is_shared_table(table.keys)) return false;
+  const auto [entry, added] = orphan_tables_.try_emplace(table.keys, table.dict);
+  return added || entry->second == table.dict;
+}
+
 void HeapReader::split_dict(const DictTable& table, EdgeList& out) {
   // 3.13 reports embedded values from the instance, later versions from the dict.
   if (table.values_embedded && !layout_.at_least(14)) return;
+  const bool owns_keys = orphan_keys(table);
   for (u64 i = 0; i < table.count; ++i) {
     const u64 key = table.entries.word(i * table.stride + table.key_offset);
+    if (owns_keys) out.add(key, EdgeKind::kKey, i, kCounted);
     out.add(table.values.word(i * 8), key ? EdgeKind::kValue : EdgeKind::kUnnamed, key ? key : kNoLabel);
   }
 }
@@ -157,14 +169,16 @@ void HeapReader::ordered_dict(u64 object, const TypeInfo& type, EdgeList& out) {
   if (type.dictoffset == 0) out.add(memory_.word(own + layout_.odict_inst_dict), EdgeKind::kDict, kNoLabel);
 }
 
-// A bounded lru_cache visits, link by link, what its links own (and since 3.10 the link's type). The
-// links themselves are the values of its dict; these references are theirs and not counted again.
+// A bounded lru_cache visits, link by link, what its links own (and since 3.10 the link's type).
+// Those references belong to the links and are not counted again.
 void HeapReader::lru_cache(u64 object, const TypeInfo& type, EdgeList& out) {
   u64 link = memory_.word(object + layout_.lru_elem_next);
   const u32 key = types_.names().row("key"), result = types_.names().row("result");
+  const u32 own = types_.names().row("link");
   for (u64 i = 0; link != 0 && link != object && i < kMaxLinks; ++i) {
     const View view = memory_.view(link, layout_.lru_elem_result + 8);
     if (!view) return;
+    out.add(link, EdgeKind::kField, own, kCounted);  // the list owns each link once, the dict once more
     out.add(view.word(layout_.lru_elem_key), EdgeKind::kField, key, kGcVisible);
     out.add(view.word(layout_.lru_elem_result), EdgeKind::kField, result, kGcVisible);
     if (layout_.at_least(10)) out.add(view.word(layout_.type), EdgeKind::kType, kNoLabel, kGcVisible);

@@ -57,7 +57,7 @@ void HeapReader::frame_slots(u64 first, u64 code, i64 depth, bool depth_known, E
       const u64 name = local_name(code, i);
       add_stackref(slots.word(i * 8), name ? EdgeKind::kLocal : EdgeKind::kStack, name ? name : u64(i), kOwned, out);
     } else {
-      const u8 flags = depth_known ? kOwned : kCounted | kScanned;
+      const u8 flags = depth_known ? kOwned : kScanned;
       add_stackref(slots.word(i * 8), EdgeKind::kStack, i - locals, flags, out);
     }
   }

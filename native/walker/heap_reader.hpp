@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <unordered_map>
 
 #include "edges.hpp"
 #include "layout.hpp"
@@ -17,6 +18,8 @@ struct Sizes {
 
 // A dict's key table and, when attributes live apart from it, its array of values.
 struct DictTable {
+  u64 dict = 0;   // address of the dict
+  u64 keys = 0;   // address of its key table
   View entries;
   u64 count = 0;
   i64 stride = 0;
@@ -46,7 +49,8 @@ class HeapReader {
   i64 refcount(u64 object);
   bool is_interned(u64 object, const TypeInfo& type);
   DictTable dict_table(u64 dict);
-  const MemoryImage& memory() const { return memory_; }
+  // Choose anew which dict stands for the users of a key table: when all classes are known.
+  void forget_owners() { orphan_tables_.clear(); }
 
  private:
   using ReferenceFunction = void (HeapReader::*)(u64, const TypeInfo&, EdgeList&);
@@ -73,6 +77,7 @@ class HeapReader {
   void ordered_dict(u64 object, const TypeInfo& type, EdgeList& out);
   void lru_cache(u64 object, const TypeInfo& type, EdgeList& out);
   void tee(u64 object, const TypeInfo& type, EdgeList& out);
+  bool orphan_keys(const DictTable& table);
   void split_dict(const DictTable& table, EdgeList& out);
   // frames.cpp
   void frame(u64 object, const TypeInfo& type, EdgeList& out);
@@ -103,6 +108,7 @@ class HeapReader {
   MemoryImage& memory_;
   const Layout& layout_;
   TypeTable& types_;
+  std::unordered_map<u64, u64> orphan_tables_;  // key table -> the dict that stands for its users
   u64 general_lookup_ = 0;  // <= 3.10: the dk_lookup of tables that hold other keys than str
 };
 

@@ -129,7 +129,7 @@ void HeapReader::module_state(u64 object, const TypeInfo& type, EdgeList& out) {
   }
   if (size > kMaxModuleState) return;
   const View words = memory_.view(state, size);
-  const u8 flags = (traverse ? kOwned : kCounted) | kScanned;
+  const u8 flags = (traverse ? kOwned : 0) | kScanned;
   for (u64 at = 0; words && at + 8 <= size; at += 8) out.add(words.word(at), EdgeKind::kUnnamed, at, flags);
 }
 
@@ -149,7 +149,8 @@ void HeapReader::type_object(u64 object, const TypeInfo& type, EdgeList& out) {
   out.add(view.word(layout_.tp_cache), EdgeKind::kField, names.row("tp_cache"), owned);
   out.add(view.word(layout_.tp_mro), EdgeKind::kField, names.row("__mro__"), owned);
   out.add(view.word(layout_.tp_bases), EdgeKind::kField, names.row("__bases__"), owned);
-  out.add(view.word(layout_.tp_base), EdgeKind::kField, names.row("__base__"), owned);
+  // A static type names its base without counting it.
+  out.add(view.word(layout_.tp_base), EdgeKind::kField, names.row("__base__"), heap ? kOwned : 0);
   const u64 subclasses = view.word(layout_.tp_subclasses);
   if (subclasses > 4096) {  // 3.12+: a small number in static types
     out.add(subclasses, EdgeKind::kField, names.row("tp_subclasses"), kCounted);

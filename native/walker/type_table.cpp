@@ -219,6 +219,7 @@ void TypeTable::add_slots(TypeInfo& info) {
 
 void TypeTable::read_shared_keys(TypeInfo& info) {
   if (info.cached_keys == 0) return;
+  shared_tables_.insert(info.cached_keys);
   const View keys = memory_.view(info.cached_keys, layout_.dk_indices);
   const u64 count = keys.word(layout_.dk_nentries);
   if (!keys || count > kMaxSharedKeys) return;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "edges.hpp"
@@ -88,6 +89,8 @@ class TypeTable {
   void set_python_class_functions(u64 dealloc, u64 traverse) { class_dealloc_ = dealloc; class_traverse_ = traverse; }
   bool is_python_class(View type) const;
   std::string text(u64 address);
+  // Whether a key table is the one that new instances of some known class share.
+  bool is_shared_table(u64 keys) const { return shared_tables_.count(keys) != 0; }
 
   const std::vector<std::unique_ptr<TypeInfo>>& types() const { return types_; }
   NameTable& names() { return names_; }
@@ -115,6 +118,7 @@ class TypeTable {
   u64 used_ = 0;
   std::vector<std::unique_ptr<TypeInfo>> types_;
   std::unordered_map<std::string, TypeRule> rules_;
+  std::unordered_set<u64> shared_tables_;
   NameTable names_;
   u64 class_dealloc_ = 0;
   u64 class_traverse_ = 0;

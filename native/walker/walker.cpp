@@ -151,6 +151,7 @@ void Walker::discover(const u64* seeds, u64 count) {
     add(seeds[i], false);
     drain();
   }
+  reader_.forget_owners();
   progress_.store(counts_.objects, std::memory_order_relaxed);
 }
 
