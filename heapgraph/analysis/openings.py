@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 _SUB_INTERPRETER = re.compile(r"(?P<name>.*) \(interpreter (?P<number>\d+)\)")
 """A root's name in an interpreter other than the main one."""
 
+_NAMED_BY_FIELD = {
+    RootKind.INTERPRETER: "interpreter",
+    RootKind.THREAD: "thread state",
+    RootKind.STATIC_TYPE: "static type",
+}
+
 _DICT_TYPES = frozenset({"dict", "collections.OrderedDict", "collections.defaultdict"})
 
 
@@ -78,12 +84,10 @@ class RootNames:
             noun = "reference" if root.count == 1 else "references"
             short = self._graph.type_name(root.target).rpartition(".")[2]
             return Opening(f"<held by C code, {format_count(root.count)} {noun}>", short)
-        if root.kind is RootKind.INTERPRETER:
-            return Opening(f"<interpreter {root.name}>", "")
-        if root.kind is RootKind.THREAD:
-            return Opening(f"<thread state {root.name}>", "")
-        what = root.name or describe_value(self._graph, root.target)
-        return Opening(f"<{ROOT_KIND_NAMES[root.kind].replace('-', ' ')} {what}>", "")
+        if root.kind in _NAMED_BY_FIELD:
+            return Opening(f"<{_NAMED_BY_FIELD[root.kind]} {root.name}>", "")
+        what = describe_value(self._graph, root.target)
+        return Opening(f"<{ROOT_KIND_NAMES[root.kind]} {what}>", "")
 
     def _module_opening(self, root: Root) -> Opening:
         """A module by its name in sys.modules, or by its number where two go by that name."""

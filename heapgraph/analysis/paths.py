@@ -10,10 +10,11 @@ import numpy as np
 from heapgraph.analysis.expressions import path_references, write_path
 from heapgraph.analysis.merged_paths import merged_paths
 from heapgraph.analysis.object_rows import check_limit
+from heapgraph.analysis.openings import root_names
 from heapgraph.analysis.registry import Analysis, Parameter, Progress
 from heapgraph.analysis.resolving import resolve_set
 from heapgraph.analysis.results import TableResult, hidden, plain
-from heapgraph.analysis.segments import label_text
+from heapgraph.analysis.segments import entry_label, is_namespace
 from heapgraph.errors import UsageError
 from heapgraph.graph.paths import NOTHING_EXCLUDED, PathExclusions
 from heapgraph.model import EDGE_KIND_NAMES, ROOT_KIND_NAMES, EdgeKind, RootKind
@@ -170,15 +171,17 @@ def path_row(
     kind = ROOT_KIND_NAMES[root.kind]
     first = path.steps[0].object_id
     steps = [PathStepRow(first, graph.type_name(first), root.name or None, "root")]
-    steps += [
-        PathStepRow(
-            reference.target,
-            graph.type_name(reference.target),
-            label_text(graph, reference),
-            EDGE_KIND_NAMES[reference.kind],
+    in_namespace = first in root_names(graph).namespaces
+    for reference in path_references(graph, path):
+        steps.append(
+            PathStepRow(
+                reference.target,
+                graph.type_name(reference.target),
+                entry_label(graph, reference, in_namespace=in_namespace),
+                EDGE_KIND_NAMES[reference.kind],
+            )
         )
-        for reference in path_references(graph, path)
-    ]
+        in_namespace = is_namespace(reference)
     return PathRow(
         PathRoot(kind, root.name),
         write_path(graph, path),

@@ -86,6 +86,14 @@ def _label_meaning(graph: HeapGraph, reference: Reference) -> str:
     return f"+{reference.label}" if reference.kind is EdgeKind.UNNAMED else str(reference.label)
 
 
+def entry_label(graph: HeapGraph, reference: Reference, *, in_namespace: bool) -> str | None:
+    """`label_text`, but an entry of a `__dict__` by its bare name, as an attribute is called."""
+    name = None
+    if in_namespace and reference.kind is EdgeKind.VALUE:
+        name = text_of(graph, reference.label)
+    return label_text(graph, reference) if name is None else name
+
+
 def is_namespace(reference: Reference) -> bool:
     """Whether the reference leads from an instance, a module or a class to its own dict."""
     return reference.kind is EdgeKind.DICT

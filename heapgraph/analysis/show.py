@@ -12,7 +12,7 @@ from heapgraph.analysis.literals import literal
 from heapgraph.analysis.object_rows import ObjectRow, check_limit, object_id_of, object_row
 from heapgraph.analysis.registry import Analysis, Parameter, Progress
 from heapgraph.analysis.results import Result, hidden, plain
-from heapgraph.analysis.segments import label_text
+from heapgraph.analysis.segments import entry_label
 from heapgraph.model import EDGE_KIND_NAMES, UNREACHABLE, VIRTUAL_ROOT, EdgeFlags, RootKind
 
 if TYPE_CHECKING:
@@ -133,12 +133,13 @@ def _shown(graph: HeapGraph, edges: Iterable[int], *, outgoing: bool) -> tuple[S
     rows = []
     for edge in edges:
         reference = graph.reference(edge)
+        is_folded = graph.folded.owner_of(reference.source) != reference.source
         other = reference.target if outgoing else reference.source
         rows.append(
             ShownReference(
                 other,
                 graph.type_name(other),
-                label_text(graph, reference),
+                entry_label(graph, reference, in_namespace=is_folded),
                 EDGE_KIND_NAMES[reference.kind],
                 expression(graph, other),
             )
@@ -149,11 +150,9 @@ def _shown(graph: HeapGraph, edges: Iterable[int], *, outgoing: bool) -> tuple[S
 def _dominator_rows(graph: HeapGraph, object_id: int, limit: int) -> tuple[ObjectRow, ...]:
     """The folded dominators, nearest first; a linked list may have millions."""
     rows: list[ObjectRow] = []
-    own = graph.folded.owner_of(object_id)
     above = graph.folded.immediate_dominator(object_id)
     while above not in (VIRTUAL_ROOT, UNREACHABLE) and len(rows) < limit:
-        if above != own or own != object_id:
-            rows.append(object_row(graph, above))
+        rows.append(object_row(graph, above))
         above = graph.folded.immediate_dominator(above)
     return tuple(rows)
 

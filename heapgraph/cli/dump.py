@@ -1,0 +1,148 @@
+"""`heapgraph dump`."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from datetime import datetime
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from heapgraph.cli.options import json_option, opened
+from heapgraph.cli.output import note, print_facts, print_json, print_table
+from heapgraph.cli.progress import TerminalProgress
+from heapgraph.units import format_count, format_seconds, format_share, format_size
+
+if TYPE_CHECKING:
+    from heapgraph.analysis.holders import Holders
+    from heapgraph.capture.dump import DumpResult
+
+
+@click.command(name="dump", short_help="Take a snapshot of a running process.")
+@click.argument("pid", type=int)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Snapshot to write. [default: PROGRAM-PID-DATE-TIME.heapgraph, here]",
+)
+@click.option(
+    "--method",
+    type=click.Choice(["auto", "clone", "pause"]),
+    default="auto",
+    show_default=True,
+    help="clone: copy-on-write child, a pause of milliseconds. pause: copy while it stands.",
+)
+@click.option("--redact", is_flag=True, help="Keep no values; hash keys that are no identifiers.")
+@click.option(
+    "--max-pause",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MS",
+    help="Give up when the target would stand still for longer.",
+)
+@click.option("--force", is_flag=True, help="Overwrite FILE.")
+@json_option
+def command(  # noqa: PLR0917 - click passes every parameter by name
+    pid: int,
+    output: Path | None,
+    method: Any,  # noqa: ANN401 - one of the choices above
+    redact: bool,
+    max_pause: float | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Take a snapshot of the Python process PID and say what is big in it.
+
+    No code runs in the target. The snapshot contains data of the target: treat it like a core
+    file, or use --redact.
+    """
+    from heapgraph.capture.dump import dump  # noqa: PLC0415 - loads numpy
+
+    path = output or default_output(pid)
+    with TerminalProgress() as progress:
+        result = dump(
+            pid,
+            path,
+            method=method,
+            redact=redact,
+            max_pause_ms=max_pause,
+            force=force,
+            progress=progress,
+        )
+    for text in result.notes:
+        note(text)
+    if as_json:
+        print_json(dump_document(result))
+        return
+    from heapgraph.analysis.holders import find_holders  # noqa: PLC0415 - loads numpy
+
+    with opened(str(result.path)) as (graph, progress):
+        holders = find_holders(graph, progress=progress)
+        reachable_size = graph.reachable_size
+    _print_summary(result, holders, reachable_size)
+
+
+def dump_document(result: DumpResult) -> dict[str, Any]:
+    """The JSON document of a dump."""
+    return {
+        "snapshot": str(result.path),
+        "pause_ms": result.pause_s * 1000,
+        "method": result.method,
+        "objects": result.objects,
+        "references": result.references,
+        "seconds": result.seconds,
+        "quality": result.quality,
+    }
+
+
+def default_output(pid: int) -> Path:
+    """`<program>-<pid>-<yyyymmdd-hhmmss>.heapgraph` in the current folder."""
+    now = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    return Path(f"{_program_name(pid)}-{pid}-{now}.heapgraph")
+
+
+def _program_name(pid: int) -> str:
+    """What the target runs: its script, its module, or else the interpreter."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return "python"  # dump will say that there is no such process
+    program, *arguments = [word for word in words if word] or ["python"]
+    if "-m" in arguments[:-1]:
+        program = arguments[arguments.index("-m") + 1]
+    elif "-c" not in arguments:
+        program = next((word for word in arguments if not word.startswith("-")), program)
+    name = PurePath(program).name.removesuffix(".py")
+    return re.sub(r"[^\w.-]+", "_", name)[:60] or "python"
+
+
+def _print_summary(result: DumpResult, holders: Holders, reachable_size: int) -> None:
+    file_size = format_size(result.path.stat().st_size)
+    counts = f"{format_count(result.objects)}, {format_count(result.references)} references"
+    print_facts(
+        (
+            ("snapshot", f"{result.path} ({file_size})"),
+            ("pause", f"{format_seconds(result.pause_s)} ({result.method})"),
+            ("took", format_seconds(result.seconds)),
+            ("objects", f"{counts}, {format_size(reachable_size)}"),
+            ("quality", "; ".join([result.quality["grade"], *result.quality["reasons"]])),
+        )
+    )
+    if not holders.objects:
+        return
+    click.echo()
+    print_table(
+        (("retained", "right"), ("share", "right"), ("type", "left"), ("held by", "left")),
+        (
+            (format_size(row.retained_size), format_share(row.share), row.type, row.expression)
+            for row in holders.objects
+        ),
+        title="biggest holders",
+    )
+    biggest = holders.objects[0]
+    which = f"@{biggest.id}" if "<" in biggest.expression else biggest.expression
+    click.echo()
+    click.echo(f"next: {shlex.join(['heapgraph', 'path', str(result.path), which])}")

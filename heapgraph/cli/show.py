@@ -1,0 +1,80 @@
+"""`heapgraph show`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from heapgraph.cli.dominators import COLUMNS, object_cells
+from heapgraph.cli.options import file_argument, json_option, limit_option, opened
+from heapgraph.cli.output import count_left_out, print_facts, print_json, print_table
+from heapgraph.units import format_count, format_share, format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from heapgraph.analysis.show import ShownObject, ShownReference
+
+
+@click.command(name="show", short_help="One object: value, references, referrers, sizes.")
+@file_argument
+@click.argument("object_", metavar="OBJECT")
+@limit_option(20, "references, referrers and dominators each")
+@json_option
+def command(file: str, object_: str, limit: int, as_json: bool) -> None:
+    """Show one object: its value, what it refers to, what refers to it, who keeps it alive."""
+    from heapgraph.analysis.show import show_object  # noqa: PLC0415 - loads numpy
+
+    with opened(file) as (graph, progress):
+        result = show_object(graph, progress=progress, object=object_, limit=limit)
+    if as_json:
+        print_json(result.to_dict())
+        return
+    print_facts(_facts(result), title=result.row.expression)
+    _print_references("refers to", result.references, result.references_left_out)
+    _print_references("referred to by", result.referrers, result.referrers_left_out)
+    if result.dominators:
+        click.echo()
+        print_table(COLUMNS, object_cells(result.dominators), title="dominated by")
+
+
+def _facts(result: ShownObject) -> list[tuple[str, str]]:
+    row = result.row
+    share = format_share(row.share)
+    return [
+        ("object", f"@{row.id} at {row.address:#x}"),
+        ("type", row.type),
+        ("value", result.value or "-"),
+        ("retained", f"{format_size(row.retained_size)} ({share} of what is reachable)"),
+        ("shallow", f"{format_size(row.shallow_size)}, getsizeof {format_size(result.getsizeof)}"),
+        ("references", _account(result)),
+    ]
+
+
+def _account(result: ShownObject) -> str:
+    """The reference count as the sum of what was found."""
+    parts = [f"{format_count(result.found_references)} from objects"]
+    if result.root_references:
+        parts.append(f"{format_count(result.root_references)} from roots")
+    if result.held_from_c:
+        parts.append(f"{format_count(result.held_from_c)} from C code")
+    return f"count {format_count(result.refcount)}: {', '.join(parts)}"
+
+
+def _print_references(title: str, rows: Sequence[ShownReference], left_out: int) -> None:
+    if not rows:
+        return
+    click.echo()
+    print_table(
+        (
+            ("id", "right"),
+            ("type", "left"),
+            ("by", "left"),
+            ("label", "left"),
+            ("expression", "left"),
+        ),
+        ((f"@{row.id}", row.type, row.label_kind, row.label or "", row.expression) for row in rows),
+        title=title,
+    )
+    count_left_out(left_out, f"objects {title}")

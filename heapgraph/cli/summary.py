@@ -1,0 +1,94 @@
+"""`heapgraph summary`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from heapgraph.cli.options import file_argument, json_option, opened
+from heapgraph.cli.output import print_facts, print_json, print_table
+from heapgraph.units import format_count, format_seconds, format_share, format_size
+
+if TYPE_CHECKING:
+    from heapgraph.analysis.summary import MemoryAccount, Totals
+
+
+@click.command(name="summary", short_help="Target, totals, roots, quality, memory.")
+@file_argument
+@json_option
+def command(file: str, as_json: bool) -> None:
+    """Show what a snapshot is: its target, totals, roots by kind, quality, and the RSS account."""
+    from heapgraph.analysis.summary import summarize  # noqa: PLC0415 - loads numpy
+
+    with opened(file) as (graph, progress):
+        result = summarize(graph, progress=progress)
+    if as_json:
+        print_json(result.to_dict())
+        return
+    print_facts(_target_facts(result.target), title="target")
+    click.echo()
+    print_facts(_total_facts(result.totals), title="totals")
+    click.echo()
+    print_table(
+        (("roots", "right"), ("retained", "right"), ("kind", "left")),
+        (
+            (format_count(root.count), format_size(root.retained_size), root.kind)
+            for root in result.roots
+        ),
+        title="roots",
+    )
+    click.echo()
+    print_facts(_memory_facts(result.memory), title="resident memory")
+    click.echo()
+    print_facts(_quality_facts(result.quality), title="quality")
+
+
+def _target_facts(target: dict[str, Any]) -> list[tuple[str, str]]:
+    capture = target["capture"]
+    pause = format_seconds(float(capture.get("pause_ms", 0)) / 1000)
+    return [
+        ("process", f"{target.get('pid')} on {target.get('hostname')}"),
+        ("command", " ".join(target.get("command_line", []))),
+        ("python", f"{target.get('python_version')} {target.get('executable')}"),
+        ("started", str(target.get("started"))),
+        ("taken", f"{target.get('created')} by {capture.get('method')}, paused for {pause}"),
+        ("values", "redacted" if target.get("redacted") else "the first 80 characters"),
+    ]
+
+
+def _total_facts(totals: Totals) -> list[tuple[str, str]]:
+    unreachable = f"{format_count(totals.unreachable_objects)} objects"
+    return [
+        ("objects", f"{format_count(totals.objects)} of {format_count(totals.types)} types"),
+        ("references", format_count(totals.references)),
+        ("reachable", format_size(totals.reachable_size)),
+        ("unreachable", f"{format_size(totals.unreachable_size)} in {unreachable}"),
+    ]
+
+
+def _memory_facts(memory: MemoryAccount) -> list[tuple[str, str]]:
+    rest = "free space of allocators, rounding, C libraries"
+    return [
+        ("resident", f"{format_size(memory.rss)}, {format_size(memory.private_dirty)} private"),
+        ("anonymous", format_size(memory.anonymous)),
+        ("  objects", format_size(memory.objects)),
+        ("  the rest", f"{format_size(memory.anonymous_rest)} ({rest})"),
+        ("files", format_size(memory.files)),
+        ("stacks", format_size(memory.stacks)),
+    ]
+
+
+def _quality_facts(quality: dict[str, Any]) -> list[tuple[str, str]]:
+    reached = format_share(float(quality.get("reached_from_named_roots", 0)))
+    held, garbage = int(quality.get("c_held", 0)), int(quality.get("garbage", 0))
+    facts = [
+        ("grade", "; ".join([str(quality.get("grade")), *quality.get("reasons", [])])),
+        ("explained", f"{reached} of the objects are reached from named roots"),
+        ("held by C code", format_count(held)),
+        ("garbage", format_count(garbage)),
+        ("attempts", format_count(int(quality.get("attempts", 1)))),
+    ]
+    if quality.get("collecting"):
+        facts.append(("collector", "it was running when the target was frozen"))
+    return facts
