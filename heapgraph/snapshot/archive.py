@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     import mmap
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _LOCAL_SIGNATURE = b"PK\x03\x04"
@@ -56,21 +56,33 @@ class MemberRange:
     crc32: int
 
 
-def read_directory(image: mmap.mmap, wanted: Collection[str]) -> dict[str, MemberRange]:
-    """Find members of the archive.
+def read_directory(image: mmap.mmap, wanted: Collection[str]) -> list[zipfile.ZipInfo]:
+    """Read the entries of members from the directory at the end of the archive.
 
     Args:
         image: the mapped file.
         wanted: their names; one that is not there is left out, all others are ignored.
 
     Raises:
-        ArchiveError: no directory, or a member that is not stored plainly inside the file.
+        ArchiveError: there is no directory, or it is damaged.
     """
     try:
         with zipfile.ZipFile(cast("IO[bytes]", image)) as archive:  # it only reads and seeks
-            infos = [info for info in archive.infolist() if info.filename in wanted]
+            return [info for info in archive.infolist() if info.filename in wanted]
     except _DIRECTORY_ERRORS as error:
         raise ArchiveError(str(error) or type(error).__name__) from error
+
+
+def locate_members(image: mmap.mmap, infos: Iterable[zipfile.ZipInfo]) -> dict[str, MemberRange]:
+    """Find where the bytes of members lie.
+
+    Args:
+        image: the mapped file.
+        infos: their entries in the directory.
+
+    Raises:
+        ArchiveError: a member is not stored plainly inside the file, or is there twice.
+    """
     members: dict[str, MemberRange] = {}
     end_of_last = 0
     for info in sorted(infos, key=lambda info: info.header_offset):

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from heapgraph.errors import HeapgraphError
 from heapgraph.snapshot import damage
-from heapgraph.snapshot.archive import ArchiveError, MemberRange, read_directory
+from heapgraph.snapshot.archive import ArchiveError, MemberRange, locate_members, read_directory
 from heapgraph.snapshot.manifest import MAX_MANIFEST_BYTES, decode_manifest
 from heapgraph.snapshot.schema import MANIFEST_MEMBER, TABLES, TableLayout
 from heapgraph.units import format_size
@@ -260,15 +260,16 @@ def _schema_problem(expected: pa.Schema, found: pa.Schema) -> str:
 
 def _checked_file(path: Path, image: mmap.mmap) -> SnapshotFile:
     try:
-        members = read_directory(image, {MANIFEST_MEMBER, *_TABLE_MEMBERS})
+        infos = read_directory(image, {MANIFEST_MEMBER, *_TABLE_MEMBERS})
+        if not any(info.filename in _TABLE_MEMBERS for info in infos):
+            raise damage.foreign(path, "it is a zip file of something else")
+        members = locate_members(image, infos)
     except ArchiveError as error:
         if error.member:
             raise damage.damaged(path, error.member, str(error)) from error
         if image[: len(_FIRST_BYTES)] == _FIRST_BYTES:
             raise damage.cut_short(path) from error
         raise damage.foreign(path, "it is no zip file") from error
-    if not members.keys() & _TABLE_MEMBERS:
-        raise damage.foreign(path, "it is a zip file of something else")
     manifest = _read_manifest(path, image, members)
     for layout in TABLES.values():
         promised = manifest["members"][layout.member]

@@ -1,0 +1,124 @@
+"""Files cut short and flipped bytes: one clear error, or the same content, and nothing else."""
+
+from __future__ import annotations
+
+import random
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from heapgraph.errors import HeapgraphError, SnapshotFormatError
+from heapgraph.snapshot import open_snapshot
+from heapgraph.snapshot.schema import TABLES
+from helpers.heaps import draw_heap
+from helpers.snapshot_files import repack, sample_heap
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pyarrow as pa
+
+PARTS = 8
+"""Every exhaustive test is cut into so many, to keep each under a second."""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return draw_heap("* -> a:dict(64) -> b(20)").write(tmp_path / "a.heapgraph")
+
+
+def content_of(path: Path) -> tuple[dict[str, Any], dict[str, pa.Table]]:
+    with open_snapshot(path) as snapshot:
+        snapshot.verify_all()
+        return snapshot.manifest, {name: snapshot.table(name) for name in TABLES}
+
+
+def attempt(path: Path) -> tuple[object, HeapgraphError | None]:
+    """Read the file; an error of any other kind, a traceback for the user, fails the test."""
+    try:
+        return content_of(path), None
+    except HeapgraphError as error:
+        return None, error
+
+
+def is_refused(path: Path, content: bytes, expected: object) -> bool:
+    """Write the damaged content; it must be refused in three parts, or read as before."""
+    path.write_bytes(content)
+    read, error = attempt(path)
+    if error is None:
+        assert read == expected
+        return False
+    assert isinstance(error, SnapshotFormatError)
+    assert len(error.parts()) == 3
+    return True
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_file_cut_at_any_byte_is_refused(path: Path, part: int):
+    """Given every shorter file, then no cut is overlooked."""
+    whole, expected = path.read_bytes(), content_of(path)
+    for length in range(part, len(whole), PARTS):
+        assert is_refused(path, whole[:length], expected), length
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_flipped_bit_anywhere_changes_nothing_unnoticed(path: Path, part: int):
+    """Given every byte of the file, each with one random bit flipped, one after the other."""
+    whole, expected = path.read_bytes(), content_of(path)
+    chance = random.Random(part)
+    refused = 0
+    for place in range(part, len(whole), PARTS):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << chance.randrange(8)
+        refused += is_refused(path, damaged, expected)
+    assert refused > len(whole) / PARTS / 2  # the rest are dates and the like in the zip headers
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_random_bytes_anywhere_change_nothing_unnoticed(path: Path, part: int):
+    """Given up to 64 random bytes written, inserted or removed at random places."""
+    whole, expected = path.read_bytes(), content_of(path)
+    chance = random.Random(100 + part)
+    for _ in range(300):
+        damaged = bytearray(whole)
+        start, length = chance.randrange(len(whole)), chance.randrange(1, 64)
+        damaged[start : start + chance.choice((0, length))] = chance.randbytes(
+            chance.choice((0, length))
+        )
+        is_refused(path, damaged, expected)
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_damage_in_the_directory_of_the_zip_is_refused(path: Path, part: int):
+    """Given extreme values in the structures at the end of the file, which name every member."""
+    whole, expected = path.read_bytes(), content_of(path)
+    with zipfile.ZipFile(path) as archive:
+        directory = archive.start_dir
+    chance = random.Random(200 + part)
+    for _ in range(300):
+        damaged = bytearray(whole)
+        start = chance.randrange(directory, len(whole) - 4)
+        damaged[start : start + 4] = chance.choice((b"\xff" * 4, b"\0" * 4, b"\xff\xff\xff\x7f"))
+        is_refused(path, damaged, expected)
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_wrong_bytes_with_right_checksums_are_no_traceback(tmp_path: Path, part: int):
+    """Given a file made by someone who repaired the checksums, then reading fails cleanly."""
+    path = sample_heap().write(tmp_path / "a.heapgraph")
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        members = {layout.member: archive.read(layout.member) for layout in TABLES.values()}
+    chance = random.Random(300 + part)
+    refused = 0
+    for _ in range(80):
+        name = chance.choice(list(members))
+        damaged = bytearray(members[name])
+        damaged[chance.randrange(len(damaged))] = chance.choice((0, 255, chance.randrange(256)))
+        path.write_bytes(whole)
+        repack(path, {name: bytes(damaged)})
+        _, error = attempt(path)
+        refused += error is not None
+        assert error is None or len(error.parts()) == 3
+    assert refused > 20
