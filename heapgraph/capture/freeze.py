@@ -197,6 +197,8 @@ def _explain_failure(pid: int, failure: HelperFailure | HelperEnded) -> str:
         raise CaptureInterrupted(
             f"process {pid} ended while it was being frozen", "", "choose a running process"
         ) from failure
+    if failure.code == "busy":
+        return "each of its threads waits for a disk, or is inside an allocator's critical section"
     number = failure.error_number
     return _CLONE_REFUSALS.get(number, f"{failure.text}: {os.strerror(number)}")
 

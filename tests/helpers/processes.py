@@ -37,6 +37,12 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for each in lists for child in each.read_text().split()]
 
 
+def exit_code_of(pid: int) -> int:
+    """How a zombie ended: its exit code, or minus the signal that ended it."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return os.waitstatus_to_exitcode(int(fields[-1]))
+
+
 def is_blocked(pid: int) -> bool:
     """The main thread waits inside a system call other than for the scheduler."""
     try:

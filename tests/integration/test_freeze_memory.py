@@ -14,7 +14,7 @@ import pytest
 from heapgraph.capture.freeze import freeze
 from heapgraph.capture.permissions import read_status
 from heapgraph.errors import CaptureInterrupted, TargetNotFound
-from helpers.processes import children_of, read_u64, state_of, wait_until
+from helpers.processes import children_of, exit_code_of, read_u64, state_of, wait_until
 from helpers.running_target import RunningTarget, start_target
 
 if TYPE_CHECKING:
@@ -120,7 +120,8 @@ def test_an_error_in_the_block_lets_the_target_go(target: RunningTarget, method:
 def test_the_target_goes_on_when_the_helper_is_killed_with_a_clone(target: RunningTarget) -> None:
     with freeze(target.pid, "clone") as frozen:
         os.kill(frozen.helper_pid, signal.SIGKILL)
-        wait_until(lambda: state_of(frozen.memory_pid) in ("Z", ""), "the clone ended")
+        wait_until(lambda: state_of(frozen.memory_pid) == "Z", "the clone ended")
+        assert exit_code_of(frozen.memory_pid) == -signal.SIGKILL, "it ran"
         order(target, "hello")
         with pytest.raises(OSError):  # noqa: PT011
             read_u64(frozen.memory_pid, marker_of(target))
