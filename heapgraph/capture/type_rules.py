@@ -294,10 +294,18 @@ TYPE_RULES: dict[str, TypeRule] = {
     "Struct": TypeRule(Handler.STRUCT, _visited_since((3, 10), (40, "format"))),
     "_struct.Struct": TypeRule(Handler.STRUCT, _visited_since((3, 10), (40, "format"))),
     # Objects/typevarobject.c
-    "typing.TypeVar": TypeRule(Handler.PLAIN, _hidden((16, "__name__")), scan_from=24),
-    "typing.ParamSpec": TypeRule(Handler.PLAIN, _hidden((16, "__name__")), scan_from=24),
-    "typing.TypeVarTuple": TypeRule(Handler.PLAIN, _hidden((16, "__name__")), scan_from=24),
-    "typing.TypeAliasType": TypeRule(Handler.PLAIN, _hidden((16, "__name__")), scan_from=24),
+    "typing.TypeVar": TypeRule(
+        Handler.PLAIN, _visited_since((3, 14), (16, "__name__")), scan_from=24
+    ),
+    "typing.ParamSpec": TypeRule(
+        Handler.PLAIN, _visited_since((3, 14), (16, "__name__")), scan_from=24
+    ),
+    "typing.TypeVarTuple": TypeRule(
+        Handler.PLAIN, _visited_since((3, 14), (16, "__name__")), scan_from=24
+    ),
+    "typing.TypeAliasType": TypeRule(
+        Handler.PLAIN, _visited_since((3, 14), (16, "__name__")), scan_from=24
+    ),
     # What a capsule points at is not an object
     "PyCapsule": TypeRule(),
     # Modules/_decimal: digits only

@@ -50,7 +50,13 @@ TypeInfo* Walker::plausible(u64 address, const Position& at, bool strictly) {
   if (!head) return nullptr;
   TypeInfo* type = types_.find(head.word(layout_.type));
   if (type == nullptr || !image_->view(address, type->basicsize)) return nullptr;
-  const i64 count = layout_.at_least(12) ? head.half(layout_.refcount) : head.signed_word(layout_.refcount);
+  i64 count = head.signed_word(layout_.refcount);
+  if (layout_.at_least(12)) {
+    // Freed memory keeps a free-list pointer in this word; bits 32-47 of a live object are zero
+    // (3.14+ has flags above them).
+    if (count & 0xffff00000000) return nullptr;
+    count &= 0xffffffff;
+  }
   if (count <= 0 || count > kMaxRefcount) return nullptr;
   if (is_tracked(at) || !has_gc_head(address, *type)) return type;
   // A GC object outside of all lists is untracked (no link), or on the stack of a running collection.

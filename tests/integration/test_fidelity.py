@@ -1,0 +1,67 @@
+"""What a snapshot says of every object, against what the interpreter itself says of it.
+
+The thresholds are promises to users (README). A walk that gets one of them wrong is not a matter
+of a slow or busy machine: nothing here depends on time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from heapgraph.capture.dump import DumpResult, dump
+from helpers.fidelity import Fidelity, compare
+from helpers.interpreters import each_interpreter
+from helpers.running_target import TARGETS, start_target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from helpers.interpreters import Interpreter
+
+MIN_KINDS = 100
+MIN_EQUAL_REFERENCES = 0.998
+MIN_EQUAL_SIZES = 0.995
+MIN_EXPLAINED = 0.999
+MAX_NEGATIVE = 0.001
+
+
+def _dump_and_ask(python: str, folder: Path) -> tuple[int, DumpResult, Fidelity]:
+    snapshot, account = folder / "kinds.heapgraph", folder / "account"
+    with start_target(TARGETS / "kinds.py", python=python) as target:
+        kinds = int(target.ready.split()[2])
+        result = dump(target.pid, snapshot)
+        target.send(str(account))
+        assert target.read_line() == "described"
+    return kinds, result, compare(snapshot, account)
+
+
+@pytest.mark.parametrize("interpreter", each_interpreter())
+def test_snapshot_agrees_with_the_interpreter(interpreter: Interpreter, tmp_path: Path) -> None:
+    """Given a target with hundreds of kinds of objects, when it is dumped, all agrees."""
+    kinds, result, fidelity = _dump_and_ask(str(interpreter.path), tmp_path)
+
+    assert kinds >= MIN_KINDS
+    assert fidelity.reference_share >= MIN_EQUAL_REFERENCES, str(fidelity)
+    assert fidelity.size_share >= MIN_EQUAL_SIZES, str(fidelity)
+    # What the target made after the snapshot (its own account) cannot be in it.
+    assert fidelity.missing.total() <= 2, str(fidelity)  # noqa: PLR2004
+    quality = result.quality
+    unexplained = quality["garbage"] / result.objects
+    assert 1 - unexplained >= MIN_EXPLAINED
+    assert quality["negative_refcounts"] <= MAX_NEGATIVE * result.objects
+    assert quality["invalid_references"] == 0
+    assert quality["grade"] == "good", quality["reasons"]
+    print(f"{interpreter.name}: {kinds} kinds, {fidelity}")  # noqa: T201 - the figures, with -s
+
+
+@pytest.mark.parametrize("method", ["clone", "pause"])
+def test_both_methods_see_the_same_heap(method: str, tmp_path: Path) -> None:
+    """Given an idle target, when it is dumped by either method, the counts are those of the other."""
+    with start_target(TARGETS / "kinds.py") as target:
+        first = dump(target.pid, tmp_path / "auto.heapgraph")
+        second = dump(target.pid, tmp_path / "other.heapgraph", method=method)  # type: ignore[arg-type]
+
+    assert second.method == method
+    assert (first.objects, first.references) == (second.objects, second.references)
