@@ -87,8 +87,21 @@ bool list_threads(pid_t pid, struct thread_list *list)
     return list->count > 0;
 }
 
+/* Take a thread off the late ones: it is seized and asked to stop already. */
+static bool take_late(pid_t tid)
+{
+    for (int i = 0; i < late.count; i++)
+        if (late.tids[i] == tid) {
+            late.tids[i] = late.tids[--late.count];
+            return true;
+        }
+    return false;
+}
+
 enum stop request_stop(pid_t tid)
 {
+    if (take_late(tid))
+        return THREAD_STOPPED;
     /* No options yet: an event of the target's own fork must not reach us. Never EXITKILL here. */
     if (ptrace(PTRACE_SEIZE, tid, 0, 0) != 0)
         return errno == ESRCH ? THREAD_GONE : THREAD_REFUSED;

@@ -188,3 +188,38 @@ def test_a_tool_that_is_killed_leaves_nothing_behind(target: RunningTarget) -> N
         wait_until(lambda: state_of(clone) == "", "the clone ended and was waited for")
     order(target, "hello")
     assert children_of(target.pid) == []
+
+
+@pytest.mark.parametrize("method", ["auto", "pause"])
+def test_a_target_that_cannot_be_stopped_is_still_read(
+    target: RunningTarget, tmp_path: Path, method: str
+) -> None:
+    """In state D it runs no code of its own; it stops, if it wakes up, before it does."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    order(target, f"set {BEFORE}")
+    target.send(f"spawn {fifo}")
+    wait_until(lambda: state_of(target.pid) == "D", "uninterruptible")
+    with freeze(target.pid, method) as frozen:  # type: ignore[arg-type]
+        assert frozen.method == "pause"
+        target.send(f"set {AFTER}")
+        os.close(os.open(fifo, os.O_WRONLY))
+        wait_until(lambda: state_of(target.pid) == "t", "stopped late")
+        assert read_u64(target.pid, marker_of(target)) == BEFORE
+    assert target.read_line() == f"spawn {fifo}"
+    assert target.read_line() == f"set {AFTER}"
+
+
+def test_a_target_that_stays_in_state_d_is_left_as_it_was(
+    target: RunningTarget, tmp_path: Path
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    target.send(f"spawn {fifo}")
+    wait_until(lambda: state_of(target.pid) == "D", "uninterruptible")
+    with pytest.raises(CaptureInterrupted, match="cannot be cloned"), freeze(target.pid, "clone"):
+        pass
+    assert read_status(target.pid)["TracerPid"] == "0"
+    os.close(os.open(fifo, os.O_WRONLY))
+    assert target.read_line() == f"spawn {fifo}"
+    order(target, "hello")
