@@ -1,0 +1,207 @@
+"""A redacted snapshot holds names that programmers wrote and no value of the target."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from heapgraph.model import EdgeKind, ObjectFlags
+from heapgraph.snapshot import open_snapshot, write_snapshot
+from heapgraph.snapshot.redaction import HASHED_PREFIX, redact_manifest, redact_tables
+from heapgraph.snapshot.schema import ROW_GROUP_ROWS
+from helpers.heaps import HeapBuilder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pyarrow as pa
+
+SECRETS = (
+    "hunter2",
+    "4111111111111111",
+    "alice@example.com",
+    "deadbeefcafe",
+    "b'private key'",
+    "s3cret_thread",
+    "weird module!",
+    "--password=swordfish",
+    "setattr secret",
+)
+"""Values of `secretive_heap`, each in a place of its own."""
+
+
+def secretive_heap() -> HeapBuilder:
+    """Make a heap with a secret in every place where a value of the target can stand."""
+    heap = HeapBuilder()
+    module = heap.object("module", name="module")
+    cache = heap.object("dict", name="cache")
+    session = heap.object("app.Session", name="session")
+    members = heap.object("set")
+    heap.root("module", "app.sessions", module)
+    heap.root("module", "weird module!", module)
+    heap.root("builtins", "weird but ours", module)
+    heap.edge(module, cache, EdgeKind.VALUE, "CACHE")
+    for text in ("hunter2", "4111111111111111"):
+        heap.edge(session, heap.object("str", preview=text), EdgeKind.ATTRIBUTE, "password")
+    number = heap.object("int", preview="4111111111111111", name="number")
+    heap.edge(cache, session, EdgeKind.VALUE, number)
+    heap.edge(cache, session, EdgeKind.VALUE, heap.object("str", preview="alice@example.com"))
+    heap.edge(cache, session, EdgeKind.VALUE, heap.object("str", preview="deadbeefcafe"))
+    heap.edge(cache, session, EdgeKind.VALUE, heap.object("bytes", preview="b'private key'"))
+    heap.edge(cache, session, EdgeKind.VALUE, heap.object("tuple"))
+    heap.edge(session, cache, EdgeKind.ATTRIBUTE, "setattr secret")
+    heap.edge(members, heap.object("str", preview="hunter2"), EdgeKind.MEMBER)
+    heap.edge(members, heap.object("str", preview="hunter2"), EdgeKind.KEY, 3)
+    frame = heap.frame(heap.thread("s3cret_thread"), "serve", "/srv/app/serve.py")
+    heap.thread("ThreadPoolExecutor-0_1")
+    heap.thread(None)
+    heap.root("frame", "session", session, frame=frame)
+    heap.edge(session, module, EdgeKind.LOCAL, "request")
+    heap.edge(session, module, EdgeKind.LOCAL, ".0")
+    heap.edge(cache, module, EdgeKind.VALUE, heap.object("str", preview="app.sessions"))
+    heap.edge(cache, module, EdgeKind.VALUE, heap.object("str", preview="weird module!"))
+    heap.object("code", preview="serve (/srv/app/serve.py:12)")
+    return heap
+
+
+def redacted_previews(heap: HeapBuilder, salt: bytes | None = None) -> list[str | None]:
+    previews: list[str | None] = preview_column(redact_tables(heap.tables(), salt)).to_pylist()
+    return previews
+
+
+def preview_column(tables: dict[str, pa.Table]) -> pa.ChunkedArray:
+    return tables["objects"].column("preview")
+
+
+def manifest_with_secrets(heap: HeapBuilder) -> dict[str, object]:
+    target = heap.manifest()["target"]
+    target["command_line"] = ["/usr/bin/python3.13", "app.py", "--password=swordfish"]
+    return heap.manifest(target=target)
+
+
+def everything_in(path: Path) -> str:
+    """All text of a file: its manifest and every text column."""
+    with zipfile.ZipFile(path) as archive:
+        text = archive.read("manifest.json").decode()
+    with open_snapshot(path) as snapshot:
+        for table in ("objects", "types", "names", "roots", "threads", "frames", "maps"):
+            text += str(snapshot.table(table).to_pydict())
+    return text
+
+
+def test_no_secret_is_in_a_redacted_file(tmp_path: Path):
+    """Given a secret in every place, then the plain file has them all and the redacted none."""
+    heap = secretive_heap()
+    manifest, tables = manifest_with_secrets(heap), heap.tables()
+    write_snapshot(tmp_path / "plain.heapgraph", manifest, tables)
+    write_snapshot(
+        tmp_path / "redacted.heapgraph", redact_manifest(manifest), redact_tables(tables)
+    )
+    plain = everything_in(tmp_path / "plain.heapgraph")
+    redacted = everything_in(tmp_path / "redacted.heapgraph")
+    assert [secret for secret in SECRETS if secret not in plain] == []
+    assert [secret for secret in SECRETS if secret in redacted] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password",  # an attribute
+        "CACHE",  # a global variable: an interned identifier that is a dict key
+        "request",  # a local variable
+        ".0",  # what the compiler calls a comprehension's iterable
+        "app.sessions",  # a key of sys.modules
+        "serve (/srv/app/serve.py:12)",  # a code object
+    ],
+)
+def test_names_from_the_source_stay(name: str):
+    """Given what the program's author wrote, then paths stay readable."""
+    assert name in redacted_previews(secretive_heap())
+
+
+def test_other_tables_keep_names_and_places():
+    """Given roots, threads and frames, then only what may hold a value is replaced."""
+    tables = redact_tables(secretive_heap().tables())
+    roots = tables["roots"].column("name").to_pylist()
+    assert roots[0] == "app.sessions"
+    assert roots[1].startswith(HASHED_PREFIX)
+    assert roots[2:] == ["weird but ours", "session"]
+    threads = tables["threads"].column("name").to_pylist()
+    assert threads[0].startswith(HASHED_PREFIX)
+    assert threads[1:] == ["ThreadPoolExecutor-0_1", None]
+    original = secretive_heap().tables()
+    for name in ("references", "types", "names", "frames", "maps"):
+        assert tables[name].equals(original[name])
+
+
+def test_objects_keep_everything_but_their_preview():
+    """Given the objects table, then rows, order and all numbers are as before."""
+    before = secretive_heap().tables()["objects"]
+    after = redact_tables(secretive_heap().tables())["objects"]
+    assert after.schema.equals(before.schema)
+    assert after.drop_columns(["preview"]).equals(before.drop_columns(["preview"]))
+
+
+def test_equal_keys_stay_equal_and_different_ones_different():
+    """Given keys in two dicts, then a hash tells which are equal, and the salt changes all."""
+    heap = HeapBuilder()
+    first, second = heap.object("dict"), heap.object("dict")
+    keys = [heap.object("str", preview=text) for text in ("a b", "a b", "c d")]
+    for source, key in zip((first, second, second), keys, strict=True):
+        heap.edge(source, first, EdgeKind.VALUE, key)
+    same = redacted_previews(heap, b"salt")
+    assert same[keys[0]] == same[keys[1]] != same[keys[2]]
+    assert redacted_previews(heap, b"salt") == same
+    assert redacted_previews(heap, b"other")[keys[0]] != same[keys[0]]
+    assert redacted_previews(heap)[keys[0]] != redacted_previews(heap)[keys[0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "kind", "stays"),
+    [
+        ("name", ObjectFlags.INTERNED, EdgeKind.VALUE, True),
+        ("two words", ObjectFlags.INTERNED, EdgeKind.VALUE, False),
+        ("token", ObjectFlags(0), EdgeKind.VALUE, False),
+        ("name", ObjectFlags(0), EdgeKind.ATTRIBUTE, True),
+        ("two words", ObjectFlags.INTERNED, EdgeKind.ATTRIBUTE, False),
+        ("größe", ObjectFlags(0), EdgeKind.LOCAL, True),
+        ("", ObjectFlags.INTERNED, EdgeKind.VALUE, False),
+    ],
+)
+def test_which_labels_are_names(text: str, flags: ObjectFlags, kind: EdgeKind, stays: bool):
+    """Given a label, then it stays if it is an identifier that came from source code."""
+    heap = HeapBuilder()
+    source = heap.object("dict")
+    key = heap.object("str", preview=text, flags=flags)
+    heap.edge(source, source, kind, key)
+    preview = redacted_previews(heap)[key]
+    assert preview is not None
+    assert (preview == text) is stays
+    assert preview.startswith(HASHED_PREFIX) is not stays
+
+
+def test_a_heap_without_previews_or_references_is_redacted_too():
+    """Given nothing to take out, then nothing fails."""
+    heap = HeapBuilder()
+    assert redacted_previews(heap) == []
+    heap.object()
+    assert redacted_previews(heap) == [None]
+
+
+def test_slices_of_the_table_fit_together(monkeypatch: pytest.MonkeyPatch):
+    """Given slices of three objects, then each preview is still in its own row."""
+    whole = redacted_previews(secretive_heap(), b"salt")
+    assert len(whole) < ROW_GROUP_ROWS
+    monkeypatch.setattr("heapgraph.snapshot.redaction._SLICE_ROWS", 3)
+    assert redacted_previews(secretive_heap(), b"salt") == whole
+
+
+def test_of_the_command_line_only_the_executable_stays():
+    """Given a rewritten command line, then the name comes from the executable's path."""
+    heap = HeapBuilder()
+    manifest = redact_manifest(manifest_with_secrets(heap))
+    assert manifest["redacted"] is True
+    assert manifest["target"]["command_line"] == ["python3.13"]
+    assert manifest["target"]["pid"] == 4711
