@@ -133,8 +133,9 @@ class PendingFile:
 
         A root user's `--force -o /dev/null` must not replace the device.
         """
+        name = self._path.name or "."  # "/" and "." have no name of their own
         try:
-            mode = os.stat(self._path.name, dir_fd=self._folder, follow_symlinks=False).st_mode
+            mode = os.stat(name, dir_fd=self._folder, follow_symlinks=False).st_mode
         except FileNotFoundError:
             return
         if not stat.S_ISREG(mode):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -182,6 +183,24 @@ def test_a_missing_member_is_named(path: Path, member: str):
     error = refused(path)
     assert error.member == member
     assert "it is missing" in error.what
+
+
+@pytest.mark.parametrize("member", ["references.parquet", "manifest.json"])
+def test_a_member_that_claims_gigabytes_is_refused(path: Path, member: str):
+    """Given a directory that promises more than the file has, then nothing is reserved for it."""
+    content = bytearray(path.read_bytes())
+    entry = content.rindex(member.encode()) - 46  # of the directory; its sizes are at 20 and 24
+    content[entry + 20 : entry + 28] = struct.pack("<II", 0xFFFF_FFF0, 0xFFFF_FFF0)
+    path.write_bytes(content)
+    error = refused(path)
+    assert "it lies outside the file" in error.what
+    assert error.member == member
+
+
+def test_a_manifest_too_large_to_be_one_is_not_read(path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Given a limit below its size, then it is refused before its bytes are looked at."""
+    monkeypatch.setattr("heapgraph.snapshot.reader.MAX_MANIFEST_BYTES", 100)
+    assert refused(path).what.endswith("KiB")
 
 
 def without(table: pa.Table, column: str) -> pa.Table:

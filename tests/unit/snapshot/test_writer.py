@@ -118,6 +118,13 @@ def test_too_little_space_is_found_before_the_target_is_stopped(tmp_path: Path):
     assert left_in(tmp_path) == []
 
 
+@pytest.mark.parametrize("name", ["/", ".", ".."])
+def test_a_path_without_a_name_is_refused_at_once(name: str):
+    """Given the folder itself, then it is refused by the check before the target is stopped."""
+    with pytest.raises(SnapshotWriteFailed, match="not a regular file"):
+        check_output(name)
+
+
 class FailingFile:
     """The pending file, whose disk is full after some writes."""
 
@@ -264,18 +271,20 @@ def test_every_refusal_has_three_parts(tmp_path: Path, code: str):
 
 
 def test_tables_that_do_not_fit_are_an_error_of_the_program(tmp_path: Path):
-    """Given a missing table, wrong columns, a wrong type or a null, then nothing is written."""
+    """Given a missing table, other columns or types, a null or bad text, none is written."""
     heap = sample_heap()
     tables = heap.tables()
     names = tables["names"]
+    not_utf8 = pa.array([b"\xff"]).view(pa.string())
     wrong = [
         {name: table for name, table in tables.items() if name != "maps"},
         tables | {"names": names.rename_columns(["text"])},
         tables | {"names": pa.table({"name": [1]})},
         tables | {"names": pa.table({"name": pa.array([None], pa.string())})},
+        tables | {"names": pa.table({"name": not_utf8})},
     ]
     for case in wrong:
-        with pytest.raises(ValueError, match=r"maps|names"):
+        with pytest.raises(ValueError, match=r"maps|names|UTF8"):
             write_snapshot(tmp_path / "a.heapgraph", heap.manifest(), case)
     assert left_in(tmp_path) == []
 
