@@ -1,6 +1,7 @@
 """Enumerations and reserved values shared by every layer.
 
-Their numbers are written into snapshot files and known to the native code: never renumber, only add.
+Their numbers are written into snapshot files and known to the native code: never renumber, only
+add.
 """
 
 from __future__ import annotations

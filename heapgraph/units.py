@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _SIZE_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _KIB = 1024
+_MAX_SHOWN = 999.5  # three digits before the point are the most
 
 
 def format_size(size: int) -> str:
@@ -15,14 +16,11 @@ def format_size(size: int) -> str:
     sign, value = ("-", -size) if size < 0 else ("", size)
     if value < _KIB:
         return f"{sign}{value} B"
-    scaled = float(value)
-    unit = ""
-    for unit in _SIZE_UNITS:
-        scaled /= _KIB
-        if scaled < 999.5:  # noqa: PLR2004 - three digits before the point are the most
-            break
+    scaled, unit = float(value), -1
+    while unit < 0 or (scaled >= _MAX_SHOWN and unit < len(_SIZE_UNITS) - 1):
+        scaled, unit = scaled / _KIB, unit + 1
     decimals = 2 if scaled < 9.995 else 1 if scaled < 99.95 else 0  # noqa: PLR2004
-    return f"{sign}{scaled:.{decimals}f} {unit}"
+    return f"{sign}{scaled:.{decimals}f} {_SIZE_UNITS[unit]}"
 
 
 def format_count(count: int) -> str:

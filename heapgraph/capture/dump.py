@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -24,6 +23,7 @@ from heapgraph.errors import CaptureInterrupted
 from heapgraph.snapshot.writer import check_output, write_snapshot
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator
 
     from heapgraph.capture.maps import Mapping
@@ -245,7 +245,7 @@ def _manifest(
     return {
         "tool_version": __version__,
         "snapshot_id": secrets.token_hex(16),
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "target": {
             "pid": target.pid,
             "executable": target.executable,

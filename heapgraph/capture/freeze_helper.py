@@ -17,7 +17,7 @@ HELPER = LIBRARY_FOLDER / "heapgraph_freeze"
 
 
 @dataclass(eq=False)
-class HelperFailure(Exception):  # noqa: N818 - what went wrong in the helper, before it is explained
+class HelperFailure(Exception):
     """An order that the helper could not carry out; the target goes on as before.
 
     Attributes:
@@ -31,7 +31,7 @@ class HelperFailure(Exception):  # noqa: N818 - what went wrong in the helper, b
     text: str
 
 
-class HelperEnded(Exception):  # noqa: N818
+class HelperEnded(Exception):
     """The helper is gone: somebody killed it. What it held has been let go by the kernel."""
 
 

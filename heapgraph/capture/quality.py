@@ -126,10 +126,20 @@ class Account:
         rows: Iterable[tuple[int, RootKind, str, int, bool]] = zip(
             ids, named.kinds, named.names, named.frame_rows, named.counted, strict=True
         )
-        for object_id, kind, name, frame, counted in rows:
-            if object_id >= 0:
-                self._rows.add(object_id, kind, name, int(counted), frame)
-                self._surplus[object_id] -= counted
+        unsure = []
+        for row, (object_id, kind, name, frame, counted) in enumerate(rows):
+            if object_id < 0:
+                continue
+            if named.unsure[row]:
+                unsure.append(len(self._rows.target))
+            self._rows.add(object_id, kind, name, int(counted), frame)
+            self._surplus[object_id] -= counted
+        # A word of an evaluation stack of unknown depth may be stale: a count that is left proves it.
+        for row in unsure:
+            object_id = self._rows.target[row]
+            counted = int(self._surplus[object_id] > 0)
+            self._rows.count[row] = counted
+            self._surplus[object_id] -= counted
 
     def _add_static_types(self) -> None:
         wanted = ObjectFlags.IS_TYPE | ObjectFlags.STATIC
@@ -208,4 +218,5 @@ def _reasons(record: dict[str, Any], references: int, mortal: int) -> Iterable[s
     if record["reached_from_named_roots"] < MIN_NAMED_SHARE:
         garbage = record["garbage"]
         if not garbage:
-            yield f"only {format_share(record['reached_from_named_roots'])} reached from named roots"
+            share = format_share(record["reached_from_named_roots"])
+            yield f"only {share} of the objects are reached from named roots"

@@ -15,9 +15,9 @@ from heapgraph.snapshot.schema import table_from_columns, table_from_rows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from heapgraph.capture.maps import Mapping
     from heapgraph.capture.quality import Verdict
     from heapgraph.capture.roots import RootSet
-    from heapgraph.capture.maps import Mapping
     from heapgraph.capture.walk import HeapColumns
 
 _MAX_CHUNK_BYTES = 2**30  # the string type has 32-bit offsets

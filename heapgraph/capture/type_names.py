@@ -1,4 +1,4 @@
-"""Qualified names of types, read from the walked columns: `collections.OrderedDict`, `app.Session`."""
+"""Qualified names of types, from the walked columns: `collections.OrderedDict`, `app.Session`."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ Array: TypeAlias = npt.NDArray[Any]
 Progress: TypeAlias = "Callable[[str, int, int], None]"
 
 _PROGRESS_INTERVAL_S = 0.2
-_MEMORY_DEVICES = ("/dev/zero", "/dev/shm/")
+_MEMORY_DEVICES = ("/dev/zero", "/dev/shm/")  # noqa: S108 - names in a listing, not opened
 _NO_MEMORY = ("[vvar]", "[vvar_vclock]", "[vsyscall]", "[vdso]")
 
 
@@ -99,7 +99,7 @@ def writable_regions(maps: Iterable[Mapping]) -> list[tuple[int, int]]:
 
 
 def static_ranges(maps: Sequence[Mapping], runtime_address: int) -> list[tuple[int, int]]:
-    """Ranges that hold the program's own data: file-backed, and the bss behind the runtime's file."""
+    """Ranges of the program's own data: file-backed, and the bss behind the runtime's file."""
     ranges: list[tuple[int, int]] = []
     for before, mapping in zip([None, *maps[:-1]], maps, strict=True):
         is_file = mapping.path.startswith("/") and not mapping.path.startswith("/dev/")

@@ -53,7 +53,8 @@ class Fidelity:
         return (
             f"referents {self.equal_references}/{self.gc_objects} = {self.reference_share:.4%}, "
             f"sizes {self.equal_sizes}/{self.objects} = {self.size_share:.4%}, "
-            f"missing {dict(self.missing)}, other referents {self.other_references.most_common(20)}, "
+            f"missing {dict(self.missing)}, "
+            f"other referents {self.other_references.most_common(20)}, "
             f"other sizes {self.other_sizes.most_common(20)}"
         )
 

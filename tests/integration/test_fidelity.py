@@ -46,7 +46,7 @@ def test_snapshot_agrees_with_the_interpreter(interpreter: Interpreter, tmp_path
     assert fidelity.reference_share >= MIN_EQUAL_REFERENCES, str(fidelity)
     assert fidelity.size_share >= MIN_EQUAL_SIZES, str(fidelity)
     # What the target made after the snapshot (its own account) cannot be in it.
-    assert fidelity.missing.total() <= 2, str(fidelity)  # noqa: PLR2004
+    assert fidelity.missing.total() <= 2, str(fidelity)
     quality = result.quality
     unexplained = quality["garbage"] / result.objects
     assert 1 - unexplained >= MIN_EXPLAINED
@@ -58,7 +58,7 @@ def test_snapshot_agrees_with_the_interpreter(interpreter: Interpreter, tmp_path
 
 @pytest.mark.parametrize("method", ["clone", "pause"])
 def test_both_methods_see_the_same_heap(method: str, tmp_path: Path) -> None:
-    """Given an idle target, when it is dumped by either method, the counts are those of the other."""
+    """Given an idle target, when it is dumped twice, the counts are equal."""
     with start_target(TARGETS / "kinds.py") as target:
         first = dump(target.pid, tmp_path / "auto.heapgraph")
         second = dump(target.pid, tmp_path / "other.heapgraph", method=method)  # type: ignore[arg-type]
