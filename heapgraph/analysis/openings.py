@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _SUB_INTERPRETER = re.compile(r"(?P<name>.*) \(interpreter (?P<number>\d+)\)")
 """A root's name in an interpreter other than the main one."""
 
+_LOCALS = "<locals>"
+"""Name of a frame's own dict of variables, as module code and class bodies have it."""
+
 _NAMED_BY_FIELD = {
     RootKind.INTERPRETER: "interpreter",
     RootKind.THREAD: "thread state",
@@ -39,7 +42,7 @@ class Opening:
     Attributes:
         prefix: what is not Python, e.g. `<thread 'worker-3' in handle() at app.py:88>`.
         head: the Python name behind it, e.g. `rows`; may be empty.
-        is_namespace: the first object is the dict whose entries are the names of `head`.
+        is_namespace: the first object is the dict of what `head` names, or of plain names.
     """
 
     prefix: str
@@ -106,9 +109,10 @@ class RootNames:
         """A local variable with the thread, the function and the line that hold it."""
         name = root.name
         head = name if is_attribute_name(name) or name.startswith("<") else f"<{name}>"
-        if root.frame == NO_ROW:
-            return Opening("<frame>", head)
-        return Opening(f"<{self.frame_text(root.frame)}>", head)
+        where = "frame" if root.frame == NO_ROW else self.frame_text(root.frame)
+        if name == _LOCALS:
+            return Opening(f"<{where}>", "", is_namespace=True)
+        return Opening(f"<{where}>", head)
 
     def frame_text(self, frame_row: int) -> str:
         """A frame in one line: `thread 'worker-3' in handle() at app.py:88`."""

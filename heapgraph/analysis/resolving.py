@@ -22,9 +22,11 @@ from heapgraph.analysis.operations import (
 from heapgraph.analysis.segments import (
     direct_attribute_targets,
     edges_of,
+    is_attribute_name,
     label_text,
     namespace_of,
 )
+from heapgraph.analysis.writing import expression
 from heapgraph.errors import ObjectNotFound
 from heapgraph.model import EdgeKind
 
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 _ID = re.compile(r"@(\d+)")
 _ADDRESS = re.compile(r"0[xX][0-9a-fA-F]+")
 _MAX_CANDIDATES = 5
+_NOTHING = "_"
+"""Stands for the root in front of operations, which alone are no expression."""
 
 
 def resolve(graph: HeapGraph, text: str) -> int:
@@ -133,7 +137,9 @@ def _resolve_prefixed(graph: HeapGraph, text: str) -> set[int]:
     for row, target in enumerate(graph.roots.targets.tolist()):
         rest = _after_opening(text, names.opening(row))
         if rest is not None:
-            _, operations = parse_expression(f"_{rest}")
+            name, operations = parse_expression(rest)
+            if name != _NOTHING:
+                operations.insert(0, Item(name))
             found |= follow_all(graph, [_variable_value(graph, target)], operations)
     return found
 
@@ -154,7 +160,9 @@ def _after_opening(text: str, opening: Opening) -> str | None:
     if not rest.startswith(opening.head):
         return None
     rest = rest[len(opening.head) :]
-    return rest if rest[:1] in ("", ".", "[") else None
+    if opening.is_namespace and not opening.head and is_attribute_name(rest[:1]):
+        return rest
+    return f"{_NOTHING}{rest}" if rest[:1] in ("", ".", "[") else None
 
 
 def _one(graph: HeapGraph, text: str, found: Iterable[int]) -> int:
@@ -168,7 +176,7 @@ def _one(graph: HeapGraph, text: str, found: Iterable[int]) -> int:
             "the first name is neither a module nor a global of one",
             SYNTAX_HINT,
         )
-    shown = [f"@{found} ({graph.type_name(found)})" for found in distinct[:_MAX_CANDIDATES]]
+    shown = [f"@{found} ({expression(graph, found)})" for found in distinct[:_MAX_CANDIDATES]]
     if len(distinct) > _MAX_CANDIDATES:
         shown.append(f"... {len(distinct) - _MAX_CANDIDATES} more")
     raise ObjectNotFound(

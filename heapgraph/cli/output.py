@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from heapgraph.export.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,20 +29,6 @@ def print_json(document: dict[str, Any]) -> None:
 def note(text: str) -> None:
     """Print one line for people to stderr."""
     click.echo(printable(text), err=True)
-
-
-def printable(text: str) -> str:
-    """Text of the target made safe for a terminal: control characters are written out.
-
-    A name in the target may hold escape sequences that would drive the terminal of whoever looks
-    at it, perhaps as root.
-    """
-    return "".join(
-        character
-        if unicodedata.category(character) not in ("Cc", "Cf", "Cs")
-        else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
 
 
 def print_table(

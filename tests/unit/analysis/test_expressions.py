@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from heapgraph.analysis.expressions import expression
+from heapgraph.analysis.expressions import expression, resolve
 from heapgraph.model import EdgeKind, RootKind
 from helpers.app_heap import app_heap, graph_of, items, module, set_global, store
 from helpers.heaps import HeapBuilder
@@ -177,6 +177,20 @@ def test_a_variable_shared_with_inner_functions_reads_without_its_cell():
     heap.root(RootKind.FRAME, "rows", cell, frame=frame)
     expected = "<thread 'MainThread' in main() at run.py:3> rows[0]"
     assert expression(graph_of(heap), first) == expected
+
+
+def test_variables_of_module_code_are_entries_of_the_frame_s_dict():
+    """frame: <locals> -> dict: 'CACHE' -> list; the same list is held by nothing else."""
+    heap = HeapBuilder()
+    variables, cache = heap.object("dict"), heap.object("list")
+    store(heap, variables, "CACHE", cache)
+    items(heap, cache, heap.object("list", name="first"))
+    frame = heap.frame(heap.thread(), "<module>", "/srv/run.py", 3)
+    heap.root(RootKind.FRAME, "<locals>", variables, frame=frame)
+    graph = graph_of(heap)
+    text = "<thread 'MainThread' in <module>() at run.py:3> CACHE[0]"
+    assert expression(graph, heap.ids["first"]) == text
+    assert resolve(graph, text) == heap.ids["first"]
 
 
 @pytest.mark.parametrize(

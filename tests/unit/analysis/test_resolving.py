@@ -93,7 +93,7 @@ def test_a_global_of_two_modules_needs_its_module():
         set_global(heap, name, "X", heap.object("list"))
     with pytest.raises(ObjectNotFound, match="names 2 objects") as caught:
         resolve(graph_of(heap), "X")
-    assert "(list)" in caught.value.hint
+    assert "(a.X)" in caught.value.hint
 
 
 def test_one_global_under_two_names_of_modules_is_one_object():

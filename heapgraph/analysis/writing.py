@@ -1,0 +1,163 @@
+"""A path from a root as the Python that walks it; see expressions.py for how it reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from heapgraph.analysis.literals import text_of
+from heapgraph.analysis.openings import RootNames, root_names
+from heapgraph.analysis.segments import (
+    direct_attribute_targets,
+    is_attribute_name,
+    is_namespace,
+    label_text,
+    segment,
+    type_object,
+)
+from heapgraph.analysis.suspended import describe_suspended, is_suspended
+from heapgraph.model import EdgeKind, RootKind
+
+if TYPE_CHECKING:
+    from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.graph.paths import RootPath
+    from heapgraph.graph.references import Reference
+
+_MAX_SEGMENTS = 40
+_HEAD_SEGMENTS, _TAIL_SEGMENTS = 12, 8
+_TYPE_CALL = "type()"
+"""Stands for wrapping everything before it in `type(...)`; no segment reads like this."""
+
+_UNBINDING_TYPES = frozenset({"staticmethod", "classmethod"})
+"""Descriptors that `Class.name` replaces by something else."""
+
+_RESERVED_NAMES = frozenset({"__dict__", "__class__"})
+
+
+def expression(graph: HeapGraph, object_id: int) -> str:
+    """How to reach an object in Python; `<unreachable TYPE @ID>` when no root leads to it.
+
+    Cost: proportional to the shortest path; the first call for a graph searches all of them.
+    """
+    path = graph.root_paths.path_to(object_id)
+    if path is None:
+        return f"<unreachable {graph.type_name(object_id)} @{object_id}>"
+    return write_path(graph, path)
+
+
+def write_path(graph: HeapGraph, path: RootPath) -> str:
+    """The text of one path; beyond 40 references its middle is left out."""
+    writer = _Writer(graph, root_names(graph), path)
+    for reference in path_references(graph, path):
+        writer.follow(reference)
+    return writer.text()
+
+
+def path_references(graph: HeapGraph, path: RootPath) -> list[Reference]:
+    """The references along a path, one fewer than its objects."""
+    edges = [step.edge_index for step in path.steps]
+    return [graph.reference(edge) for edge in edges if edge is not None]
+
+
+class _Writer:
+    """Builds one expression, reference by reference."""
+
+    def __init__(self, graph: HeapGraph, names: RootNames, path: RootPath) -> None:
+        """Begin at the path's root."""
+        self._graph = graph
+        self._names = names
+        opening = names.opening(path.root)
+        self._prefix, self._head = opening.prefix, opening.head
+        self._segments: list[str] = []
+        # What was written, as long as it is names and dots only: it may be a module's name.
+        self._dotted = "" if opening.prefix else opening.head
+        # The object whose __dict__ was entered but not written yet: `.name` may replace it.
+        self._namespace_owner = path.steps[0].object_id if opening.is_namespace else None
+        self._head_is_namespace = opening.is_namespace
+        self._names_follow = opening.is_namespace
+        # Only the name of a local variable has been written so far.
+        self._is_variable = graph.roots.kinds[path.root] == RootKind.FRAME
+        self._previous: Reference | None = None
+
+    def follow(self, reference: Reference) -> None:
+        """Add one reference."""
+        owner, self._namespace_owner = self._namespace_owner, None
+        if self._is_variable and self._graph.type_name(reference.source) == "cell":
+            self._is_variable = False  # the variable's name means what is in its cell
+            self._previous = reference
+            return
+        self._is_variable = False
+        if owner is None or not self._write_attribute(owner, reference):
+            if owner is not None:
+                self._write_dict()
+            self._write_reference(reference)
+        self._previous = reference
+
+    def text(self) -> str:
+        """The expression so far."""
+        if self._namespace_owner is not None:
+            self._write_dict()
+        segments = self._segments
+        if len(segments) > _MAX_SEGMENTS:
+            left_out = len(segments) - _HEAD_SEGMENTS - _TAIL_SEGMENTS
+            head, tail = segments[:_HEAD_SEGMENTS], segments[-_TAIL_SEGMENTS:]
+            segments = [*head, f"<... {left_out} more>", *tail]
+        text = self._head
+        for part in segments:
+            text = f"type({text})" if part == _TYPE_CALL else text + part
+        if self._names_follow and not self._head:
+            text = text.removeprefix(".")  # variables of the frame, globals of the module
+        space = " " if self._prefix and (self._head or self._names_follow) and text else ""
+        return f"{self._prefix}{space}{text}"
+
+    def _write(self, part: str) -> None:
+        self._segments.append(part)
+        names_only = self._dotted and part.startswith(".") and "<" not in part
+        self._dotted = self._dotted + part if names_only else ""
+
+    def _write_dict(self) -> None:
+        if not (self._head_is_namespace and not self._segments):
+            self._write(".__dict__")
+
+    def _write_reference(self, reference: Reference) -> None:
+        if is_namespace(reference):
+            self._namespace_owner = reference.source
+            self._head_is_namespace = False
+        elif reference.kind is EdgeKind.TYPE:
+            is_own = reference.target == type_object(self._graph, reference.source)
+            self._write(_TYPE_CALL if is_own else segment(self._graph, reference))
+        elif reference.kind is EdgeKind.LOCAL and is_suspended(self._graph, reference.source):
+            self._restart(reference)
+        elif reference.kind is not EdgeKind.ATTRIBUTE:
+            self._write(segment(self._graph, reference))
+        elif not self._write_attribute(reference.source, reference):
+            name = text_of(self._graph, reference.label)
+            hidden = segment(self._graph, reference)
+            self._write(hidden if name is None else f".__dict__[{name!r}]")
+
+    def _write_attribute(self, owner: int, reference: Reference) -> bool:
+        """Write `.name` for an entry of a namespace, if that is what `.name` means in Python."""
+        if reference.kind not in (EdgeKind.VALUE, EdgeKind.ATTRIBUTE):
+            return False
+        name = text_of(self._graph, reference.label)
+        if name is None or not is_attribute_name(name) or name in _RESERVED_NAMES:
+            return False
+        if self._graph.type_name(reference.target) in _UNBINDING_TYPES:
+            return False
+        # A slot or a C field of the same name would win over the dict.
+        if direct_attribute_targets(self._graph, owner, name) - {reference.target}:
+            return False
+        dotted = f"{self._dotted}.{name}" if self._dotted else ""
+        if self._names.modules.get(dotted, [reference.target]) != [reference.target]:
+            return False  # that would read as the module of this name
+        self._write(f".{name}")
+        return True
+
+    def _restart(self, reference: Reference) -> None:
+        """Begin again at a local variable of a suspended function: nothing before it is Python."""
+        self._prefix = f"<{describe_suspended(self._graph, reference.source, self._previous)}>"
+        name = label_text(self._graph, reference) or ""
+        self._head = name if is_attribute_name(name) else f"<{name}>"
+        self._segments.clear()
+        self._names_follow = False
+        self._dotted = ""
+        self._is_variable = True

@@ -1,0 +1,180 @@
+"""Results as graphs of the dot language: chains that keep an object alive, and what it retains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from heapgraph.analysis.expressions import expression, path_references
+from heapgraph.analysis.segments import entry_label, is_attribute_name, is_namespace
+from heapgraph.export import dot_style
+from heapgraph.export.text import shortened
+from heapgraph.model import EdgeKind
+from heapgraph.units import format_count, format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import graphviz
+
+    from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.graph.paths import RootPath
+    from heapgraph.graph.references import Reference
+
+MAX_CHAIN = 24
+"""Objects of a chain that are drawn; of a longer one both ends are, and a count between them."""
+
+_END_OBJECTS = 10
+
+_LEAST_SHARE, _LEAST_CHILDREN = 0.01, 2
+"""Children of a retained tree are drawn down to this share of the whole, but at least so many."""
+
+_LABEL_CHARACTERS = 40
+_NARROWEST, _WIDEST = 1.0, 6.0
+"""Pen widths of the lines of a retained tree, in points."""
+
+
+def paths_drawing(graph: HeapGraph, object_id: int, paths: Sequence[RootPath]) -> graphviz.Digraph:
+    """Draw the chains of references from roots to one object, roots on top.
+
+    A `__dict__` on the way is drawn as a part of the object it belongs to. Objects that several
+    chains share are drawn once.
+
+    Args:
+        graph: the snapshot.
+        object_id: the object the paths lead to; it is highlighted.
+        paths: of `HeapGraph.all_paths`.
+    """
+    drawing = _Drawing(graph, object_id, "kept alive by", "TB")
+    for path in paths:
+        drawing.add_path(path)
+    return drawing.digraph
+
+
+def dominated_drawing(
+    graph: HeapGraph, object_id: int, *, children: int = 6, depth: int = 3
+) -> graphviz.Digraph:
+    """Draw what an object retains: its part of the folded dominator tree.
+
+    Args:
+        graph: the snapshot.
+        object_id: the object on top; it is highlighted.
+        children: largest children drawn of each object; the rest is one box with its size.
+        depth: levels below the object.
+    """
+    top = graph.folded.owner_of(object_id)
+    drawing = _Drawing(graph, top, "retains", "LR")
+    drawing.add_object(top)
+    level = [top]
+    for _ in range(depth):
+        level = [child for parent in level for child in drawing.add_children(parent, children)]
+    return drawing.digraph
+
+
+class _Drawing:
+    """Adds each object and each reference once."""
+
+    def __init__(self, graph: HeapGraph, goal: int, caption: str, direction: str) -> None:
+        self._graph = graph
+        self._goal = goal
+        self._done: set[tuple[str, ...]] = set()
+        self.digraph = dot_style.new_digraph(expression(graph, goal), caption, direction)
+
+    def add_path(self, path: RootPath) -> None:
+        """A root and the chain below it."""
+        root = f"root{path.root}"
+        if self._is_new(root):
+            with self.digraph.subgraph() as top:
+                top.attr(rank="min")
+                top.node(root, **dot_style.root_box(self._graph, path.root))
+        source = root
+        for target, label in self._stations(path):
+            if self._is_new(source, target, label):
+                self.digraph.edge(source, target, label=dot_style.html(label))
+            source = target
+
+    def add_object(self, object_id: int) -> str:
+        """A box with type, value and sizes; the box's name."""
+        name = f"object{object_id}"
+        if self._is_new(name):
+            is_goal = object_id == self._goal
+            self.digraph.node(name, **dot_style.object_box(self._graph, object_id, is_goal=is_goal))
+        return name
+
+    def add_children(self, parent: int, limit: int) -> list[int]:
+        """The largest children of an object, and one box for the rest; the children drawn."""
+        folded = self._graph.folded
+        source = self.add_object(parent)
+        children = folded.children(parent)
+        sizes = {child: folded.retained_size(child) for child in children}
+        whole = max(1, folded.retained_size(self._goal))
+        large = sum(size >= _LEAST_SHARE * whole for size in sizes.values())
+        shown = children[: min(limit, max(large, _LEAST_CHILDREN))]
+        for child in shown:
+            width = _NARROWEST + (_WIDEST - _NARROWEST) * min(1.0, sizes[child] / whole)
+            label = dot_style.html(self._rest_of_expression(parent, child))
+            self.digraph.edge(source, self.add_object(child), label=label, penwidth=f"{width:.1f}")
+        if rest := children[len(shown) :]:
+            size = format_size(sum(sizes[child] for child in rest))
+            text = f"... {format_count(len(rest))} more, {size}"
+            self.digraph.node(f"rest{parent}", **dot_style.gap_box(text))
+            self.digraph.edge(source, f"rest{parent}", style="dashed")
+        return shown
+
+    def _rest_of_expression(self, parent: int, child: int) -> str:
+        """What a child's expression adds to its dominator's, or else how it ends."""
+        name = expression(self._graph, child)
+        return shortened(name.removeprefix(expression(self._graph, parent)), _LABEL_CHARACTERS)
+
+    def _stations(self, path: RootPath) -> list[tuple[str, str]]:
+        """Boxes of a path, each with the text of the reference to it; folded dicts left out.
+
+        Of a long chain both ends are kept, and one box counts what lies between them.
+        """
+        kept = [(self._shown(path.steps[0].object_id), "")]
+        for reference in path_references(self._graph, path):
+            target = self._shown(reference.target)
+            if target != kept[-1][0] or not is_namespace(reference):
+                kept.append((target, self._reference_text(reference)))
+        if len(kept) <= MAX_CHAIN:
+            return [(self.add_object(object_id), label) for object_id, label in kept]
+        head, tail = kept[:_END_OBJECTS], kept[-_END_OBJECTS:]
+        gap = f"gap{len(self._done)}"
+        left_out = format_count(len(kept) - len(head) - len(tail))
+        self.digraph.node(gap, **dot_style.gap_box(f"... {left_out} more"))
+        return [
+            *((self.add_object(object_id), label) for object_id, label in head),
+            (gap, kept[_END_OBJECTS][1]),
+            *((self.add_object(object_id), label) for object_id, label in tail),
+        ]
+
+    def _shown(self, object_id: int) -> int:
+        """The object in whose box an object is: its owner, except where it is itself the goal."""
+        return object_id if object_id == self._goal else self._graph.folded.owner_of(object_id)
+
+    def _reference_text(self, reference: Reference) -> str:
+        """A reference in few words: `.history`, `['user:42']`, `[3]`, `key`, `local rows`."""
+        in_namespace = self._shown(reference.source) != reference.source
+        label = entry_label(self._graph, reference, in_namespace=in_namespace)
+        kind = reference.kind
+        if label is None:
+            return kind.name.lower()
+        if kind is EdgeKind.INDEX or (kind is EdgeKind.VALUE and not in_namespace):
+            return f"[{label}]"
+        if kind in _ATTRIBUTE_KINDS and is_attribute_name(label):
+            return f".{label}"
+        return f"{kind.name.lower()} {label}"
+
+    def _is_new(self, *key: str) -> bool:
+        is_new = key not in self._done
+        self._done.add(key)
+        return is_new
+
+
+_ATTRIBUTE_KINDS = (
+    EdgeKind.ATTRIBUTE,
+    EdgeKind.SLOT,
+    EdgeKind.FIELD,
+    EdgeKind.VALUE,
+    EdgeKind.DICT,
+    EdgeKind.TYPE,
+)
