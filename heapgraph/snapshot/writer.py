@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from heapgraph.errors import SnapshotWriteFailed
 from heapgraph.snapshot.manifest import complete_manifest, encode_manifest
 from heapgraph.snapshot.pending_file import PendingFile, free_bytes, write_error
+from heapgraph.snapshot.redaction import redact_manifest
 from heapgraph.snapshot.schema import MANIFEST_MEMBER, ROW_GROUP_ROWS, TABLES, TableLayout
 from heapgraph.units import format_size
 
@@ -71,6 +72,8 @@ def write_snapshot(
     Args:
         path: the final name.
         manifest: every key of `manifest.SHAPE` except format, format_version, counts and members.
+            If `redacted` is set, the command line is redacted here, so that nobody forgets it; the
+            tables must have gone through `redaction.redact_tables`.
         tables: every table of `schema.TABLES`, with its columns and types.
         force: replace an existing file.
         progress: called as (phase, rows written, rows in total) after every row group; what it
@@ -143,7 +146,8 @@ def _write_archive(
                 "crc32": info.CRC,
                 "rows": table.num_rows,
             }
-        complete = complete_manifest(manifest, members)
+        wanted = redact_manifest(manifest) if manifest.get("redacted") else manifest
+        complete = complete_manifest(wanted, members)
         archive.writestr(_member_info(MANIFEST_MEMBER), encode_manifest(complete))
     return complete
 

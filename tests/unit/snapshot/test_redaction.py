@@ -198,6 +198,15 @@ def test_slices_of_the_table_fit_together(monkeypatch: pytest.MonkeyPatch):
     assert redacted_previews(secretive_heap(), b"salt") == whole
 
 
+def test_a_redacted_file_never_has_the_command_line(tmp_path: Path):
+    """Given a manifest that only says it is redacted, then the writer takes the arguments out."""
+    heap = secretive_heap()
+    manifest = manifest_with_secrets(heap) | {"redacted": True}
+    written = write_snapshot(tmp_path / "a.heapgraph", manifest, redact_tables(heap.tables()))
+    assert written["target"]["command_line"] == ["python3.13"]
+    assert "swordfish" not in everything_in(tmp_path / "a.heapgraph")
+
+
 def test_of_the_command_line_only_the_executable_stays():
     """Given a rewritten command line, then the name comes from the executable's path."""
     heap = HeapBuilder()
