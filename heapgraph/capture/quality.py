@@ -33,7 +33,7 @@ MAX_NEGATIVE_SHARE = 0.01
 """Mortal objects with fewer counted references than found; sound walks stay below 0.004."""
 
 MIN_NAMED_SHARE = 0.9
-"""Objects that named roots reach, of those that are no garbage. Programs of any size reach 0.99; tiny
+"""Share of what is alive that named roots reach. Programs of any size reach 0.99; tiny
 ones, where the interpreter's own C data weighs, 0.97. Less means that roots were not found."""
 
 _MAX_SURPLUS = 2**31
