@@ -11,7 +11,7 @@ output="${2:?usage: demo.sh BIN_FOLDER OUTPUT_FOLDER [PYTHON]}"
 python="${3:-$bin/python}"
 program="$(cd "$(dirname "$0")/.." && pwd)/fixtures/leaks/http_response.py"
 snapshot="$output/http_response.heapgraph"
-leaked="__main__.MONITOR.unfinished[0].response.fp"
+leaked="__main__.MONITOR.unfinished[0].response.fp.raw._sock"
 mkdir -p "$output"
 
 export PATH="$bin:$PATH"
