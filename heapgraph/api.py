@@ -1,0 +1,206 @@
+"""The Python interface: take snapshots and ask them questions.
+
+import heapgraph
+snapshot = heapgraph.dump(4711, "app.heapgraph")
+snapshot.largest(20)
+snapshot.path("app.sessions.CACHE['user:42']")
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from heapgraph.analysis.expressions import expression, resolve
+from heapgraph.analysis.registry import run
+from heapgraph.errors import UsageError
+from heapgraph.graph.heap_graph import HeapGraph
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping
+
+    import networkx as nx
+
+    from heapgraph.analysis.dominators import Dominators
+    from heapgraph.analysis.histogram import Histogram
+    from heapgraph.analysis.holders import Holders
+    from heapgraph.analysis.paths import Paths
+    from heapgraph.analysis.registry import Progress
+    from heapgraph.analysis.show import ShownObject
+    from heapgraph.analysis.summary import Summary
+    from heapgraph.analysis.verify import Verification
+    from heapgraph.graph.networkx_graph import SnapshotDiGraph
+
+
+class Picture(str):
+    """An SVG document; notebooks draw it."""
+
+    __slots__ = ()
+
+    def _repr_svg_(self) -> str:
+        return str(self)
+
+
+class Snapshot:
+    """One heap at one time. Objects are named by id, by `@ID`, `0xADDRESS`, or an expression.
+
+    Everything is computed when first asked for and then kept.
+
+    Attributes:
+        file: where it is.
+        graph: objects, references, roots as arrays; see `heapgraph.graph.heap_graph.HeapGraph`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, progress: Progress | None = None) -> None:
+        """Open a snapshot file.
+
+        Args:
+            path: the file.
+            progress: told of long work as (phase, done, total); total 0 = unknown.
+
+        Raises:
+            SnapshotFormatError: the file is not a whole snapshot.
+
+        Cost: a millisecond; tables are read when they are used.
+        """
+        self.file = Path(path)
+        self.graph = HeapGraph.open(self.file)
+        self._progress = progress
+
+    def __repr__(self) -> str:
+        """File and size of the heap."""
+        counts = self.manifest["counts"]
+        return f"<Snapshot {str(self.file)!r}: {counts['objects']:,} objects>"
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """Facts about the target, the capture and the file."""
+        return self.graph.manifest
+
+    def summary(self) -> Summary:
+        """Target, totals, roots by kind, quality, account of resident memory."""
+        return cast("Summary", self._run("summary"))
+
+    def histogram(self, limit: int | None = None, *, exact: bool = False) -> Histogram:
+        """Per type: count, shallow size, retained size of all its objects together."""
+        return cast("Histogram", self._run("histogram", limit=limit, exact=exact))
+
+    def largest(self, count: int = 20, *, raw: bool = False) -> Dominators:
+        """The objects with the largest retained size; `raw` shows each `__dict__` apart."""
+        return cast("Dominators", self._run("dominators", limit=count, raw=raw))
+
+    def dominated_by(self, which: int | str, count: int = 20, *, raw: bool = False) -> Dominators:
+        """What an object immediately dominates, largest first."""
+        return cast("Dominators", self._run("dominators", of=which, limit=count, raw=raw))
+
+    def holders(self, count: int = 5) -> Holders:
+        """The few objects where most bytes gather, none inside another."""
+        return cast("Holders", self._run("holders", limit=count))
+
+    def path(self, *objects: int | str, count: int = 1, exclude: Iterable[str] = ()) -> Paths:
+        """Shortest paths from the roots to an object, or merged paths to several.
+
+        Args:
+            objects: the objects; `type:NAME` stands for all of a type.
+            count: how many different paths to a single object.
+            exclude: kinds of references and roots not to use, e.g. "frame".
+        """
+        return cast(
+            "Paths", self._run("paths", objects=objects, count=count, exclude=tuple(exclude))
+        )
+
+    def show(self, which: int | str, limit: int = 20) -> ShownObject:
+        """One object with value, sizes, referents, referrers, reference count, dominators."""
+        return cast("ShownObject", self._run("show", object=which, limit=limit))
+
+    def verify(self) -> Verification:
+        """The file's checksums and its quality record against what is promised."""
+        return cast("Verification", self._run("verify"))
+
+    def resolve(self, text: str) -> int:
+        """The id of the object that a text names.
+
+        Raises:
+            ObjectNotFound: it names nothing, or more than one object.
+        """
+        return resolve(self.graph, text)
+
+    def expression(self, object_id: int) -> str:
+        """How to reach an object in Python."""
+        return expression(self.graph, object_id)
+
+    def svg(self, which: int | str, count: int = 1) -> Picture:
+        """A picture of up to `count` reference chains that keep an object alive.
+
+        Raises:
+            HeapgraphError: Graphviz is not installed.
+        """
+        from heapgraph.export.dot import paths_drawing  # noqa: PLC0415 - loads graphviz
+        from heapgraph.export.svg import render_svg  # noqa: PLC0415
+
+        object_id = which if isinstance(which, int) else self.resolve(which)
+        paths = self.graph.all_paths(object_id, count)
+        return Picture(render_svg(paths_drawing(self.graph, object_id, paths)))
+
+    def to_networkx(self, objects: Iterable[int | str]) -> nx.DiGraph[Any]:
+        """A cut-out of the heap as an ordinary networkx graph; about 1 KiB of memory an object."""
+        ids = [which if isinstance(which, int) else self.resolve(which) for which in objects]
+        return self.graph.to_networkx(ids)
+
+    def as_networkx(self) -> SnapshotDiGraph:
+        """The whole heap as a graph that networkx computes on without a conversion."""
+        return self.graph.as_networkx()
+
+    def _run(self, name: str, **parameters: object) -> object:
+        return run(name, self.graph, progress=self._progress, **parameters)
+
+
+def open_snapshot(path: str | os.PathLike[str], *, progress: Progress | None = None) -> Snapshot:
+    """Open a snapshot file; see `Snapshot`."""
+    return Snapshot(path, progress=progress)
+
+
+def dump(
+    pid: int,
+    output: str | os.PathLike[str],
+    *,
+    method: str = "auto",
+    redact: bool = False,
+    max_pause_ms: float | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Snapshot:
+    """Take a snapshot of a live process and open it; no code runs in the target.
+
+    Args:
+        pid: the target.
+        output: the file to write.
+        method: "clone", "pause" or "auto".
+        redact: keep no values.
+        max_pause_ms: give up when the target would stand still for longer.
+        force: overwrite an existing file.
+        progress: told of long work as (phase, done, total); total 0 = unknown.
+
+    Raises:
+        UsageError: no such method.
+        TargetError: the target cannot be dumped; it goes on as before.
+    """
+    from heapgraph.capture.dump import dump as take_snapshot  # noqa: PLC0415 - a side branch
+
+    take_snapshot(
+        pid,
+        output,
+        method=_method(method),
+        redact=redact,
+        max_pause_ms=max_pause_ms,
+        force=force,
+        progress=progress,
+    )
+    return Snapshot(output, progress=progress)
+
+
+def _method(name: str) -> Any:  # noqa: ANN401 - one of the literals that capture declares
+    if name not in ("auto", "clone", "pause"):
+        raise UsageError(f"no method {name!r}", "it is misspelled", "one of: auto, clone, pause")
+    return name
