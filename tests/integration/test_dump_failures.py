@@ -1,0 +1,189 @@
+"""A dump that cannot be made: exit code, three short parts, no file, and a target that goes on."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from heapgraph.capture.dump import dump
+from heapgraph.cli.main import run_program
+from heapgraph.errors import CaptureInterrupted
+from heapgraph.snapshot.reader import open_snapshot
+from helpers.running_target import TARGETS, RunningTarget, start_target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TARGET_ERROR = 3
+NOBODY = 65534
+LIMIT_S = 60
+
+
+@pytest.fixture(name="target")
+def running_target() -> Iterator[RunningTarget]:
+    """An idle program that answers on its pipes."""
+    with start_target(TARGETS / "kinds.py") as target:
+        yield target
+
+
+def heapgraph(
+    *arguments: object, limits: Callable[[], None] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a user would."""
+    return subprocess.run(
+        [sys.executable, "-m", "heapgraph", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+        preexec_fn=limits,
+    )
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], said: str, folder: Path) -> None:
+    """The exit code of a target error, three parts without a traceback, and nothing written."""
+    assert done.returncode == TARGET_ERROR, done.stderr
+    assert done.stdout == ""
+    lines = [line for line in done.stderr.splitlines() if line]
+    assert [line.split(":")[0] for line in lines[-3:]] == ["error", "cause", "next"], done.stderr
+    assert said in lines[-3], done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(folder.glob("*.heapgraph*")), "no file may be left"
+    assert not list(folder.glob(".*partial*")), "no temporary file may be left"
+
+
+def assert_unharmed(target: RunningTarget, folder: Path) -> None:
+    """The target still does what it is told."""
+    target.send(str(folder / "account"))
+    assert target.read_line() == "described"
+
+
+def test_a_process_that_does_not_exist(tmp_path: Path) -> None:
+    """Given the pid of a process that has ended, the dump says so."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+
+    assert_refused(
+        heapgraph("dump", ended.pid, "-o", tmp_path / "x.heapgraph"), "no process", tmp_path
+    )
+
+
+def test_a_process_without_python(tmp_path: Path) -> None:
+    """Given a process of another program, the dump names the program."""
+    with ExitStack() as cleanup:
+        other = cleanup.enter_context(subprocess.Popen(["cat"], stdin=subprocess.PIPE))
+        cleanup.callback(other.kill)
+        done = heapgraph("dump", other.pid, "-o", tmp_path / "x.heapgraph")
+
+    assert_refused(done, str(other.pid), tmp_path)
+
+
+def test_without_the_permission_to_trace(target: RunningTarget, tmp_path: Path) -> None:
+    """Given a target of root and a caller without privileges, the dump is refused."""
+    if os.geteuid() != 0:
+        _needs_root()
+    importlib.import_module("heapgraph.cli.dump")  # its file may not be readable later
+    with tempfile.TemporaryDirectory() as name, (tmp_path / "said").open("w+") as said:
+        folder = Path(name)
+        folder.chmod(0o777)
+        arguments = ["dump", str(target.pid), "-o", str(folder / "x.heapgraph")]
+        status = _in_unprivileged_child(lambda: run_program(arguments), said.fileno())
+        errors = (tmp_path / "said").read_text()
+
+        assert os.waitstatus_to_exitcode(status) == TARGET_ERROR, errors
+        assert [line.split(":")[0] for line in errors.splitlines()] == ["error", "cause", "next"]
+        assert str(target.pid) in errors
+        assert not list(folder.iterdir())
+    assert_unharmed(target, tmp_path)
+
+
+def test_an_output_that_exists(target: RunningTarget, tmp_path: Path) -> None:
+    """Given a file of the output's name, it stays as it is unless --force is given."""
+    output = tmp_path / "precious"
+    output.write_text("precious")
+
+    done = heapgraph("dump", target.pid, "-o", output)
+
+    assert_refused(done, "precious", tmp_path)
+    assert output.read_text() == "precious"
+    forced = heapgraph("dump", target.pid, "-o", output, "--force")
+    assert forced.returncode == 0, forced.stderr
+    open_snapshot(output).verify_all()
+
+
+def test_a_disk_that_is_full(target: RunningTarget, tmp_path: Path) -> None:
+    """Given room for 100 kB only, the dump fails and leaves nothing behind."""
+
+    def little_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    done = heapgraph("dump", target.pid, "-o", tmp_path / "x.heapgraph", limits=little_room)
+
+    assert_refused(done, "x.heapgraph", tmp_path)
+    assert_unharmed(target, tmp_path)
+
+
+def test_too_little_address_space(target: RunningTarget, tmp_path: Path) -> None:
+    """Given a limit on our own memory, the dump fails with the reason, not with a crash."""
+
+    def little_memory() -> None:
+        resource.setrlimit(resource.RLIMIT_DATA, (200 << 20, 200 << 20))
+        resource.setrlimit(resource.RLIMIT_AS, (900 << 20, 900 << 20))
+
+    done = heapgraph("dump", target.pid, "-o", tmp_path / "x.heapgraph", limits=little_memory)
+
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (0, TARGET_ERROR), done.stderr
+    assert_unharmed(target, tmp_path)
+
+
+@pytest.mark.parametrize("method", ["clone", "pause"])
+def test_a_target_that_ends_in_the_middle(method: str, tmp_path: Path) -> None:
+    """Given a target that is killed during the walk, there is a whole snapshot or a clear error."""
+    output = tmp_path / "x.heapgraph"
+    with start_target(TARGETS / "kinds.py") as target:
+        killed = []
+
+        def kill_once(_phase: str, _done: int, _total: int) -> None:
+            if not killed:
+                killed.append(target.pid)
+                target.process.kill()
+
+        try:
+            dump(target.pid, output, method=method, progress=kill_once)  # type: ignore[arg-type]
+        except CaptureInterrupted as error:
+            assert all(error.parts())  # noqa: PT017 - both outcomes are right
+            assert not output.exists()
+        else:
+            open_snapshot(output).verify_all()
+        assert killed
+    assert not list(tmp_path.glob(".*partial*"))
+
+
+def _in_unprivileged_child(command: Callable[[], int], errors: int) -> int:
+    """Run it as nobody, in a fork: the interpreter's own files may be closed to others."""
+    child = os.fork()
+    if child == 0:
+        code = 99
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            os.dup2(errors, 2)
+            code = command()
+        finally:
+            os._exit(code)
+    return os.waitpid(child, 0)[1]
+
+
+def _needs_root() -> None:
+    pytest.skip("only root can drop privileges against a target of another user")
