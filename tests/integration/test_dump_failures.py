@@ -178,8 +178,9 @@ def _in_unprivileged_child(command: Callable[[], int], errors: int) -> int:
             os.setgroups([])
             os.setgid(NOBODY)
             os.setuid(NOBODY)
-            os.dup2(errors, 2)
+            sys.stderr = os.fdopen(errors, "w")
             code = command()
+            sys.stderr.flush()
         finally:
             os._exit(code)
     return os.waitpid(child, 0)[1]
