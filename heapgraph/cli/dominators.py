@@ -42,7 +42,7 @@ def object_cells(rows: Iterable[ObjectRow]) -> Iterable[tuple[str, ...]]:
 @file_argument
 @click.option("--of", metavar="OBJECT", help="List what this object immediately dominates.")
 @click.option("--raw", is_flag=True, help="Show each __dict__ apart from its owner.")
-@limit_option(20, "objects")
+@limit_option(20, "objects to list")
 @json_option
 def command(file: str, of: str | None, raw: bool, limit: int, as_json: bool) -> None:
     """List the biggest objects of a snapshot by retained size.

@@ -14,7 +14,7 @@ _DEFAULT_ROWS = 30
 @click.command(name="histogram", short_help="Objects and sizes per type.")
 @file_argument
 @click.option("--exact", is_flag=True, help="Make the retained size of every type exact (slow).")
-@limit_option(None, f"types (as a table: {_DEFAULT_ROWS})")
+@limit_option(None, "types to list", shown_default=f"{_DEFAULT_ROWS}, or all as JSON")
 @json_option
 def command(file: str, exact: bool, limit: int | None, as_json: bool) -> None:
     """Count the objects of every type, with their sizes.

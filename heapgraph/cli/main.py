@@ -55,15 +55,20 @@ class LazyGroup(click.Group):
 
 @click.group(
     cls=LazyGroup,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="heapgraph")
-def program() -> None:
+@click.pass_context
+def program(context: click.Context) -> None:
     """Who holds the memory of a Python process, and by which references.
 
     Take a snapshot of a running process with `heapgraph dump PID`, then ask it questions. OBJECT is
     @ID, an ADDRESS (0x...), or an expression such as app.CACHE['user:42'].history[0].
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(2)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -85,10 +90,10 @@ def run_program(arguments: Sequence[str] | None) -> int:
         code = program.main(args=arguments, prog_name="heapgraph", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader (head, less) has seen enough. Python flushes stdout once more at exit: give it
-        # a descriptor where that cannot fail.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _end_quietly()
+    except SystemExit as stop:
+        # click leaves by itself when stdout is closed, and after shell completion.
+        return _end_quietly() if stop.code == 1 else 0
     except (KeyboardInterrupt, click.Abort):
         print_error(["interrupted"])
         return EXIT_INTERRUPTED
@@ -97,6 +102,15 @@ def run_program(arguments: Sequence[str] | None) -> int:
             raise
         return _report(failure)
     return code if isinstance(code, int) else 0
+
+
+def _end_quietly() -> int:
+    """End without a word: the reader of stdout (head, less) has seen enough.
+
+    Python flushes stdout once more at exit; it gets a descriptor where that cannot fail.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    return 0
 
 
 def _report(failure: Exception) -> int:

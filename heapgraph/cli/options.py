@@ -24,20 +24,22 @@ json_option = click.option(
 )
 
 
-def limit_option(default: int | None, what: str) -> Callable[[_Command], _Command]:
+def limit_option(
+    default: int | None, what: str, *, shown_default: str = ""
+) -> Callable[[_Command], _Command]:
     """The option `--limit N`.
 
     Args:
         default: rows when it is not given; None for all.
-        what: what is listed.
+        what: what is limited, after "How many".
+        shown_default: the default in words, where `default` does not say it.
     """
-    shown = "all" if default is None else str(default)
     return click.option(
         "--limit",
         type=click.IntRange(min=1),
         default=default,
         metavar="N",
-        help=f"How many {what} to list. [default: {shown}]",
+        help=f"How many {what}. [default: {shown_default or default}]",
     )
 
 

@@ -34,7 +34,7 @@ _END_STEPS = 20
     default="",
     help="Kinds of references and roots not to use, with commas between: weak,frame,type,c-held...",
 )
-@limit_option(20, "merged paths of a set")
+@limit_option(20, "merged paths of a set to list")
 @json_option
 def command(  # noqa: PLR0917 - click passes every parameter by name
     file: str, objects: tuple[str, ...], count: int, exclude: str, limit: int, as_json: bool

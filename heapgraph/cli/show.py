@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command(name="show", short_help="One object: value, references, referrers, sizes.")
 @file_argument
 @click.argument("object_", metavar="OBJECT")
-@limit_option(20, "references, referrers and dominators each")
+@limit_option(20, "references, referrers and dominators to list")
 @json_option
 def command(file: str, object_: str, limit: int, as_json: bool) -> None:
     """Show one object: its value, what it refers to, what refers to it, who keeps it alive."""

@@ -31,7 +31,7 @@ from heapgraph.errors import HeapgraphError
     metavar="N",
     help="Draw up to N different chains. [default: 1]",
 )
-@limit_option(6, "children of each object, with --dominators")
+@limit_option(6, "children of each object to draw, with --dominators")
 def command(  # noqa: PLR0917 - click passes every parameter by name
     file: str, object_: str, output: Path, dominators: bool, count: int, limit: int
 ) -> None:

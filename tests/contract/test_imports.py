@@ -1,0 +1,48 @@
+"""What a fresh process loads: nothing heavy before there is something to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from helpers.cli import run_process
+
+HEAVY = ("numpy", "pyarrow", "networkx", "textual", "rich", "graphviz", "elftools")
+
+REPORT = """
+import sys
+{statement}
+heavy = {heavy!r}
+print(",".join(name for name in heavy if name in sys.modules), file=sys.stderr)
+"""
+
+HELP = """
+from heapgraph.cli.main import main
+try:
+    main([{arguments}])
+except SystemExit:
+    pass
+"""
+
+
+def loaded_by(statement: str) -> str:
+    completed = run_process(code=REPORT.format(statement=statement, heavy=HEAVY))
+    assert completed.returncode == 0, completed.stderr
+    return completed.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("arguments", ["'--help'", "'--version'", "'dump', '--help'"])
+def test_help_loads_nothing_heavy(arguments):
+    assert loaded_by(HELP.format(arguments=arguments)) == ""
+
+
+def test_importing_heapgraph_loads_nothing_heavy():
+    assert loaded_by("import heapgraph") == ""
+
+
+def test_the_registry_knows_its_analyses_without_loading_them():
+    statement = "from heapgraph.analysis.registry import REGISTRY; assert 'paths' in list(REGISTRY)"
+    assert loaded_by(statement) == ""
+
+
+def test_the_report_would_see_what_is_loaded():
+    assert loaded_by("import numpy, rich") == "numpy,rich"

@@ -1,0 +1,166 @@
+"""Where bytes gather, what a set retains, and how its paths are merged."""
+
+from __future__ import annotations
+
+import pytest
+
+from heapgraph.analysis.dominators import largest_objects
+from heapgraph.analysis.histogram import type_histogram
+from heapgraph.analysis.holders import find_holders
+from heapgraph.analysis.paths import paths_to
+from heapgraph.analysis.registry import REGISTRY, run
+from heapgraph.errors import UsageError
+from heapgraph.model import EdgeKind
+from helpers.app_heap import app_heap, graph_of, items, module, set_global, store
+from helpers.heaps import HeapBuilder
+
+
+def test_holders_are_where_bytes_part_and_none_is_inside_another():
+    """See helpers/app_heap.py: 4 MiB, 3 MiB, 2 MiB, 1 MiB, each at the end of a chain."""
+    graph = graph_of(app_heap())
+    assert [row.type for row in find_holders(graph, limit=4).objects] == [
+        "bytearray",
+        "bytearray",
+        "bytes",
+        "bytes",
+    ]
+
+
+def two_lists() -> HeapBuilder:
+    """module m: A -> Box -> list of 20 x 10 bytes; B -> 150 bytes."""
+    heap = HeapBuilder()
+    module(heap, "m")
+    box, many = heap.object("m.Box"), heap.object("list", name="many")
+    heap.edge(box, many, EdgeKind.ATTRIBUTE, "items")
+    items(heap, many, *(heap.object("bytes", size=10) for _ in range(20)))
+    set_global(heap, "m", "A", box)
+    set_global(heap, "m", "B", heap.object("bytes", size=150))
+    return heap
+
+
+def test_a_holder_is_the_container_not_what_wraps_it():
+    expressions = [row.expression for row in find_holders(graph_of(two_lists()), limit=2).objects]
+    assert expressions == ["m.A.items", "m.B"]
+
+
+def test_the_holder_of_a_linked_list_is_its_beginning():
+    """m.HEAD -> next -> next -> ... 100 items of 10 bytes."""
+    heap = HeapBuilder()
+    module(heap, "m")
+    last = heap.object("m.Item", size=10)
+    set_global(heap, "m", "HEAD", last)
+    for _ in range(100):
+        following = heap.object("m.Item", size=10)
+        heap.edge(last, following, EdgeKind.ATTRIBUTE, "next")
+        last = following
+    (holder,) = find_holders(graph_of(heap), limit=1).objects
+    assert holder.expression == "m.HEAD"
+
+
+def test_largest_objects_are_folded_unless_raw():
+    graph = graph_of(two_lists())
+    folded = largest_objects(graph, limit=1)
+    raw = largest_objects(graph, limit=1, raw=True)
+    assert folded.objects[0].expression == "m"
+    assert raw.objects[0].expression == "m.__dict__" or raw.objects[0].type == "module"
+    assert folded.objects[0].shallow_size == 72 + 232
+    assert folded.left_out == graph.object_count - 1 - 1  # without the folded dict
+
+
+def shared_by_two() -> HeapBuilder:
+    """m.A, m.B: two m.Box of 1 byte that hold one bytes of 100 together, and nothing else does."""
+    heap = HeapBuilder()
+    module(heap, "m")
+    shared = heap.object("bytes", size=100)
+    for name in "AB":
+        box = heap.object("m.Box", size=1)
+        heap.edge(box, shared, EdgeKind.ATTRIBUTE, "data")
+        set_global(heap, "m", name, box)
+    return heap
+
+
+def test_the_retained_size_of_a_type_counts_what_its_objects_hold_together(monkeypatch):
+    graph = graph_of(shared_by_two())
+    rows = {row.type: row for row in type_histogram(graph).types}
+    assert rows["m.Box"].retained_size == 102
+    monkeypatch.setattr("heapgraph.analysis.histogram.EXACT_WORK", 0)
+    minimum = type_histogram(graph)
+    assert {row.type: row.retained_size for row in minimum.types}["m.Box"] == 2
+    assert minimum.exact == 0
+    exact = type_histogram(graph, exact=True)
+    assert {row.type: row.retained_size for row in exact.types}["m.Box"] == 102
+
+
+def test_paths_to_a_large_set_end_at_the_container():
+    """m.A.items holds 20 bytes objects; m.B is one more."""
+    found = paths_to(graph_of(two_lists()), objects=["type:bytes"])
+    assert [(row.expression, row.count, row.shallow_size) for row in found.paths] == [
+        ("m.A.items", 20, 200),
+        ("m.B", 1, 150),
+    ]
+    assert [row.retained_size for row in found.paths] == [200, 150]
+
+
+def test_a_container_shares_its_members_with_a_large_next_object():
+    """m.A: dict: 30 x list, and 'inner' -> dict: 20 x list."""
+    heap = HeapBuilder()
+    module(heap, "m")
+    outer, inner = heap.object("dict"), heap.object("dict")
+    set_global(heap, "m", "A", outer)
+    store(heap, outer, "inner", inner)
+    for owner, count in ((outer, 30), (inner, 20)):
+        for number in range(count):
+            store(heap, owner, f"k{number}", heap.object("list", size=1))
+    found = paths_to(graph_of(heap), objects=["type:list"])
+    assert [(row.expression, row.count) for row in found.paths] == [
+        ("m.A", 30),
+        ("m.A['inner']", 20),
+    ]
+
+
+def test_several_paths_to_one_object_differ_in_their_holder():
+    """m.X and m.L[0] are one list."""
+    heap = HeapBuilder()
+    module(heap, "m")
+    target, holder = heap.object("list"), heap.object("list")
+    items(heap, holder, target)
+    set_global(heap, "m", "X", target)
+    set_global(heap, "m", "L", holder)
+    found = paths_to(graph_of(heap), objects=[target], count=5)
+    assert {row.expression for row in found.paths} == {"m.X", "m.L[0]"}
+    assert paths_to(graph_of(heap), objects=[target]).to_dict()["paths"][0]["expression"] == "m.X"
+    excluded = paths_to(graph_of(heap), objects=[target], exclude=["index"], count=5)
+    assert [row.expression for row in excluded.paths] == ["m.X"]
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_the_registry_runs_every_analysis(name):
+    graph = graph_of(app_heap())
+    required = {p.name: "app" for p in REGISTRY[name].parameters if p.required}
+    if "objects" in required:
+        required = {"objects": ["app"]}
+    phases = []
+    result = run(name, graph, progress=lambda *state: phases.append(state), **required)
+    assert result.to_dict()
+    assert REGISTRY[name].name == name
+    assert phases or name == "verify"  # without a file it has nothing to read
+
+
+def test_the_registry_refuses_what_it_does_not_know():
+    graph = graph_of(app_heap())
+    with pytest.raises(UsageError, match="no analysis named 'horoscope'"):
+        run("horoscope", graph)
+    with pytest.raises(UsageError, match="no parameter depth"):
+        run("holders", graph, depth=3)
+    with pytest.raises(UsageError, match="needs object"):
+        run("show", graph)
+    with pytest.raises(UsageError, match="limit of 0"):
+        run("holders", graph, limit=0)
+
+
+def test_tables_become_arrow_and_html():
+    histogram = type_histogram(graph_of(two_lists()), limit=2)
+    table = histogram.to_arrow()
+    assert table.column_names == ["type", "count", "shallow_size", "retained_size"]
+    assert table.num_rows == 2
+    assert "<th>retained_size</th>" in histogram._repr_html_()

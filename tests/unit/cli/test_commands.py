@@ -1,0 +1,186 @@
+"""Each command on the heap of helpers/app_heap.py: its JSON keys, its table, its numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from helpers.app_heap import MEBIBYTE, app_heap
+from helpers.cli import invoke
+
+OBJECT_KEYS = ["id", "address", "type", "expression", "shallow_size", "retained_size", "share"]
+PAYLOAD = "app.sessions.CACHE['user:42'].history[3]"
+
+
+@pytest.fixture(scope="module")
+def heap():
+    return app_heap()
+
+
+@pytest.fixture(scope="module")
+def snapshot(heap, tmp_path_factory):
+    return heap.write(tmp_path_factory.mktemp("cli") / "app.heapgraph")
+
+
+def run(*arguments):
+    outcome = invoke(*arguments)
+    assert outcome.code == 0, outcome.stderr
+    return outcome
+
+
+def test_summary(snapshot):
+    document = run("summary", snapshot, "--json").document
+    assert list(document) == ["target", "totals", "roots", "quality", "memory"]
+    assert document["target"]["pid"] == 4711
+    # Two lists, and two names of inline attributes, which no class of this small heap holds.
+    assert document["totals"]["unreachable_objects"] == 4
+    assert {root["kind"]: root["count"] for root in document["roots"]} == {
+        "module": 2,
+        "frame": 1,
+        "c-held": 1,
+    }
+    memory = document["memory"]
+    assert (memory["anonymous"], memory["files"]) == (8 * MEBIBYTE, MEBIBYTE)
+    assert memory["anonymous_rest"] == memory["anonymous"] - memory["objects"]
+    table = run("summary", snapshot).stdout
+    assert "4711 on example" in table
+    assert "/usr/bin/python3.13 app.py" in table
+
+
+def test_histogram(snapshot):
+    document = run("histogram", snapshot, "--json").document
+    assert list(document) == ["types"]
+    rows = {row["type"]: row for row in document["types"]}
+    assert list(rows["bytes"]) == ["type", "count", "shallow_size", "retained_size"]
+    assert rows["bytes"]["count"] == 3
+    assert rows["bytes"]["retained_size"] == 3 * MEBIBYTE + 35
+    retained = [row["retained_size"] for row in document["types"]]
+    assert retained == sorted(retained, reverse=True)
+    limited = run("histogram", snapshot, "--limit", 2)
+    assert len(limited.stdout.splitlines()) == 3
+    assert "more types" in limited.stderr
+
+
+def test_dominators(snapshot):
+    document = run("dominators", snapshot, "--limit", 3, "--json").document
+    assert list(document) == ["objects"]
+    first = document["objects"][0]
+    assert list(first) == OBJECT_KEYS
+    assert first["expression"] == "app.sessions"
+    assert first["shallow_size"] == 72 + 232
+    assert len(document["objects"]) == 3
+    assert first["share"] == pytest.approx(first["retained_size"] / (10 * MEBIBYTE), rel=0.01)
+
+
+def test_dominators_of_an_object_are_its_children(snapshot, heap):
+    folded = run("dominators", snapshot, "--of", "app.sessions.CACHE['user:42']", "--json")
+    raw = run("dominators", snapshot, "--raw", "--of", "CACHE['user:42']", "--json")
+    children = [row["id"] for row in folded.document["objects"]]
+    assert children[0] == heap.ids["history"]
+    assert heap.ids["user.__dict__"] not in children
+    assert [row["id"] for row in raw.document["objects"]] == [heap.ids["user.__dict__"]]
+
+
+def test_path(snapshot, heap):
+    document = run("path", snapshot, PAYLOAD, "--json").document
+    assert list(document) == ["paths"]
+    (path,) = document["paths"]
+    assert list(path) == ["root", "expression", "steps"]
+    assert path["root"] == {"kind": "module", "name": "app.sessions"}
+    assert path["expression"] == PAYLOAD
+    assert path["steps"][-1] == {
+        "id": heap.ids["payload"],
+        "type": "bytearray",
+        "label": "3",
+        "label_kind": "index",
+    }
+    labels = [step["label"] for step in path["steps"]]
+    assert labels == [
+        "app.sessions",
+        "__dict__",
+        "CACHE",
+        "'user:42'",
+        "__dict__",
+        "history",
+        "3",
+    ]
+    assert run("path", snapshot, PAYLOAD).stdout.startswith(f"{PAYLOAD}\n  root: module")
+
+
+def test_path_to_a_set_counts_what_each_holder_holds(snapshot):
+    document = run("path", snapshot, "type:app.sessions.User", "@1", "--json").document
+    assert sum(path["count"] for path in document["paths"]) == 3
+    by_expression = {path["expression"]: path for path in document["paths"]}
+    user = by_expression["app.sessions.CACHE['user:42']"]
+    assert list(user)[3:] == ["count", "shallow_size", "retained_size"]
+    assert (user["count"], user["shallow_size"]) == (1, 48)
+    assert user["retained_size"] > 4 * MEBIBYTE
+    assert "app.sessions.CACHE[7]" in run("path", snapshot, "@7", "@18").stdout
+
+
+def test_path_without_the_only_root_is_none(snapshot):
+    held = "<held by C code, 2 references> list"
+    outcome = run("path", snapshot, held, "--exclude", "weak,c-held", "--json")
+    assert outcome.document == {"paths": []}
+    assert "no path leads to 1 of the objects under these conditions" in outcome.stderr
+
+
+def test_show(snapshot, heap):
+    document = run("show", snapshot, "CACHE['user:42']", "--json").document
+    assert list(document) == ["object", "references", "referrers", "dominators"]
+    assert list(document["object"]) == [*OBJECT_KEYS, "value", "refcount", "held_from_c"]
+    (referrer,) = document["referrers"]
+    assert referrer == {
+        "id": heap.ids["CACHE"],
+        "type": "dict",
+        "label": "'user:42'",
+        "label_kind": "value",
+        "expression": "app.sessions.CACHE",
+    }
+    assert [row["id"] for row in document["dominators"]] == [
+        heap.ids["CACHE"],
+        heap.ids["app.sessions"],
+    ]
+
+
+def test_show_accounts_for_references_of_c_code(snapshot, heap):
+    document = run("show", snapshot, f"@{heap.ids['c_list']}", "--json").document
+    assert document["object"]["refcount"] == 2
+    assert document["object"]["held_from_c"] == 2
+    table = run("show", snapshot, f"@{heap.ids['c_list']}").stdout
+    assert "count 2: 0 from objects, 2 from C code" in table
+
+
+def test_show_has_the_value_that_was_kept(snapshot):
+    name = run("show", snapshot, "CACHE['user:42'].name", "--json").document
+    assert name["object"]["value"] == "'Ada'"
+
+
+def test_verify(snapshot):
+    document = run("verify", snapshot, "--json").document
+    assert list(document) == ["checks"]
+    assert [check["passed"] for check in document["checks"]] == [True] * len(document["checks"])
+
+
+@pytest.mark.parametrize(
+    ("change", "failed"),
+    [
+        ({"list_breaks": 1}, "collector lists"),
+        ({"invalid_references": 5}, "invalid references"),
+        ({"negative_refcounts": 5}, "negative reference counts"),
+        ({"reached_from_named_roots": 0.9}, "explained objects"),
+        ({"grade": "poor", "reasons": ["the heap moved"]}, "grade"),
+    ],
+)
+def test_verify_fails_below_the_promised_quality(heap, tmp_path, change, failed):
+    quality = heap.manifest()["quality"] | change
+    poor = heap.write(tmp_path / "poor.heapgraph", quality=quality)
+    outcome = invoke("verify", poor, "--json")
+    assert outcome.code == 1
+    assert [c["name"] for c in outcome.document["checks"] if not c["passed"]] == [failed]
+    assert failed in outcome.error[0]
+
+
+def test_garbage_explains_objects_that_no_root_reaches(heap, tmp_path):
+    quality = heap.manifest()["quality"] | {"reached_from_named_roots": 0.5, "garbage": 40}
+    file = heap.write(tmp_path / "garbage.heapgraph", quality=quality)
+    assert invoke("verify", file).code == 0

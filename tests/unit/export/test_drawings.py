@@ -1,0 +1,164 @@
+"""Drawings of the heap of helpers/app_heap.py: boxes, lines, escapes; laid out where dot is."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from heapgraph.analysis.expressions import resolve
+from heapgraph.errors import HeapgraphError
+from heapgraph.export.dot import MAX_CHAIN, dominated_drawing, paths_drawing
+from heapgraph.export.svg import render_svg
+from heapgraph.export.text import printable, shortened
+from heapgraph.model import EdgeKind
+from helpers.app_heap import app_heap, graph_of, items, module, set_global, store
+from helpers.cli import invoke
+from helpers.heaps import HeapBuilder
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def heap():
+    return app_heap()
+
+
+@pytest.fixture(scope="module")
+def graph(heap):
+    return graph_of(heap)
+
+
+def draw_paths(graph, object_id, count=1):
+    return paths_drawing(graph, object_id, graph.all_paths(object_id, count))
+
+
+def boxes(drawing):
+    return set(re.findall(r"^\s+(\w+) \[label=<", drawing.source, re.MULTILINE))
+
+
+def texts(svg):
+    return ["".join(node.itertext()) for node in ET.fromstring(svg).iter(f"{SVG}text")]
+
+
+def test_a_chain_folds_dicts_and_marks_the_object(graph, heap):
+    source = draw_paths(graph, heap.ids["payload"])
+    ids = [heap.ids[name] for name in ("app.sessions", "CACHE", "user", "history", "payload")]
+    assert boxes(source) == {"root1", *(f"object{object_id}" for object_id in ids)}
+    user, history = heap.ids["user"], heap.ids["history"]
+    assert f"object{user} -> object{history} [label=< .history >]" in source.source
+    marked = [line for line in source.source.splitlines() if "penwidth=2.5" in line]
+    assert len(marked) == 1
+    assert f"object{heap.ids['payload']} " in marked[0]
+
+
+def test_a_root_says_who_holds_it(graph, heap):
+    frame = draw_paths(graph, heap.ids["row_payload"]).source
+    assert "thread &#x27;worker-3&#x27; in handle() at app.py:88" in frame
+    held = draw_paths(graph, heap.ids["c_bytes"]).source
+    assert "2 references that only C code holds" in held
+
+
+def test_chains_share_their_objects():
+    """m.X and m.L[0] are one list: two lines into its box."""
+    heap = HeapBuilder()
+    module(heap, "m")
+    target, holder = heap.object("list"), heap.object("list")
+    items(heap, holder, target)
+    set_global(heap, "m", "X", target)
+    set_global(heap, "m", "L", holder)
+    drawing = draw_paths(graph_of(heap), target, 5)
+    assert drawing.source.count(f"-> object{target} ") == 2
+    assert drawing.source.count(f"\tobject{target} [label=<") == 1
+
+
+def test_the_middle_of_a_long_chain_is_counted():
+    """m.X -> next -> ... 200 times: 202 boxes, of which 20 are drawn."""
+    heap = HeapBuilder()
+    module(heap, "m")
+    last = heap.object("m.Item")
+    set_global(heap, "m", "X", last)
+    for _ in range(200):
+        following = heap.object("m.Item")
+        heap.edge(last, following, EdgeKind.ATTRIBUTE, "next")
+        last = following
+    drawing = draw_paths(graph_of(heap), last)
+    assert "... 182 more" in drawing.source
+    assert len(boxes(drawing)) < MAX_CHAIN
+
+
+def test_a_retained_tree_has_large_children_and_a_rest(graph, heap):
+    module_id, cache = heap.ids["app.sessions"], heap.ids["CACHE"]
+    drawing = dominated_drawing(graph, module_id, children=1)
+    assert f"object{module_id} -> object{cache} [label=< .CACHE > penwidth=" in drawing.source
+    assert f"rest{cache}" in drawing.source
+    assert "more, " in drawing.source
+
+
+def hostile_heap():
+    """m.X: dict: text full of markup -> str full of markup."""
+    heap = HeapBuilder()
+    module(heap, "m")
+    mapping = heap.object("dict")
+    set_global(heap, "m", "X", mapping)
+    hostile = '<b>&amp;\\N"]}-->\x1b\x00\u202e<script>'
+    target = heap.object("str", preview=hostile, name="target")
+    store(heap, mapping, hostile, target)
+    return heap
+
+
+needs_dot = pytest.mark.skipif(
+    shutil.which("dot") is None and "CI" not in os.environ, reason="Graphviz is not installed"
+)
+
+
+@needs_dot
+def test_nothing_in_a_value_is_markup():
+    heap = hostile_heap()
+    svg = render_svg(draw_paths(graph_of(heap), heap.ids["target"]))
+    shown = "".join(texts(svg))
+    assert "<b>&amp;" in shown
+    assert "<script>" not in svg
+    assert "\x1b" not in svg
+
+
+@needs_dot
+def test_an_svg_shows_the_way_from_the_root(graph, heap):
+    shown = texts(render_svg(draw_paths(graph, heap.ids["payload"])))
+    for text in ("module app.sessions", ".CACHE", "['user:42']", ".history", "[3]", "bytearray"):
+        assert text in [line.strip() for line in shown], shown
+
+
+def test_a_missing_dot_says_what_to_install(graph, heap, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(HeapgraphError) as caught:
+        render_svg(draw_paths(graph, heap.ids["payload"]))
+    assert caught.value.hint == "apt-get install graphviz"
+
+
+@needs_dot
+@pytest.mark.parametrize("options", [[], ["--all", 3], ["--dominators", "--limit", 2]])
+def test_the_command_writes_a_picture(heap, tmp_path, options):
+    snapshot = heap.write(tmp_path / "app.heapgraph", force=True)
+    picture = tmp_path / "x.svg"
+    outcome = invoke("svg", snapshot, "app.sessions.CACHE", "-o", picture, *options)
+    assert outcome.code == 0, outcome.stderr
+    assert ET.parse(picture).getroot().tag == f"{SVG}svg"
+
+
+def test_garbage_has_no_picture(heap, graph, tmp_path):
+    snapshot = heap.write(tmp_path / "app.heapgraph", force=True)
+    garbage = resolve(graph, f"@{graph.object_count - 1}")
+    outcome = invoke("svg", snapshot, f"@{garbage}", "-o", tmp_path / "x.svg")
+    assert outcome.code == 1
+    assert "nothing keeps" in outcome.error[0]
+    assert not (tmp_path / "x.svg").exists()
+
+
+def test_text_is_shortened_from_the_front_and_made_visible():
+    assert shortened("abcdefghij", 8) == "...fghij"
+    assert shortened("short", 8) == "short"
+    assert printable("a\tb\u2028") == "a\\tb\u2028"
