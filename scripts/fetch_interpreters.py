@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fetches the CPythons that this machine lacks, for the tests: nothing is installed.
 
-    python scripts/fetch_interpreters.py [VERSION...]        (3.14 and 3.15 unless named)
+    python scripts/fetch_interpreters.py [VERSION...]        (3.13 to 3.15 unless named)
 
 The packages of Debian's development distribution are downloaded from the mirror this machine
 already uses, with a private apt configuration, and unpacked into `.interpreters/VERSION/` (or the
@@ -21,7 +21,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-VERSIONS = ("3.14", "3.15")
+VERSIONS = ("3.13", "3.14", "3.15")
 SUITE = "sid"
 SOURCES = Path("/etc/apt")
 STEP_LIMIT_S = 600

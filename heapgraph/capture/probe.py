@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from heapgraph.capture.collector import gc_list_heads, is_collecting
@@ -20,14 +22,16 @@ _FEWEST_LINKS = 10
 _MAX_METATYPES = 16
 _LINK_MASK = ~3  # the collector keeps two flags in the low bits
 _MISMATCHES_SHOWN = 3
+_GROWING = ("rt.size", "is.size")
 
 
 def plausible(memory: Memory, layout: Layout, runtime_address: int) -> bool:
     """Tell whether a layout leads from the runtime to objects that make sense.
 
-    In one of the collector's lists the first 100 objects (all, but at least 10, when it is
-    shorter) must be linked both ways, and from each of them type, type of the type, and so on
-    must end at the type that is its own type and is called "type".
+    The head of every list of the collector must hold two addresses. In one of the lists the first
+    100 objects (all, but at least 10, when it is shorter) must be linked both ways, and from each
+    of them type, type of the type, and so on must end at the type that is its own type and is
+    called "type".
 
     Cost: a few hundred reads. Of a process that runs, every list can be seen in the middle of a
     change: ask again, with fresh memory, before a `False` is believed.
@@ -38,7 +42,7 @@ def plausible(memory: Memory, layout: Layout, runtime_address: int) -> bool:
     except UnreadableMemory:
         return False
     probe = _ListProbe(memory, layout, check_backward=check_backward)
-    return any(probe.passes(head) for head in heads)
+    return all(map(probe.is_head, heads)) and any(map(probe.passes, heads))
 
 
 class _ListProbe:
@@ -49,6 +53,14 @@ class _ListProbe:
         self._fields = layout.fields
         self._check_backward = check_backward  # a collection keeps counts where links were
         self._good_types: set[int] = set()
+
+    def is_head(self, head: int) -> bool:
+        """Tell whether two addresses are at `head`: so it is at any moment, also of a change."""
+        try:
+            links = self._memory.u64(head), self._memory.u64(head + 8)
+            return all(self._memory.u64(link & _LINK_MASK) for link in links)
+        except UnreadableMemory:
+            return False
 
     def passes(self, head: int) -> bool:
         """Tell whether the list at `head` is long enough and all of it makes sense."""
@@ -91,30 +103,38 @@ class _ListProbe:
         return self._memory.cstring(name) == "type"
 
 
-def check_published_offsets(memory: Memory, layout: Layout, runtime_address: int) -> None:
-    """Compare a layout with the offsets that the target itself publishes (3.13+).
+def adapt_to_published(memory: Memory, layout: Layout, runtime_address: int) -> Layout:
+    """Compare a layout with what the target itself publishes (3.13+).
 
     Args:
         memory: the target's.
-        layout: of the target's version; one without published offsets passes.
+        layout: of the target's version; one without published offsets is returned as it is.
         runtime_address: of its _PyRuntime.
 
+    Returns:
+        The layout, with the target's own sizes of the runtime and the interpreter, which grow at
+        their ends from release to release.
+
     Raises:
-        UnsupportedPython: they differ: a vendor's patch, or a release whose structs were changed.
+        UnsupportedPython: an offset differs: a vendor's patch, or a release with other structs.
     """
+    sizes: dict[str, int] = {}
     differences = []
     for name, place in layout.fields.items():
         if not name.startswith(PUBLISHED):
             continue
         field = name.removeprefix(PUBLISHED)
         published = memory.u64(runtime_address + place)
-        if published != layout.fields[field]:
+        if field in _GROWING:
+            sizes[field] = published
+        elif published != layout.fields[field]:
             differences.append(f"{field} is {published} and not {layout.fields[field]}")
-    if differences:
-        major, minor = layout.version
-        raise UnsupportedPython(
-            f"this CPython {major}.{minor} has another layout than {layout.headers_used}: "
-            + ", ".join(differences[:_MISMATCHES_SHOWN]),
-            "it was patched, or it is a release that heapgraph does not know",
-            "run the program on an unpatched CPython, or use a newer heapgraph",
-        )
+    if not differences:
+        return replace(layout, fields=MappingProxyType({**layout.fields, **sizes}))
+    major, minor = layout.version
+    raise UnsupportedPython(
+        f"this CPython {major}.{minor} has another layout than {layout.headers_used}: "
+        + ", ".join(differences[:_MISMATCHES_SHOWN]),
+        "it was patched, or it is a release that heapgraph does not know",
+        "run the program on an unpatched CPython, or use a newer heapgraph",
+    )

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heapgraph.capture.elf import ElfUnreadable, read_elf
-from heapgraph.capture.layouts import NEWEST_MINOR, OLDEST_MINOR, Layout, layout_for
+from heapgraph.capture.layouts import NEWEST_MINOR, OLDEST_MINOR, Layout, layout_for, layouts_for
 from heapgraph.capture.maps import DELETED, open_mapped_file
 from heapgraph.capture.memory import UnreadableMemory
 from heapgraph.capture.objects import ObjectReader
-from heapgraph.capture.probe import check_published_offsets, plausible
+from heapgraph.capture.probe import adapt_to_published, plausible
 from heapgraph.errors import UnsupportedPython
 
 if TYPE_CHECKING:
@@ -134,11 +134,7 @@ def find_version(memory: Memory, runtime: Runtime) -> tuple[int, Layout]:
         raise _unsupported_build("a debug build", "--with-pydebug")
     version = _published_version(memory, runtime)
     if version is not None:
-        layout = layout_for((version >> 24, version >> 16 & 0xFF))
-        check_published_offsets(memory, layout, runtime.address)
-        if not plausible(memory, layout, runtime.address):
-            raise UnreadableMemory(f"no heap is found through the runtime at {runtime.address:#x}")
-        return version, layout
+        return version, _fitting_layout(memory, version, runtime.address)
     for minor in range(OLDEST_MINOR, _FIRST_PUBLISHED_MINOR):
         layout = layout_for((3, minor))
         with suppress(UnreadableMemory):
@@ -149,6 +145,22 @@ def find_version(memory: Memory, runtime: Runtime) -> tuple[int, Layout]:
     if runtime.version_in_name is not None:
         layout_for(runtime.version_in_name)  # refuses 2.7 to 3.7 by their number
     raise UnreadableMemory(f"no known layout fits the runtime at {runtime.address:#x}")
+
+
+def _fitting_layout(memory: Memory, version: int, runtime_address: int) -> Layout:
+    """The layout, of all its minor version has had, that leads to a heap."""
+    refusal: UnsupportedPython | None = None
+    for layout in layouts_for((version >> 24, version >> 16 & 0xFF)):
+        try:
+            adapted = adapt_to_published(memory, layout, runtime_address)
+        except UnsupportedPython as error:
+            refusal = error
+            continue
+        if plausible(memory, adapted, runtime_address):
+            return adapted
+    if refusal is not None:
+        raise refusal
+    raise UnreadableMemory(f"no heap is found through the runtime at {runtime_address:#x}")
 
 
 def read_build(memory: Memory, layout: Layout, runtime_address: int) -> str:

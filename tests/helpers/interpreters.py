@@ -67,10 +67,17 @@ def fetched_folder() -> Path:
 
 
 def each_interpreter() -> list[ParameterSet]:
-    """Parameters of a test, each an Interpreter: 3.8 to 3.15, and the distribution's own."""
+    """Parameters of a test, each an Interpreter: 3.8 to 3.15, and Debian's builds of some.
+
+    Debian's are stripped, static and at a fixed address, and of other micro versions.
+    """
     found = [Interpreter(f"py3.{minor}", (3, minor), find_python(minor)) for minor in MINORS]
-    if _SYSTEM_PYTHON.exists():  # stripped, static, at a fixed address: unlike the others
-        found.append(Interpreter("debian-3.11", (3, 11), _SYSTEM_PYTHON))
+    builds = {11: _SYSTEM_PYTHON, 13: _fetched(13)}
+    found += [
+        Interpreter(f"debian-3.{minor}", (3, minor), program)
+        for minor, program in builds.items()
+        if program.exists() and program != find_python(minor)
+    ]
     return [interpreter_parameter(interpreter) for interpreter in found]
 
 
@@ -84,10 +91,14 @@ def interpreter_parameter(interpreter: Interpreter) -> ParameterSet:
 @functools.cache
 def find_python(minor: int) -> Path | None:
     """A default build of CPython 3.`minor`, None when this machine has none."""
-    fetched = fetched_folder() / f"3.{minor}" / "python"
-    if fetched.exists():
-        return fetched
-    return _from_pyenv(minor) or _from_search_path(minor)
+    found = _from_pyenv(minor) or _from_search_path(minor)
+    if found is None and _fetched(minor).exists():
+        return _fetched(minor)
+    return found
+
+
+def _fetched(minor: int) -> Path:
+    return fetched_folder() / f"3.{minor}" / "python"
 
 
 def _from_pyenv(minor: int) -> Path | None:
@@ -123,5 +134,21 @@ def _from_search_path(minor: int) -> Path | None:
 def _missing(name: str) -> str:
     return (
         f"no interpreter {name} on this machine: install it with pyenv, or run "
-        "scripts/fetch_interpreters.py for 3.14 and 3.15"
+        "scripts/fetch_interpreters.py for 3.13 to 3.15"
     )
+
+
+def header_folders(minor: int) -> list[Path]:
+    """Folders with the headers of each CPython 3.`minor` on this machine, none when there is none."""
+    programs = [find_python(minor), _fetched(minor)]
+    roots = [program.resolve().parent for program in programs if program and program.exists()]
+    found = [
+        include
+        for root in dict.fromkeys(roots)
+        for include in (
+            root.parent / f"include/python3.{minor}",
+            root / f"usr/include/python3.{minor}",
+        )
+        if (include / "Python.h").exists()
+    ]
+    return found

@@ -42,7 +42,7 @@ class Layout:
 
 
 def layout_for(version: tuple[int, int]) -> Layout:
-    """Return the layout of a CPython minor version.
+    """Return the layout of a CPython minor version, as its first release has it.
 
     Args:
         version: (major, minor).
@@ -52,6 +52,21 @@ def layout_for(version: tuple[int, int]) -> Layout:
 
     Cost: the first call for a version imports one module of numbers.
     """
+    return layouts_for(version)[0]
+
+
+def layouts_for(version: tuple[int, int]) -> list[Layout]:
+    """Return every layout that releases of a minor version have had, the oldest first.
+
+    Internal structs may change from one micro release to the next, as the heads of the
+    collector's lists did within 3.13. Which one fits is asked of the target's memory.
+
+    Args:
+        version: (major, minor).
+
+    Raises:
+        UnsupportedPython: there is no table for it.
+    """
     major, minor = version
     if major != 3 or not OLDEST_MINOR <= minor <= NEWEST_MINOR:  # noqa: PLR2004
         raise UnsupportedPython(
@@ -60,4 +75,8 @@ def layout_for(version: tuple[int, int]) -> Layout:
             "use a newer heapgraph, or run the program on one of these versions",
         )
     table = import_module(f"{__name__}.v3{minor:02}")
-    return Layout((major, minor), table.HEADERS_USED, MappingProxyType(table.FIELDS))
+    revisions = {table.HEADERS_USED: {}, **table.REVISIONS}
+    return [
+        Layout(version, release, MappingProxyType(table.FIELDS | changes))
+        for release, changes in revisions.items()
+    ]

@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+"""Writes the layout tables of `heapgraph/capture/layouts/` from CPython's own headers.
+
+    python native/layouts/generate.py INCLUDE...
+
+INCLUDE is the folder with Python.h of one version, e.g. a pyenv version's include/python3.13.
+Given several folders of one minor version, the oldest makes the table, and what the others have
+differently becomes a revision in it. Needs a C compiler for the machine it runs on, which has to
+have 64-bit pointers and little-endian numbers.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+SOURCES = Path(__file__).resolve().parent
+TABLES = SOURCES.parents[1] / "heapgraph" / "capture" / "layouts"
+COMPILE_LIMIT_S = 120
+
+_MEMBER = re.compile(r"(?P<type>(?:struct )?\w+)\.(?P<member>[A-Za-z_][\w.]*)")
+_LINE = re.compile(r"(?P<name>\S+)\s+(?P<versions>\*|3\.\d+(?:-(?:3\.\d+)?)?)\s+(?P<source>\S.*)")
+
+
+class GeneratorError(Exception):
+    """A table cannot be made: what is wrong with the headers or with fields.txt."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One line of fields.txt.
+
+    Attributes:
+        name: of the layout field.
+        first, last: minor versions that have it.
+        expression: its value in C.
+    """
+
+    name: str
+    first: int
+    last: int
+    expression: str
+
+
+@dataclass(frozen=True)
+class Headers:
+    """The values that one CPython's headers give.
+
+    Attributes:
+        release: its full version, e.g. "3.13.0".
+        values: of every field that its version has.
+    """
+
+    release: str
+    values: dict[str, int]
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The release as numbers, for sorting."""
+        return tuple(map(int, re.findall(r"\d+", self.release)))
+
+
+def read_fields(text: str) -> list[Field]:
+    """Read the lines of fields.txt."""
+    fields = []
+    for line in text.splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        match = _LINE.fullmatch(line.rstrip())
+        if match is None:
+            raise GeneratorError(f"not a line of fields.txt: {line}")
+        first, last = _minors(match["versions"])
+        member = _MEMBER.fullmatch(match["source"])
+        source = f"offsetof({member['type']}, {member['member']})" if member else match["source"]
+        fields.append(Field(match["name"], first, last, source))
+    return fields
+
+
+def _minors(versions: str) -> tuple[int, int]:
+    if versions == "*":
+        return 0, 99
+    first, dash, last = versions.replace("3.", "").partition("-")
+    return int(first), int(last or (99 if dash else first))
+
+
+def include_folders(include: Path) -> list[Path]:
+    """Where the headers are: the folder, its internal part, and what Debian splits off."""
+    root = include.parent
+    return [include, include / "internal", root, *sorted(root.glob("*-linux-gnu*"))]
+
+
+def minor_of(include: Path) -> int:
+    """The minor version of the headers in a folder."""
+    header = include / "patchlevel.h"
+    if not header.exists():
+        raise GeneratorError(f"no headers of CPython in {include}")
+    match = re.search(r"define PY_MINOR_VERSION\s+(\d+)", header.read_text())
+    if match is None:
+        raise GeneratorError(f"{header} names no version")
+    return int(match[1])
+
+
+def read_headers(include: Path) -> Headers:
+    """Compile the fields of a version against its headers, and run the result.
+
+    Raises:
+        GeneratorError: the headers are missing or do not have what fields.txt says.
+    """
+    minor = minor_of(include)
+    fields = read_fields((SOURCES / "fields.txt").read_text())
+    wanted = [field for field in fields if field.first <= minor <= field.last]
+    lines = [f'printf("{f.name} %lld\\n", (long long)({f.expression}));\n' for f in wanted]
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "fields.inc").write_text("".join(lines))
+        program = Path(folder, "offsets")
+        searched = [f"-I{path}" for path in [Path(folder), SOURCES, *include_folders(include)]]
+        compiler = os.environ.get("CC", "cc")
+        command = [compiler, "-std=gnu11", "-w", *searched, "-o", str(program)]
+        _run([*command, str(SOURCES / "offsets.c")], include)
+        printed = _run([str(program)], include)
+    release, *pairs = [line.split(" ", 1)[1] for line in printed.splitlines()]
+    values: dict[str, int] = {}
+    for field, value in zip(wanted, pairs, strict=True):
+        if field.name in values:
+            raise GeneratorError(f"{field.name} is there twice for 3.{minor}")
+        values[field.name] = int(value)
+    return Headers(release, values)
+
+
+def _run(command: list[str], include: Path) -> str:
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=COMPILE_LIMIT_S, check=False
+    )
+    if done.returncode:
+        raise GeneratorError(f"the headers in {include} do not fit:\n{done.stderr.strip()}")
+    return done.stdout
+
+
+def render(headers: list[Headers]) -> str:
+    """Return the text of a table from the headers of one minor version, the oldest first."""
+    base, *newer = sorted(headers, key=lambda each: each.numbers)
+    version = ".".join(base.release.split(".")[:2])
+    lines = [
+        f'"""Where CPython {version} keeps what.',
+        "",
+        f"Generated by native/layouts/generate.py from the headers of {base.release}: do not edit.",
+        '"""',
+        "",
+        f'HEADERS_USED = "{base.release}"',
+        "",
+        "FIELDS: dict[str, int] = {",
+        *(f'    "{name}": {base.values[name]},' for name in sorted(base.values)),
+        "}",
+        "",
+        "# What the headers of later releases have differently.",
+        "REVISIONS: dict[str, dict[str, int]] = {",
+    ]
+    for each in newer:
+        lines.append(f'    "{each.release}": {{')
+        lines += [
+            f'        "{name}": {value},'
+            for name, value in sorted(each.values.items())
+            if base.values.get(name) != value
+        ]
+        lines.append("    },")
+    lines += ["}", ""]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Write the table of each version that is named by its headers."""
+    includes = [Path(name).resolve() for name in sys.argv[1:]]
+    if not includes:
+        sys.stderr.write(__doc__ or "")
+        return 2
+    try:
+        by_minor: dict[int, list[Headers]] = {}
+        for include in includes:
+            by_minor.setdefault(minor_of(include), []).append(read_headers(include))
+    except GeneratorError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    for minor, headers in sorted(by_minor.items()):
+        table = TABLES / f"v3{minor:02}.py"
+        table.write_text(render(headers))
+        sys.stdout.write(f"{table.name}: {', '.join(each.release for each in headers)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+// Prints the offsets and sizes of one CPython version, a line `name value` each, and nothing else: it
+// is compiled against that version's headers by generate.py, which writes the lines of fields.inc
+// from fields.txt. No CPython is linked or run.
+#define Py_BUILD_CORE 1
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include <Python.h>
+#include <frameobject.h>
+
+#include "internal/pycore_context.h"
+#include "internal/pycore_gil.h"
+#include "internal/pycore_hamt.h"
+#include "internal/pycore_pystate.h"
+#if PY_VERSION_HEX >= 0x03090000
+#include "internal/pycore_gc.h"
+#include "internal/pycore_interp.h"
+#include "internal/pycore_runtime.h"
+#endif
+#if PY_VERSION_HEX >= 0x030a0000
+#include "internal/pycore_moduleobject.h"
+#endif
+#if PY_VERSION_HEX >= 0x030b0000
+#include "internal/pycore_dict.h"
+#include "internal/pycore_frame.h"
+#include "internal/pycore_typeobject.h"
+#endif
+#if PY_VERSION_HEX >= 0x030e0000
+#include "internal/pycore_interpframe.h"
+#endif
+
+#include "private_structs.h"
+
+int main(void) {
+  printf("version %s\n", PY_VERSION);
+#include "fields.inc"
+  return 0;
+}

@@ -1,0 +1,257 @@
+// Structs that CPython keeps inside one of its own source files, restated: every version from 3.8 to
+// 3.15 lays them out like this, except where a version is named. Pointers stand for whatever they
+// point to. Their offsets are checked against live objects of each version
+// (tests/integration/test_target_layouts.py).
+#pragma once
+
+#include <Python.h>
+#include <sys/types.h>
+
+#define FROM(minor) (PY_VERSION_HEX >= (0x03000000 | (minor) << 16))
+
+// Objects/dict-common.h, 3.8 to 3.10; later in pycore_dict.h.
+struct dict_keys_until_3_10 {
+  Py_ssize_t refcnt, size;
+  void *lookup;
+  Py_ssize_t usable, nentries;
+  char indices[1];
+};
+
+// Objects/moduleobject.c, 3.8 to 3.9; later in pycore_moduleobject.h.
+struct module_until_3_9 {
+  PyObject_HEAD
+  PyObject *dict;
+  void *def, *state;
+  PyObject *weaklist, *name;
+};
+
+// Modules/_collectionsmodule.c
+#define DEQUE_BLOCK_SLOTS 64
+struct deque_block {
+  void *leftlink;
+  PyObject *data[DEQUE_BLOCK_SLOTS];
+  void *rightlink;
+};
+struct deque {
+  PyObject_VAR_HEAD
+  void *leftblock, *rightblock;
+  Py_ssize_t leftindex, rightindex;
+};
+
+// Objects/odictobject.c: what follows the dict it begins with, and a node of its linked list
+struct odict_part {
+  void *od_first, *od_last, *od_fast_nodes;
+  Py_ssize_t od_fast_nodes_size;
+  void *od_resize_sentinel;
+  size_t od_state;
+  PyObject *od_inst_dict, *od_weakreflist;
+};
+struct odict_node {
+  PyObject *key;
+  Py_hash_t hash;
+  void *next, *prev;
+};
+
+// Modules/_functoolsmodule.c: the wrapper begins with the link that ends its list
+struct lru_link {
+  PyObject_HEAD
+  void *prev, *next;
+  Py_hash_t hash;
+  PyObject *key, *result;
+};
+struct lru_wrapper {
+  struct lru_link root;
+  void *wrapper;
+  int typed;
+  PyObject *cache;
+  Py_ssize_t hits;
+  PyObject *func;
+  Py_ssize_t maxsize, misses;
+  PyObject *cache_info_type;
+};
+struct partial {
+  PyObject_HEAD
+  PyObject *func, *args, *keywords, *dict, *weakreflist;
+#if FROM(14)
+  PyObject *placeholder;
+#endif
+};
+
+// Modules/itertoolsmodule.c
+#define TEE_SLOTS 57
+struct tee_block {
+  PyObject_HEAD
+  PyObject *it;
+  int numread, running;
+  PyObject *nextlink;
+  PyObject *values[TEE_SLOTS];
+};
+
+// Modules/arraymodule.c
+struct array_object {
+  PyObject_VAR_HEAD
+  char *item;
+  Py_ssize_t allocated;
+};
+
+// Modules/_queuemodule.c
+struct simple_queue {
+  PyObject_HEAD
+#if FROM(13)
+  int has_waiters;
+  Py_ssize_t put_index, get_index;
+  PyObject **items;
+  Py_ssize_t capacity, count;
+#else
+  void *lock;
+  int locked;
+  PyObject *list;
+  Py_ssize_t list_position;
+#endif
+  PyObject *weakreflist;
+};
+
+// Modules/_io/bufferedio.c, bytesio.c, textio.c
+struct buffered_io {
+  PyObject_HEAD
+  PyObject *raw;
+  int ok, detached, readable, writable;
+  char finalizing;
+  int fast_closed_checks;
+  off_t abs_pos;
+  char *buffer;
+  off_t pos, raw_pos, read_end, write_pos, write_end;
+  void *lock;
+  unsigned long owner;
+  Py_ssize_t buffer_size;
+};
+struct bytes_io {
+  PyObject_HEAD
+  PyObject *buf;
+};
+struct text_io {
+  PyObject_HEAD
+  int ok, detached;
+  Py_ssize_t chunk_size;
+  PyObject *buffer, *encoding, *encoder, *decoder, *readnl, *errors;
+};
+
+// Modules/_sre.c, _sre/sre.h
+struct re_pattern {
+  PyObject_VAR_HEAD
+  Py_ssize_t groups;
+  PyObject *groupindex, *indexgroup, *pattern;
+};
+struct re_match {
+  PyObject_VAR_HEAD
+  PyObject *string, *regs, *pattern;
+};
+
+// Objects/descrobject.c, funcobject.c, typeobject.c, rangeobject.c, capsule.c
+struct property_object {
+  PyObject_HEAD
+  PyObject *get, *set, *del, *doc, *name;  // name: 3.10 and later
+};
+struct mapping_proxy {
+  PyObject_HEAD
+  PyObject *mapping;
+};
+struct method_wrapper {
+  PyObject_HEAD
+  PyObject *descriptor, *self;
+};
+struct class_method {
+  PyObject_HEAD
+  PyObject *callable, *dict;
+};
+struct super_object {
+  PyObject_HEAD
+  PyObject *type, *obj, *obj_type;
+};
+struct range_object {
+  PyObject_HEAD
+  PyObject *start, *stop, *step, *length;
+};
+struct capsule {
+  PyObject_HEAD
+  void *pointer;
+  const char *name;
+  void *context, *destructor;
+};
+
+// Objects/enumobject.c, iterobject.c, listobject.c, tupleobject.c; Python/bltinmodule.c
+struct sequence_iterator {  // also list, tuple, str, bytes iterators and reversed
+  PyObject_HEAD
+  Py_ssize_t index;
+  PyObject *seq;
+};
+struct callable_iterator {
+  PyObject_HEAD
+  PyObject *callable, *sentinel;
+};
+struct enumerate_object {
+  PyObject_HEAD
+  Py_ssize_t index;
+  PyObject *iterator, *result, *long_index;
+#if FROM(11)
+  PyObject *one;
+#endif
+};
+struct zip_object {
+  PyObject_HEAD
+  Py_ssize_t count;
+  PyObject *iterators, *result;
+};
+struct map_object {
+  PyObject_HEAD
+  PyObject *iterators, *func;
+};
+struct filter_object {
+  PyObject_HEAD
+  PyObject *func, *iterator;
+};
+
+// Objects/genericaliasobject.c (3.9 and later), unionobject.c (3.10 and later)
+struct generic_alias {
+  PyObject_HEAD
+  PyObject *origin, *args, *parameters, *weakreflist;
+};
+struct union_object {
+  PyObject_HEAD
+  PyObject *args;
+#if FROM(14)
+  PyObject *hashable_args, *unhashable_args, *parameters, *weakreflist;
+#else
+  PyObject *parameters;
+#endif
+};
+
+// Python/hamt.c
+struct hamt_array {
+  PyObject_HEAD
+  PyObject *items[32];
+};
+struct hamt_bitmap {  // the collision node has its hash where this has its bitmap
+  PyObject_VAR_HEAD
+  uint32_t bitmap;
+  PyObject *items[1];
+};
+
+// numpy/_core/include/numpy/ndarraytypes.h, 1.x and 2.x
+#define NDARRAY_OWNDATA 4
+#define NDARRAY_OBJECT_TYPE 17
+struct ndarray {
+  PyObject_HEAD
+  char *data;
+  int nd;
+  Py_ssize_t *dimensions, *strides;
+  PyObject *base, *descr;
+  int flags;
+  PyObject *weakreflist;
+};
+struct ndarray_descr {
+  PyObject_HEAD
+  PyTypeObject *typeobj;
+  char kind, type, byteorder, former_flags;
+  int type_num;
+};
