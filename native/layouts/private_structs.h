@@ -67,6 +67,9 @@ struct lru_wrapper {
   Py_ssize_t hits;
   PyObject *func;
   Py_ssize_t maxsize, misses;
+#if FROM(10)
+  PyObject *keyword_mark, *link_type;
+#endif
   PyObject *cache_info_type;
 };
 struct partial {

@@ -139,10 +139,10 @@ def _missing(name: str) -> str:
 
 
 def header_folders(minor: int) -> list[Path]:
-    """Folders with the headers of each CPython 3.`minor` on this machine, none when there is none."""
+    """Folders with the headers of each CPython 3.`minor` that tests use."""
     programs = [find_python(minor), _fetched(minor)]
     roots = [program.resolve().parent for program in programs if program and program.exists()]
-    found = [
+    return [
         include
         for root in dict.fromkeys(roots)
         for include in (
@@ -151,4 +151,3 @@ def header_folders(minor: int) -> list[Path]:
         )
         if (include / "Python.h").exists()
     ]
-    return found

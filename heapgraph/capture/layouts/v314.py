@@ -299,7 +299,7 @@ FIELDS: dict[str, int] = {
     "long.size": 32,
     "long.tag": 16,
     "lru.cache": 72,
-    "lru.cache_info_type": 112,
+    "lru.cache_info_type": 128,
     "lru.elem.hash": 32,
     "lru.elem.key": 40,
     "lru.elem.next": 24,
