@@ -4,6 +4,7 @@
 #include <sys/uio.h>
 
 #include <algorithm>
+#include <system_error>
 
 namespace heapgraph {
 namespace {
@@ -13,6 +14,8 @@ constexpr unsigned kTopShift = 39;
 constexpr u64 kAddressLimit = 1ULL << 47;  // user space of x86_64 and of 48-bit aarch64 halves
 constexpr u64 kPage = 4096;
 constexpr u64 kHugePage = 2u << 20;
+constexpr u64 kStop = UINT64_MAX;
+constexpr u64 kBlocksAhead = 16;  // 4 MiB: enough to stay in front, little when it was for nothing
 
 // Address space without memory behind it: pages come when they are written.
 u8* reserve_bytes(u64 size) {
@@ -41,14 +44,16 @@ std::unique_ptr<MemoryImage> MemoryImage::open(pid_t pid, const u64* starts, con
     image->regions_.push_back(std::move(region));
   }
   image->index_regions();
+  image->start_reading_ahead();
   return image;
 }
 
 void MemoryImage::forget() {
+  stop_reading_ahead();
   for (Region& region : regions_) {
     const u64 blocks = (region.size >> kBlockShift) + 1;
     if (region.copy) munmap(region.copy, region.size);
-    if (region.loaded) munmap(region.loaded, blocks);
+    if (region.state) munmap(region.state, blocks);
     if (region.known) munmap(region.known, bitmap_bytes(region));
     if (region.tracked) munmap(region.tracked, bitmap_bytes(region));
   }
@@ -59,10 +64,10 @@ void MemoryImage::forget() {
 
 bool MemoryImage::reserve(Region& region) {
   region.copy = reserve_bytes(region.size);
-  region.loaded = reserve_bytes((region.size >> kBlockShift) + 1);
+  region.state = reinterpret_cast<Block*>(reserve_bytes((region.size >> kBlockShift) + 1));
   region.known = reinterpret_cast<u64*>(reserve_bytes(bitmap_bytes(region)));
   region.tracked = reinterpret_cast<u64*>(reserve_bytes(bitmap_bytes(region)));
-  if (!region.copy || !region.loaded || !region.known || !region.tracked) return false;
+  if (!region.copy || !region.state || !region.known || !region.tracked) return false;
   // Fewer page faults on our side, which cost more than the copying itself.
   if (region.size >= 4 * kHugePage) madvise(region.copy, region.size, MADV_HUGEPAGE);
   return true;
@@ -104,8 +109,61 @@ u64 MemoryImage::copy_in(u8* to, u64 from, u64 size) {
   return got > 0 ? static_cast<u64>(got) : 0;
 }
 
+// The slow half of ensure(): the block is here when this returns, and its successors are on their way.
+void MemoryImage::use_block(Region& region, u64 block) {
+  const std::atomic_ref<Block> state(region.state[block]);
+  if (!load_if_absent(region, block)) state.wait(Block::kArriving, std::memory_order_acquire);
+  state.store(Block::kUsed, std::memory_order_release);
+  // Only the newest wish counts: a reader that fell behind has nothing to catch up with.
+  wanted_.store((static_cast<u64>(&region - regions_.data()) << 32 | block) + 1, std::memory_order_relaxed);
+  wanted_.notify_one();
+}
+
+// True when the block was copied by this call, false when another thread has it or works on it.
+bool MemoryImage::load_if_absent(Region& region, u64 block) {
+  const std::atomic_ref<Block> state(region.state[block]);
+  Block expected = Block::kAbsent;
+  if (!state.compare_exchange_strong(expected, Block::kArriving, std::memory_order_acquire)) return false;
+  load_block(region, block);
+  state.store(Block::kAhead, std::memory_order_release);
+  state.notify_all();
+  return true;
+}
+
+void MemoryImage::start_reading_ahead() {
+  try {
+    reader_ = std::thread([this] { read_ahead(); });
+  } catch (const std::system_error&) {
+    // A limit on threads: the walk then copies every block itself.
+  }
+}
+
+void MemoryImage::stop_reading_ahead() {
+  if (!reader_.joinable()) return;
+  wanted_.store(kStop, std::memory_order_relaxed);
+  wanted_.notify_one();
+  reader_.join();
+}
+
+// Only a block in use starts this, never one that was read ahead: a large buffer behind the last
+// object of a region is not dragged in.
+void MemoryImage::read_ahead() {
+  u64 served = 0;
+  while (served != kStop) {
+    wanted_.wait(served, std::memory_order_relaxed);
+    served = wanted_.load(std::memory_order_relaxed);
+    if (served == 0 || served == kStop) continue;
+    Region& region = regions_[(served - 1) >> 32];
+    const u64 first = ((served - 1) & UINT32_MAX) + 1;
+    const u64 blocks = (region.size + (u64{1} << kBlockShift) - 1) >> kBlockShift;
+    for (u64 block = first; block < std::min(blocks, first + kBlocksAhead); ++block) {
+      if (wanted_.load(std::memory_order_relaxed) != served) break;
+      load_if_absent(region, block);
+    }
+  }
+}
+
 void MemoryImage::load_block(Region& region, u64 block) {
-  region.loaded[block] = 1;
   const u64 begin = block << kBlockShift;
   const u64 end = std::min(region.size, begin + (u64{1} << kBlockShift));
   u64 at = begin;

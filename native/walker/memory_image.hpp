@@ -6,9 +6,11 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <thread>
 #include <vector>
 
 namespace heapgraph {
@@ -49,18 +51,23 @@ class View {
   u64 size_ = 0;
 };
 
+// What is known of a block of a region. Only a used one may be read without a look at the others.
+enum class Block : u8 { kAbsent = 0, kArriving, kAhead, kUsed };
+
 // A run of contiguous readable mappings with its local copy and the two sets of objects in it:
 // one bit per 8 bytes for "known object" and "in a list of the collector".
 struct Region {
   u64 start = 0;
   u64 size = 0;
   u8* copy = nullptr;         // reserved, filled block by block
-  u8* loaded = nullptr;       // one byte per block
+  Block* state = nullptr;     // one `Block` per block
   u64* known = nullptr;       // bitmap of object starts
   u64* tracked = nullptr;     // bitmap of GC-tracked object starts
   std::vector<u32> ranks;     // per bitmap word: objects before it (made by number_objects)
 };
 
+// Walking thread: one. A second thread of its own copies the blocks behind the one in use, since
+// copying (and the kernel's clearing of our pages) takes as long as the walk itself.
 class MemoryImage {
  public:
   // regions: sorted, disjoint (start, end). Nothing is read yet.
@@ -98,8 +105,8 @@ class MemoryImage {
   bool load(u64 start, u64 end);
 
   std::vector<Region>& regions() { return regions_; }
-  u64 bytes_read() const { return bytes_read_; }
-  u64 bytes_unreadable() const { return bytes_unreadable_; }
+  u64 bytes_read() const { return bytes_read_.load(std::memory_order_relaxed); }
+  u64 bytes_unreadable() const { return bytes_unreadable_.load(std::memory_order_relaxed); }
 
  private:
   static constexpr unsigned kBlockShift = 18;  // 256 KiB: large enough for one call to be cheap
@@ -112,11 +119,17 @@ class MemoryImage {
   bool ensure(Region& region, u64 offset, u64 size) {
     const u64 last = (offset + (size ? size - 1 : 0)) >> kBlockShift;
     for (u64 block = offset >> kBlockShift; block <= last; ++block) {
-      if (!region.loaded[block]) load_block(region, block);
+      const std::atomic_ref<Block> state(region.state[block]);
+      if (state.load(std::memory_order_acquire) != Block::kUsed) use_block(region, block);
     }
     return true;
   }
+  void use_block(Region& region, u64 block);
+  bool load_if_absent(Region& region, u64 block);
   void load_block(Region& region, u64 block);
+  void start_reading_ahead();
+  void stop_reading_ahead();
+  void read_ahead();
   u64 copy_in(u8* to, u64 from, u64 size);
 
   pid_t pid_;
@@ -124,8 +137,10 @@ class MemoryImage {
   Region* last_ = nullptr;
   Region nothing_;                                // what last_ points at before the first hit
   std::vector<std::unique_ptr<u32[]>> chunks_;    // [address >> 39][chunk in it] = first region, or none
-  u64 bytes_read_ = 0;
-  u64 bytes_unreadable_ = 0;
+  std::atomic<u64> bytes_read_{0};
+  std::atomic<u64> bytes_unreadable_{0};
+  std::atomic<u64> wanted_{0};  // region << 32 | block that was used last, plus one; kStop
+  std::thread reader_;
 };
 
 }  // namespace heapgraph
