@@ -59,8 +59,7 @@ def largest_objects(
     if progress is not None:
         progress("dominator tree", 0, 0)
     if of is not None:
-        chosen = _children(graph, object_id_of(graph, of), raw=raw)
-        count = len(chosen)
+        chosen, count = _children(graph, object_id_of(graph, of), limit, raw=raw)
     else:
         chosen = _largest(graph, limit) if raw else _largest_folded(graph, limit)
         count = graph.object_count - (0 if raw else graph.folded.folded_count)
@@ -69,10 +68,13 @@ def largest_objects(
     return Dominators(tuple(rows), count - len(rows))
 
 
-def _children(graph: HeapGraph, object_id: int, *, raw: bool) -> list[int]:
+def _children(graph: HeapGraph, object_id: int, limit: int, *, raw: bool) -> tuple[list[int], int]:
+    """The largest children of an object in the dominator tree, and how many it has."""
     if raw:
-        return [int(child) for child in graph.dominators.children(object_id)]
-    return graph.folded.children(graph.folded.owner_of(object_id))
+        children = graph.dominators.children(object_id)
+        return children[:limit].tolist(), len(children)
+    owner = graph.folded.owner_of(object_id)
+    return graph.folded.children(owner, limit), len(graph.folded.unsorted_children(owner))
 
 
 def _largest(graph: HeapGraph, limit: int) -> list[int]:

@@ -59,7 +59,7 @@ def find_holders(
         object_id, is_gathering_point = queue.pop()
         if is_gathering_point:
             found.append(object_id)
-        elif graph.type_name(object_id) == "module" and graph.folded.children(object_id):
+        elif graph.type_name(object_id) == "module" and graph.folded.children(object_id, 1):
             queue.add_children(object_id)
         else:
             queue.add(_gathering_point(graph, object_id), is_gathering_point=True)
@@ -70,7 +70,7 @@ def _gathering_point(graph: HeapGraph, object_id: int) -> int:
     """The object below this one at which the bytes part, or begin to be its own."""
     point = object_id
     for _ in range(_MAX_STEPS_DOWN):
-        children = graph.folded.children(point)
+        children = graph.folded.children(point, 1)
         retained = graph.folded.retained_size(point)
         if not children or graph.folded.retained_size(children[0]) < PASS_ON_SHARE * retained:
             return point
@@ -91,7 +91,7 @@ class _Queue:
 
     def add_children(self, object_id: int) -> None:
         """Add the largest children; every entry ends as one row, so no more are needed."""
-        for child in self._graph.folded.children(object_id)[: self._limit]:
+        for child in self._graph.folded.children(object_id, self._limit):
             self.add(child, is_gathering_point=False)
 
     def add(self, object_id: int, *, is_gathering_point: bool) -> None:

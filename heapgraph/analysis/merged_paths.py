@@ -91,11 +91,11 @@ def _ends_of_groups(tree: MergedPaths, limit: int) -> Iterator[tuple[int, NDArra
         for object_id in object_ids.tolist():
             heapq.heappush(queue, (-int(tree.counts[object_id]), object_id))
 
-    push(tree.children(VIRTUAL_ROOT)[:limit])
+    push(tree.unsorted_children(VIRTUAL_ROOT))
     found = 0
     while queue and found < limit:
         negative, object_id = heapq.heappop(queue)
-        children = tree.children(object_id)
+        children = tree.unsorted_children(object_id)
         large = children[tree.counts[children] >= FAN_OUT_SHARE * -negative]
         is_member = -negative > int(tree.counts[children].sum())
         if is_member or not len(large):

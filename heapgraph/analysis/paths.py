@@ -16,6 +16,7 @@ from heapgraph.analysis.resolving import resolve_set
 from heapgraph.analysis.results import TableResult, hidden, plain
 from heapgraph.analysis.segments import entry_label, is_namespace
 from heapgraph.errors import UsageError
+from heapgraph.graph.object_sets import distinct_ids
 from heapgraph.graph.paths import NOTHING_EXCLUDED, PathExclusions
 from heapgraph.model import EDGE_KIND_NAMES, ROOT_KIND_NAMES, EdgeKind, RootKind
 
@@ -219,7 +220,8 @@ def _members(graph: HeapGraph, objects: Sequence[int | str]) -> NDArray[np.uint3
     texts = [f"@{which}" if isinstance(which, int) else which for which in objects]
     if not texts:
         raise UsageError("no object was given", "paths lead to objects", "name at least one")
-    return np.unique(np.concatenate([resolve_set(graph, text) for text in texts]))
+    found = np.concatenate([resolve_set(graph, text) for text in texts])
+    return distinct_ids(found, graph.object_count)
 
 
 ANALYSIS = Analysis(

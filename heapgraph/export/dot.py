@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from heapgraph.analysis.expressions import expression, path_references
 from heapgraph.analysis.segments import entry_label, is_attribute_name, is_namespace
 from heapgraph.export import dot_style
@@ -104,18 +106,18 @@ class _Drawing:
         """The largest children of an object, and one box for the rest; the children drawn."""
         folded = self._graph.folded
         source = self.add_object(parent)
-        children = folded.children(parent)
-        sizes = {child: folded.retained_size(child) for child in children}
+        sizes = folded.retained_sizes(folded.unsorted_children(parent))
         whole = max(1, folded.retained_size(self._goal))
-        large = sum(size >= _LEAST_SHARE * whole for size in sizes.values())
-        shown = children[: min(limit, max(large, _LEAST_CHILDREN))]
-        for child in shown:
-            width = _NARROWEST + (_WIDEST - _NARROWEST) * min(1.0, sizes[child] / whole)
+        large = int(np.count_nonzero(sizes >= _LEAST_SHARE * whole))
+        shown = folded.children(parent, min(limit, max(large, _LEAST_CHILDREN)))
+        shown_sizes = [folded.retained_size(child) for child in shown]
+        for child, size in zip(shown, shown_sizes, strict=True):
+            width = _NARROWEST + (_WIDEST - _NARROWEST) * min(1.0, size / whole)
             label = dot_style.html(self._rest_of_expression(parent, child))
             self.digraph.edge(source, self.add_object(child), label=label, penwidth=f"{width:.1f}")
-        if rest := children[len(shown) :]:
-            size = format_size(sum(sizes[child] for child in rest))
-            text = f"... {format_count(len(rest))} more, {size}"
+        if rest := len(sizes) - len(shown):
+            size = int(sizes.sum()) - sum(shown_sizes)
+            text = f"... {format_count(rest)} more, {format_size(size)}"
             self.digraph.node(f"rest{parent}", **dot_style.gap_box(text))
             self.digraph.edge(source, f"rest{parent}", style="dashed")
         return shown

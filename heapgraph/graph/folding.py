@@ -12,7 +12,7 @@ from heapgraph.native import graph_kernels
 
 if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
-    from heapgraph.native.graph_kernels import U32
+    from heapgraph.native.graph_kernels import U32, U64
 
 
 class FoldedTree:
@@ -56,29 +56,55 @@ class FoldedTree:
 
     def retained_size(self, object_id: int) -> int:
         """Bytes that go with the object and its folded dicts: the minimum, as for any set."""
-        return self._graph.dominators.minimum_retained_size(self.parts_of(object_id))
+        return int(self.retained_sizes(np.array([object_id], np.uint32))[0])
 
-    def children(self, object_id: int) -> list[int]:
-        """What the object and its folded dicts immediately dominate, largest first.
+    def retained_sizes(self, object_ids: U32) -> U64:
+        """uint64[k], `retained_size` of many objects that are not folded away."""
+        sizes = self._graph.dominators.retained_sizes[object_ids]
+        owners, dict_sizes = self._apart
+        for row in np.flatnonzero(np.isin(object_ids, owners)).tolist():
+            sizes[row] += dict_sizes[owners == object_ids[row]].sum()
+        return sizes
+
+    def children(self, object_id: int, limit: int | None = None) -> list[int]:
+        """What the object and its folded dicts immediately dominate, largest first, then by id.
 
         Args:
             object_id: an object that is not folded away, or VIRTUAL_ROOT.
+            limit: how many of the largest; None for all.
+
+        Cost: vectorised; about 0.1 us a child with a limit.
         """
+        shown = self.unsorted_children(object_id)
+        sizes = self.retained_sizes(shown)
+        if limit is not None and limit < len(shown):
+            least = np.partition(sizes, len(sizes) - limit)[len(sizes) - limit]
+            shown, sizes = shown[sizes >= least], sizes[sizes >= least]
+        children: list[int] = shown[np.lexsort((shown, ~sizes))][:limit].tolist()
+        return children
+
+    def unsorted_children(self, object_id: int) -> U32:
+        """`children` in no particular order, without the cost of sorting them."""
         parts = [VIRTUAL_ROOT] if object_id == VIRTUAL_ROOT else self.parts_of(object_id)
         tree = self._graph.dominators
-        below = np.concatenate([tree.children(part) for part in parts])
-        shown = below[~np.isin(below, self._dicts)]
-        shown = shown[shown != object_id]
-        plain = shown[~np.isin(shown, self._owners)]
-        sizes = dict(zip(plain.tolist(), tree.retained_sizes[plain].tolist(), strict=True))
-        for owner in shown[np.isin(shown, self._owners)].tolist():
-            sizes[owner] = self.retained_size(owner)
-        return sorted(sizes, key=lambda child: (-sizes[child], child))
+        below = np.concatenate([tree.unsorted_children(part) for part in parts])
+        shown: U32 = below[~np.isin(below, self._dicts) & (below != object_id)]
+        return shown
 
     def immediate_dominator(self, object_id: int) -> int:
         """The shown object above this one in the folded tree; may be VIRTUAL_ROOT, UNREACHABLE."""
         above = int(self._graph.dominators.idom[object_id])
         return above if above in (VIRTUAL_ROOT, UNREACHABLE) else self.owner_of(above)
+
+    @cached_property
+    def _apart(self) -> tuple[U32, U64]:
+        """Owners that do not dominate their dict, and what each of these dicts retains.
+
+        These are modules: both hang from the roots, and their subtrees are apart.
+        """
+        tree = self._graph.dominators
+        apart = tree.idom[self._dicts] != self._owners
+        return self._owners[apart], tree.retained_sizes[self._dicts[apart]]
 
     @cached_property
     def _by_owner(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

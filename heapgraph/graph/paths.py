@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapgraph.graph.object_sets import distinct_ids
 from heapgraph.graph.references import best_edges
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, RootKind
 from heapgraph.native import graph_kernels
@@ -151,7 +152,7 @@ class RootPaths:
 
         Cost: one pass up the search tree for any number of members, 0.1 s for 10 million objects.
         """
-        members = np.unique(np.asarray(object_ids, np.uint32))
+        members = distinct_ids(object_ids, len(self.parent))
         members = members[self.parent[members] != UNREACHABLE]
         counts = np.zeros(len(self.parent), np.uint64)
         counts[members] = 1
@@ -176,19 +177,18 @@ class MergedPaths:
         self.counts = counts
         self.sizes = sizes
         objects = np.flatnonzero(counts).astype(np.uint32)
-        by_size = np.lexsort((objects, ~sizes[objects], ~counts[objects], parent[objects]))
-        self._objects = objects[by_size]
+        self._objects = objects[np.argsort(parent[objects], kind="stable")]
         self._parents = parent[self._objects]
 
     @property
     def member_count(self) -> int:
         """Members of the set that a path reaches."""
-        return int(self.counts[self.children(VIRTUAL_ROOT)].sum())
+        return int(self.counts[self.unsorted_children(VIRTUAL_ROOT)].sum())
 
     @property
     def total_size(self) -> int:
         """Shallow size of the reached members, bytes."""
-        return int(self.sizes[self.children(VIRTUAL_ROOT)].sum())
+        return int(self.sizes[self.unsorted_children(VIRTUAL_ROOT)].sum())
 
     def children(self, object_id: int) -> U32:
         """Next objects on the paths, the one that leads to most members first.
@@ -196,6 +196,11 @@ class MergedPaths:
         Args:
             object_id: an object id, or VIRTUAL_ROOT for the targets of the roots.
         """
+        objects = self.unsorted_children(object_id)
+        return objects[np.lexsort((objects, ~self.sizes[objects], ~self.counts[objects]))]
+
+    def unsorted_children(self, object_id: int) -> U32:
+        """`children` by rising id, without the cost of sorting them."""
         begin, end = np.searchsorted(self._parents, np.array([object_id, object_id + 1], np.uint64))
         return self._objects[begin:end]
 
