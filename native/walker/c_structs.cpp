@@ -1,0 +1,53 @@
+// Structs of C modules whose references do not lie at fixed places.
+#include "heap_reader.hpp"
+
+namespace heapgraph {
+namespace {
+
+constexpr i64 kHasTimezone = 24;   // PyDateTime_DateTime and PyDateTime_Time, Include/datetime.h
+constexpr u64 kCachedCodeFields = 4;  // _PyCoCached, Include/cpython/code.h
+
+// ElementObject and ElementObjectExtra of Modules/_elementtree.c
+constexpr i64 kElementTag = 16, kElementText = 24, kElementTail = 32, kElementExtra = 40;
+constexpr i64 kExtraAttributes = 0, kExtraLength = 8, kExtraChildren = 24, kExtraHead = 32;
+constexpr u64 kMaxChildren = 1ull << 32;
+
+}  // namespace
+
+// Objects that code caches for Python programs that ask for co_code, co_varnames...
+void HeapReader::code(u64 object, const TypeInfo& type, EdgeList& out) {
+  if (!present(layout_.code_cached)) return;
+  const u64 cached = memory_.view(object, type.basicsize).word(layout_.code_cached);
+  if (cached == 0) return;
+  const View words = memory_.view(cached, kCachedCodeFields * 8);
+  static const char* const names[] = {"_co_code", "_co_varnames", "_co_cellvars", "_co_freevars"};
+  for (u64 i = 0; i < kCachedCodeFields; ++i) {
+    out.add(words.word(i * 8), EdgeKind::kField, types_.names().row(names[i]), kCounted);
+  }
+}
+
+// Only an aware datetime or time has the word for its time zone; a naive one ends before it.
+void HeapReader::datetime(u64 object, const TypeInfo& type, EdgeList& out) {
+  const View view = memory_.view(object, type.basicsize);
+  if (view.byte(kHasTimezone) == 0) return;
+  const u64 builtin = memory_.word(type.builtin_base + layout_.tp_basicsize);
+  out.add(view.word(builtin - 8), EdgeKind::kField, types_.names().row("tzinfo"), kCounted);
+}
+
+// text and tail carry a flag in their lowest bit; attributes and children lie in a second struct.
+void HeapReader::element(u64 object, const TypeInfo& type, EdgeList& out) {
+  const View view = memory_.view(object, type.basicsize);
+  NameTable& names = types_.names();
+  out.add(view.word(kElementTag), EdgeKind::kField, names.row("tag"));
+  out.add(view.word(kElementText) & ~u64{1}, EdgeKind::kField, names.row("text"));
+  out.add(view.word(kElementTail) & ~u64{1}, EdgeKind::kField, names.row("tail"));
+  const View extra = memory_.view(view.word(kElementExtra), kExtraHead);
+  if (!extra) return;
+  out.add(extra.word(kExtraAttributes), EdgeKind::kField, names.row("attrib"));
+  const u64 count = extra.word(kExtraLength);
+  if (count > kMaxChildren) return;
+  const View children = memory_.view(extra.word(kExtraChildren), count * 8);
+  for (u64 i = 0; children && i < count; ++i) out.add(children.word(i * 8), EdgeKind::kIndex, i);
+}
+
+}  // namespace heapgraph
