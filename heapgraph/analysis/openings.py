@@ -88,7 +88,10 @@ class RootNames:
             short = self._graph.type_name(root.target).rpartition(".")[2]
             return Opening(f"<held by C code, {format_count(root.count)} {noun}>", short)
         if root.kind in _NAMED_BY_FIELD:
-            return Opening(f"<{_NAMED_BY_FIELD[root.kind]} {root.name}>", "")
+            word = _NAMED_BY_FIELD[root.kind]
+            if root.name == word:  # its own name is not known
+                return Opening(f"<{word} @{root.target}>", "")
+            return Opening(f"<{word} {root.name.removeprefix(word).lstrip()}>", "")
         what = describe_value(self._graph, root.target)
         return Opening(f"<{ROOT_KIND_NAMES[root.kind]} {what}>", "")
 

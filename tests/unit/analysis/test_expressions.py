@@ -198,6 +198,8 @@ def test_variables_of_module_code_are_entries_of_the_frame_s_dict():
     [
         (RootKind.INTERPRETER, "codec_search_path", "<interpreter codec_search_path>[0]"),
         (RootKind.THREAD, "current_exception", "<thread state current_exception>[0]"),
+        (RootKind.INTERPRETER, "interpreter 0 +0x10", "<interpreter 0 +0x10>[0]"),
+        (RootKind.STATIC_TYPE, "static type", "<static type @0>[0]"),
         (RootKind.STATIC_TYPE, "odict_iterator", "<static type odict_iterator>[0]"),
         (RootKind.IMMORTAL, "", "<immortal list>[0]"),
     ],
