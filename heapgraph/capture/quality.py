@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from heapgraph.model import NO_ROW, EdgeKind, ObjectFlags, RootKind
+from heapgraph.model import NO_ROW, EdgeFlags, EdgeKind, ObjectFlags, RootKind
 from heapgraph.native.graph_kernels import reachable
 from heapgraph.units import format_share
 
@@ -35,6 +35,9 @@ MAX_NEGATIVE_SHARE = 0.01
 MIN_NAMED_SHARE = 0.9
 """Share of what is alive that named roots reach. Programs of any size reach 0.99; tiny
 ones, where the interpreter's own C data weighs, 0.97. Less means that roots were not found."""
+
+STALE_WORD = "stale stack word"
+"""Label of a word on an evaluation stack that the reference counts disprove."""
 
 _MAX_SURPLUS = 2**31
 
@@ -104,18 +107,15 @@ class Account:
         Cost: two searches of the graph, 10 bytes per object and 1 per reference.
         """
         self._add_named()
+        self._settle_stack_words()
         self._add_static_types()
         reached = self._reach()
         reached = self._add_scanned(reached)
         named_share = float(reached.mean()) if len(reached) else 1.0
         held = self._add_surplus(reached)
-        reached = self._reach()
-        immortal = np.flatnonzero((reached == 0) & self._immortal)
-        for object_id in immortal.tolist():
-            self._rows.add(object_id, RootKind.IMMORTAL, "immortal", 0)
-        reached = self._reach()
-        garbage = reached == 0
-        return Verdict(self._rows, garbage, self._record(named_share, held, len(immortal), garbage))
+        immortal = self._add_immortal(reached)
+        garbage = self._reach() == 0
+        return Verdict(self._rows, garbage, self._record(named_share, held, immortal, garbage))
 
     def _reach(self) -> Array:
         roots = np.array(self._rows.target, dtype=np.uint32)
@@ -132,16 +132,30 @@ class Account:
             if object_id < 0:
                 continue
             if named.unsure[row]:
-                unsure.append(len(self._rows.target))
+                unsure.append((object_id, kind, name, frame))
+                continue
             self._rows.add(object_id, kind, name, int(counted), frame)
             self._surplus[object_id] -= counted
         # A word of an evaluation stack of unknown depth may be stale; a count that is left proves
         # that it is not.
-        for row in unsure:
-            object_id = self._rows.target[row]
-            counted = int(self._surplus[object_id] > 0)
-            self._rows.count[row] = counted
-            self._surplus[object_id] -= counted
+        for object_id, kind, name, frame in unsure:
+            if self._surplus[object_id] > 0:
+                self._rows.add(object_id, kind, name, 1, frame)
+                self._surplus[object_id] -= 1
+
+    def _settle_stack_words(self) -> None:
+        """The same for stack words inside of frame objects: stale ones must not retain anything."""
+        arrays = self._columns.arrays
+        words = (arrays["kind"] == EdgeKind.STACK) & (arrays["edge_flags"] == EdgeFlags.SCANNED)
+        for reference in np.flatnonzero(words).tolist():
+            target = arrays["target"][reference]
+            if self._surplus[target] > 0 and not self._immortal[target]:
+                self._surplus[target] -= 1
+                arrays["edge_flags"][reference] |= EdgeFlags.COUNTED
+            else:
+                arrays["kind"][reference] = EdgeKind.WEAK
+                arrays["label"][reference] = self._columns.name_row(STALE_WORD)
+                self._skip[reference] = 1
 
     def _add_static_types(self) -> None:
         wanted = ObjectFlags.IS_TYPE | ObjectFlags.STATIC
@@ -168,12 +182,25 @@ class Account:
         return self._reach() if added else reached
 
     def _add_surplus(self, reached: Array) -> int:
-        """Objects that nothing explains but that are counted more often than found."""
+        """Objects counted more often than found: C code holds them, whoever else does.
+
+        All of them are roots, since dropping every other reference would not free them.
+
+        Returns:
+            How many of them nothing else explains.
+        """
         surplus = (self._surplus > 0) & (self._surplus < _MAX_SURPLUS) & ~self._immortal
-        held = np.flatnonzero((reached == 0) & surplus)
+        held = np.flatnonzero(surplus)
         for object_id in held.tolist():
             self._rows.add(object_id, RootKind.C_HELD, "C code", int(self._surplus[object_id]))
-        return len(held)
+        return int((reached[held] == 0).sum())
+
+    def _add_immortal(self, reached: Array) -> int:
+        """Objects whose count never changes: nothing frees them. Returns how many are unreached."""
+        immortal = np.flatnonzero(self._immortal)
+        for object_id in immortal.tolist():
+            self._rows.add(object_id, RootKind.IMMORTAL, "immortal", 0)
+        return int((reached[immortal] == 0).sum())
 
     def _record(
         self, named_share: float, held: int, immortal: int, garbage: Array

@@ -43,8 +43,17 @@ class Handler(IntEnum):
     BYTEARRAY = 21
     FLOAT = 22
     ARRAY = 23
-    BUFFERED = 24
-    STRUCT = 25
+    STRUCT = 24
+    DATETIME = 25
+    ELEMENT = 26
+
+
+class BufferCount(IntEnum):
+    """How the number of items of a buffer is found."""
+
+    WORD = 0  # it is the word at `count`
+    TUPLE = 1  # it is the length of the tuple at `count`
+    ONE = 2
 
 
 @dataclass(frozen=True)
@@ -72,18 +81,43 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Buffer:
+    """Memory outside of the object that it alone owns and that holds no references of its own.
+
+    Attributes:
+        pointer: byte offset of its address.
+        count: byte offset of what tells the number of items.
+        item_size: bytes of one item.
+        how: what is found at `count`.
+        flag: byte offset of an int that is 0 when the buffer belongs to somebody else.
+        in_getsizeof: the type's __sizeof__ counts it.
+        before: the version since which there is no such buffer any more.
+    """
+
+    pointer: int
+    count: int
+    item_size: int
+    how: BufferCount = BufferCount.WORD
+    flag: int | None = None
+    in_getsizeof: bool = True
+    before: tuple[int, int] = (4, 0)
+
+
+@dataclass(frozen=True)
 class TypeRule:
     """How the builtin part of a type's instances is read.
 
     Attributes:
         handler: the code that reads it.
         fields: the words that it has at fixed places.
+        buffers: memory that it owns besides.
         scan_from: byte offset from which on words are scanned as well; None where all is known.
     """
 
     handler: Handler = Handler.PLAIN
     fields: tuple[Field, ...] = ()
     scan_from: int | None = None
+    buffers: tuple[Buffer, ...] = ()
 
 
 def _owned(*fields: tuple[str | int, str]) -> tuple[Field, ...]:
@@ -173,6 +207,25 @@ _EXCEPTION_FIELDS = _owned(
 )
 
 _ITERATOR = _fields((24, "sequence"))  # seqiterobject and kin: {index, sequence}
+
+# `buffered` of Modules/_io/bufferedio.c
+_BUFFERED = TypeRule(Handler.PLAIN, _owned((16, "raw")), buffers=(Buffer(56, 120, 1),))
+
+# CDataObject of Modules/_ctypes/ctypes.h: small values lie in the object itself
+_CTYPES_DATA = TypeRule(
+    Handler.PLAIN,
+    _owned((32, "_b_base_"), (64, "_objects")),
+    buffers=(Buffer(16, 40, 1, flag=24, in_getsizeof=False),),
+)
+
+# sem_t of glibc, which every lock allocated before locks became one byte
+_LOCK = TypeRule(buffers=(Buffer(16, 0, 32, BufferCount.ONE, in_getsizeof=False, before=(3, 14)),))
+
+_COMBINATIONS = TypeRule(
+    Handler.PLAIN, _owned((16, "pool"), (32, "result")), buffers=(Buffer(24, 40, 8),)
+)
+
+_DATETIME = TypeRule(Handler.DATETIME)
 
 TYPE_RULES: dict[str, TypeRule] = {
     "object": TypeRule(),
@@ -284,9 +337,9 @@ TYPE_RULES: dict[str, TypeRule] = {
     ),
     # Modules/_io; their __dict__ is found by tp_dictoffset
     "_io.BytesIO": TypeRule(Handler.PLAIN, _visited_since((3, 12), (16, "buffer"))),
-    "_io.BufferedReader": TypeRule(Handler.BUFFERED, _owned((16, "raw"))),
-    "_io.BufferedWriter": TypeRule(Handler.BUFFERED, _owned((16, "raw"))),
-    "_io.BufferedRandom": TypeRule(Handler.BUFFERED, _owned((16, "raw"))),
+    "_io.BufferedReader": _BUFFERED,
+    "_io.BufferedWriter": _BUFFERED,
+    "_io.BufferedRandom": _BUFFERED,
     "_io.BufferedRWPair": TypeRule(
         Handler.PLAIN, _visited_since((3, 12), (16, "reader"), (24, "writer"))
     ),
@@ -306,6 +359,32 @@ TYPE_RULES: dict[str, TypeRule] = {
     "typing.TypeAliasType": TypeRule(
         Handler.PLAIN, _visited_since((3, 14), (16, "__name__")), scan_from=24
     ),
+    "_io.StringIO": TypeRule(
+        Handler.PLAIN,
+        scan_from=16,
+        buffers=(Buffer(16, 40, 4, in_getsizeof=False),),
+    ),
+    # Modules/_ctypes, _threadmodule.c, itertoolsmodule.c, _datetimemodule.c, _elementtree.c
+    "_ctypes._CData": _CTYPES_DATA,
+    "_thread.lock": _LOCK,
+    "_thread.RLock": _LOCK,
+    "itertools.product": TypeRule(
+        Handler.PLAIN,
+        _owned((16, "pools"), (32, "result")),
+        buffers=(Buffer(24, 16, 8, BufferCount.TUPLE),),
+    ),
+    "itertools.combinations": _COMBINATIONS,
+    "itertools.combinations_with_replacement": _COMBINATIONS,
+    "itertools.permutations": TypeRule(
+        Handler.PLAIN,
+        _owned((16, "pool"), (40, "result")),
+        buffers=(Buffer(24, 16, 8, BufferCount.TUPLE), Buffer(32, 48, 8)),
+    ),
+    "datetime.datetime": _DATETIME,
+    "datetime.time": _DATETIME,
+    "datetime.date": TypeRule(),
+    "datetime.timedelta": TypeRule(),
+    "xml.etree.ElementTree.Element": TypeRule(Handler.ELEMENT),
     # What a capsule points at is not an object
     "PyCapsule": TypeRule(),
     # Modules/_decimal: digits only

@@ -59,6 +59,12 @@ class HeapColumns:
         places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
         return np.where(known[places] == wanted, places, -1).astype(np.int64)
 
+    def name_row(self, name: str) -> int:
+        """Row of a name, added when it is new."""
+        if name not in self.names:
+            self.names.append(name)
+        return self.names.index(name)
+
     def offsets(self) -> Array:
         """First reference of each object, and the end of the last: uint64[objects + 1]."""
         result = np.zeros(self.object_count + 1, dtype=np.uint64)
@@ -150,6 +156,17 @@ class HeapWalk:
                 row = self._walker.name_row(part.name)
                 fields.append((offset, row, int(part.kind), int(part.flags_in(version))))
         self._walker.add_rule(tp_name, int(rule.handler), rule.scan_from, fields)
+        for buffer in rule.buffers:
+            if version < buffer.before:
+                self._walker.add_buffer(
+                    tp_name,
+                    buffer.pointer,
+                    buffer.count,
+                    int(buffer.how),
+                    buffer.item_size,
+                    flag=buffer.flag,
+                    in_getsizeof=buffer.in_getsizeof,
+                )
 
     def load(self, ranges: Iterable[tuple[int, int]]) -> None:
         """Copy ranges now, e.g. while the target itself is stopped."""

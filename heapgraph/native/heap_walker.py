@@ -66,6 +66,17 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
         ctypes.c_int,
         (_POINTER, ctypes.c_char_p, ctypes.c_int, ctypes.c_int64, *(_POINTER,) * 4, _U64),
     ),
+    "hg_walker_add_buffer": (
+        ctypes.c_int,
+        (
+            _POINTER,
+            ctypes.c_char_p,
+            *(ctypes.c_int64,) * 2,
+            ctypes.c_int,
+            *(ctypes.c_int64,) * 2,
+            ctypes.c_int,
+        ),
+    ),
     "hg_walker_load": (ctypes.c_int, (_POINTER, _U64, _U64)),
     "hg_walker_read_gc_lists": (ctypes.c_int, (_POINTER, _POINTER, _U64)),
     "hg_walker_discover": (ctypes.c_int, (_POINTER, _POINTER, _U64)),
@@ -203,6 +214,41 @@ class HeapWalker:
         )
         if status:
             raise ValueError(f"the walker has no handler {handler} (rule for {tp_name})")
+
+    def add_buffer(
+        self,
+        tp_name: str,
+        pointer: int,
+        count: int,
+        how: int,
+        item_size: int,
+        *,
+        flag: int | None,
+        in_getsizeof: bool,
+    ) -> None:
+        """Add a buffer that instances own to the rule of their type.
+
+        Args:
+            tp_name: a type with a rule.
+            pointer: byte offset of the buffer's address.
+            count: byte offset of what tells the number of items.
+            how: 0 the number itself, 1 a tuple of that length, 2 there is one.
+            item_size: bytes of one item.
+            flag: byte offset of what is zero when the buffer is somebody else's; None for none.
+            in_getsizeof: sys.getsizeof counts it.
+        """
+        status = self._library.hg_walker_add_buffer(
+            self._handle,
+            tp_name.encode(),
+            pointer,
+            count,
+            how,
+            item_size,
+            ABSENT if flag is None else flag,
+            int(in_getsizeof),
+        )
+        if status:
+            raise ValueError(f"the walker has no rule for {tp_name} to add a buffer to")
 
     def load(self, start: int, end: int) -> bool:
         """Copy a range now; False when part of it could not be read."""

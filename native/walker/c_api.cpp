@@ -72,6 +72,14 @@ HG_EXPORT int hg_walker_add_rule(Walker* walker, const char* type_name, int hand
   });
 }
 
+// Adds an owned buffer to the rule of a type; see BufferRule.
+HG_EXPORT int hg_walker_add_buffer(Walker* walker, const char* type_name, i64 pointer, i64 count, int how,
+                                   i64 item_size, i64 flag, int in_getsizeof) {
+  if (how < 0 || how > static_cast<int>(BufferCount::kOne)) return kInvalidArgument;
+  const BufferRule buffer{pointer, count, static_cast<BufferCount>(how), item_size, flag, in_getsizeof != 0};
+  return walker->types().add_buffer(type_name, buffer) ? kOk : kInvalidArgument;
+}
+
 // 1 when the whole range was read.
 HG_EXPORT int hg_walker_load(Walker* walker, u64 start, u64 end) { return walker->image().load(start, end); }
 

@@ -68,6 +68,9 @@ class HeapReader {
   void memoryview(u64 object, const TypeInfo& type, EdgeList& out);
   void ndarray(u64 object, const TypeInfo& type, EdgeList& out);
   void nothing(u64, const TypeInfo&, EdgeList&) {}
+  void code(u64 object, const TypeInfo& type, EdgeList& out);
+  void datetime(u64 object, const TypeInfo& type, EdgeList& out);
+  void element(u64 object, const TypeInfo& type, EdgeList& out);
   // containers.cpp
   void list(u64 object, const TypeInfo& type, EdgeList& out);
   void tuple(u64 object, const TypeInfo& type, EdgeList& out);
@@ -88,7 +91,14 @@ class HeapReader {
   void add_stackref(u64 word, EdgeKind kind, u64 label, u8 flags, EdgeList& out);
   u64 local_name(u64 code, u64 position);
   // sizes.cpp
-  u64 buffer_bytes(u64 object, const TypeInfo& type, View view);
+  u64 builtin_bytes(u64 object, const TypeInfo& type, View view);
+  u64 dict_bytes(u64 object, const TypeInfo& type, View view);
+  u64 frame_bytes(View view);
+  u64 ndarray_bytes(const TypeInfo& type, View view);
+  u64 buffers_bytes(u64 object, const TypeInfo& type, View view, bool in_getsizeof);
+  // footprint.cpp
+  u64 footprint(u64 object, const TypeInfo& type, View view, u64 getsizeof_bytes);
+  u64 heap_type_bytes(u64 object, const TypeInfo& type, View view);
   u64 str_bytes(View view, const TypeInfo& type);
   u64 type_bytes(u64 object);
   u64 key_table_bytes(u64 keys);

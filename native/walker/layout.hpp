@@ -39,6 +39,7 @@ constexpr std::int64_t kAbsent = -1;
   X(code_varnames, "code.varnames") X(code_cellvars, "code.cellvars") X(code_freevars, "code.freevars") \
   X(code_localsplusnames, "code.localsplusnames") X(code_extra, "code.extra") X(code_size, "code.size") \
   X(code_adaptive, "code.code_adaptive") X(code_cell2arg, "code.cell2arg") \
+  X(code_cached, "code._co_cached") \
   X(module_dict, "module.dict") X(module_def, "module.def") X(module_state, "module.state") \
   X(module_state_size, "module.md_state_size") \
   X(frame_code, "frame.code") X(frame_back, "frame.back") X(frame_builtins, "frame.builtins") \

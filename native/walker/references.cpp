@@ -16,15 +16,15 @@ constexpr i64 kNumpyTypeNumber = 28;  // PyArray_Descr.type_num
 
 // In the order of enum Handler.
 const HeapReader::ReferenceFunction HeapReader::kReferenceFunctions[] = {
-    &HeapReader::nothing,      &HeapReader::items,   &HeapReader::nothing,   &HeapReader::nothing,
-    &HeapReader::nothing,      &HeapReader::list,    &HeapReader::tuple,     &HeapReader::dict,
-    &HeapReader::set,          &HeapReader::type_object, &HeapReader::module_state, &HeapReader::nothing,
-    &HeapReader::frame,        &HeapReader::generator, &HeapReader::deque,   &HeapReader::ordered_dict,
-    &HeapReader::lru_cache,    &HeapReader::tee,     &HeapReader::memoryview, &HeapReader::weakref,
-    &HeapReader::ndarray,      &HeapReader::nothing, &HeapReader::nothing,   &HeapReader::nothing,
-    &HeapReader::nothing,      &HeapReader::nothing,
+    &HeapReader::nothing,      &HeapReader::items,       &HeapReader::nothing,      &HeapReader::nothing,
+    &HeapReader::nothing,      &HeapReader::list,        &HeapReader::tuple,        &HeapReader::dict,
+    &HeapReader::set,          &HeapReader::type_object, &HeapReader::module_state, &HeapReader::code,
+    &HeapReader::frame,        &HeapReader::generator,   &HeapReader::deque,        &HeapReader::ordered_dict,
+    &HeapReader::lru_cache,    &HeapReader::tee,         &HeapReader::memoryview,   &HeapReader::weakref,
+    &HeapReader::ndarray,      &HeapReader::nothing,     &HeapReader::nothing,      &HeapReader::nothing,
+    &HeapReader::nothing,      &HeapReader::datetime,    &HeapReader::element,
 };
-static_assert(static_cast<int>(Handler::kCount) == 26, "one function per handler");
+static_assert(static_cast<int>(Handler::kCount) == 27, "one function per handler");
 
 void HeapReader::references(u64 object, const TypeInfo& type, EdgeList& out) {
   u8 type_flags = type.is_heap ? kCounted : 0;

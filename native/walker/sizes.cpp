@@ -1,4 +1,4 @@
-// Sizes: what sys.getsizeof says, and what was really asked of the allocators.
+// Sizes as sys.getsizeof says them: each type has its own idea of what belongs to an object.
 #include "heap_reader.hpp"
 
 namespace heapgraph {
@@ -14,8 +14,9 @@ constexpr i64 kArrayItemsize = 4;      // arraydescr.itemsize
 constexpr i64 kNumpyElementSize = 32;  // PyArray_Descr.elsize in numpy 1.x
 constexpr i64 kNumpyElementSize2 = 40; // and in numpy 2.x, where it is 8 bytes wide
 constexpr i32 kNumpyOwnsData = 4;
-constexpr i64 kBufferedBuffer = 56;    // `buffered` of Modules/_io/bufferedio.c
-constexpr i64 kBufferedBufferSize = 120;
+constexpr i64 kElementExtra = 40;      // ElementObject.extra of Modules/_elementtree.c
+constexpr u64 kElementExtraSize = 64;
+constexpr i64 kExtraAllocated = 16, kExtraChildren = 24, kExtraOwnChildren = 32;
 constexpr i64 kStructCodes = 32;       // PyStructObject.s_codes of Modules/_struct.c
 constexpr u64 kStructCode = 32;        // sizeof(formatcode)
 constexpr u64 kMaxStructCodes = 1 << 16;
@@ -98,23 +99,64 @@ u64 HeapReader::old_frame_bytes(View view) {
   return layout_.frame_localsplus + slots * 8;
 }
 
-// Attribute values that lie with the instance or in a block of their own; no getsizeof counts them.
-u64 HeapReader::inline_values_bytes(u64 object, const TypeInfo& type) {
-  if (!layout_.at_least(11) || !(type.flags & type_flag::kManagedDict)) return 0;
-  const u64 count = type.shared_keys.size();
-  if (layout_.at_least(13)) {
-    if (!(type.flags & type_flag::kInlineValues)) return 0;
-    const u64 capacity = memory_.view(object + type.basicsize, 8).byte(layout_.dv_capacity);
-    return up8(layout_.dv_values + capacity * 8 + capacity);  // one byte each for the insertion order
+u64 HeapReader::dict_bytes(u64 object, const TypeInfo& type, View view) {
+  const DictTable table = dict_table(object);
+  const View keys = memory_.view(view.word(layout_.dict_keys), layout_.dk_indices);
+  u64 size = type.basicsize;
+  if (table.is_split) {
+    size += 8 * (layout_.at_least(11) ? keys.word(layout_.dk_nentries) + keys.word(layout_.dk_usable)
+                                      : (keys.word(layout_.dk_size) << 1) / 3);
   }
-  const u64 word = layout_.at_least(12) ? memory_.word(object - 24) : memory_.word(object - 32);
-  const bool separate = layout_.at_least(12) ? word & 1 : word != 0;
-  return separate ? count * 8 + up8(count + 2) : 0;
+  if (table.refcount == 1) size += table.table_bytes;
+  if (type.handler != Handler::kOrderedDict) return size;
+  const u64 slots = present(layout_.dk_log2_size) ? 1ull << (keys.byte(layout_.dk_log2_size) & 63)
+                                                  : keys.word(layout_.dk_size);
+  return size + slots * 8 + (table.entries ? view.word(layout_.var_size) * kOdictNode : 0);
 }
 
-// The builtin part of getsizeof, without GC head; buffers that __sizeof__ counts are in it.
-u64 HeapReader::buffer_bytes(u64 object, const TypeInfo& type, View view) {
-  const u64 generic = type.basicsize + (type.itemsize ? type.itemsize * item_count(view) : 0);
+u64 HeapReader::frame_bytes(View view) {
+  if (!present(layout_.if_size)) return old_frame_bytes(view);
+  u64 code = view.word(layout_.frame_data + layout_.if_code);
+  if (layout_.at_least(14)) code &= ~u64{3};
+  const View code_view = memory_.view(code, layout_.code_size);
+  const u64 slots = code_view.half(layout_.code_nlocalsplus) + code_view.half(layout_.code_stacksize);
+  return layout_.frame_data + layout_.if_localsplus + slots * 8;
+}
+
+u64 HeapReader::ndarray_bytes(const TypeInfo& type, View view) {
+  const u64 dimensions = view.half(layout_.ndarray_nd);
+  u64 size = type.basicsize;
+  if (dimensions > 64) return size;
+  size += dimensions * 16;
+  if (!(view.read<i32>(layout_.ndarray_flags) & kNumpyOwnsData)) return size;
+  const View descr = memory_.view(view.word(layout_.ndarray_descr), kNumpyElementSize2 + 8);
+  // numpy 2 moved the element size; the old place then holds the descriptor's flags, above 32 bits.
+  const i32 old_place = descr.read<i32>(kNumpyElementSize);
+  u64 bytes = old_place > 0 && descr.word(kNumpyElementSize) >> 32 != 0 ? old_place
+                                                                        : descr.word(kNumpyElementSize2);
+  const View shape = memory_.view(view.word(layout_.ndarray_dimensions), dimensions * 8);
+  for (u64 i = 0; i < dimensions; ++i) bytes *= shape.word(i * 8);
+  return size + bytes;
+}
+
+// Buffers of the type's rule; which of them a type's __sizeof__ counts is part of the rule.
+u64 HeapReader::buffers_bytes(u64 object, const TypeInfo& type, View view, bool in_getsizeof) {
+  u64 size = 0;
+  for (const BufferRule& buffer : type.buffers) {
+    if (buffer.in_getsizeof != in_getsizeof) continue;
+    const u64 address = view.word(buffer.pointer);
+    if (address == 0 || address - object < u64(type.basicsize)) continue;
+    if (present(buffer.flag) && view.byte(buffer.flag) == 0) continue;
+    u64 count = 1;
+    if (buffer.how == BufferCount::kWord) count = view.word(buffer.count);
+    if (buffer.how == BufferCount::kTuple) count = memory_.word(view.word(buffer.count) + layout_.var_size);
+    if (count < kMaxSize / 64) size += count * buffer.item_size;
+  }
+  return size;
+}
+
+// The builtin part of getsizeof, without GC head.
+u64 HeapReader::builtin_bytes(u64 object, const TypeInfo& type, View view) {
   switch (type.handler) {
     case Handler::kInt: {
       const u64 digits = item_count(view);
@@ -128,38 +170,14 @@ u64 HeapReader::buffer_bytes(u64 object, const TypeInfo& type, View view) {
       return type.basicsize + (small ? 0 : (view.word(layout_.set_mask) + 1) * layout_.set_entry_size);
     }
     case Handler::kDict:
-    case Handler::kOrderedDict: {
-      const DictTable table = dict_table(object);
-      u64 size = type.basicsize;
-      const View keys = memory_.view(view.word(layout_.dict_keys), layout_.dk_indices);
-      if (table.is_split) {
-        size += 8 * (layout_.at_least(11) ? keys.word(layout_.dk_nentries) + keys.word(layout_.dk_usable)
-                                          : (keys.word(layout_.dk_size) << 1) / 3);
-      }
-      if (table.refcount == 1) size += table.table_bytes;
-      if (type.handler == Handler::kOrderedDict) {
-        const u64 slots = present(layout_.dk_log2_size) ? 1ull << (keys.byte(layout_.dk_log2_size) & 63)
-                                                        : keys.word(layout_.dk_size);
-        size += slots * 8;
-        if (table.entries) size += view.word(layout_.var_size) * kOdictNode;
-      }
-      return size;
-    }
+    case Handler::kOrderedDict: return dict_bytes(object, type, view);
     case Handler::kType: return type_bytes(object);
     case Handler::kCode: return code_bytes(view, type);
     case Handler::kGenerator: return generator_bytes(view, type);
-    case Handler::kFrame:
-      if (!present(layout_.if_size)) return old_frame_bytes(view);
-      {
-        const u64 code = view.word(layout_.frame_data + layout_.if_code) & ~u64{layout_.at_least(14) ? 3u : 0u};
-        const View code_view = memory_.view(code, layout_.code_size);
-        const u64 slots = code_view.half(layout_.code_nlocalsplus) + code_view.half(layout_.code_stacksize);
-        return layout_.frame_data + layout_.if_localsplus + slots * 8;
-      }
+    case Handler::kFrame: return frame_bytes(view);
     case Handler::kDeque: {
-      const u64 count = view.word(layout_.deque_len);
-      const u64 blocks = (view.word(layout_.deque_leftindex) + count + layout_.deque_block_slots - 1) /
-                         layout_.deque_block_slots;
+      const u64 used = view.word(layout_.deque_leftindex) + view.word(layout_.deque_len);
+      const u64 blocks = (used + layout_.deque_block_slots - 1) / layout_.deque_block_slots;
       return type.basicsize + (blocks ? blocks : 1) * kDequeBlock;
     }
     case Handler::kBytearray: return type.basicsize + view.word(layout_.bytearray_alloc);
@@ -167,48 +185,37 @@ u64 HeapReader::buffer_bytes(u64 object, const TypeInfo& type, View view) {
       const u64 width = memory_.view(view.word(kArrayDescr), 8).read<i32>(kArrayItemsize);
       return type.basicsize + view.word(kArrayAllocated) * width;
     }
-    case Handler::kNdarray: {
-      u64 size = type.basicsize;
-      const u64 dimensions = view.half(layout_.ndarray_nd);
-      if (dimensions > 64) return size;
-      size += dimensions * 16;
-      if (!(view.read<i32>(layout_.ndarray_flags) & kNumpyOwnsData)) return size;
-      const u64 descr = view.word(layout_.ndarray_descr);
-      const View d = memory_.view(descr, kNumpyElementSize2 + 8);
-      // numpy 2 moved the element size; the old place then holds the descriptor's flags, above 32 bits.
-      u64 bytes = d.read<i32>(kNumpyElementSize) > 0 && d.word(kNumpyElementSize) >> 32 != 0
-                      ? d.read<i32>(kNumpyElementSize) : d.word(kNumpyElementSize2);
-      const View shape = memory_.view(view.word(layout_.ndarray_dimensions), dimensions * 8);
-      for (u64 i = 0; i < dimensions; ++i) bytes *= shape.word(i * 8);
-      return size + bytes;
-    }
-    case Handler::kBuffered:
-      return type.basicsize + (view.word(kBufferedBuffer) ? view.word(kBufferedBufferSize) : 0);
+    case Handler::kNdarray: return ndarray_bytes(type, view);
     case Handler::kStruct: {
       u64 codes = 1;  // the end mark is one of them
       const u64 first = view.word(kStructCodes);
       while (codes < kMaxStructCodes && memory_.word(first + (codes - 1) * kStructCode) != 0) ++codes;
       return type.basicsize + codes * kStructCode;
     }
-    default: return generic;
+    case Handler::kElement: {
+      const u64 extra = view.word(kElementExtra);
+      const View head = memory_.view(extra, kElementExtraSize);
+      if (!head) return type.basicsize;
+      const bool apart = head.word(kExtraChildren) != extra + kExtraOwnChildren;
+      return type.basicsize + kElementExtraSize + (apart ? head.word(kExtraAllocated) * 8 : 0);
+    }
+    default: return type.basicsize + (type.itemsize ? type.itemsize * item_count(view) : 0);
   }
 }
 
 Sizes HeapReader::sizes(u64 object, const TypeInfo& type) {
   const View view = memory_.view(object, type.basicsize);
-  Sizes result;
-  u64 bytes = buffer_bytes(object, type, view);
+  u64 bytes = builtin_bytes(object, type, view) + buffers_bytes(object, type, view, true);
   if (bytes > kMaxSize) bytes = type.basicsize;
   bool gc_head = type.is_gc;
   if (type.handler == Handler::kType) {
     const bool heap = memory_.view(object, layout_.tp_size).word(layout_.tp_flags) & type_flag::kHeapType;
     gc_head = heap || (layout_.at_least(11) && !layout_.at_least(13));
   }
+  Sizes result;
   result.getsizeof = bytes + (gc_head ? kGcHead : 0) + type.preheader;
-  result.shallow = result.getsizeof + inline_values_bytes(object, type);
-  if (type.handler == Handler::kInt && layout_.at_least(10) && bytes < u64(layout_.long_size)) {
-    result.shallow += layout_.long_size - bytes;  // one digit is padded to the struct's size
-  }
+  result.shallow = footprint(object, type, view, result.getsizeof);
+  if (result.shallow > kMaxSize) result.shallow = result.getsizeof;
   return result;
 }
 

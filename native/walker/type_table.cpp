@@ -147,11 +147,13 @@ void TypeTable::choose_handler(TypeInfo& info) {
   if (found) {
     info.handler = rule->handler;
     info.fields = rule->fields;
+    info.buffers = rule->buffers;
     const View base = memory_.view(ruled, layout_.tp_size);
     info.scan_from = base.signed_word(layout_.tp_basicsize);
     info.scan_to = info.scan_from;
     // A rule that names fields of a fixed-size struct has said all there is in it.
-    if (ruled != info.builtin_base) info.scan_to = builtin.signed_word(layout_.tp_basicsize);
+    // (Struct sequences put their further items, counted below, into the basic size since 3.13.)
+    if (ruled != info.builtin_base && info.handler != Handler::kTuple) info.scan_to = builtin.signed_word(layout_.tp_basicsize);
     if (present(rule->scan_from)) {
       info.scan_from = rule->scan_from;
       info.scan_to = builtin.signed_word(layout_.tp_basicsize);
@@ -223,6 +225,7 @@ void TypeTable::read_shared_keys(TypeInfo& info) {
   const View keys = memory_.view(info.cached_keys, layout_.dk_indices);
   const u64 count = keys.word(layout_.dk_nentries);
   if (!keys || count > kMaxSharedKeys) return;
+  info.shared_capacity = count + keys.word(layout_.dk_usable);
   u64 index_bytes;
   i64 stride = 24, key_offset = 8;
   if (present(layout_.dk_log2_index_bytes)) {

@@ -18,7 +18,7 @@ enum class Handler : u8 {
   kPlain = 0,  // only what the field list says
   kItems = 1,  // variable-size objects whose items are references
   kInt, kStr, kBytes, kList, kTuple, kDict, kSet, kType, kModule, kCode, kFrame, kGenerator,
-  kDeque, kOrderedDict, kLruCache, kTee, kMemoryview, kWeakref, kNdarray, kBytearray, kFloat, kArray, kBuffered, kStruct,
+  kDeque, kOrderedDict, kLruCache, kTee, kMemoryview, kWeakref, kNdarray, kBytearray, kFloat, kArray, kStruct, kDatetime, kElement,
   kCount,
 };
 
@@ -30,9 +30,27 @@ struct FieldRule {
   u8 flags;
 };
 
+// How many items a buffer has.
+enum class BufferCount : u8 {
+  kWord = 0,   // the word at `count`
+  kTuple = 1,  // the length of the tuple that the word at `count` refers to
+  kOne = 2,    // one
+};
+
+// A buffer outside of the object that belongs to it alone and holds no references we follow.
+struct BufferRule {
+  i64 pointer;    // offset of its address; one that points into the object itself is no buffer
+  i64 count;
+  BufferCount how;
+  i64 item_size;
+  i64 flag;       // offset of a byte that must not be zero, or kAbsent
+  bool in_getsizeof;
+};
+
 struct TypeRule {
   Handler handler = Handler::kPlain;
   std::vector<FieldRule> fields;
+  std::vector<BufferRule> buffers;
   i64 scan_from = kAbsent;  // words from here on are scanned as well
 };
 
@@ -58,6 +76,8 @@ struct TypeInfo {
   u64 base = 0;
   u64 builtin_base = 0;  // nearest ancestor that is not a Python class
   std::vector<FieldRule> fields;   // of the builtin part, then the __slots__
+  std::vector<BufferRule> buffers;
+  i64 shared_capacity = 0;         // attributes that have room in the values of a new instance
   std::vector<u64> shared_keys;    // addresses of the names of split-table attributes, by position
   std::string tp_name;
 };
@@ -76,6 +96,11 @@ class TypeTable {
  public:
   TypeTable(MemoryImage& memory, const Layout& layout) : memory_(memory), layout_(layout), slots_(1 << 14) {}
 
+  bool add_buffer(const std::string& tp_name, const BufferRule& buffer) {
+    const auto rule = rules_.find(tp_name);
+    if (rule != rules_.end()) rule->second.buffers.push_back(buffer);
+    return rule != rules_.end();
+  }
   void add_rule(const std::string& tp_name, TypeRule rule) { rules_[tp_name] = std::move(rule); }
   // The type at this address, or null when there is no plausible type there.
   TypeInfo* find(u64 address) {
