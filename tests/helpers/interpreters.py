@@ -101,8 +101,12 @@ def _fetched(minor: int) -> Path:
     return fetched_folder() / f"3.{minor}" / "python"
 
 
+def _pyenv_root() -> Path:
+    return Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+
+
 def _from_pyenv(minor: int) -> Path | None:
-    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    root = _pyenv_root()
     micros = {
         int(match[1]): folder
         for folder in root.glob(f"versions/3.{minor}.*")
@@ -136,6 +140,26 @@ def _missing(name: str) -> str:
         f"no interpreter {name} on this machine: install it with pyenv, or run "
         "scripts/fetch_interpreters.py for 3.13 to 3.15"
     )
+
+
+def unsupported_pythons() -> list[ParameterSet]:
+    """Parameters of a test: (program, version) of the CPythons here that are too old."""
+    programs = [*_pyenv_root().glob("versions/2.7.*"), *_pyenv_root().glob("versions/3.[67].*")]
+    return [
+        pytest.param(folder / "bin" / "python", folder.name.rpartition(".")[0], id=folder.name)
+        for folder in sorted(programs)
+    ]
+
+
+def each_version_with_headers() -> list[ParameterSet]:
+    """Parameters of a test, each a minor version; one without headers here skips, except in CI."""
+    parameters = []
+    for minor in MINORS:
+        name = f"headers-3.{minor}"
+        may_skip = not header_folders(minor) and not os.environ.get("CI")
+        marks = [pytest.mark.skip(reason=_missing(name))] if may_skip else []
+        parameters.append(pytest.param(minor, id=name, marks=marks))
+    return parameters
 
 
 def header_folders(minor: int) -> list[Path]:
