@@ -184,7 +184,7 @@ def _hostname(pid: int) -> str:
     try:
         if Path(f"/proc/{pid}/ns/uts").readlink() == Path("/proc/self/ns/uts").readlink():
             return os.uname().nodename
-        return Path(f"/proc/{pid}/root/etc/hostname").read_text(errors="replace").strip()
+        return (Path(f"/proc/{pid}/root") / "etc" / "hostname").read_text(errors="replace").strip()
     except OSError:
         return ""
 
