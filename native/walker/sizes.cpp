@@ -116,7 +116,8 @@ u64 HeapReader::dict_bytes(u64 object, const TypeInfo& type, View view) {
 
 u64 HeapReader::frame_bytes(View view) {
   if (!present(layout_.if_size)) return old_frame_bytes(view);
-  u64 code = view.word(layout_.frame_data + layout_.if_code);
+  // Not the place in the frame object: that is filled in only when the function has left.
+  u64 code = memory_.word(view.word(layout_.frame_iframe) + layout_.if_code);
   if (layout_.at_least(14)) code &= ~u64{3};
   const View code_view = memory_.view(code, layout_.code_size);
   const u64 slots = code_view.half(layout_.code_nlocalsplus) + code_view.half(layout_.code_stacksize);
