@@ -68,7 +68,7 @@ class AnalysisRegistry(Mapping[str, Analysis]):
 
 
 REGISTRY = AnalysisRegistry(
-    ("summary", "histogram", "dominators", "holders", "paths", "show", "verify")
+    ("summary", "histogram", "dominators", "holders", "paths", "show", "suspects", "threads", "verify")
 )
 
 

@@ -23,6 +23,8 @@ COMMANDS = (
     "dominators",
     "path",
     "show",
+    "suspects",
+    "threads",
     "svg",
     "verify",
 )

@@ -1,0 +1,73 @@
+"""Generators, coroutines and async generators: the code they run, and whether they have ended."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from heapgraph.analysis.segments import edges_of, label_text
+from heapgraph.model import EdgeKind
+
+if TYPE_CHECKING:
+    from heapgraph.graph.heap_graph import HeapGraph
+
+SUSPENDABLE_TYPES = ("async_generator", "coroutine", "generator")
+"""Types of objects that stand for a function which can be suspended."""
+
+CODE_FIELDS = frozenset({"f_code", "gi_code", "cr_code", "ag_code"})
+FRAME_FIELDS = frozenset({"f_func", "gi_frame", "cr_frame", "ag_frame"})
+"""Only one that has not ended has a frame: a part of itself since 3.11, an object before."""
+
+_PLACE = re.compile(r"(?P<function>.*?) \((?P<file>.*):(?P<line>\d+)\)…?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class CodePlace:
+    """Where code begins: function, file, first line (0 when it is not known)."""
+
+    function: str
+    file: str
+    line: int
+
+
+def place_of_code(graph: HeapGraph, code: int) -> CodePlace:
+    """Where a code object comes from, as its preview tells."""
+    preview = graph.preview(code) or "?"
+    if match := _PLACE.fullmatch(preview):
+        return CodePlace(match["function"], match["file"], int(match["line"]))
+    return CodePlace(preview, "", 0)
+
+
+def code_of(graph: HeapGraph, object_id: int) -> int | None:
+    """The code object that a generator, a coroutine or a frame runs."""
+    return _field(graph, object_id, CODE_FIELDS)
+
+
+def place_of(graph: HeapGraph, object_id: int) -> CodePlace:
+    """Where the code of a generator, a coroutine or a frame comes from."""
+    code = code_of(graph, object_id)
+    return CodePlace("?", "", 0) if code is None else place_of_code(graph, code)
+
+
+def has_ended(graph: HeapGraph, object_id: int) -> bool:
+    """Whether a generator or coroutine has run to its end: its variables are gone."""
+    if len(edges_of(graph, object_id, EdgeKind.LOCAL, EdgeKind.STACK)):
+        return False
+    return _field(graph, object_id, FRAME_FIELDS) is None
+
+
+def frame_owner(graph: HeapGraph, object_id: int) -> int:
+    """The object that holds the variables: itself, or up to 3.10 its frame object."""
+    for edge in edges_of(graph, object_id, EdgeKind.FIELD):
+        if graph.type_name(int(graph.targets[edge])) == "frame":
+            return int(graph.targets[edge])
+    return object_id
+
+
+def _field(graph: HeapGraph, object_id: int, names: frozenset[str]) -> int | None:
+    for edge in edges_of(graph, object_id, EdgeKind.FIELD):
+        reference = graph.reference(int(edge))
+        if label_text(graph, reference) in names:
+            return reference.target
+    return None

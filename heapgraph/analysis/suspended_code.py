@@ -1,0 +1,127 @@
+"""Generators, coroutines and async generators, counted by the place of their code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapgraph.analysis.code_places import (
+    CODE_FIELDS,
+    FRAME_FIELDS,
+    SUSPENDABLE_TYPES,
+    place_of_code,
+)
+from heapgraph.analysis.expressions import expression
+from heapgraph.model import EdgeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from numpy.typing import NDArray
+
+    from heapgraph.graph.heap_graph import HeapGraph
+
+
+@dataclass(frozen=True)
+class SuspendedRow:
+    """Generators or coroutines that run the same code.
+
+    Attributes:
+        type: generator, coroutine or async_generator.
+        function, file, line: where the code begins.
+        count: objects that have not ended.
+        ended: objects that have ended and are still there.
+        retained_size: bytes that go with all of them, as a minimum.
+        expression: how to reach the one that retains most.
+    """
+
+    type: str
+    function: str
+    file: str
+    line: int
+    count: int
+    ended: int
+    retained_size: int
+    expression: str
+
+
+@dataclass(frozen=True)
+class SuspendedGroup:
+    """The objects of one kind that run one code object.
+
+    Attributes:
+        code: object id of the code.
+        type: generator, coroutine or async_generator.
+        members: uint32[k], rising.
+        alive: bool[k], whether each has not ended.
+    """
+
+    code: int
+    type: str
+    members: NDArray[np.uint32]
+    alive: NDArray[np.bool_]
+
+
+def suspended_groups(graph: HeapGraph) -> Iterator[SuspendedGroup]:
+    """All suspendable objects by type and code. Cost: their references, vectorised."""
+    for type_name in SUSPENDABLE_TYPES:
+        members = graph.objects_of_type(type_name)
+        owner, edges = references_of(graph, members)
+        kinds, labels = graph.edge_kinds[edges], graph.labels[edges]
+        is_field = kinds == EdgeKind.FIELD
+        is_code = is_field & np.isin(labels, name_rows(graph, CODE_FIELDS))
+        codes = np.full(len(members), -1, np.int64)
+        codes[owner[is_code]] = graph.targets[edges[is_code]]
+        shows_life = (is_field & np.isin(labels, name_rows(graph, FRAME_FIELDS))) | np.isin(
+            kinds, [EdgeKind.LOCAL, EdgeKind.STACK]
+        )
+        alive = np.zeros(len(members), np.bool_)
+        alive[owner[shows_life]] = True
+        for code in np.unique(codes[codes >= 0]).tolist():
+            here = codes == code
+            yield SuspendedGroup(code, type_name, members[here], alive[here])
+
+
+def suspended_rows(graph: HeapGraph) -> list[SuspendedRow]:
+    """One row for each piece of code, the largest retained size first."""
+    rows = []
+    for group in suspended_groups(graph):
+        place = place_of_code(graph, group.code)
+        alive = int(np.count_nonzero(group.alive))
+        sizes = graph.dominators.retained_sizes[group.members]
+        rows.append(
+            SuspendedRow(
+                group.type,
+                place.function,
+                place.file,
+                place.line,
+                alive,
+                len(group.members) - alive,
+                graph.dominators.minimum_retained_size(group.members),
+                expression(graph, int(group.members[np.argmax(sizes)])),
+            )
+        )
+    rows.sort(key=lambda row: (-row.retained_size, -row.count, row.file, row.line))
+    return rows
+
+
+def references_of(
+    graph: HeapGraph, members: NDArray[np.uint32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """All references of some objects: position in `members` and row of references, per reference.
+
+    Cost: time and memory of these references alone.
+    """
+    begins = graph.offsets[members].astype(np.int64)
+    counts = graph.offsets[members.astype(np.int64) + 1].astype(np.int64) - begins
+    owner = np.repeat(np.arange(len(members)), counts)
+    first = np.repeat(begins - (np.cumsum(counts) - counts), counts)
+    return owner, np.arange(len(owner)) + first
+
+
+def name_rows(graph: HeapGraph, names: Collection[str]) -> list[int]:
+    """Rows of the names table with one of these names."""
+    texts = graph.source.strings("names", "name").to_pylist()
+    return [row for row, text in enumerate(texts) if text in names]
