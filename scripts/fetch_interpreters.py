@@ -242,7 +242,7 @@ def main() -> int:
     print(f"fetching CPython {' and '.join(missing)} for the tests", file=sys.stderr)
     try:
         fetch(missing, destination)
-    except FetchError as error:
+    except (FetchError, OSError) as error:
         print(f"CPython {' and '.join(missing)} cannot be fetched: {error}", file=sys.stderr)
         return 1
     return 0
