@@ -46,6 +46,7 @@ class Handler(IntEnum):
     STRUCT = 24
     DATETIME = 25
     ELEMENT = 26
+    SIMPLE_QUEUE = 27
 
 
 class BufferCount(IntEnum):
@@ -91,7 +92,7 @@ class Buffer:
         how: what is found at `count`.
         flag: byte offset of an int that is 0 when the buffer belongs to somebody else.
         in_getsizeof: the type's __sizeof__ counts it.
-        before: the version since which there is no such buffer any more.
+        since, before: the versions that have it, the second not included.
     """
 
     pointer: int
@@ -100,7 +101,12 @@ class Buffer:
     how: BufferCount = BufferCount.WORD
     flag: int | None = None
     in_getsizeof: bool = True
+    since: tuple[int, int] = (3, 0)
     before: tuple[int, int] = (4, 0)
+
+    def exists_in(self, version: tuple[int, int]) -> bool:
+        """Tell whether instances have it in one CPython version."""
+        return self.since <= version < self.before
 
 
 @dataclass(frozen=True)
@@ -368,6 +374,13 @@ TYPE_RULES: dict[str, TypeRule] = {
     "_ctypes._CData": _CTYPES_DATA,
     "_thread.lock": _LOCK,
     "_thread.RLock": _LOCK,
+    "_queue.SimpleQueue": TypeRule(
+        Handler.SIMPLE_QUEUE,
+        buffers=(
+            Buffer(16, 0, 32, BufferCount.ONE, in_getsizeof=False, before=(3, 13)),
+            Buffer(40, 48, 8, since=(3, 13)),
+        ),
+    ),
     "itertools.product": TypeRule(
         Handler.PLAIN,
         _owned((16, "pools"), (32, "result")),

@@ -157,7 +157,7 @@ class HeapWalk:
                 fields.append((offset, row, int(part.kind), int(part.flags_in(version))))
         self._walker.add_rule(tp_name, int(rule.handler), rule.scan_from, fields)
         for buffer in rule.buffers:
-            if version < buffer.before:
+            if buffer.exists_in(version):
                 self._walker.add_buffer(
                     tp_name,
                     buffer.pointer,

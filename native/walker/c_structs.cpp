@@ -12,6 +12,10 @@ constexpr i64 kElementTag = 16, kElementText = 24, kElementTail = 32, kElementEx
 constexpr i64 kExtraAttributes = 0, kExtraLength = 8, kExtraChildren = 24, kExtraHead = 32;
 constexpr u64 kMaxChildren = 1ull << 32;
 
+// simplequeueobject of Modules/_queuemodule.c: a list up to 3.12, a ring of items since 3.13
+constexpr i64 kQueueList = 32;
+constexpr i64 kRingFirst = 32, kRingItems = 40, kRingCapacity = 48, kRingLength = 56;
+
 }  // namespace
 
 // Objects that code caches for Python programs that ask for co_code, co_varnames...
@@ -48,6 +52,20 @@ void HeapReader::element(u64 object, const TypeInfo& type, EdgeList& out) {
   if (count > kMaxChildren) return;
   const View children = memory_.view(extra.word(kExtraChildren), count * 8);
   for (u64 i = 0; children && i < count; ++i) out.add(children.word(i * 8), EdgeKind::kIndex, i);
+}
+
+void HeapReader::simple_queue(u64 object, const TypeInfo& type, EdgeList& out) {
+  const View view = memory_.view(object, type.basicsize);
+  if (!layout_.at_least(13)) {
+    return out.add(view.word(kQueueList), EdgeKind::kField, types_.names().row("lst"));
+  }
+  const u64 capacity = view.word(kRingCapacity), length = view.word(kRingLength);
+  if (capacity > kMaxChildren || length > capacity) return;
+  const View items = memory_.view(view.word(kRingItems), capacity * 8);
+  if (!items) return;
+  for (u64 i = 0; i < length; ++i) {
+    out.add(items.word((view.word(kRingFirst) + i) % capacity * 8), EdgeKind::kIndex, i);
+  }
 }
 
 }  // namespace heapgraph

@@ -54,8 +54,8 @@ u64 HeapReader::footprint(u64 object, const TypeInfo& type, View view, u64 getsi
       return size;
     case Handler::kInt: {
       if (type.is_python_class) break;
-      const u64 bytes = getsizeof_bytes;  // one digit is padded to the struct's size since 3.10
-      return layout_.at_least(10) && bytes < u64(layout_.long_size) ? layout_.long_size : size;
+      const u64 bytes = getsizeof_bytes;  // one digit is padded to the struct's size since 3.11
+      return layout_.at_least(11) && bytes < u64(layout_.long_size) ? layout_.long_size : size;
     }
     case Handler::kStr: {
       const bool apart = !(view.half(layout_.uni_state) & 32);  // a subclass: its own struct comes first
@@ -70,6 +70,8 @@ u64 HeapReader::footprint(u64 object, const TypeInfo& type, View view, u64 getsi
       if (table.values_embedded) return size - capacity * 8;  // they are part of the instance
       return layout_.at_least(11) ? size + up8(capacity + 2) : size;
     }
+    case Handler::kBytearray:  // 3.15: the buffer is an object of its own
+      return present(layout_.bytearray_object) ? (type.is_gc ? kGcHead : 0) + type.basicsize : size;
     case Handler::kDatetime:
       return !type.is_python_class && view.byte(kHasTimezone) == 0 ? size - 8 : size;
     case Handler::kCode:

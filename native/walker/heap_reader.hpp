@@ -71,6 +71,7 @@ class HeapReader {
   void code(u64 object, const TypeInfo& type, EdgeList& out);
   void datetime(u64 object, const TypeInfo& type, EdgeList& out);
   void element(u64 object, const TypeInfo& type, EdgeList& out);
+  void simple_queue(u64 object, const TypeInfo& type, EdgeList& out);
   // containers.cpp
   void list(u64 object, const TypeInfo& type, EdgeList& out);
   void tuple(u64 object, const TypeInfo& type, EdgeList& out);

@@ -34,6 +34,7 @@ constexpr std::int64_t kAbsent = -1;
   X(uni_utf8_length, "uni.utf8_length") \
   X(bytes_sval, "bytes.sval") X(long_tag, "long.tag") X(long_digit, "long.digit") X(long_size, "long.size") \
   X(bytearray_alloc, "bytearray.alloc") X(bytearray_bytes, "bytearray.bytes") \
+  X(bytearray_object, "bytearray.object") \
   X(code_name, "code.name") X(code_filename, "code.filename") X(code_firstlineno, "code.firstlineno") \
   X(code_stacksize, "code.stacksize") X(code_nlocals, "code.nlocals") X(code_nlocalsplus, "code.nlocalsplus") \
   X(code_varnames, "code.varnames") X(code_cellvars, "code.cellvars") X(code_freevars, "code.freevars") \

@@ -22,9 +22,9 @@ const HeapReader::ReferenceFunction HeapReader::kReferenceFunctions[] = {
     &HeapReader::frame,        &HeapReader::generator,   &HeapReader::deque,        &HeapReader::ordered_dict,
     &HeapReader::lru_cache,    &HeapReader::tee,         &HeapReader::memoryview,   &HeapReader::weakref,
     &HeapReader::ndarray,      &HeapReader::nothing,     &HeapReader::nothing,      &HeapReader::nothing,
-    &HeapReader::nothing,      &HeapReader::datetime,    &HeapReader::element,
+    &HeapReader::nothing,      &HeapReader::datetime,    &HeapReader::element,     &HeapReader::simple_queue,
 };
-static_assert(static_cast<int>(Handler::kCount) == 27, "one function per handler");
+static_assert(static_cast<int>(Handler::kCount) == 28, "one function per handler");
 
 void HeapReader::references(u64 object, const TypeInfo& type, EdgeList& out) {
   u8 type_flags = type.is_heap ? kCounted : 0;

@@ -181,7 +181,11 @@ u64 HeapReader::builtin_bytes(u64 object, const TypeInfo& type, View view) {
       const u64 blocks = (used + layout_.deque_block_slots - 1) / layout_.deque_block_slots;
       return type.basicsize + (blocks ? blocks : 1) * kDequeBlock;
     }
-    case Handler::kBytearray: return type.basicsize + view.word(layout_.bytearray_alloc);
+    case Handler::kBytearray: {
+      const u64 bytes = view.word(layout_.bytearray_alloc);
+      const bool in_bytes_object = present(layout_.bytearray_object) && bytes != 0;  // 3.15
+      return type.basicsize + bytes + (in_bytes_object ? layout_.bytes_sval + 1 : 0);
+    }
     case Handler::kArray: {
       const u64 width = memory_.view(view.word(kArrayDescr), 8).read<i32>(kArrayItemsize);
       return type.basicsize + view.word(kArrayAllocated) * width;

@@ -18,7 +18,7 @@ enum class Handler : u8 {
   kPlain = 0,  // only what the field list says
   kItems = 1,  // variable-size objects whose items are references
   kInt, kStr, kBytes, kList, kTuple, kDict, kSet, kType, kModule, kCode, kFrame, kGenerator,
-  kDeque, kOrderedDict, kLruCache, kTee, kMemoryview, kWeakref, kNdarray, kBytearray, kFloat, kArray, kStruct, kDatetime, kElement,
+  kDeque, kOrderedDict, kLruCache, kTee, kMemoryview, kWeakref, kNdarray, kBytearray, kFloat, kArray, kStruct, kDatetime, kElement, kSimpleQueue,
   kCount,
 };
 

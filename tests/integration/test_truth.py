@@ -1,0 +1,65 @@
+"""The retained size of many owners, against the bytes that really come back when each is dropped."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from heapgraph.analysis.resolving import resolve
+from heapgraph.capture.dump import dump
+from heapgraph.graph.heap_graph import HeapGraph
+from helpers.interpreters import each_interpreter
+from helpers.running_target import TARGETS, start_target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from helpers.interpreters import Interpreter
+
+MIN_OWNERS = 60
+MAX_ERROR_SHARE = 0.02
+MAX_ERROR_BYTES = 256
+
+
+def _errors(python: str, folder: Path, *options: str) -> tuple[int, list[str]]:
+    """Dump once, then drop one owner after the other; sentences about those that are off."""
+    off = []
+    with start_target(TARGETS / "truth.py", *options, python=python) as target:
+        dump(target.pid, folder / "truth.heapgraph")
+        graph = HeapGraph.open(folder / "truth.heapgraph")
+        target.send("names")
+        names = target.read_line().split()
+        names.remove("nothing")
+        for name in names:
+            owner = resolve(graph, f"truth_owners.OWNERS[{name!r}]")
+            predicted = int(graph.dominators.retained_sizes[owner])
+            target.send(f"drop {name}")
+            freed = int(target.read_line())
+            if abs(predicted - freed) > max(MAX_ERROR_BYTES, MAX_ERROR_SHARE * freed):
+                off.append(f"{name}: predicted {predicted}, freed {freed}")
+    return len(names), off
+
+
+@pytest.mark.parametrize("interpreter", each_interpreter())
+def test_retained_size_is_what_comes_back(
+    interpreter: Interpreter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given owners of all kinds, when one is dropped, its retained size is freed."""
+    monkeypatch.setenv("HEAPGRAPH_CACHE", str(tmp_path / "cache"))
+    owners, off = _errors(str(interpreter.path), tmp_path)
+
+    assert owners >= MIN_OWNERS
+    assert not off
+
+
+def test_arrays_of_numpy_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given arrays, object arrays and views, the same holds, data included.
+
+    This interpreter has numpy, as heapgraph itself needs it.
+    """
+    monkeypatch.setenv("HEAPGRAPH_CACHE", str(tmp_path / "cache"))
+    _, off = _errors(sys.executable, tmp_path, "--numpy")
+
+    assert not off
