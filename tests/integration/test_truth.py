@@ -1,4 +1,4 @@
-"""The retained size of many owners, against the bytes that really come back when each is dropped."""
+"""The retained size of many owners, against the bytes that really come back when one is dropped."""
 
 from __future__ import annotations
 
