@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from heapgraph.analysis.registry import Progress
     from heapgraph.analysis.show import ShownObject
     from heapgraph.analysis.summary import Summary
+    from heapgraph.analysis.suspects import Suspects
     from heapgraph.analysis.verify import Verification
     from heapgraph.graph.networkx_graph import SnapshotDiGraph
 
@@ -113,6 +114,10 @@ class Snapshot:
     def show(self, which: int | str, limit: int = 20) -> ShownObject:
         """One object with value, sizes, referents, referrers, reference count, dominators."""
         return cast("ShownObject", self._run("show", object=which, limit=limit))
+
+    def suspects(self, count: int = 10) -> Suspects:
+        """The holders that may be the leak, with path, accumulation point and reason."""
+        return cast("Suspects", self._run("suspects", limit=count))
 
     def verify(self) -> Verification:
         """The file's checksums and its quality record against what is promised."""

@@ -68,7 +68,17 @@ class AnalysisRegistry(Mapping[str, Analysis]):
 
 
 REGISTRY = AnalysisRegistry(
-    ("summary", "histogram", "dominators", "holders", "paths", "show", "suspects", "threads", "verify")
+    (
+        "summary",
+        "histogram",
+        "dominators",
+        "holders",
+        "paths",
+        "show",
+        "suspects",
+        "threads",
+        "verify",
+    )
 )
 
 

@@ -13,11 +13,16 @@ import click
 from heapgraph.cli.options import json_option, opened
 from heapgraph.cli.output import note, print_facts, print_json, print_table
 from heapgraph.cli.progress import TerminalProgress
+from heapgraph.cli.suspects import suspect_line
 from heapgraph.units import format_count, format_seconds, format_share, format_size
 
 if TYPE_CHECKING:
     from heapgraph.analysis.holders import Holders
+    from heapgraph.analysis.suspects import Suspects
     from heapgraph.capture.dump import DumpResult
+
+_SUSPECTS_NAMED = 2
+"""Suspects in the summary; the rest, and the reasons, are a command of their own."""
 
 
 @click.command(name="dump", short_help="Take a snapshot of a running process.")
@@ -78,11 +83,13 @@ def command(  # noqa: PLR0917 - click passes every parameter by name
         print_json(dump_document(result))
         return
     from heapgraph.analysis.holders import find_holders  # noqa: PLC0415 - loads numpy
+    from heapgraph.analysis.suspects import find_suspects  # noqa: PLC0415
 
     with opened(str(result.path)) as (graph, progress):
         holders = find_holders(graph, progress=progress)
+        suspects = find_suspects(graph, progress=progress, limit=_SUSPECTS_NAMED)
         reachable_size = graph.reachable_size
-    _print_summary(result, holders, reachable_size)
+    _print_summary(result, holders, suspects, reachable_size)
 
 
 def dump_document(result: DumpResult) -> dict[str, Any]:
@@ -119,7 +126,9 @@ def _program_name(pid: int) -> str:
     return re.sub(r"[^\w.-]+", "_", name)[:60] or "python"
 
 
-def _print_summary(result: DumpResult, holders: Holders, reachable_size: int) -> None:
+def _print_summary(
+    result: DumpResult, holders: Holders, suspects: Suspects, reachable_size: int
+) -> None:
     file_size = format_size(result.path.stat().st_size)
     counts = f"{format_count(result.objects)}, {format_count(result.references)} references"
     print_facts(
@@ -129,6 +138,7 @@ def _print_summary(result: DumpResult, holders: Holders, reachable_size: int) ->
             ("took", format_seconds(result.seconds)),
             ("objects", f"{counts}, {format_size(reachable_size)}"),
             ("quality", "; ".join([result.quality["grade"], *result.quality["reasons"]])),
+            *(("leak suspect", suspect_line(suspect)) for suspect in suspects.suspects),
         )
     )
     if not holders.objects:

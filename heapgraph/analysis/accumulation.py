@@ -1,0 +1,157 @@
+"""Where below a large object the bytes gather: the container that grows, and what is in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from heapgraph.graph.heap_graph import HeapGraph
+
+DROP_SHARE = 0.7
+"""Below an object whose largest child retains less than this share of it, bytes part. Eclipse MAT,
+FindLeaksQuery: `big_drop_ratio`."""
+
+MOST_STEPS = 1000
+"""How far to walk down; Eclipse MAT, FindLeaksQuery: `max_depth`. Linked lists are longer."""
+
+MANY_CHILDREN = 20
+"""So many children of one type are content that was added, not the parts of a structure."""
+
+CONTENT_SHARE = 0.5
+"""The children of one type are what an object is there for when they have this share of it."""
+
+TELLING_SHARE = 0.1
+"""A class is what a tuple is about when it has this share of the tuple's bytes: beside a response
+there may be a larger plain buffer."""
+
+_MOST_WRAPPERS = 3
+"""Objects of built-in types between a container and what its items are about: an item of a list may
+be a tuple, a bound method, or a closure with its cell."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """The most weighty kind of thing that an object dominates.
+
+    Attributes:
+        type_name: qualified name of the type.
+        members: uint32[k], the objects of this type that it immediately dominates, largest first.
+        retained_size: bytes of all of them together.
+    """
+
+    type_name: str
+    members: NDArray[np.uint32]
+    retained_size: int
+
+
+def accumulation_point(graph: HeapGraph, object_id: int) -> int:
+    """Walk down the largest dominated child until it drops sharply.
+
+    Args:
+        graph: the snapshot.
+        object_id: where to begin.
+
+    Returns:
+        The last object before the drop; the first object of a linked list that never drops; an
+        instance in place of its own `__dict__`.
+
+    Cost: the children of the objects on the way.
+    """
+    retained = graph.dominators.retained_sizes
+    chain = [object_id]
+    while len(chain) <= MOST_STEPS:
+        child = _largest_child(graph, chain[-1])
+        if child is None or int(retained[child]) < DROP_SHARE * int(retained[chain[-1]]):
+            return graph.folded.owner_of(chain[-1])
+        chain.append(child)
+    return _first_link(graph, chain)
+
+
+def children_of(graph: HeapGraph, object_id: int) -> NDArray[np.uint32]:
+    """What an object and its folded `__dict__` immediately dominate, the largest first."""
+    parts = graph.folded.parts_of(object_id)
+    below = np.concatenate([graph.dominators.children(part) for part in parts])
+    below = below[~np.isin(below, parts)]
+    retained = graph.dominators.retained_sizes[below]
+    return below[np.argsort(~retained, kind="stable")].astype(np.uint32)
+
+
+def main_content(graph: HeapGraph, object_id: int) -> Content | None:
+    """The type whose instances have most of what an object dominates; None for no children."""
+    return content_of(graph, children_of(graph, object_id))
+
+
+def content_of(graph: HeapGraph, members: NDArray[np.uint32]) -> Content | None:
+    """The type that retains most among objects, none of which dominates another."""
+    if not len(members):
+        return None
+    by_type = retained_by_type(graph, members)
+    heaviest = int(by_type.argmax())
+    of_type = members[graph.type_ids[members] == heaviest]
+    return Content(graph.type_names[heaviest], of_type, int(by_type[heaviest]))
+
+
+def is_gathering(graph: HeapGraph, object_id: int, content: Content | None) -> bool:
+    """Whether an object is one that things were added to, many and alike."""
+    if content is None or len(content.members) < MANY_CHILDREN:
+        return False
+    return content.retained_size >= CONTENT_SHARE * graph.folded.retained_size(object_id)
+
+
+def inner_type(graph: HeapGraph, content: Content) -> str | None:
+    """What the members of a content are there for, when they are tuples, methods, functions...
+
+    Returns:
+        The most weighty type with a module in its name that has a tenth of the bytes below the
+        members, at most three objects deep; None when the members are such themselves.
+
+    Cost: one pass over the dominator tree for each step.
+    """
+    members, type_name = content.members, content.type_name
+    idom = graph.dominators.idom
+    for _ in range(_MOST_WRAPPERS):
+        if "." in type_name or not len(members):
+            return None
+        is_member = np.zeros(len(idom) + 1, np.bool_)
+        is_member[members] = True
+        below = np.flatnonzero(is_member[np.minimum(idom, len(idom))]).astype(np.uint32)
+        by_type = retained_by_type(graph, below)
+        least = TELLING_SHARE * by_type.sum()
+        for row in np.argsort(-by_type, kind="stable").tolist():
+            if by_type[row] <= least:
+                break
+            name: str = graph.type_names[row]
+            if "." in name:
+                return name
+        inner = content_of(graph, below)
+        if inner is None:
+            return None
+        members, type_name = inner.members, inner.type_name
+    return None
+
+
+def retained_by_type(graph: HeapGraph, members: NDArray[np.uint32]) -> NDArray[np.float64]:
+    """float64[types], bytes that objects retain, none of which dominates another."""
+    retained = graph.dominators.retained_sizes[members].astype(np.float64)
+    by_type: NDArray[np.float64] = np.bincount(
+        graph.type_ids[members], retained, minlength=len(graph.type_names)
+    ).astype(np.float64)
+    return by_type
+
+
+def _largest_child(graph: HeapGraph, object_id: int) -> int | None:
+    children = graph.dominators.children(object_id)
+    return int(children[0]) if len(children) else None
+
+
+def _first_link(graph: HeapGraph, chain: list[int]) -> int:
+    """The first object on a long chain of the type that occurs most often on it."""
+    types = [int(graph.type_ids[link]) for link in chain]
+    commonest = Counter(types).most_common(1)[0][0]
+    return graph.folded.owner_of(chain[types.index(commonest)])

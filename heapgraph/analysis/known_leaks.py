@@ -1,0 +1,181 @@
+"""Leaks that libraries and the language are known for, and what to do about each: data.
+
+A suspect is known when all that an entry states fits. The first entry that fits is used.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LeakTraits:
+    """What a suspect is recognised by; the fields are those of `KnownLeak`."""
+
+    kind: str
+    expression: str
+    holder_type: str
+    owner_type: str
+    member_type: str
+
+
+@dataclass(frozen=True)
+class KnownLeak:
+    """One known pattern.
+
+    Attributes:
+        name: what it is called.
+        advice: what to do about it, one sentence.
+        expression: regular expression that the holder's expression must contain.
+        holder_type: regular expression for the whole type name of the holder.
+        owner_type: the same for the object that the path came through before the holder.
+        member_type: the same for the type of what it holds.
+        kind: kind of suspect.
+    """
+
+    name: str
+    advice: str
+    expression: str = ""
+    holder_type: str = ""
+    owner_type: str = ""
+    member_type: str = ""
+    kind: str = ""
+
+    def fits(self, seen: LeakTraits) -> bool:
+        """Whether a suspect is of this pattern."""
+        return (
+            self.kind in ("", seen.kind)
+            and re.search(self.expression, seen.expression) is not None
+            and _is_whole(self.holder_type, seen.holder_type)
+            and _is_whole(self.owner_type, seen.owner_type)
+            and _is_whole(self.member_type, seen.member_type)
+        )
+
+
+def _is_whole(pattern: str, name: str) -> bool:
+    return not pattern or re.fullmatch(pattern, name) is not None
+
+
+def find_known_leak(seen: LeakTraits) -> KnownLeak | None:
+    """The first pattern that a suspect fits, or None."""
+    return next((known for known in KNOWN_LEAKS if known.fits(seen)), None)
+
+
+KNOWN_LEAKS = (
+    KnownLeak(
+        "unbounded function cache",
+        "Give lru_cache a maxsize. On a method the key holds `self` and so every instance it was"
+        " called on: cache on the instance (functools.cached_property) or key by an id instead.",
+        holder_type=r"functools\._lru_cache_wrapper",
+    ),
+    KnownLeak(
+        "reference leak in C code",
+        "More references are counted than Python objects hold: look for a missing Py_DECREF in the"
+        " extension (or ctypes code) that handles this type.",
+        kind="c-held",
+    ),
+    KnownLeak(
+        "threads that do not end",
+        "Give each thread a way to end (an event, a timeout, a sentinel in its queue) and join it,"
+        " or use a pool; what a running function has in its variables stays.",
+        kind="threads",
+    ),
+    KnownLeak(
+        "threads that do not end",
+        "Every thread that runs is listed there, with its arguments: let the threads end.",
+        expression=r"^threading\._(active|dangling|limbo)",
+    ),
+    KnownLeak(
+        "handlers added again and again",
+        "Add handlers once, at start-up; remove and close a temporary one with"
+        " logger.removeHandler(handler); handler.close().",
+        expression=r"\.handlers$",
+        member_type=r"logging\..*Handler|.*Handler",
+    ),
+    KnownLeak(
+        "weak dictionary defeated by its values",
+        "A value of the dictionary refers to its own key (or is held elsewhere), so no entry ever"
+        " goes: let the value hold a weak reference, or only what it needs of the key.",
+        owner_type=r"weakref\.Weak(Key|Value)Dictionary",
+    ),
+    KnownLeak(
+        "tasks that are kept",
+        "Discard a task when it is done: task.add_done_callback(tasks.discard); or use"
+        " asyncio.TaskGroup. A task keeps its result, its exception and its context.",
+        member_type=r"_asyncio\.(Task|Future)|asyncio\.(tasks|futures)\.(Task|Future)",
+    ),
+    KnownLeak(
+        "responses that are never closed",
+        "Read the response to its end or close it (with-statement); until then it keeps its"
+        " connection, socket and buffers.",
+        member_type=r"http\.client\.HTTPResponse|urllib3\.response\.HTTPResponse|requests\.models\."
+        r"Response|httpx\.(_models\.)?Response|aiohttp\.client_reqrep\.ClientResponse",
+    ),
+    KnownLeak(
+        "work that is queued faster than it is done",
+        "Bound the queue (queue.Queue(maxsize=...)) so that producers wait, or add consumers.",
+        expression=r"\.(queue|_queue|_work_queue)$",
+        holder_type=r"collections\.deque|list",
+    ),
+    KnownLeak(
+        "a default argument that grows",
+        "Use None as the default and make the container in the function's body.",
+        expression=r"\.__(kw)?defaults__\b",
+    ),
+    KnownLeak(
+        "generators that are never finished",
+        "Exhaust or close() them; a suspended generator keeps its variables.",
+        member_type=r"generator|async_generator|coroutine",
+    ),
+    KnownLeak(
+        "exceptions that are kept with their traceback",
+        "Store str(exception), or exception.with_traceback(None): a traceback keeps every frame it"
+        " went through, with all variables.",
+        member_type=r"(.*\.)?\w*(Error|Exception|Warning)|traceback",
+    ),
+    KnownLeak(
+        "views that pin what they were cut from",
+        "Copy the part that is needed: a view keeps the whole buffer.",
+        member_type=r"memoryview|pandas\.(core\.\w+\.)?(DataFrame|Series)|managedbuffer",
+    ),
+    KnownLeak(
+        "callbacks that are never unregistered",
+        "Unregister them when their owner goes, or register weakref.WeakMethod; a bound method"
+        " keeps its instance, a closure all that it captured.",
+        member_type=r"method|function|functools\.partial",
+    ),
+    KnownLeak(
+        "sources kept for tracebacks",
+        "linecache keeps the lines of each file name it was asked for; linecache.clearcache()"
+        " empties it. Code made with a new file name each time fills it.",
+        expression=r"^linecache\.cache",
+    ),
+    KnownLeak(
+        "warnings remembered per text",
+        "Each different text of a warning is remembered: do not put changing values into it.",
+        expression=r"__warningregistry__|^warnings\.onceregistry",
+    ),
+    KnownLeak(
+        "results kept by the notebook",
+        "Clear them with %reset out, or set InteractiveShell.cache_size = 0.",
+        expression=r"\.(Out|_oh|In|_ih)(\[|$)|user_ns\b",
+    ),
+    KnownLeak(
+        "queries logged by Django",
+        "Set DEBUG = False in production, or call django.db.reset_queries().",
+        expression=r"queries_log",
+    ),
+    KnownLeak(
+        "objects kept by a database session",
+        "Expire, expunge or close the SQLAlchemy session when its unit of work ends.",
+        expression=r"identity_map|\._new\b",
+    ),
+    KnownLeak(
+        "the last exception of the interactive interpreter",
+        "sys.last_exc, last_value and last_traceback keep the frames of the last failure: del"
+        " them.",
+        expression=r"^sys\.last_(exc|value|traceback)",
+    ),
+)
+"""The patterns, the more special ones first."""

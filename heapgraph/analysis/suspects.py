@@ -1,0 +1,211 @@
+"""What leaks, probably: the holders where a large part of the heap gathers, explained in words."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from heapgraph.analysis.accumulation import inner_type
+from heapgraph.analysis.expressions import expression, path_references
+from heapgraph.analysis.fingerprints import fingerprint, root_part, trace_parts
+from heapgraph.analysis.known_leaks import LeakTraits, find_known_leak
+from heapgraph.analysis.object_rows import ObjectRow, check_limit, object_row, share_of_heap
+from heapgraph.analysis.paths import PathRow, Paths, path_row
+from heapgraph.analysis.registry import Analysis, Parameter, Progress
+from heapgraph.analysis.results import TableResult, hidden
+from heapgraph.analysis.suspects_candidates import Candidate, find_candidates, structure_mask
+from heapgraph.analysis.suspects_instances import find_many_instances
+from heapgraph.analysis.suspects_wording import Findings, explain
+from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from heapgraph.graph.heap_graph import HeapGraph
+
+DEFAULT_LIMIT = 10
+
+SINGLE_OBJECT_WEIGHT = 0.5
+"""A single large object counts half when suspects are ranked: a table or a model that is loaded
+once is meant to be large, a container of many alike objects seldom is."""
+
+_PREFIX = re.compile(r"<[^<>]*> ")
+_TEXT = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+
+
+@dataclass(frozen=True)
+class LeakSuspect:
+    """One holder that may be the leak.
+
+    Attributes:
+        kind: `container`, `object`, `group`, `threads`, `c-held` or `instances`.
+        expression: the holder to look at first, as Python where there is a Python name for it.
+        retained_size: bytes that go with it.
+        share: the same as a share (0..1) of everything reachable.
+        accumulation_point: the object at which the bytes gather, the holder itself or below it;
+            None for a group that no single object holds.
+        path: from a root to the accumulation point, or to the largest member of a group.
+        reason: what, how much, who holds it, where it grows, what to do: a paragraph.
+        fingerprint: the same for the same leak in every run.
+    """
+
+    kind: str
+    expression: str
+    retained_size: int
+    share: float
+    accumulation_point: ObjectRow | None
+    path: PathRow | None
+    reason: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Suspects(TableResult):
+    """Leak suspects, the one to look at first first.
+
+    Attributes:
+        suspects: the rows.
+        left_out: how many more there are.
+    """
+
+    rows_field: ClassVar[str] = "suspects"
+
+    suspects: tuple[LeakSuspect, ...]
+    left_out: int = hidden()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document; a path has the keys of the command `path`."""
+        document = super().to_dict()
+        for row, suspect in zip(document[self.rows_field], self.suspects, strict=True):
+            if suspect.path is not None:
+                row["path"] = Paths((suspect.path,)).to_dict()["paths"][0]
+        return document
+
+
+def find_suspects(
+    graph: HeapGraph, *, progress: Progress | None = None, limit: int = DEFAULT_LIMIT
+) -> Suspects:
+    """Find the holders that may be the leak and say why.
+
+    Args:
+        graph: the snapshot.
+        progress: told about the longer phases.
+        limit: how many rows.
+
+    Returns:
+        The suspects, largest first, where a single object counts half. None for a heap in which
+        nothing stands out.
+
+    Cost: the dominator tree and the shortest paths, once per snapshot; then passes over the heap.
+    """
+    check_limit(limit)
+    for phase in ("dominator tree", "paths from roots"):
+        if progress is not None:
+            progress(phase, 0, 0)
+        _ = graph.dominators if phase == "dominator tree" else graph.root_paths
+    if progress is not None:
+        progress("leak suspects", 0, 0)
+    is_structure = structure_mask(graph)
+    candidates = find_candidates(graph, is_structure)
+    candidates.extend(find_many_instances(graph, candidates))
+    candidates.sort(key=lambda candidate: -_weight(candidate))
+    shown = candidates[:limit]
+    rows = tuple(_describe(graph, candidate, is_structure) for candidate in shown)
+    return Suspects(rows, len(candidates) - len(shown))
+
+
+def _weight(candidate: Candidate) -> float:
+    factor = SINGLE_OBJECT_WEIGHT if candidate.kind == "object" else 1.0
+    return candidate.retained_size * factor
+
+
+def _describe(
+    graph: HeapGraph, candidate: Candidate, is_structure: NDArray[np.bool_]
+) -> LeakSuspect:
+    """A candidate with everything that is said of it."""
+    has_holder = candidate.group is None or candidate.group.holder is not None
+    holder = _named_holder(graph, candidate.point, is_structure) if has_holder else None
+    retained = candidate.retained_size
+    if holder is not None and candidate.group is None:
+        retained = max(retained, graph.folded.retained_size(holder))
+    text = candidate.group.expression if candidate.group is not None else ""
+    if holder is not None:
+        text = expression(graph, holder)
+    findings = _findings(graph, candidate, holder, text, retained)
+    path = graph.root_paths.path_to(candidate.point)
+    return LeakSuspect(
+        kind=candidate.kind,
+        expression=text,
+        retained_size=retained,
+        share=share_of_heap(graph, retained),
+        accumulation_point=object_row(graph, candidate.point) if has_holder else None,
+        path=None if path is None else path_row(graph, path),
+        reason=explain(graph, findings),
+        fingerprint=_fingerprint(graph, candidate, holder),
+    )
+
+
+def _findings(
+    graph: HeapGraph, candidate: Candidate, holder: int | None, text: str, retained: int
+) -> Findings:
+    """What the wording needs to know."""
+    content = candidate.content
+    member_type = content.type_name if content is not None else ""
+    inner = inner_type(graph, content) if content is not None else None
+    traits = [
+        LeakTraits(
+            candidate.kind,
+            text,
+            "" if holder is None else graph.type_name(holder),
+            "" if holder is None else _owner_type(graph, holder),
+            type_name,
+        )
+        for type_name in (member_type, inner or "")
+    ]
+    known = find_known_leak(traits[0]) or (find_known_leak(traits[1]) if inner else None)
+    return Findings(candidate, holder, text, retained, inner, known)
+
+
+def _named_holder(graph: HeapGraph, point: int, is_structure: NDArray[np.bool_]) -> int:
+    """The point, or the nearest object above it that has a Python name; modules do not count."""
+    above = point
+    while above not in (VIRTUAL_ROOT, UNREACHABLE) and not is_structure[above]:
+        if _is_python(expression(graph, above)):
+            return above
+        above = graph.folded.immediate_dominator(above)
+    return point
+
+
+def _is_python(text: str) -> bool:
+    """Whether an expression, apart from the thread or task it begins with, is Python."""
+    return "<" not in _TEXT.sub("", _PREFIX.sub("", text, count=1))
+
+
+def _owner_type(graph: HeapGraph, object_id: int) -> str:
+    """Type of the object before this one on its path; an instance in place of its `__dict__`."""
+    before = int(graph.root_paths.parent[object_id])
+    if before in (VIRTUAL_ROOT, UNREACHABLE):
+        return ""
+    return graph.type_name(graph.folded.owner_of(before))
+
+
+def _fingerprint(graph: HeapGraph, candidate: Candidate, holder: int | None) -> str:
+    """The trace to the holder and what gathers in it; of a group, its root and type."""
+    type_name = "" if candidate.content is None else candidate.content.type_name
+    path = graph.root_paths.path_to(candidate.point if holder is None else holder)
+    if path is None:
+        return fingerprint([candidate.kind, type_name])
+    if holder is None:
+        root = "" if candidate.kind == "group" else root_part(graph, path.root)
+        return fingerprint([candidate.kind, root, type_name])
+    return fingerprint(trace_parts(graph, path.root, path_references(graph, path), type_name))
+
+
+ANALYSIS = Analysis(
+    "suspects",
+    "leak suspects: where bytes gather, who holds them, what to do",
+    (Parameter("limit", "how many rows", DEFAULT_LIMIT),),
+    find_suspects,
+)

@@ -1,0 +1,220 @@
+"""Which objects, or groups of objects, hold so much that they may be the leak.
+
+The two steps of Eclipse MAT's FindLeaksQuery, on a tree in which modules and classes do not count
+as holders, and a third for containers that are smaller but have very many items.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapgraph.analysis.accumulation import (
+    Content,
+    accumulation_point,
+    children_of,
+    content_of,
+    is_gathering,
+    main_content,
+    retained_by_type,
+)
+from heapgraph.analysis.application_code import Origin, is_application_root, origin_of_type
+from heapgraph.analysis.suspects_groups import GroupHolder, holder_of_group
+from heapgraph.model import VIRTUAL_ROOT, EdgeKind, ObjectFlags, RootKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from heapgraph.graph.heap_graph import HeapGraph
+
+SUSPECT_SHARE = 0.1
+"""Share of the heap from which on a holder is suspect. Eclipse MAT, LeakHunterQuery (10 %)."""
+
+LEAST_SIZE = 2**20
+"""Bytes below which nothing is: a tenth of an idle interpreter's 3 MiB is a table of names."""
+
+MANY_ITEMS = 1000
+"""A container with so many items of one type is suspect from `ITEMS_SHARE` of the heap on: the
+length from which JOverflow looks at a collection of collections."""
+
+ITEMS_SHARE = 0.01
+"""Share of the heap for such a container. Eclipse MAT reports "big drops" from 1 % on."""
+
+_STRUCTURE_ROOTS = (RootKind.BUILTINS, RootKind.STATIC_TYPE, RootKind.INTERNED)
+_STRUCTURE_FIELDS = frozenset({"modules", "modules_by_index", "sysdict", "builtins", "importlib"})
+"""The interpreter's own tables: what is in them is looked at, they are not."""
+
+_STRUCTURE_TYPES = frozenset({"type", "module", "code", "function", "builtin_function_or_method"})
+"""Types whose instances are the program, not its data."""
+
+_CONTAINER_TYPES = frozenset(
+    {"list", "dict", "set", "collections.deque", "collections.OrderedDict", "OrderedDict"}
+    | {"collections.defaultdict", "collections.Counter", "tuple", "frozenset"}
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A holder that may be the leak.
+
+    Attributes:
+        kind: `container` (things were added to it), `object` (large by itself or by its parts),
+            `group` (alike objects that no single object holds), `threads`, `c-held`, `instances`.
+        retained_size: bytes of the accumulation point, or of all members of a group.
+        point: the accumulation point; for a group without one, its largest member.
+        content: what gathers there.
+        group: how a group is held.
+    """
+
+    kind: str
+    retained_size: int
+    point: int
+    content: Content | None
+    group: GroupHolder | None = field(default=None)
+
+
+def find_candidates(graph: HeapGraph, is_structure: NDArray[np.bool_]) -> list[Candidate]:
+    """All candidates, those with most bytes first; none is inside another.
+
+    Args:
+        graph: the snapshot.
+        is_structure: bool[n], see `structure_mask`.
+
+    Cost: the dominator tree and the shortest paths; then passes over the objects.
+    """
+    threshold = max(LEAST_SIZE, int(SUSPECT_SHARE * graph.reachable_size))
+    singles = list(_single_objects(graph, is_structure, threshold))
+    groups = list(_groups(graph, is_structure, threshold))
+    found = [*singles, *groups]
+    found.extend(_long_containers(graph, found))
+    found.sort(key=lambda candidate: -candidate.retained_size)
+    return found
+
+
+def structure_mask(graph: HeapGraph) -> NDArray[np.bool_]:
+    """bool[n], true for modules, classes and the interpreter's tables, with their `__dict__`s."""
+    is_structure: NDArray[np.bool_] = (graph.flags & ObjectFlags.IS_TYPE) != 0
+    is_structure[graph.objects_of_type("module")] = True
+    roots = graph.roots
+    named = np.array([name.partition(" ")[0] in _STRUCTURE_FIELDS for name in roots.names], bool)
+    of_interpreter = (roots.kinds == RootKind.INTERPRETER) & named
+    of_kind = np.isin(roots.kinds, [*_STRUCTURE_ROOTS, RootKind.MODULE])
+    is_structure[roots.targets[of_kind | of_interpreter]] = True
+    edges = np.flatnonzero(graph.edge_kinds == EdgeKind.DICT)
+    sources = np.searchsorted(graph.offsets, edges.astype(np.uint64), side="right") - 1
+    is_structure[graph.targets[edges[is_structure[sources]]]] = True
+    return is_structure
+
+
+def _single_objects(
+    graph: HeapGraph, is_structure: NDArray[np.bool_], threshold: int
+) -> Iterator[Candidate]:
+    """Step A: objects over the threshold, walked down to where their bytes gather.
+
+    An object that is a frame for several large parts is not reported, its large parts are.
+    """
+    retained = graph.dominators.retained_sizes
+    waiting = [*_below_structure(graph, is_structure, retained >= threshold).tolist()]
+    while waiting:
+        point = accumulation_point(graph, waiting.pop())
+        children = children_of(graph, point)
+        content = content_of(graph, children)
+        if is_gathering(graph, point, content):
+            yield Candidate("container", graph.folded.retained_size(point), point, content)
+            continue
+        large = [int(child) for child in children if int(retained[child]) >= threshold]
+        waiting.extend(large)
+        if not large:
+            yield _undivided(graph, point, content)
+
+
+def _undivided(graph: HeapGraph, point: int, content: Content | None) -> Candidate:
+    """An object without large children and without many alike: look for what joins its parts."""
+    retained = graph.folded.retained_size(point)
+    if content is not None and len(content.members) > 1:
+        group = holder_of_group(graph, content.members)
+        if group is not None and group.holder is not None and group.holder != point:
+            below = main_content(graph, group.holder) or content
+            return Candidate("container", retained, group.holder, below)
+    return Candidate("object", retained, point, content)
+
+
+def _below_structure(
+    graph: HeapGraph, is_structure: NDArray[np.bool_], wanted: NDArray[np.bool_]
+) -> NDArray[np.uint32]:
+    """Wanted objects that are no structure themselves and lie right below it, or at the top."""
+    idom = graph.dominators.idom
+    below = np.zeros(len(idom), np.bool_)
+    is_top = idom == VIRTUAL_ROOT
+    has_idom = idom < len(idom)
+    below[has_idom] = is_structure[idom[has_idom]]
+    return np.flatnonzero((is_top | below) & ~is_structure & wanted).astype(np.uint32)
+
+
+def _groups(
+    graph: HeapGraph, is_structure: NDArray[np.bool_], threshold: int
+) -> Iterator[Candidate]:
+    """Step B: objects below the threshold, grouped by type, when the group is over it."""
+    retained = graph.dominators.retained_sizes
+    rest = _below_structure(graph, is_structure, retained < threshold)
+    types = graph.type_ids[rest]
+    by_type = retained_by_type(graph, rest)
+    for row in np.flatnonzero(by_type >= threshold).tolist():
+        if graph.type_names[row] in _STRUCTURE_TYPES:
+            continue
+        members = rest[types == row]
+        members = members[np.argsort(~retained[members], kind="stable")]
+        group = holder_of_group(graph, members)
+        if group is None or not _is_plausible(graph, group, graph.type_names[row], is_structure):
+            continue
+        content = Content(graph.type_names[row], members, int(by_type[row]))
+        point = int(members[0]) if group.holder is None else group.holder
+        yield Candidate(group.kind, content.retained_size, point, content, group)
+
+
+def _is_plausible(
+    graph: HeapGraph, group: GroupHolder, type_name: str, is_structure: NDArray[np.bool_]
+) -> bool:
+    """Whether a group is held by data; one held by all sorts of things must be of an own class."""
+    if group.holder is not None:
+        type_of_holder = graph.type_name(group.holder)
+        return not is_structure[group.holder] and type_of_holder not in _STRUCTURE_TYPES
+    if group.kind != "group":
+        return True
+    return origin_of_type(graph, type_name) is not Origin.STANDARD_LIBRARY
+
+
+def _long_containers(graph: HeapGraph, found: list[Candidate]) -> Iterator[Candidate]:
+    """Step C: containers with very many items of one type, from a smaller share on."""
+    least = max(LEAST_SIZE, int(ITEMS_SHARE * graph.reachable_size))
+    retained = graph.dominators.retained_sizes
+    rows = [row for row, name in enumerate(graph.type_names) if name in _CONTAINER_TYPES]
+    degrees = np.diff(graph.offsets)
+    fits = (degrees >= MANY_ITEMS) & (retained >= least) & np.isin(graph.type_ids, rows)
+    long = np.flatnonzero(fits)
+    taken = [candidate.point for candidate in found]
+    for object_id in long[np.argsort(~retained[long], kind="stable")].tolist():
+        point = graph.folded.owner_of(object_id)
+        if any(_overlap(graph, point, other) for other in taken):
+            continue
+        content = main_content(graph, object_id)
+        if content is None or len(content.members) < MANY_ITEMS:
+            continue
+        if is_gathering(graph, point, content) and _is_held_by_application(graph, point):
+            taken.append(point)
+            yield Candidate("container", graph.folded.retained_size(point), point, content)
+
+
+def _is_held_by_application(graph: HeapGraph, object_id: int) -> bool:
+    chain = graph.root_paths.chain(object_id)
+    return bool(chain) and is_application_root(graph, graph.root_paths.root_rows(chain[0])[0])
+
+
+def _overlap(graph: HeapGraph, one: int, other: int) -> bool:
+    """Whether one of two objects is inside the other."""
+    tree = graph.dominators
+    return tree.dominates(one, other) or tree.dominates(other, one)

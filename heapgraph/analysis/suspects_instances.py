@@ -1,0 +1,67 @@
+"""Many instances of a class that should be few: small in bytes, each an open file or a thread."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapgraph.analysis.accumulation import Content
+from heapgraph.analysis.application_code import is_application_root
+from heapgraph.analysis.suspects_candidates import Candidate
+from heapgraph.analysis.suspects_groups import holder_of_group
+from heapgraph.model import UNREACHABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from heapgraph.graph.heap_graph import HeapGraph
+
+MANY_INSTANCES = 100
+"""So many open resources of one type in one container are suspect, whatever their size: a tenth of
+the usual limit of 1024 open files."""
+
+_RESOURCES = re.compile(
+    r"(.+\.)?(socket|SSLSocket|FileIO|HTTPResponse|HTTPConnection|HTTPSConnection|Popen|Thread|Timer"
+    r"|Connection|ClientResponse|ClientSession|Session|TemporaryDirectory|mmap|SSLObject|Selector)"
+)
+"""Types, by the end of their names, that stand for something of the operating system or of another
+machine, and that somebody must close or end."""
+
+
+def find_many_instances(graph: HeapGraph, found: Sequence[Candidate]) -> Iterator[Candidate]:
+    """Containers of the application that hold very many open resources.
+
+    Args:
+        graph: the snapshot.
+        found: what is suspect already; its holders are not named again.
+
+    Cost: one count per type; the merged paths of the few types that fit.
+    """
+    points = {candidate.point for candidate in found}
+    counts = np.bincount(graph.type_ids, minlength=len(graph.type_names))
+    retained = graph.dominators.retained_sizes
+    for row in np.flatnonzero(counts >= MANY_INSTANCES).tolist():
+        name = graph.type_names[row]
+        if _RESOURCES.fullmatch(name) is None:
+            continue
+        members = np.flatnonzero(graph.type_ids == row).astype(np.uint32)
+        group = holder_of_group(graph, graph.dominators.topmost(members))
+        if group is None or group.holder is None or not _is_new(graph, group.holder, points):
+            continue
+        points.add(group.holder)
+        members = members[np.argsort(~retained[members], kind="stable")]
+        size = graph.dominators.minimum_retained_size(members)
+        yield Candidate("instances", size, group.holder, Content(name, members, size), group)
+
+
+def _is_new(graph: HeapGraph, holder: int, points: set[int]) -> bool:
+    """Whether the application holds it, and no suspect is, holds or is inside this holder."""
+    chain = graph.root_paths.chain(holder)
+    if not chain or int(graph.dominators.idom[holder]) == UNREACHABLE:
+        return False
+    tree = graph.dominators
+    if any(tree.dominates(point, holder) or tree.dominates(holder, point) for point in points):
+        return False
+    return is_application_root(graph, graph.root_paths.root_rows(chain[0])[0])

@@ -1,0 +1,138 @@
+"""A suspect as a paragraph: what, how much, who holds it, where it grows, what to do."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from heapgraph.analysis.application_code import module_file, origin_of_module, places_that_name
+from heapgraph.analysis.expressions import expression, path_references
+from heapgraph.analysis.literals import text_of
+from heapgraph.analysis.object_rows import share_of_heap
+from heapgraph.analysis.openings import root_names
+from heapgraph.analysis.segments import is_namespace
+from heapgraph.model import EdgeKind, RootKind
+from heapgraph.units import format_count, format_share, format_size
+
+if TYPE_CHECKING:
+    from heapgraph.analysis.known_leaks import KnownLeak
+    from heapgraph.analysis.suspects_candidates import Candidate
+    from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.graph.paths import RootPath
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is known of a suspect when it is put into words.
+
+    Attributes:
+        candidate: what was found.
+        holder: the named holder; None for a group without one.
+        expression: how the holder is reached.
+        retained_size: bytes that go with it.
+        inner_type: what members that are tuples or functions are about.
+        known: the pattern it fits.
+    """
+
+    candidate: Candidate
+    holder: int | None
+    expression: str
+    retained_size: int
+    inner_type: str | None
+    known: KnownLeak | None
+
+
+def explain(graph: HeapGraph, findings: Findings) -> str:
+    """The paragraph."""
+    sentences = [_what(graph, findings), _who(graph, findings), _where(graph, findings)]
+    if findings.known is not None:
+        sentences.append(f"A known pattern: {findings.known.name}. {findings.known.advice}")
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _what(graph: HeapGraph, findings: Findings) -> str:
+    """Holder, size and content."""
+    candidate = findings.candidate
+    share = format_share(share_of_heap(graph, findings.retained_size))
+    size = f"{format_size(findings.retained_size)}, {share} of the heap"
+    if findings.holder is None:
+        return f"{findings.expression} keep {size}: {_content(findings)}."
+    holder = f"{findings.expression} ({graph.type_name(findings.holder)}) keeps {size}"
+    if candidate.kind == "object":
+        return f"{holder}{_single(graph, findings)}."
+    return f"{holder}: {_content(findings)}."
+
+
+def _content(findings: Findings) -> str:
+    content = findings.candidate.content
+    if content is None:
+        return "a single object"
+    count = len(content.members)
+    about = f" (of {findings.inner_type})" if findings.inner_type else ""
+    each = format_size(content.retained_size // count)
+    return f"{format_count(count)} objects of type {content.type_name}{about}, {each} each"
+
+
+def _single(graph: HeapGraph, findings: Findings) -> str:
+    """What a holder of one large object holds, when that is not the holder itself."""
+    point = findings.candidate.point
+    if point == findings.holder:
+        return " in one piece"
+    return (
+        f", nearly all of it through one {graph.type_name(point)} of"
+        f" {format_size(graph.folded.retained_size(point))} at {expression(graph, point)}"
+    )
+
+
+def _who(graph: HeapGraph, findings: Findings) -> str:
+    """The root that keeps it alive, and whose code that is."""
+    path = graph.root_paths.path_to(findings.candidate.point)
+    if path is None:
+        return ""
+    root = graph.roots.row(path.root)
+    if root.kind is RootKind.MODULE:
+        origin = origin_of_module(graph, root.target, root.name)
+        file = module_file(graph, root.target)
+        where = f", {file}" if file else ""
+        return f"It is held by the module {root.name} ({origin.value}{where})."
+    if findings.holder is None:
+        return _who_of_group(findings)
+    opening = root_names(graph).opening(path.root)
+    held = f"{opening.prefix} {opening.head}".strip()
+    return f"It is held by {held}."
+
+
+def _who_of_group(findings: Findings) -> str:
+    if findings.candidate.kind == "threads":
+        return "They are variables of functions that are still running."
+    if findings.candidate.kind == "c-held":
+        return "No Python object refers to them: only their reference counts say that C code does."
+    return "No single object holds them."
+
+
+def _where(graph: HeapGraph, findings: Findings) -> str:
+    """The application's functions that use the holder by name."""
+    path = graph.root_paths.path_to(
+        findings.candidate.point if findings.holder is None else findings.holder
+    )
+    if path is None or (name_id := _last_name(graph, path)) is None:
+        return ""
+    name = text_of(graph, name_id)
+    places = places_that_name(graph, name_id)
+    if name is None or not places:
+        return ""
+    texts = [f"{p.function}() at {posixpath.basename(p.file)}:{p.line}" for p in places]
+    return f"Code that uses `{name}`: {', '.join(texts)}."
+
+
+def _last_name(graph: HeapGraph, path: RootPath) -> int | None:
+    """The str object of the last attribute or global on a path."""
+    found = None
+    in_namespace = path.steps[0].object_id in root_names(graph).namespaces
+    for reference in path_references(graph, path):
+        is_entry = in_namespace and reference.kind is EdgeKind.VALUE
+        if is_entry or reference.kind is EdgeKind.ATTRIBUTE:
+            found = reference.label
+        in_namespace = is_namespace(reference)
+    return found
