@@ -160,7 +160,7 @@ class _Dump:
         with self.clock.phase("roots"), ProcessMemory(pid) as memory:
             named = find_roots(memory, target.layout, target.runtime_address)
             heads = gc_list_heads(memory, target.layout, target.runtime_address)
-        walk = HeapWalk(pid, target.layout, maps, self.progress)
+        walk = HeapWalk(pid, target.layout, target.version, maps, self.progress)
         if frozen.method == "pause":
             with self.clock.phase("copy"):
                 walk.load(writable_regions(maps))

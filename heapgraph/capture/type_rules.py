@@ -72,9 +72,9 @@ class Field:
     name: str
     flags: EdgeFlags = EdgeFlags.GC_VISIBLE | EdgeFlags.COUNTED
     kind: EdgeKind = EdgeKind.FIELD
-    visited_since: tuple[int, int] = (3, 0)
+    visited_since: tuple[int, ...] = (3, 0)
 
-    def flags_in(self, version: tuple[int, int]) -> EdgeFlags:
+    def flags_in(self, version: tuple[int, int, int]) -> EdgeFlags:
         """The flags as they hold in one CPython version."""
         if version >= self.visited_since:
             return self.flags
@@ -104,7 +104,7 @@ class Buffer:
     since: tuple[int, int] = (3, 0)
     before: tuple[int, int] = (4, 0)
 
-    def exists_in(self, version: tuple[int, int]) -> bool:
+    def exists_in(self, version: tuple[int, int, int]) -> bool:
         """Tell whether instances have it in one CPython version."""
         return self.since <= version < self.before
 
@@ -136,7 +136,7 @@ def _hidden(*fields: tuple[str | int, str]) -> tuple[Field, ...]:
     return tuple(Field(where, name, EdgeFlags.COUNTED) for where, name in fields)
 
 
-def _visited_since(version: tuple[int, int], *fields: tuple[str | int, str]) -> tuple[Field, ...]:
+def _visited_since(version: tuple[int, ...], *fields: tuple[str | int, str]) -> tuple[Field, ...]:
     """Fields whose visit was added to the traverse function in that version."""
     return tuple(Field(where, name, visited_since=version) for where, name in fields)
 
@@ -354,16 +354,16 @@ TYPE_RULES: dict[str, TypeRule] = {
     "_struct.Struct": TypeRule(Handler.STRUCT, _visited_since((3, 10), (40, "format"))),
     # Objects/typevarobject.c
     "typing.TypeVar": TypeRule(
-        Handler.PLAIN, _visited_since((3, 14), (16, "__name__")), scan_from=24
+        Handler.PLAIN, _visited_since((3, 13, 13), (16, "__name__")), scan_from=24
     ),
     "typing.ParamSpec": TypeRule(
-        Handler.PLAIN, _visited_since((3, 14), (16, "__name__")), scan_from=24
+        Handler.PLAIN, _visited_since((3, 13, 13), (16, "__name__")), scan_from=24
     ),
     "typing.TypeVarTuple": TypeRule(
-        Handler.PLAIN, _visited_since((3, 14), (16, "__name__")), scan_from=24
+        Handler.PLAIN, _visited_since((3, 13, 13), (16, "__name__")), scan_from=24
     ),
     "typing.TypeAliasType": TypeRule(
-        Handler.PLAIN, _visited_since((3, 14), (16, "__name__")), scan_from=24
+        Handler.PLAIN, _visited_since((3, 13, 13), (16, "__name__")), scan_from=24
     ),
     "_io.StringIO": TypeRule(
         Handler.PLAIN,

@@ -127,27 +127,33 @@ class HeapWalk:
     Args:
         pid: the process whose memory stands still.
         layout: of its CPython version.
+        version: (major, minor, micro) of its CPython.
         maps: its mappings.
         progress: told the phase and the number of objects, about five times a second.
     """
 
     def __init__(
-        self, pid: int, layout: Layout, maps: Sequence[Mapping], progress: Progress | None = None
+        self,
+        pid: int,
+        layout: Layout,
+        version: tuple[int, int, int],
+        maps: Sequence[Mapping],
+        progress: Progress | None = None,
     ) -> None:
         """Teach a walker the layout and the type rules."""
         regions = readable_regions(maps)
         fields = dict(layout.fields)
-        fields["version"] = layout.version[0] << 8 | layout.version[1]
+        fields["version"] = version[0] << 16 | version[1] << 8 | version[2]
         self._walker = HeapWalker(
             pid, [start for start, _ in regions], [end for _, end in regions], fields
         )
         self._progress = progress
         self._scanned: list[tuple[int, str, int]] = []
         for tp_name, rule in TYPE_RULES.items():
-            self._add_rule(tp_name, rule, fields, layout.version)
+            self._add_rule(tp_name, rule, fields, version)
 
     def _add_rule(
-        self, tp_name: str, rule: TypeRule, layout: dict[str, int], version: tuple[int, int]
+        self, tp_name: str, rule: TypeRule, layout: dict[str, int], version: tuple[int, int, int]
     ) -> None:
         fields = []
         for part in rule.fields:

@@ -80,8 +80,7 @@ bool HeapReader::orphan_keys(const DictTable& table) {
 }
 
 void HeapReader::split_dict(const DictTable& table, EdgeList& out) {
-  // 3.13 reports embedded values from the instance, later versions from the dict.
-  if (table.values_embedded && !layout_.at_least(14)) return;
+  if (table.values_embedded && !layout_.visits_materialized_dicts()) return;
   const bool owns_keys = orphan_keys(table);
   for (u64 i = 0; i < table.count; ++i) {
     const u64 key = table.entries.word(i * table.stride + table.key_offset);

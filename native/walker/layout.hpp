@@ -10,7 +10,7 @@ constexpr std::int64_t kAbsent = -1;
 
 // X(member, "name in the layout table")
 #define HEAPGRAPH_LAYOUT_FIELDS(X) \
-  X(version, "version")           /* 0x030c for 3.12 */ \
+  X(version, "version")           /* 0x030c01 for 3.12.1 */ \
   X(refcount, "obj.refcnt") X(type, "obj.type") X(object_size, "obj.size") X(var_size, "var.size") \
   X(gc_head_size, "gc.head_size") \
   X(tp_name, "tp.name") X(tp_basicsize, "tp.basicsize") X(tp_itemsize, "tp.itemsize") \
@@ -76,7 +76,12 @@ struct Layout {
   HEAPGRAPH_LAYOUT_FIELDS(HEAPGRAPH_MEMBER)
 #undef HEAPGRAPH_MEMBER
 
-  bool at_least(int minor) const { return version >= 0x0300 + minor; }
+  bool at_least(int minor, int micro = 0) const { return version >= (0x030000 | minor << 8 | micro); }
+  // Instances with values of their own have a dict visited as well, and that visits the values
+  // (python/cpython gh-130327, in every branch that was maintained then).
+  bool visits_materialized_dicts() const {
+    return at_least(14) ? at_least(14, 4) : at_least(13, 13);
+  }
 };
 
 constexpr bool present(std::int64_t field) { return field != kAbsent; }

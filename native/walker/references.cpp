@@ -81,9 +81,10 @@ void HeapReader::instance_dict(u64 object, const TypeInfo& type, EdgeList& out) 
     } else {
       const View head = memory_.view(object + type.basicsize, layout_.dv_values);
       const bool has_values = type.flags & type_flag::kInlineValues && head.byte(layout_.dv_valid);
-      // 3.13 visits either the values or the dict; later versions visit the dict, and the values from it.
-      out.add(dict, EdgeKind::kDict, kNoLabel, has_values && !layout_.at_least(14) ? kCounted : kOwned);
-      const bool dict_has_them = layout_.at_least(14) && dict != 0 &&
+      // Some releases visit either the values or the dict, others the dict, and the values from it.
+      const bool from_dict = layout_.visits_materialized_dicts();
+      out.add(dict, EdgeKind::kDict, kNoLabel, has_values && !from_dict ? kCounted : kOwned);
+      const bool dict_has_them = from_dict && dict != 0 &&
           memory_.word(dict + layout_.dict_values) == object + type.basicsize;
       if (!has_values || dict_has_them) return;
       const u64 count = head.byte(layout_.dv_capacity);
