@@ -1,0 +1,109 @@
+"""The programs of fixtures/leaks with their known answers, dumped live and judged.
+
+program = leak_programs()[0]
+with heapgraph_of(program, folder) as graph:      # or fixed=True for the twin
+    answer = find_suspects(graph)
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heapgraph.analysis.suspects import find_suspects
+from heapgraph.capture.dump import dump
+from heapgraph.graph.heap_graph import HeapGraph
+from helpers.running_target import start_target
+
+if TYPE_CHECKING:
+    from heapgraph.analysis.suspects import LeakSuspect
+
+LEAKS = Path(__file__).resolve().parents[2] / "fixtures" / "leaks"
+
+
+@dataclass(frozen=True)
+class LeakProgram:
+    """One program and what must be found in it.
+
+    Attributes:
+        path: the program; with `--fixed` it is its twin.
+        expected: its EXPECTED: `holder` (`*` stands for anything), `leaked_type`, `chain` (labels
+            on the path to a leaked object), `objects_at_ready`.
+        needs: packages it imports that heapgraph does not depend on.
+    """
+
+    path: Path
+    expected: dict[str, Any]
+    needs: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The program's name without `.py`."""
+        return self.path.stem
+
+    @property
+    def missing(self) -> list[str]:
+        """Packages that are not installed beside heapgraph."""
+        return [name for name in self.needs if importlib.util.find_spec(name) is None]
+
+    def is_holder(self, expression: str) -> bool:
+        """Whether an expression is the known holder."""
+        parts = map(re.escape, self.expected["holder"].split("*"))
+        return re.fullmatch(".*".join(parts), expression, re.DOTALL) is not None
+
+    def names_holder(self, suspect: LeakSuspect) -> bool:
+        """Whether a suspect names the known holder, by itself or as its accumulation point."""
+        point = suspect.accumulation_point
+        texts = [suspect.expression] if point is None else [suspect.expression, point.expression]
+        return any(map(self.is_holder, texts))
+
+
+def leak_programs() -> list[LeakProgram]:
+    """All programs, by name."""
+    return [_read_program(path) for path in sorted(LEAKS.glob("*.py"))]
+
+
+def _read_program(path: Path) -> LeakProgram:
+    """The constants of a program, read without running it."""
+    constants = {
+        ast.unparse(statement.targets[0]): statement.value
+        for statement in ast.parse(path.read_text()).body
+        if isinstance(statement, ast.Assign)
+    }
+    if "EXPECTED" not in constants:
+        raise LookupError(f"{path.name} has no EXPECTED: every leak program carries its answer")
+    needs = ast.literal_eval(constants["NEEDS"]) if "NEEDS" in constants else []
+    return LeakProgram(path, ast.literal_eval(constants["EXPECTED"]), needs)
+
+
+@dataclass(frozen=True)
+class LiveAnswer:
+    """A snapshot of a program that ran, and the suspects in it, the first one first."""
+
+    graph: HeapGraph
+    suspects: tuple[LeakSuspect, ...]
+
+
+def ask_live(
+    program: LeakProgram, folder: Path, *, fixed: bool = False, python: str = sys.executable
+) -> LiveAnswer:
+    """Start a program, dump it while it runs, and ask for suspects.
+
+    Args:
+        program: what to run.
+        folder: where the snapshot goes.
+        fixed: run the twin that does not leak.
+        python: the interpreter of the program.
+    """
+    snapshot = folder / f"{program.name}{'-fixed' if fixed else ''}.heapgraph"
+    with start_target(program.path, *["--fixed"] * fixed, python=python) as target:
+        assert target.ready == f"ready {target.pid}"
+        dump(target.pid, snapshot)
+        assert target.process.poll() is None, "the target must survive its dump"
+    graph = HeapGraph.open(snapshot)
+    return LiveAnswer(graph, find_suspects(graph).suspects)
