@@ -22,7 +22,7 @@ from heapgraph.units import format_share, format_size
 # The programs' answers are read and judged by the code that the tests use.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from helpers.leak_programs import ask_live, leak_programs  # noqa: E402
+from helpers.leak_programs import ask_live, leak_programs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,13 +71,12 @@ def judge(program: LeakProgram, folder: Path, python: str) -> Verdict:
 
 def missing_packages(program: LeakProgram, python: str) -> list[str]:
     """Packages a program needs and the interpreter that shall run it does not have."""
-    return [
-        name
-        for name in program.needs
-        if subprocess.run(
-            [python, "-c", f"import {name}"], capture_output=True, check=False
-        ).returncode
-    ]
+
+    def is_missing(name: str) -> bool:
+        tried = subprocess.run([python, "-c", f"import {name}"], capture_output=True, check=False)
+        return tried.returncode != 0
+
+    return [name for name in program.needs if is_missing(name)]
 
 
 def report(verdicts: Sequence[Verdict], left_out: Sequence[str]) -> str:
@@ -88,21 +87,19 @@ def report(verdicts: Sequence[Verdict], left_out: Sequence[str]) -> str:
         for v in verdicts
     ]
     found = sum(v.found for v in verdicts)
-    others = sum(v.others for v in verdicts)
     in_twins = sum(len(v.twin) for v in verdicts)
-    holders_in_twins = sum(v.names_holder_in_twin for v in verdicts)
-    named = found + others + in_twins
+    named = found + in_twins + sum(v.others for v in verdicts)
+    recall = f"{found} of {len(verdicts)} leaking programs have their holder as the first suspect"
+    precision = f"{found} of {named} suspects in all programs and twins name a real leak"
+    holders = sum(v.names_holder_in_twin for v in verdicts)
     lines = [
         "| program | found | first suspect | other suspects | suspects of the twin |",
         "|---|---|---|--:|---|",
         *rows,
         "",
-        f"- recall: {found} of {len(verdicts)} leaking programs have their holder as the first"
-        f" suspect: {format_share(found / len(verdicts))}",
-        f"- precision: {found} of {named} suspects in all programs and twins name a real leak:"
-        f" {format_share(found / named) if named else '-'}",
-        f"- twins: {holders_in_twins} of {len(verdicts)} have a suspect that names the holder;"
-        f" {in_twins} suspects of any kind",
+        f"- recall: {recall}: {format_share(found / len(verdicts))}",
+        f"- precision: {precision}: {format_share(found / named) if named else '-'}",
+        f"- twins: {holders} of {len(verdicts)} have a suspect that names it; {in_twins} of any kind",
     ]
     if left_out:
         lines.append(f"- not run, packages are missing: {', '.join(left_out)}")

@@ -46,7 +46,7 @@ def test_the_first_suspect_is_the_holder(program, answer):
     assert first.path.steps
 
 
-def test_the_reason_says_what_is_held_and_how_much(program, answer):
+def test_the_reason_says_what_is_held_and_how_much(answer):
     first = answer.suspects[0]
     assert first.expression in first.reason
     assert "of the heap" in first.reason

@@ -9,8 +9,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +17,9 @@ from heapgraph.analysis.expressions import expression
 from heapgraph.graph.heap_graph import HeapGraph
 from helpers.leak_programs import leak_programs
 from helpers.running_target import start_target
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROGRAM = next(program for program in leak_programs() if program.name == "http_response")
 TOP = 5
