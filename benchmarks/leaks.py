@@ -99,7 +99,7 @@ def report(verdicts: Sequence[Verdict], left_out: Sequence[str]) -> str:
         "",
         f"- recall: {recall}: {format_share(found / len(verdicts))}",
         f"- precision: {precision}: {format_share(found / named) if named else '-'}",
-        f"- twins: {holders} of {len(verdicts)} have a suspect that names it; {in_twins} of any kind",
+        f"- twins: {holders} of {len(verdicts)} name it; {in_twins} suspects of any kind",
     ]
     if left_out:
         lines.append(f"- not run, packages are missing: {', '.join(left_out)}")
