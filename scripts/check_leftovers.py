@@ -16,9 +16,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 MOST_LINES = 400
-"""A longer Python file has more than one job. Data tables are exempt."""
+"""A longer Python file has more than one job."""
 
-DATA_TABLES = re.compile(r"heapgraph/capture/layouts/v3\d+\.py$")
 
 RULES_FILE = "scripts/leftovers.txt"
 """The forbidden patterns, a line each: scope, pattern, reason, separated by tabs."""
@@ -97,7 +96,7 @@ def find_leftovers(texts: dict[str, str], rules: list[Rule]) -> list[str]:
     findings = []
     for name, text in texts.items():
         lines = len(text.splitlines())
-        if name.endswith(".py") and lines > MOST_LINES and not DATA_TABLES.search(name):
+        if name.endswith(".py") and lines > MOST_LINES:
             findings.append(f"{name}:{lines}: longer than {MOST_LINES} lines")
         if not name.startswith(EXEMPT):
             findings += find_words(name, text, rules)

@@ -9,8 +9,9 @@ The tables are written by `native/layouts/generate.py` from the headers of each 
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
-from importlib import import_module
+from importlib.resources import files
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -74,9 +75,19 @@ def layouts_for(version: tuple[int, int]) -> list[Layout]:
             f"heapgraph knows the object layouts of CPython 3.{OLDEST_MINOR} to 3.{NEWEST_MINOR}",
             "use a newer heapgraph, or run the program on one of these versions",
         )
-    table = import_module(f"{__name__}.v3{minor:02}")
-    revisions = {table.HEADERS_USED: {}, **table.REVISIONS}
+    table = tomllib.loads(files(__name__).joinpath(f"cpython-3.{minor}.toml").read_text())
+    fields = _flat(table["fields"])
+    revisions = {table["headers_used"]: {}, **table.get("revisions", {})}
     return [
-        Layout(version, release, MappingProxyType(table.FIELDS | changes))
+        Layout(version, release, MappingProxyType(fields | _flat(changes)))
         for release, changes in revisions.items()
     ]
+
+
+def _flat(structs: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Struct and field joined by a dot."""
+    return {
+        f"{struct}.{field}": offset
+        for struct, fields in structs.items()
+        for field, offset in fields.items()
+    }

@@ -39,7 +39,7 @@ def test_headers_give_the_table_in_the_repository(generator: Any, minor: int) ->
     headers = [generator.read_headers(folder) for folder in header_folders(minor)]
     layouts = {layout.headers_used: layout for layout in layouts_for((3, minor))}
     if {each.release for each in headers} == set(layouts):
-        assert generator.render(headers) == (TABLES / f"v3{minor:02}.py").read_text()
+        assert generator.render(headers) == (TABLES / f"cpython-3.{minor}.toml").read_text()
         return
     for each in headers:  # the distribution has a newer release than the table was made from
         assert any(
