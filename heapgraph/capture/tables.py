@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from heapgraph.capture.type_names import TypeNames
-from heapgraph.capture.type_rules import Handler
+from heapgraph.capture.type_rule import Handler
 from heapgraph.model import NO_ROW, ObjectFlags
 from heapgraph.snapshot.schema import table_from_columns, table_from_rows
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from heapgraph.capture.type_rules import TYPE_RULES, TypeRule
+from heapgraph.capture.type_rules import TYPE_RULES
 from heapgraph.native.heap_walker import HeapWalker, WalkedType
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from heapgraph.capture.layouts import Layout
     from heapgraph.capture.maps import Mapping
+    from heapgraph.capture.type_rule import TypeRule
 
 Array: TypeAlias = npt.NDArray[Any]
 Progress: TypeAlias = "Callable[[str, int, int], None]"

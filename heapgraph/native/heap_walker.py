@@ -324,7 +324,8 @@ class HeapWalker:
             return np.empty(0, dtype)
         buffer = (ctypes.c_char * (length * dtype.itemsize)).from_address(pointer)
         buffer.owner = self  # type: ignore[attr-defined]  # the array's base keeps the walker
-        return np.frombuffer(buffer, dtype=dtype)
+        view: Array = np.frombuffer(memoryview(buffer).cast("B"), dtype=dtype)
+        return view
 
     def names(self) -> list[str]:
         """Names of fields and slots by row."""

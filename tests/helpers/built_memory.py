@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING
 
 from heapgraph.capture.memory import UnreadableMemory
 from heapgraph.capture.type_flags import TypeFlags
+from helpers.word_reader import WordReader
 
 if TYPE_CHECKING:
     from heapgraph.capture.layouts import Layout
@@ -16,7 +16,7 @@ _REFCOUNT = 3
 _COMPACT_ASCII = 1 << 2 | 1 << 5 | 1 << 6  # characters of one byte
 
 
-class BuiltMemory:
+class BuiltMemory(WordReader):
     """Blocks of zeros at rising addresses, into which words are written.
 
     Args:
@@ -96,18 +96,6 @@ class BuiltMemory:
         if start not in self._blocks or address + size > start + _BLOCK:
             raise UnreadableMemory(f"{address:#x} is not mapped")
         return bytes(self._blocks[start][address - start : address - start + size])
-
-    def u64(self, address: int) -> int:
-        return struct.unpack("<Q", self.read(address, 8))[0]
-
-    def u32(self, address: int) -> int:
-        return struct.unpack("<I", self.read(address, 4))[0]
-
-    def i32(self, address: int) -> int:
-        return struct.unpack("<i", self.read(address, 4))[0]
-
-    def u8(self, address: int) -> int:
-        return self.read(address, 1)[0]
 
     def cstring(self, address: int, limit: int = 256) -> str:
         return self.read(address, limit).split(b"\0")[0].decode(errors="replace")

@@ -39,7 +39,8 @@ class TableSnapshot:
         return self._tables[name]
 
     def column(self, table: str, name: str) -> NDArray[Any]:
-        return self._tables[table].column(name).to_numpy()
+        values: NDArray[Any] = self._tables[table].column(name).to_numpy()
+        return values
 
     def strings(self, table: str, name: str) -> pa.StringArray:
         return self._tables[table].column(name).combine_chunks()

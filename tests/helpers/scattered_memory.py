@@ -6,12 +6,13 @@ import random
 import struct
 
 from heapgraph.capture.memory import UnreadableMemory
+from helpers.word_reader import WordReader
 
 _WORDS = 4096
 _LARGEST_READ = 1 << 26
 
 
-class ScatteredMemory:
+class ScatteredMemory(WordReader):
     """Every address can be read, and holds words by chance: addresses, small numbers, any bits.
 
     The same address always holds the same word, so a chain can lead in a circle.
@@ -34,18 +35,6 @@ class ScatteredMemory:
         start = address % len(self._content)
         repeated = self._content * ((start + size) // len(self._content) + 1)
         return repeated[start : start + size]
-
-    def u64(self, address: int) -> int:
-        return struct.unpack("<Q", self.read(address, 8))[0]
-
-    def u32(self, address: int) -> int:
-        return struct.unpack("<I", self.read(address, 4))[0]
-
-    def i32(self, address: int) -> int:
-        return struct.unpack("<i", self.read(address, 4))[0]
-
-    def u8(self, address: int) -> int:
-        return self.read(address, 1)[0]
 
     def cstring(self, address: int, limit: int = 256) -> str:
         return self.read(address, limit).split(b"\0")[0].decode(errors="replace")

@@ -1,0 +1,118 @@
+"""The parts of a type rule: which code reads a type, its named fields, the buffers it owns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from heapgraph.model import EdgeFlags, EdgeKind
+
+
+class Handler(IntEnum):
+    """The walker's readers, by number (enum Handler of native/walker/type_table.hpp)."""
+
+    PLAIN = 0
+    ITEMS = 1  # variable-size objects whose items are references
+    INT = 2
+    STR = 3
+    BYTES = 4
+    LIST = 5
+    TUPLE = 6
+    DICT = 7
+    SET = 8
+    TYPE = 9
+    MODULE = 10
+    CODE = 11
+    FRAME = 12
+    GENERATOR = 13
+    DEQUE = 14
+    ORDERED_DICT = 15
+    LRU_CACHE = 16
+    TEE = 17
+    MEMORYVIEW = 18
+    WEAKREF = 19
+    NDARRAY = 20
+    BYTEARRAY = 21
+    FLOAT = 22
+    ARRAY = 23
+    STRUCT = 24
+    DATETIME = 25
+    ELEMENT = 26
+    SIMPLE_QUEUE = 27
+
+
+class BufferCount(IntEnum):
+    """How the number of items of a buffer is found."""
+
+    WORD = 0  # it is the word at `count`
+    TUPLE = 1  # it is the length of the tuple at `count`
+    ONE = 2
+
+
+@dataclass(frozen=True)
+class Field:
+    """One word of a C struct that owns a reference.
+
+    Attributes:
+        where: layout field, or byte offset from the start of the object.
+        name: what a person calls it; the attribute's name where Python has one.
+        flags: what the collector and the reference count know of it.
+        visited_since: the version from which on the type's traverse function visits it.
+    """
+
+    where: str | int
+    name: str
+    flags: EdgeFlags = EdgeFlags.GC_VISIBLE | EdgeFlags.COUNTED
+    kind: EdgeKind = EdgeKind.FIELD
+    visited_since: tuple[int, ...] = (3, 0)
+
+    def flags_in(self, version: tuple[int, int, int]) -> EdgeFlags:
+        """The flags as they hold in one CPython version."""
+        if version >= self.visited_since:
+            return self.flags
+        return self.flags & ~EdgeFlags.GC_VISIBLE
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Memory outside of the object that it alone owns and that holds no references of its own.
+
+    Attributes:
+        pointer: byte offset of its address.
+        count: byte offset of what tells the number of items.
+        item_size: bytes of one item.
+        how: what is found at `count`.
+        flag: byte offset of an int that is 0 when the buffer belongs to somebody else.
+        in_getsizeof: the type's __sizeof__ counts it.
+        since, before: the versions that have it, the second not included.
+    """
+
+    pointer: int
+    count: int
+    item_size: int
+    how: BufferCount = BufferCount.WORD
+    flag: int | None = None
+    in_getsizeof: bool = True
+    since: tuple[int, int] = (3, 0)
+    before: tuple[int, int] = (4, 0)
+
+    def exists_in(self, version: tuple[int, int, int]) -> bool:
+        """Tell whether instances have it in one CPython version."""
+        return self.since <= version < self.before
+
+
+@dataclass(frozen=True)
+class TypeRule:
+    """How the builtin part of a type's instances is read.
+
+    Attributes:
+        handler: the code that reads it.
+        fields: the words that it has at fixed places.
+        buffers: memory that it owns besides.
+        scan_from: byte offset from which on words are scanned as well; None where all is known.
+    """
+
+    handler: Handler = Handler.PLAIN
+    fields: tuple[Field, ...] = ()
+    scan_from: int | None = None
+    buffers: tuple[Buffer, ...] = ()
