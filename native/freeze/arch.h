@@ -10,7 +10,7 @@
 /* Return values of an interrupted system call that user space never sees (linux/errno.h). */
 enum { ERESTARTSYS = 512, ERESTARTNOINTR = 513, ERESTARTNOHAND = 514, ERESTART_RESTARTBLOCK = 516 };
 
-enum { CALL_ARGUMENTS = 4 };
+enum { CALL_ARGUMENTS = 6 };
 
 /* The general registers of a stopped thread, and the system call it is in (-1: none). */
 struct arch_state {
@@ -39,6 +39,17 @@ long arch_call_result(const struct arch_state *state);
 
 /* Amend the state saved at the stop so that the call it interrupted goes on as if nothing was. */
 void arch_mend_interrupted_call(pid_t tid, struct arch_state *state);
+
+/* Machine code that runs the traverse functions of a list of objects (see struct stub_control in
+ * traverse.h), position independent. It stops itself with a breakpoint. */
+extern const unsigned char arch_stub[], arch_stub_end[];
+
+/* Make the thread run the stub at `code` from its start, on this stack. */
+void arch_prepare_stub(struct arch_state *state, uint64_t code, uint64_t stack_top,
+                       uint64_t control);
+
+/* Amend the state saved at the stub's own breakpoint so that it goes on behind it. */
+void arch_pass_breakpoint(struct arch_state *state);
 
 /* The call returns EINTR after any stop, even one without a signal (signal(7)). */
 bool arch_call_ends_when_stopped(long number);

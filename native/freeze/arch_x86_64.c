@@ -13,7 +13,7 @@
 #define SYS_epoll_pwait2 441
 #endif
 
-enum { USER_CODE_64 = 0x33 };
+enum { USER_CODE_64 = 0x33, INTERRUPTS_ONLY = 0x202, NO_CALL = -1 };
 
 int arch_get(pid_t tid, struct arch_state *state)
 {
@@ -54,12 +54,65 @@ void arch_prepare_call(struct arch_state *state, uint64_t instruction, long numb
     registers->rsi = arguments[1];
     registers->rdx = arguments[2];
     registers->r10 = arguments[3];
-    registers->r8 = 0;
+    registers->r8 = arguments[4];
+    registers->r9 = arguments[5];
 }
 
 long arch_call_result(const struct arch_state *state)
 {
     return (long)state->registers.rax;
+}
+
+/* rbx: the control block, kept by the functions that are called; the offsets are those of
+ * struct stub_control. The second half is the visit function that they are given. */
+__asm__(".pushsection .rodata\n"
+        ".globl arch_stub, arch_stub_end\n"
+        "arch_stub:\n"
+        "    mov %rdi, %rbx\n"
+        "1:  mov 0(%rbx), %rax\n"   /* next job */
+        "    cmp 8(%rbx), %rax\n"   /* all done */
+        "    jae 2f\n"
+        "    shl $4, %rax\n"
+        "    add 16(%rbx), %rax\n"
+        "    mov 0(%rax), %rdi\n"   /* traverse(object, visit, control) */
+        "    lea 3f(%rip), %rsi\n"
+        "    mov %rbx, %rdx\n"
+        "    call *8(%rax)\n"
+        "    mov 0(%rbx), %rax\n"
+        "    mov 24(%rbx), %rcx\n"
+        "    mov 32(%rbx), %rdx\n"
+        "    mov %rdx, (%rcx,%rax,8)\n" /* where this object's visits end */
+        "    incq 0(%rbx)\n"
+        "    jmp 1b\n"
+        "2:  int3\n"
+        "    jmp 2b\n"
+        "3:  mov 32(%rsi), %rax\n"
+        "    mov %rdi, (%rax)\n"
+        "    add $8, %rax\n"
+        "    mov %rax, 32(%rsi)\n"
+        "    cmp 40(%rsi), %rax\n"
+        "    jb 4f\n"
+        "    int3\n"                /* the buffer is full: it is emptied, and we go on */
+        "4:  xor %eax, %eax\n"
+        "    ret\n"
+        "arch_stub_end:\n"
+        ".popsection\n");
+
+void arch_prepare_stub(struct arch_state *state, uint64_t code, uint64_t stack_top,
+                       uint64_t control)
+{
+    struct user_regs_struct *registers = &state->registers;
+    registers->rip = code;
+    registers->rsp = stack_top;
+    registers->rbp = 0;
+    registers->rdi = control;
+    registers->orig_rax = (unsigned long long)NO_CALL;
+    registers->eflags = INTERRUPTS_ONLY; /* the direction flag may be set in the middle of a copy */
+}
+
+void arch_pass_breakpoint(struct arch_state *state)
+{
+    (void)state; /* the program counter is behind it */
 }
 
 /* An endless wait that the kernel would end with EINTR because of the stop alone. */

@@ -37,6 +37,14 @@ bool clone_is_held(void)
     return held.child != 0;
 }
 
+pid_t clone_child(struct call *call)
+{
+    *call = (struct call){.instruction = held.call.instruction,
+                          .suspend_seccomp = held.call.suspend_seccomp,
+                          .in_clone = true};
+    return held.child;
+}
+
 /* Run the call in whichever thread can take it, and let that thread go again. */
 static bool inject_somewhere(pid_t pid, const struct call *call, struct outcome *outcome,
                              int64_t *pause_ns, struct failure *failure)

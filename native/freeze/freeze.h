@@ -22,6 +22,10 @@ bool clone_freeze(pid_t pid, uint64_t instruction, bool suspend_seccomp, pid_t *
 bool clone_release(int64_t *pause_ns);
 bool clone_is_held(void);
 
+/* The child that is held, and how a call can be made in it; 0 when none is. */
+struct call;
+pid_t clone_child(struct call *call);
+
 /* Stop every thread of the target itself. */
 bool pause_target(pid_t pid, int64_t limit_ns, int *threads, struct failure *failure);
 

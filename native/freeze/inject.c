@@ -121,6 +121,8 @@ enum injection inject(pid_t tid, const struct call *call, struct outcome *outcom
     uintptr_t options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE;
     if (call->suspend_seccomp)
         options |= OPTION_SUSPEND_SECCOMP;
+    if (call->in_clone)
+        options |= PTRACE_O_EXITKILL;
     if (ptrace(PTRACE_SETOPTIONS, tid, 0, (void *)options) != 0) {
         outcome->error = errno;
         return errno == ESRCH ? INJECTION_GONE : INJECTION_DENIED;

@@ -11,6 +11,7 @@ struct call {
     long number;
     uint64_t arguments[CALL_ARGUMENTS];
     bool suspend_seccomp; /* the target has a filter that may kill it for this call */
+    bool in_clone;        /* the thread is the clone's, and ends when this process does */
 };
 
 enum injection {

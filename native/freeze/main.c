@@ -5,16 +5,20 @@
  *
  *   freeze PID INSTRUCTION SECCOMP   frozen CHILD NANOSECONDS
  *   pause PID LIMIT_NS               paused THREADS           (LIMIT_NS 0: no limit)
+ *   map BYTES                        mapped ADDRESS            (memory and the stub in the clone)
+ *   run CONTROL LIMIT_NS             ran END NUMBER            (CONTROL 0: go on after "stub")
+ *                                    END: stub | signal | call | limit, see traverse.h
  *   release                          released NANOSECONDS STATE
  *                                    STATE: clean | zombie | expired (the limit came first)
  *   any                              error CODE ERRNO TEXT
- *                                    CODE: usage, seize, inject, clone, busy, gone, threads
+ *                                    CODE: usage, seize, inject, clone, busy, gone, threads, map
  *
  * INSTRUCTION is the hexadecimal address of a system call instruction in the target, SECCOMP is 1
  * when the target has a seccomp filter. The end of standard input, or of the parent, releases
  * whatever is held and ends the program. */
 #include "freeze.h"
 #include "threads.h"
+#include "traverse.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -69,6 +73,36 @@ static void release(void)
     answer(line);
 }
 
+/* Orders about the code that runs in the clone; false when it is none of them. */
+static bool obey_in_clone(const char *order)
+{
+    static const char *const ends[] = {"stub", "signal", "call", "limit"};
+    char line[LINE_SIZE];
+    struct failure failure;
+    uint64_t size, address;
+    int64_t limit_ns;
+    struct run_end end;
+    if (!clone_is_held())
+        return false;
+    if (sscanf(order, "map %" SCNu64, &size) == 1) {
+        if (!traverse_map(size, &address, &failure)) {
+            answer_failure(&failure);
+            return true;
+        }
+        snprintf(line, sizeof line, "mapped %" PRIu64 "\n", address);
+    } else if (sscanf(order, "run %" SCNu64 " %" SCNd64, &address, &limit_ns) == 2) {
+        if (!traverse_run(address, limit_ns, &end, &failure)) {
+            answer_failure(&failure);
+            return true;
+        }
+        snprintf(line, sizeof line, "ran %s %ld\n", ends[end.reason], end.number);
+    } else {
+        return false;
+    }
+    answer(line);
+    return true;
+}
+
 static void obey(const char *order)
 {
     char line[LINE_SIZE] = "";
@@ -82,6 +116,8 @@ static void obey(const char *order)
         release();
         return;
     }
+    if (obey_in_clone(order))
+        return;
     if (!holds && sscanf(order, "freeze %d %" SCNx64 " %d", &pid, &instruction, &seccomp) == 3) {
         done = clone_freeze(pid, instruction, seccomp != 0, &child, &pause_ns, &failure);
         if (done)

@@ -1,0 +1,40 @@
+/* Code of the target that runs in the clone: the traverse functions of its types.
+ *
+ * The clone has no other thread, all its signals are blocked, and no system call it asks for is
+ * carried out, so that whatever this code does stays in memory that is thrown away. */
+#ifndef HEAPGRAPH_FREEZE_TRAVERSE_H
+#define HEAPGRAPH_FREEZE_TRAVERSE_H
+
+#include "freeze.h"
+
+/* What the stub reads and writes, in the clone's memory; heapgraph/capture/traverse.py fills it. */
+struct stub_control {
+    uint64_t next;    /* job that runs; count: all are done */
+    uint64_t count;
+    uint64_t jobs;    /* address of (object, traverse function) pairs */
+    uint64_t ends;    /* address of one word per job: `out` as it was after the job */
+    uint64_t out;     /* where the next visited object is written */
+    uint64_t out_end; /* reached: the stub stops, and expects room when it goes on */
+};
+
+enum run_reason {
+    RAN_STUB,   /* the stub stopped itself: all jobs are done, or there is no more room */
+    RAN_SIGNAL, /* the job faulted; number: the signal */
+    RAN_CALL,   /* the job asked for a system call, which it did not get; number: which */
+    RAN_LIMIT,  /* the limit came first */
+};
+
+struct run_end {
+    enum run_reason reason;
+    long number;
+};
+
+/* Map `size` bytes, a stack and the stub into the clone; `address` is that of the bytes. */
+bool traverse_map(uint64_t size, uint64_t *address, struct failure *failure);
+
+/* Run the stub on the control block at this address; 0: go on after RAN_STUB. The clone stands
+ * again when this returns. */
+bool traverse_run(uint64_t control, int64_t limit_ns, struct run_end *end,
+                  struct failure *failure);
+
+#endif
