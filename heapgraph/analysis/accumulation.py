@@ -63,14 +63,27 @@ def accumulation_point(graph: HeapGraph, object_id: int) -> int:
 
     Cost: the children of the objects on the way.
     """
-    retained = graph.dominators.retained_sizes
     chain = [object_id]
     while len(chain) <= MOST_STEPS:
         child = _largest_child(graph, chain[-1])
-        if child is None or int(retained[child]) < DROP_SHARE * int(retained[chain[-1]]):
+        if child is None or not passes_on(graph, chain[-1], child):
             return graph.folded.owner_of(chain[-1])
         chain.append(child)
     return _first_link(graph, chain)
+
+
+def passes_on(graph: HeapGraph, object_id: int, child: int) -> bool:
+    """Whether a child has so much of what an object retains that the object is only on the way."""
+    retained = graph.dominators.retained_sizes
+    return int(retained[child]) >= DROP_SHARE * int(retained[object_id])
+
+
+def linked_content(graph: HeapGraph, object_id: int) -> Content:
+    """The objects of the same type inside an object that is the first of a linked list."""
+    inside = graph.dominators.dominated(object_id)
+    alike = inside[graph.type_ids[inside] == graph.type_ids[object_id]]
+    retained = int(graph.dominators.retained_sizes[object_id])
+    return Content(graph.type_name(object_id), alike.astype(np.uint32), retained)
 
 
 def children_of(graph: HeapGraph, object_id: int) -> NDArray[np.uint32]:

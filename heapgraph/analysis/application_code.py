@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
 
 _PACKAGE_FOLDERS = ("/site-packages/", "/dist-packages/")
-_STANDARD_FOLDER = re.compile(
-    r"/lib(64)?/(python\d+\.\d+/|python\d+\.zip/)|/(python|Python-)\d+\.\d+[^/]*/Lib/"
-)
+_STANDARD_FOLDER = re.compile(r"/lib(64)?/python\d+(\.\d+t?|\.zip)/|/[Pp]ython-?3\.\d+[^/]*/Lib/")
+"""Installed by a distribution or by `make install`, in a zip file, or a source tree."""
 
 _MOST_PLACES = 3
 """Places in the code that are named; more would hide the sentence they stand in."""

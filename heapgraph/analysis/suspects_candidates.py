@@ -17,7 +17,9 @@ from heapgraph.analysis.accumulation import (
     children_of,
     content_of,
     is_gathering,
+    linked_content,
     main_content,
+    passes_on,
     retained_by_type,
 )
 from heapgraph.analysis.application_code import Origin, is_application_root, origin_of_type
@@ -123,6 +125,8 @@ def _single_objects(
         point = accumulation_point(graph, waiting.pop())
         children = children_of(graph, point)
         content = content_of(graph, children)
+        if len(children) and passes_on(graph, point, int(children[0])):
+            content = linked_content(graph, point)
         if is_gathering(graph, point, content):
             yield Candidate("container", graph.folded.retained_size(point), point, content)
             continue

@@ -1,0 +1,227 @@
+"""Which holders are suspect in heaps drawn for the purpose, and which are not."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from heapgraph.analysis.suspects import find_suspects
+from heapgraph.analysis.suspects_candidates import LEAST_SIZE, MANY_ITEMS
+from heapgraph.analysis.suspects_instances import MANY_INSTANCES
+from heapgraph.errors import UsageError
+from heapgraph.model import EdgeKind, ObjectFlags, RootKind
+from helpers.app_heap import MEBIBYTE, app_heap, graph_of, items, module, set_global, store
+from helpers.heaps import HeapBuilder
+
+
+def program_heap(other: int = 8 * MEBIBYTE) -> HeapBuilder:
+    """`__main__`, and a module of the standard library with some code: a base that is no leak."""
+    heap = HeapBuilder()
+    module(heap, "__main__")
+    module(heap, "json")
+    for number in range(100):
+        code = heap.object("code", size=other // 100, preview=f"f{number} (/usr/lib/x.py:1)")
+        set_global(heap, "json", f"f{number}", code)
+    return heap
+
+
+def filled_list(heap: HeapBuilder, count: int, size: int, type_name: str = "app.Row") -> int:
+    """A list of `count` objects of `size` bytes."""
+    rows = heap.object("list", size=64)
+    items(heap, rows, *(heap.object(type_name, size=size) for _ in range(count)))
+    return rows
+
+
+def suspects_of(heap: HeapBuilder, limit: int = 10):
+    return find_suspects(graph_of(heap), limit=limit).suspects
+
+
+def test_a_list_that_holds_very_much_is_named_with_its_path_and_content():
+    heap = program_heap()
+    set_global(heap, "__main__", "ROWS", filled_list(heap, 100, 60_000))
+
+    [suspect] = suspects_of(heap)
+
+    assert (suspect.kind, suspect.expression) == ("container", "__main__.ROWS")
+    assert suspect.retained_size == 64 + 100 * 60_000
+    assert suspect.accumulation_point.expression == "__main__.ROWS"
+    assert [step.label for step in suspect.path.steps] == ["__main__", "__dict__", "ROWS"]
+    assert "100 objects of type app.Row, 58.6 KiB each" in suspect.reason
+    assert "module __main__ (application code" in suspect.reason
+
+
+def test_what_is_small_is_not_suspect_however_large_its_share():
+    heap = program_heap(other=1000)
+    set_global(heap, "__main__", "ROWS", filled_list(heap, 100, LEAST_SIZE // 200))
+    assert suspects_of(heap) == ()
+
+
+def test_what_is_large_but_a_small_share_is_not_suspect():
+    heap = program_heap(other=100 * MEBIBYTE)
+    set_global(heap, "__main__", "ROWS", filled_list(heap, 100, 60_000))
+    assert suspects_of(heap) == ()
+
+
+def test_a_module_with_large_code_is_not_suspect():
+    heap = program_heap(other=MEBIBYTE)
+    codes = [heap.object("code", size=20_000, preview=f"f{n} (/x.py:{n})") for n in range(400)]
+    for number, code in enumerate(codes):
+        set_global(heap, "json", f"f{number}", code)
+    heap.root(RootKind.INTERPRETER, "modules", filled_list(heap, 20, 90_000))
+    assert suspects_of(heap) == ()
+
+
+def test_the_walk_goes_down_to_where_the_bytes_part():
+    """The module global is an instance that passes nearly everything on to one list."""
+    heap = program_heap()
+    app, inner = heap.object("app.App", size=48), heap.object("app.Store", size=48)
+    set_global(heap, "__main__", "APP", app)
+    heap.edge(app, inner, EdgeKind.ATTRIBUTE, "store")
+    heap.edge(inner, filled_list(heap, 100, 60_000), EdgeKind.ATTRIBUTE, "rows")
+    [suspect] = suspects_of(heap)
+    assert suspect.expression == "__main__.APP.store.rows"
+
+
+def test_each_large_part_of_a_structure_is_a_suspect_of_its_own():
+    heap = program_heap()
+    app = heap.object("app.App", size=48)
+    set_global(heap, "__main__", "APP", app)
+    heap.edge(app, filled_list(heap, 100, 60_000), EdgeKind.ATTRIBUTE, "rows")
+    heap.edge(app, filled_list(heap, 100, 50_000), EdgeKind.ATTRIBUTE, "events")
+    found = [suspect.expression for suspect in suspects_of(heap)]
+    assert found == ["__main__.APP.rows", "__main__.APP.events"]
+
+
+def test_a_class_is_passed_through_to_the_list_in_it():
+    heap = program_heap()
+    owner = heap.type_object("app.Order")
+    namespace = heap.object("dict", size=200)
+    heap.edge(owner, namespace, EdgeKind.DICT)
+    set_global(heap, "__main__", "Order", owner)
+    store(heap, namespace, "events", filled_list(heap, 100, 60_000))
+    [suspect] = suspects_of(heap)
+    assert suspect.expression == "__main__.Order.events"
+
+
+@pytest.mark.parametrize("owners", [("A", "B"), ("A", "B", "C")])
+def test_objects_that_several_containers_share_are_found_as_a_group(owners):
+    heap = program_heap()
+    rows = [heap.object("app.Row", size=60_000) for _ in range(100)]
+    for owner in owners:
+        listing = heap.object("list", size=64)
+        items(heap, listing, *rows)
+        set_global(heap, "__main__", owner, listing)
+    [suspect] = suspects_of(heap)
+    assert suspect.kind == "container"
+    assert suspect.expression in {f"__main__.{owner}" for owner in owners}
+    assert suspect.retained_size == 100 * 60_000
+
+
+def test_variables_of_many_threads_are_one_suspect():
+    heap = program_heap()
+    for number in range(30):
+        frame = heap.frame(heap.thread(f"worker-{number}"), "serve", file="/srv/app.py", line=9)
+        session = heap.object("app.Session", size=200_000)
+        heap.root(RootKind.FRAME, "session", session, frame=frame)
+    [suspect] = suspects_of(heap)
+    assert suspect.kind == "threads"
+    assert suspect.expression == "<30 threads in serve() at app.py> session"
+    assert suspect.accumulation_point is None
+    assert suspect.path.root.kind == "frame"
+
+
+def test_objects_that_only_c_code_holds_are_one_suspect():
+    heap = program_heap()
+    for _ in range(30):
+        heap.root(RootKind.C_HELD, "", heap.object("app.Message", size=200_000))
+    [suspect] = suspects_of(heap)
+    assert (suspect.kind, suspect.expression) == ("c-held", "<held by C code, 30 objects> Message")
+    assert "Py_DECREF" in suspect.reason
+
+
+def test_a_linked_list_is_named_by_its_first_item():
+    heap = program_heap()
+    nodes = [heap.object("app.Node", size=4000) for _ in range(3000)]
+    set_global(heap, "__main__", "HEAD", nodes[0])
+    for node, following in pairwise(nodes):
+        heap.edge(node, following, EdgeKind.ATTRIBUTE, "next")
+    assert suspects_of(heap)[0].expression == "__main__.HEAD"
+
+
+def test_a_large_single_object_counts_half():
+    heap = program_heap()
+    set_global(heap, "__main__", "TABLE", heap.object("bytearray", size=9 * MEBIBYTE))
+    set_global(heap, "__main__", "ROWS", filled_list(heap, 100, 60_000))
+    first, second = suspects_of(heap)
+    assert (first.kind, first.expression) == ("container", "__main__.ROWS")
+    assert (second.kind, second.expression) == ("object", "__main__.TABLE")
+    assert second.retained_size > first.retained_size
+
+
+def test_a_long_container_is_suspect_from_a_smaller_share_on():
+    heap = program_heap(other=60 * MEBIBYTE)
+    set_global(heap, "__main__", "ROWS", filled_list(heap, MANY_ITEMS, 2000))
+    set_global(heap, "json", "TABLE", filled_list(heap, MANY_ITEMS, 2000))
+    [suspect] = suspects_of(heap)
+    assert suspect.expression == "__main__.ROWS"
+
+
+def test_many_open_resources_are_suspect_whatever_their_size():
+    heap = program_heap()
+    sockets = filled_list(heap, MANY_INSTANCES, 100, "socket.socket")
+    set_global(heap, "__main__", "OPEN", sockets)
+    set_global(heap, "__main__", "ROWS", filled_list(heap, MANY_INSTANCES, 100))
+    [suspect] = suspects_of(heap)
+    assert (suspect.kind, suspect.expression) == ("instances", "__main__.OPEN")
+    assert suspect.share < 0.01
+
+
+def test_garbage_and_an_empty_heap_have_no_suspects():
+    heap = program_heap()
+    first = heap.object("list", size=50 * MEBIBYTE, flags=ObjectFlags.GARBAGE)
+    items(heap, first, first)
+    assert suspects_of(heap) == ()
+    assert suspects_of(HeapBuilder()) == ()
+
+
+def test_the_fingerprint_is_that_of_the_names_not_of_the_addresses():
+    def leak(name: str, keys: tuple[str, ...], padding: int) -> str:
+        heap = HeapBuilder()
+        for _ in range(padding):
+            heap.object()
+        module(heap, "__main__")
+        caches = heap.object("dict", size=200)
+        set_global(heap, "__main__", name, caches)
+        for key in keys:
+            store(heap, caches, key, filled_list(heap, 100, 60_000))
+        return suspects_of(heap)[0].fingerprint
+
+    fingerprint = leak("CACHES", ("user:1",), padding=0)
+    assert fingerprint == leak("CACHES", ("user:4711",), padding=7)
+    assert fingerprint != leak("TABLES", ("user:1",), padding=0)
+
+
+def test_the_document_has_the_keys_of_the_command_line():
+    [row, *_] = find_suspects(graph_of(app_heap())).to_dict()["suspects"]
+    assert list(row) == [
+        "kind",
+        "expression",
+        "retained_size",
+        "share",
+        "accumulation_point",
+        "path",
+        "reason",
+        "fingerprint",
+    ]
+    assert list(row["path"]) == ["root", "expression", "steps"]
+
+
+def test_the_limit_leaves_out_the_smaller_ones():
+    heap = program_heap()
+    for name in "ABC":
+        set_global(heap, "__main__", name, filled_list(heap, 100, 60_000))
+    result = find_suspects(graph_of(heap), limit=2)
+    assert (len(result.suspects), result.left_out) == (2, 1)
+    with pytest.raises(UsageError):
+        find_suspects(graph_of(heap), limit=0)

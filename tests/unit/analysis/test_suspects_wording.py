@@ -1,0 +1,121 @@
+"""Whose code it is, which code uses a holder, and the known patterns."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from heapgraph.analysis.application_code import (
+    Origin,
+    origin_of_file,
+    origin_of_module,
+    origin_of_type,
+    places_that_name,
+)
+from heapgraph.analysis.known_leaks import KNOWN_LEAKS, LeakTraits, find_known_leak
+from heapgraph.analysis.suspects import find_suspects
+from heapgraph.model import EdgeKind
+from helpers.app_heap import graph_of, items, module, set_global
+from helpers.heaps import HeapBuilder
+
+
+@pytest.mark.parametrize(
+    ("path", "origin"),
+    [
+        ("/srv/shop/app.py", Origin.APPLICATION),
+        ("/usr/lib/python3.11/json/decoder.py", Origin.STANDARD_LIBRARY),
+        ("/opt/py/lib/python3.13t/queue.py", Origin.STANDARD_LIBRARY),
+        ("<frozen importlib._bootstrap>", Origin.STANDARD_LIBRARY),
+        ("/usr/lib/python3/dist-packages/yaml/loader.py", Origin.PACKAGE),
+        ("/srv/venv/lib/python3.11/site-packages/flask/app.py", Origin.PACKAGE),
+        ("/home/me/lib/tools.py", Origin.APPLICATION),
+    ],
+)
+def test_a_file_tells_whose_code_it_is(path, origin):
+    assert origin_of_file(path) is origin
+
+
+def heap_with_modules() -> HeapBuilder:
+    heap = HeapBuilder()
+    files = {"app.shop": "/srv/app/shop.py", "yaml": "/x/site-packages/yaml.py", "_json": None}
+    for name, file in files.items():
+        module(heap, name)
+        if file:
+            set_global(heap, name, "__file__", heap.object("str", preview=file))
+    return heap
+
+
+def test_a_module_and_its_classes_are_told_by_its_file():
+    heap = heap_with_modules()
+    graph = graph_of(heap)
+    assert origin_of_module(graph, heap.ids["yaml"], "yaml") is Origin.PACKAGE
+    assert origin_of_module(graph, heap.ids["_json"], "_json") is Origin.STANDARD_LIBRARY
+    assert origin_of_module(graph, heap.ids["_json"], "__main__") is Origin.APPLICATION
+    assert origin_of_type(graph, "app.shop.Order.Line") is Origin.APPLICATION
+    assert origin_of_type(graph, "yaml.Loader") is Origin.PACKAGE
+    assert origin_of_type(graph, "dict") is Origin.STANDARD_LIBRARY
+
+
+def add_code(heap: HeapBuilder, place: str, *names: str) -> None:
+    """A code object that uses some names, held by the module app.shop."""
+    code = heap.object("code", size=200, preview=place)
+    used = heap.object("tuple", size=60)
+    items(heap, used, *map(heap.string, names))
+    heap.edge(code, used, EdgeKind.FIELD, "co_names")
+    set_global(heap, "app.shop", place.split(maxsplit=1)[0].strip("<>"), code)
+
+
+def test_functions_of_the_application_that_name_the_holder_are_in_the_reason():
+    heap = heap_with_modules()
+    rows = heap.object("list", size=64)
+    set_global(heap, "app.shop", "ROWS", rows)
+    items(heap, rows, *(heap.object("app.shop.Row", size=60_000) for _ in range(100)))
+    add_code(heap, "collect (/srv/app/shop.py:12)", "append", "ROWS")
+    add_code(heap, "other (/srv/app/shop.py:20)", "append")
+    add_code(heap, "load (/x/site-packages/yaml.py:3)", "ROWS")
+    add_code(heap, "<module> (/srv/app/shop.py:1)", "ROWS")
+    graph = graph_of(heap)
+
+    [suspect] = find_suspects(graph).suspects
+    assert "Code that uses `ROWS`: collect() at shop.py:12." in suspect.reason
+    assert "module app.shop (application code, /srv/app/shop.py)" in suspect.reason
+    places = places_that_name(graph, heap.string("append"))
+    assert [place.function for place in places] == ["collect", "other"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        (LeakTraits("container", "a.B.c", "functools._lru_cache_wrapper", "", "tuple"), "cache"),
+        (LeakTraits("c-held", "<held by C code> X", "", "", "a.X"), "C code"),
+        (LeakTraits("threads", "<3 threads in f()> x", "", "", "a.X"), "threads"),
+        (LeakTraits("container", "a.L.handlers", "list", "logging.Logger", "a.MyHandler"), "handl"),
+        (
+            LeakTraits("container", "a.W.data", "dict", "weakref.WeakKeyDictionary", "a.X"),
+            "weak dictionary",
+        ),
+        (LeakTraits("container", "a.T", "set", "dict", "_asyncio.Task"), "tasks"),
+        (LeakTraits("container", "a.Q.queue", "collections.deque", "", "a.X"), "queued"),
+        (LeakTraits("container", "a.R", "list", "", "requests.models.Response"), "responses"),
+        (LeakTraits("container", "a.E", "list", "", "a.ShopError"), "exceptions"),
+        (LeakTraits("container", "a.f.__defaults__[0]", "list", "tuple", "a.X"), "default"),
+    ],
+)
+def test_known_patterns_are_recognised(seen, words):
+    known = find_known_leak(seen)
+    assert known is not None
+    assert words in known.name
+
+
+def test_a_plain_container_is_no_known_pattern():
+    assert find_known_leak(LeakTraits("container", "a.data", "dict", "a.Store", "a.Row")) is None
+
+
+def test_every_pattern_states_something_and_gives_advice():
+    for known in KNOWN_LEAKS:
+        stated = (known.expression, known.holder_type, known.owner_type, known.member_type)
+        assert any(stated) or known.kind
+        assert known.advice.endswith(".")
+        for pattern in stated:
+            re.compile(pattern)
