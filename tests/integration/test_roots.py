@@ -15,6 +15,7 @@ from heapgraph.capture.objects import ObjectReader
 from heapgraph.capture.roots import RootSet, find_roots, gc_list_heads, is_collecting
 from heapgraph.capture.target import inspect_target
 from heapgraph.model import NO_ROW, RootKind
+from helpers.counting_memory import CountingMemory
 from helpers.interpreters import each_interpreter
 from helpers.running_target import start_target
 
@@ -379,16 +380,6 @@ def test_thread_that_computes_holds_the_lock(interpreter: Interpreter) -> None:
             (thread,) = roots.threads
             holds_gil = thread["holds_gil"]
         assert holds_gil
-
-
-class CountingMemory(ProcessMemory):
-    """Counts how often it is asked."""
-
-    reads = 0
-
-    def read(self, address: int, size: int) -> bytes:
-        self.reads += 1
-        return super().read(address, size)
 
 
 def test_many_modules_and_threads_take_few_reads(interpreter: Interpreter) -> None:
