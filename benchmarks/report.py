@@ -29,6 +29,16 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def describe_machine() -> str:
     """What the figures depend on, in a paragraph."""
+    peers = ", ".join(f"{name} {version(name)}" for name in PEERS)
+    return (
+        f"{describe_host()}, CPython {platform.python_version()} for tool, targets and peers,"
+        f" load {os.getloadavg()[0]:.1f} at the start.\n"
+        f"heapgraph {version('heapgraph')}; {peers}.\n"
+    )
+
+
+def describe_host() -> str:
+    """The day and the machine."""
     processor = next(
         (
             line.split(":", 1)[1].strip()
@@ -38,13 +48,9 @@ def describe_machine() -> str:
         platform.machine(),
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    peers = ", ".join(f"{name} {version(name)}" for name in PEERS)
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, {processor}, {os.cpu_count()} cores,"
-        f" {format_size(memory)} of memory, Linux {platform.release()},"
-        f" CPython {platform.python_version()} for tool, targets and peers,"
-        f" load {os.getloadavg()[0]:.1f} at the start.\n"
-        f"heapgraph {version('heapgraph')}; {peers}.\n"
+        f" {format_size(memory)} of memory, Linux {platform.release()}"
     )
 
 

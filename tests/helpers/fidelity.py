@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from heapgraph.capture.dump import DumpResult, dump
 from heapgraph.model import EdgeFlags, ObjectFlags
 from heapgraph.snapshot.reader import open_snapshot
+from helpers.running_target import TARGETS, start_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,12 +30,17 @@ class Said(NamedTuple):
 
 @dataclass
 class Fidelity:
-    """How far a snapshot agrees with its target; the counters are by type name."""
+    """How far a snapshot agrees with its target; the counters are by type name.
+
+    Attributes:
+        compared: objects of each type that both know.
+    """
 
     gc_objects: int = 0
     equal_references: int = 0
     objects: int = 0
     equal_sizes: int = 0
+    compared: Counter[str] = field(default_factory=Counter)
     missing: Counter[str] = field(default_factory=Counter)
     other_references: Counter[str] = field(default_factory=Counter)
     other_sizes: Counter[str] = field(default_factory=Counter)
@@ -51,6 +58,7 @@ class Fidelity:
     def __str__(self) -> str:
         """Everything a failing test should show."""
         return (
+            f"{len(self.compared)} types, "
             f"referents {self.equal_references}/{self.gc_objects} = {self.reference_share:.4%}, "
             f"sizes {self.equal_sizes}/{self.objects} = {self.size_share:.4%}, "
             f"missing {dict(self.missing)}, "
@@ -96,12 +104,14 @@ def compare(snapshot_path: Path, said_path: Path) -> Fidelity:
         if object_id is None:
             result.missing[said.type_name] += 1
             continue
-        if type_names[types[object_id]].rpartition(".")[2] != said.type_name:
+        name = type_names[types[object_id]]
+        if name.rpartition(".")[2] != said.type_name:
             continue
+        result.compared[name] += 1
         result.objects += 1
         result.equal_sizes += int(sizes[object_id]) == said.getsizeof
         if int(sizes[object_id]) != said.getsizeof:
-            result.other_sizes[said.type_name] += 1
+            result.other_sizes[name] += 1
         if not is_gc[object_id]:
             continue
         result.gc_objects += 1
@@ -109,5 +119,20 @@ def compare(snapshot_path: Path, said_path: Path) -> Fidelity:
         found = Counter(targets[edges][visible[edges]].tolist())
         result.equal_references += found == said.referents
         if found != said.referents:
-            result.other_references[said.type_name] += 1
+            result.other_references[name] += 1
     return result
+
+
+def dump_and_compare(python: str, folder: Path, *options: str) -> tuple[int, DumpResult, Fidelity]:
+    """Dump a target with hundreds of kinds of objects, then ask itself about each of them.
+
+    Returns:
+        The kinds of objects that its collector tracks, what the dump says, and the comparison.
+    """
+    snapshot, account = folder / "kinds.heapgraph", folder / "account"
+    with start_target(TARGETS / "kinds.py", *options, python=python) as target:
+        kinds = int(target.ready.split()[2])
+        result = dump(target.pid, snapshot, force=True)
+        target.send(str(account))
+        assert target.read_line() == "described"
+    return kinds, result, compare(snapshot, account)
