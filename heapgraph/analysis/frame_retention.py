@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.model import NO_ROW, UNREACHABLE, VIRTUAL_ROOT, EdgeKind, RootKind
+from heapgraph.native import graph_kernels
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -135,3 +136,28 @@ class FrameRetention:
             ],
             np.bool_,
         )
+
+
+def size_freed(graph: HeapGraph, frames: Collection[int], objects: NDArray[np.uint32]) -> int:
+    """Exactly the bytes that become unreachable when frames end and objects go with them.
+
+    Args:
+        graph: the snapshot.
+        frames: rows of frames.
+        objects: uint32[k] ids, e.g. of the Thread objects.
+
+    Cost: one search of the heap, 0.5-1 s for 10 million objects.
+    """
+    removed = np.zeros(graph.object_count, np.uint8)
+    removed[objects] = 1
+    roots = graph.roots
+    ending = np.array(sorted(frames), np.uint32)
+    stays = ~((roots.kinds == RootKind.FRAME) & np.isin(roots.frames, ending))
+    left_roots = np.unique(roots.targets[stays])
+    left = graph_kernels.reachable(
+        graph.offsets,
+        graph.targets,
+        left_roots[removed[left_roots] == 0],
+        removed[graph.targets] | graph.weak_references,
+    )
+    return graph.reachable_size - int(graph.shallow_sizes[left.view(np.bool_)].sum())

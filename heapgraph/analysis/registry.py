@@ -77,6 +77,7 @@ REGISTRY = AnalysisRegistry(
         "show",
         "suspects",
         "threads",
+        "waste",
         "verify",
     )
 )

@@ -25,6 +25,7 @@ COMMANDS = (
     "show",
     "suspects",
     "threads",
+    "waste",
     "svg",
     "verify",
 )

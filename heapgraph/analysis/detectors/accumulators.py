@@ -1,0 +1,102 @@
+"""Containers that live as long as the program: globals, class attributes, mutable defaults."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapgraph.analysis.detectors.base import Detector, Evidence
+from heapgraph.analysis.detectors.facts import CONTAINER_TYPES, HeapFacts
+from heapgraph.model import EdgeKind, ObjectFlags, RootKind
+from heapgraph.units import format_count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+LEAST_ITEMS = 1000
+LEAST_DEFAULT_ITEMS = 100
+_SHOWN_FINDINGS = 10
+_NOT_OF_THE_PROGRAM = frozenset({"builtins", "sys"})
+"""Modules whose containers (sys.modules, and all of builtins) belong to the interpreter."""
+
+
+def global_containers(facts: HeapFacts) -> Iterator[Evidence]:
+    """Large containers that are globals of a module."""
+    roots = facts.graph.roots
+    found = np.flatnonzero(roots.kinds == RootKind.MODULE).tolist()
+    rows = [row for row in found if roots.names[row] not in _NOT_OF_THE_PROGRAM]
+    modules = np.unique(roots.targets[rows])
+    yield from _large(facts, _namespace_values(facts, modules), LEAST_ITEMS, "a global")
+
+
+def class_containers(facts: HeapFacts) -> Iterator[Evidence]:
+    """Large containers that are attributes of a class."""
+    classes = facts.ids(((facts.graph.flags & ObjectFlags.IS_TYPE) != 0) & facts.is_reachable)
+    found = _namespace_values(facts, classes)
+    yield from _large(facts, found, LEAST_ITEMS, "an attribute of a class")
+
+
+def mutable_defaults(facts: HeapFacts) -> Iterator[Evidence]:
+    """Large containers that are default values of parameters."""
+    graph = facts.graph
+    labels = np.array(facts.names("__defaults__", "__kwdefaults__"), np.uint32)
+    edges = (graph.edge_kinds == EdgeKind.FIELD) & np.isin(graph.labels, labels)
+    holders = np.unique(graph.targets[edges])
+    _, inner = facts.references(holders)
+    values = graph.targets[inner[facts.is_item[inner]]]
+    yield from _large(facts, values, LEAST_DEFAULT_ITEMS, "a default value of a parameter")
+
+
+def _namespace_values(facts: HeapFacts, owners: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """What the namespaces of modules or classes hold."""
+    graph = facts.graph
+    _, edges = facts.references(owners)
+    dicts = graph.targets[edges[graph.edge_kinds[edges] == EdgeKind.DICT]]
+    # The root of a sub-interpreter's module may be the dict itself.
+    dicts = np.concatenate([dicts, owners[facts.is_of_types("dict")[owners]]])
+    _, inner = facts.references(dicts)
+    values: NDArray[np.uint32] = graph.targets[inner[graph.edge_kinds[inner] == EdgeKind.VALUE]]
+    return values
+
+
+def _large(
+    facts: HeapFacts, values: NDArray[np.uint32], least: int, what: str
+) -> Iterator[Evidence]:
+    """One finding for each container among these objects that is large."""
+    graph = facts.graph
+    values = np.unique(values)
+    containers = values[facts.is_of_types(*CONTAINER_TYPES)[values]]
+    containers = containers[facts.item_counts[containers] >= least]
+    containers = containers[facts.dict_owner[containers] < 0]
+    sizes = graph.dominators.retained_sizes[containers]
+    for row in np.lexsort((containers, ~sizes))[:_SHOWN_FINDINGS].tolist():
+        owner = int(containers[row])
+        count = int(facts.item_counts[owner])
+        note = f"a {graph.type_name(owner)} of {format_count(count)} items is {what}"
+        yield Evidence(int(sizes[row]), count, note, owners=(owner,))
+
+
+DETECTORS = (
+    Detector(
+        "global-containers",
+        f"dicts, lists, sets and deques of {LEAST_ITEMS} or more items in a module's globals",
+        "if it grows with every request, bound it or remove what is done",
+        global_containers,
+    ),
+    Detector(
+        "class-containers",
+        f"dicts, lists, sets and deques of {LEAST_ITEMS} or more items as class attributes",
+        "create the container in __init__: all instances share that of the class",
+        class_containers,
+    ),
+    Detector(
+        "mutable-defaults",
+        f"containers of {LEAST_DEFAULT_ITEMS} or more items as default values of parameters",
+        "use None as the default, and create the container inside the function",
+        mutable_defaults,
+        is_leak=True,
+    ),
+)

@@ -1,0 +1,50 @@
+"""Classes that exist several times."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapgraph.analysis.detectors.base import Detector, Evidence
+from heapgraph.model import NO_ROW
+from heapgraph.units import format_count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from heapgraph.analysis.detectors.facts import HeapFacts
+
+LEAST_CLASSES = 10
+_SHOWN_FINDINGS = 5
+
+
+def duplicate_classes(facts: HeapFacts) -> Iterator[Evidence]:
+    """Live classes of the same module and name."""
+    by_name: dict[str, list[int]] = defaultdict(list)
+    objects = facts.type_columns["object"].tolist()
+    for name, class_id in zip(facts.graph.type_names, objects, strict=True):
+        # A name without a module is a builtin's or one that could not be read.
+        if class_id != NO_ROW and "." in name and facts.is_reachable[class_id]:
+            by_name[name].append(class_id)
+    found = []
+    for name, classes in by_name.items():
+        if len(classes) >= LEAST_CLASSES:
+            members = np.array(sorted(classes), np.uint32)
+            size = facts.retained(members[1:])
+            note = f"{format_count(len(classes))} live classes are called {name}"
+            found.append(Evidence(size, len(classes) - 1, note, members))
+    found.sort(key=lambda evidence: -evidence.wasted_size)
+    yield from found[:_SHOWN_FINDINGS]
+
+
+DETECTORS = (
+    Detector(
+        "duplicate-classes",
+        f"{LEAST_CLASSES} or more live classes of the same module and name",
+        "define the class once, outside the function; drop what a reload has replaced",
+        duplicate_classes,
+        is_leak=True,
+    ),
+)

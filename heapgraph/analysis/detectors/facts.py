@@ -1,0 +1,199 @@
+"""Arrays that several detectors need, computed once per heap."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapgraph.analysis.suspended_code import name_rows, references_of
+from heapgraph.model import UNREACHABLE, EdgeKind, ObjectFlags
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from heapgraph.graph.heap_graph import HeapGraph
+
+ITEM_KINDS = (EdgeKind.INDEX, EdgeKind.VALUE, EdgeKind.MEMBER)
+CONTAINER_TYPES = (
+    "dict",
+    "list",
+    "set",
+    "collections.deque",
+    "collections.OrderedDict",
+    "collections.defaultdict",
+)
+GC_HEAD = 16
+"""Bytes before every object that the collector tracks (Include/internal/pycore_gc.h)."""
+
+
+class HeapFacts:
+    """A graph with what detectors ask of all its objects at once; n objects, m references.
+
+    Only reachable objects are handed out, unless something else is said.
+
+    Args:
+        graph: the snapshot.
+    """
+
+    def __init__(self, graph: HeapGraph) -> None:
+        """Compute nothing yet."""
+        self.graph = graph
+        self._string_ids: dict[str, NDArray[np.uint32]] = {}
+
+    @cached_property
+    def sources(self) -> NDArray[np.uint32]:
+        """uint32[m], the referrer of each reference."""
+        offsets = self.graph.offsets.astype(np.int64)
+        degrees = offsets[1:] - offsets[:-1]
+        return np.repeat(np.arange(self.graph.object_count, dtype=np.uint32), degrees)
+
+    @cached_property
+    def is_reachable(self) -> NDArray[np.bool_]:
+        """bool[n]."""
+        return np.asarray(self.graph.dominators.idom != UNREACHABLE)
+
+    @cached_property
+    def is_permanent(self) -> NDArray[np.bool_]:
+        """bool[n]: immortal objects and those in the program's own data."""
+        return np.asarray((self.graph.flags & (ObjectFlags.IMMORTAL | ObjectFlags.STATIC)) != 0)
+
+    @cached_property
+    def is_item(self) -> NDArray[np.bool_]:
+        """bool[m]: the reference leads from a container to something in it; keys do not count."""
+        return np.isin(self.graph.edge_kinds, ITEM_KINDS)
+
+    @cached_property
+    def item_counts(self) -> NDArray[np.int64]:
+        """int64[n], items of each container."""
+        return np.bincount(self.sources[self.is_item], minlength=self.graph.object_count)
+
+    @cached_property
+    def dict_owner(self) -> NDArray[np.int64]:
+        """int64[n]: the object whose `__dict__` this is, or -1."""
+        owner = np.full(self.graph.object_count, -1, np.int64)
+        edges = np.flatnonzero(self.graph.edge_kinds == EdgeKind.DICT)
+        owner[self.graph.targets[edges]] = self.sources[edges]
+        return owner
+
+    @cached_property
+    def previews(self) -> pa.StringArray:
+        """Of every object the text of its value, or null."""
+        return self.graph.source.strings("objects", "preview")
+
+    @cached_property
+    def type_columns(self) -> dict[str, NDArray[np.int64]]:
+        """`object`, `basicsize`, `flags` of the types table, by row of types."""
+        return {
+            name: np.asarray(self.graph.source.column("types", name)).astype(np.int64)
+            for name in ("object", "basicsize", "flags")
+        }
+
+    def is_of_types(self, *names: str) -> NDArray[np.bool_]:
+        """bool[n]: the object's type has one of these exact names, reachable or not."""
+        wanted = np.array([name in names for name in self.graph.type_names], np.bool_)
+        return wanted[self.graph.type_ids]
+
+    def of_types(self, *names: str) -> NDArray[np.uint32]:
+        """uint32[k], ids of the reachable objects of these types, rising."""
+        return self.ids(self.is_of_types(*names) & self.is_reachable)
+
+    def ids(self, mask: NDArray[np.bool_]) -> NDArray[np.uint32]:
+        """uint32[k], where a bool[n] is true."""
+        return np.flatnonzero(mask).astype(np.uint32)
+
+    def size(self, members: NDArray[np.uint32]) -> int:
+        """Shallow size of some objects together."""
+        return int(self.graph.shallow_sizes[members].sum())
+
+    def retained(self, members: NDArray[np.uint32] | Collection[int]) -> int:
+        """Bytes that go for certain with all of these objects; unreachable ones have none."""
+        ids = np.asarray(members, np.uint32)
+        return self.graph.dominators.minimum_retained_size(ids) if len(ids) else 0
+
+    def references(
+        self, members: NDArray[np.uint32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """All references of some objects: position in `members` and row, per reference."""
+        return references_of(self.graph, members)
+
+    def names(self, *names: str) -> list[int]:
+        """Rows of the names table: labels of fields and slots so called."""
+        return name_rows(self.graph, names)
+
+    def string_ids(self, text: str) -> NDArray[np.uint32]:
+        """uint32[k], ids of the str objects that are this text."""
+        import pyarrow.compute as pc  # noqa: PLC0415 - slow to import, and not all detectors ask
+
+        if text not in self._string_ids:
+            equal = pc.fill_null(pc.equal(self.previews, text), False)
+            found = np.flatnonzero(equal.to_numpy(zero_copy_only=False))
+            is_str = self.is_of_types("str")[found]
+            self._string_ids[text] = found[is_str].astype(np.uint32)
+        return self._string_ids[text]
+
+    def attribute(self, members: NDArray[np.uint32], *names: str) -> NDArray[np.int64]:
+        """int64[k]: what an attribute of each object is, wherever it is kept; -1 where missing.
+
+        Args:
+            members: uint32[k].
+            names: of the attribute; of several, any.
+        """
+        graph = self.graph
+        found = np.full(len(members), -1, np.int64)
+        owner, edges = self.references(members)
+        kinds, labels = graph.edge_kinds[edges], graph.labels[edges]
+        texts = np.concatenate([self.string_ids(name) for name in names])
+        is_dict = kinds == EdgeKind.DICT
+        dict_owner, dict_edges = self.references(graph.targets[edges[is_dict]])
+        in_dict = (graph.edge_kinds[dict_edges] == EdgeKind.VALUE) & np.isin(
+            graph.labels[dict_edges], texts
+        )
+        found[owner[is_dict][dict_owner[in_dict]]] = graph.targets[dict_edges[in_dict]]
+        direct = (kinds == EdgeKind.ATTRIBUTE) & np.isin(labels, texts)
+        direct |= np.isin(kinds, [EdgeKind.SLOT, EdgeKind.FIELD]) & np.isin(
+            labels, self.names(*names)
+        )
+        found[owner[direct]] = graph.targets[edges[direct]]
+        return found
+
+    def has_value(self, objects: NDArray[np.int64], text: str) -> NDArray[np.bool_]:
+        """bool[k]: the object is there and its value is written like this (`None`, `False`)."""
+        there = np.flatnonzero(objects >= 0)
+        result = np.zeros(len(objects), np.bool_)
+        ids = objects[there].astype(np.uint32)
+        if text == "None":
+            result[there] = self.is_of_types("NoneType")[ids]
+        else:
+            result[there] = [preview == text for preview in self.graph.previews(ids)]
+        return result
+
+    def dominated_by(self, holder: int, objects: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """bool[k]: each object goes with the holder."""
+        order = self.graph.dominators.order
+        first = int(order.position[holder])
+        places = order.position[objects].astype(np.int64)
+        if first == UNREACHABLE:
+            return np.zeros(len(objects), np.bool_)
+        inside: NDArray[np.bool_] = (places > first) & (
+            places < first + int(order.subtree_count[holder])
+        )
+        return inside
+
+    def entries(self, mapping: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+        """Keys and values of a dict, as object ids."""
+        graph = self.graph
+        begin, end = int(graph.offsets[mapping]), int(graph.offsets[mapping + 1])
+        edges = np.flatnonzero(graph.edge_kinds[begin:end] == EdgeKind.VALUE) + begin
+        return graph.labels[edges], graph.targets[edges]
+
+
+def sums_by_group(
+    groups: NDArray[np.integer], values: NDArray[np.uint64], count: int
+) -> NDArray[np.int64]:
+    """int64[count], sums of values by group number; exact up to 2**53 bytes a group."""
+    return np.bincount(groups, weights=values.astype(np.float64), minlength=count).astype(np.int64)

@@ -1,0 +1,97 @@
+"""What no Python code refers to: garbage cycles, and objects that only C code keeps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapgraph.analysis.detectors.base import Detector, Evidence
+from heapgraph.model import NO_ROW, VIRTUAL_ROOT, EdgeKind, RootKind
+from heapgraph.units import format_count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from heapgraph.analysis.detectors.facts import HeapFacts
+
+LEAST_HELD = 100
+_SHOWN_TYPES = 3
+_SHOWN_FINDINGS = 5
+
+
+def garbage_cycles(facts: HeapFacts) -> Iterator[Evidence]:
+    """Objects that wait for the collector."""
+    graph = facts.graph
+    members = facts.ids(~facts.is_reachable)
+    if not len(members):
+        return
+    counts = np.bincount(graph.type_ids[members], minlength=len(graph.type_names))
+    commonest = np.argsort(-counts, kind="stable")[:_SHOWN_TYPES].tolist()
+    types = ", ".join(
+        f"{format_count(int(counts[row]))} {graph.type_names[row]}"
+        for row in commonest
+        if counts[row]
+    )
+    note = f"{format_count(len(members))} unreachable objects: {types}"
+    largest = members[np.argsort(~graph.shallow_sizes[members], kind="stable")]
+    yield Evidence(facts.size(members), len(members), note, largest)
+
+
+def finalizer_cycles(facts: HeapFacts) -> Iterator[Evidence]:
+    """Garbage whose class has a `__del__`: it runs late, and in no certain order."""
+    graph = facts.graph
+    edges = np.flatnonzero(
+        (graph.edge_kinds == EdgeKind.VALUE) & np.isin(graph.labels, facts.string_ids("__del__"))
+    )
+    edges = edges[facts.is_of_types("function")[graph.targets[edges]]]
+    owners = facts.dict_owner[facts.sources[edges]]
+    classes = facts.type_columns["object"]
+    rows = np.flatnonzero(np.isin(classes, owners[owners >= 0]) & (classes != NO_ROW))
+    members = facts.ids(np.isin(graph.type_ids, rows) & ~facts.is_reachable)
+    if len(members):
+        name = graph.type_name(int(members[0]))
+        note = f"{format_count(len(members))} unreachable objects with __del__, such as {name}"
+        yield Evidence(facts.size(members), len(members), note, members)
+
+
+def c_held_objects(facts: HeapFacts) -> Iterator[Evidence]:
+    """Objects of one type whose reference count says that C code holds them."""
+    graph = facts.graph
+    held = np.unique(graph.roots.targets[graph.roots.kinds == RootKind.C_HELD])
+    # What a module or a frame explains as well is on a longer path, and no mystery.
+    held = held[graph.root_paths.parent[held] == VIRTUAL_ROOT]
+    counts = np.bincount(graph.type_ids[held], minlength=len(graph.type_names))
+    for row in np.argsort(-counts, kind="stable")[:_SHOWN_FINDINGS].tolist():
+        if counts[row] < LEAST_HELD:
+            return
+        members = held[graph.type_ids[held] == row]
+        name = graph.type_names[row]
+        note = (
+            f"{format_count(len(members))} {name} are alive by references that only C code can hold"
+        )
+        yield Evidence(facts.retained(members), len(members), note, members)
+
+
+DETECTORS = (
+    Detector(
+        "garbage-cycles",
+        "objects that no root reaches and the collector has not freed yet",
+        "break the cycles (weakref), or let gc run: see gc.get_threshold() and gc.isenabled()",
+        garbage_cycles,
+    ),
+    Detector(
+        "finalizer-cycles",
+        "garbage cycles with instances of classes that have __del__",
+        "use weakref.finalize or a context manager instead of __del__",
+        finalizer_cycles,
+        is_leak=True,
+    ),
+    Detector(
+        "c-held-objects",
+        f"{LEAST_HELD} or more objects of one type that nothing but C code refers to",
+        "look for a missing Py_DECREF in the extension that handles this type",
+        c_held_objects,
+        is_leak=True,
+    ),
+)
