@@ -70,6 +70,13 @@ KNOWN_LEAKS = (
         holder_type=r"functools\._lru_cache_wrapper",
     ),
     KnownLeak(
+        "callbacks registered with C code",
+        "Unregister them (atexit.unregister, the library's own call); a closure keeps all that it"
+        " captured, a bound method its instance.",
+        kind="c-held",
+        member_type=r"function|method|functools\.partial",
+    ),
+    KnownLeak(
         "reference leak in C code",
         "More references are counted than Python objects hold: look for a missing Py_DECREF in the"
         " extension (or ctypes code) that handles this type.",
@@ -85,6 +92,12 @@ KNOWN_LEAKS = (
         "threads that do not end",
         "Every thread that runs is listed there, with its arguments: let the threads end.",
         expression=r"^threading\._(active|dangling|limbo)",
+    ),
+    KnownLeak(
+        "timers and sleeping tasks of an event loop",
+        "Each timer keeps its task with all variables: cancel tasks whose work is no longer needed,"
+        " give waits a timeout; heapgraph threads FILE lists tasks by their code.",
+        member_type=r"asyncio\.events\.(Timer)?Handle",
     ),
     KnownLeak(
         "handlers added again and again",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.accumulation import (
+    CONTENT_SHARE,
     Content,
     accumulation_point,
     children_of,
@@ -89,9 +90,10 @@ def find_candidates(graph: HeapGraph, is_structure: NDArray[np.bool_]) -> list[C
     Cost: the dominator tree and the shortest paths; then passes over the objects.
     """
     threshold = max(LEAST_SIZE, int(SUSPECT_SHARE * graph.reachable_size))
-    singles = list(_single_objects(graph, is_structure, threshold))
-    groups = list(_groups(graph, is_structure, threshold))
-    found = [*singles, *groups]
+    found = list(_single_objects(graph, is_structure, threshold))
+    for group in _groups(graph, is_structure, threshold):
+        if not any(_overlap(graph, group.point, other.point) for other in found):
+            found.append(group)
     found.extend(_long_containers(graph, found))
     found.sort(key=lambda candidate: -candidate.retained_size)
     return found
@@ -126,14 +128,30 @@ def _single_objects(
         children = children_of(graph, point)
         content = content_of(graph, children)
         if len(children) and passes_on(graph, point, int(children[0])):
-            content = linked_content(graph, point)
-        if is_gathering(graph, point, content):
-            yield Candidate("container", graph.folded.retained_size(point), point, content)
+            linked = linked_content(graph, point)
+            yield Candidate("container", linked.retained_size, point, linked)
+            continue
+        if content is not None and is_gathering(graph, point, content):
+            yield _gathered(graph, point, content)
             continue
         large = [int(child) for child in children if int(retained[child]) >= threshold]
         waiting.extend(large)
         if not large:
             yield _undivided(graph, point, content)
+
+
+def _gathered(graph: HeapGraph, point: int, content: Content) -> Candidate:
+    """An object with many alike children: itself, or that container in it which has them.
+
+    Where two containers of one object share their items, the object dominates the items.
+    """
+    parents = graph.root_paths.parent[content.members]
+    if np.isin(parents, graph.folded.parts_of(point)).mean() < CONTENT_SHARE:
+        group = holder_of_group(graph, content.members)
+        holder = None if group is None else group.holder
+        if holder is not None and holder != point and graph.dominators.dominates(point, holder):
+            return Candidate("container", content.retained_size, holder, content, group)
+    return Candidate("container", graph.folded.retained_size(point), point, content)
 
 
 def _undivided(graph: HeapGraph, point: int, content: Content | None) -> Candidate:
@@ -162,22 +180,36 @@ def _below_structure(
 def _groups(
     graph: HeapGraph, is_structure: NDArray[np.bool_], threshold: int
 ) -> Iterator[Candidate]:
-    """Step B: objects below the threshold, grouped by type, when the group is over it."""
+    """Step B: objects below the threshold, grouped by type, when the group is over it.
+
+    Those that only C code holds are groups of their own: functions may be among them, as callbacks,
+    where functions that Python holds are the program.
+    """
     retained = graph.dominators.retained_sizes
     rest = _below_structure(graph, is_structure, retained < threshold)
-    types = graph.type_ids[rest]
-    by_type = retained_by_type(graph, rest)
-    for row in np.flatnonzero(by_type >= threshold).tolist():
-        if graph.type_names[row] in _STRUCTURE_TYPES:
-            continue
-        members = rest[types == row]
-        members = members[np.argsort(~retained[members], kind="stable")]
-        group = holder_of_group(graph, members)
-        if group is None or not _is_plausible(graph, group, graph.type_names[row], is_structure):
-            continue
-        content = Content(graph.type_names[row], members, int(by_type[row]))
-        point = int(members[0]) if group.holder is None else group.holder
-        yield Candidate(group.kind, content.retained_size, point, content, group)
+    is_c_held = np.isin(rest, _only_c_held(graph))
+    for members, passed_over in ((rest[is_c_held], {"code"}), (rest[~is_c_held], _STRUCTURE_TYPES)):
+        types = graph.type_ids[members]
+        by_type = retained_by_type(graph, members)
+        for row in np.flatnonzero(by_type >= threshold).tolist():
+            if graph.type_names[row] in passed_over:
+                continue
+            alike = members[types == row]
+            alike = alike[np.argsort(~retained[alike], kind="stable")]
+            content = Content(graph.type_names[row], alike, int(by_type[row]))
+            group = holder_of_group(graph, alike)
+            if group is not None and _is_plausible(graph, group, content.type_name, is_structure):
+                point = int(alike[0]) if group.holder is None else group.holder
+                yield Candidate(group.kind, content.retained_size, point, content, group)
+
+
+def _only_c_held(graph: HeapGraph) -> NDArray[np.uint32]:
+    """Targets of roots that nothing else explains."""
+    kinds, targets = graph.roots.kinds, graph.roots.targets
+    by_c, by_others = targets[kinds == RootKind.C_HELD], targets[kinds != RootKind.C_HELD]
+    by_c = by_c[~np.isin(by_c, by_others)]
+    only: NDArray[np.uint32] = by_c[graph.root_paths.parent[by_c] == VIRTUAL_ROOT]
+    return only
 
 
 def _is_plausible(

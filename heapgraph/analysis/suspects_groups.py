@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 MOST_SAMPLED = 10_000
 """Members of a group whose paths are merged. Eclipse MAT, FindLeaksQuery: `max_paths`."""
 
+_MOST_ASKED = 20
+"""Members whose referrers are looked at, and referrers of each."""
+
+_MOST_NAMED = 2
+
 COVERED_SHARE = 0.5
 """A holder speaks for a group when it has this share of its members."""
 
@@ -66,6 +71,30 @@ def holder_of_group(graph: HeapGraph, members: NDArray[np.uint32]) -> GroupHolde
     if groups[0].count >= COVERED_SHARE * len(sample) and groups[0].count > 1:
         return GroupHolder("container", graph.folded.owner_of(end))
     return GroupHolder("group", None, _type_text(graph, sample, len(members)))
+
+
+def other_holders(graph: HeapGraph, members: NDArray[np.uint32], holder: int) -> list[int]:
+    """What else holds most members of a group: it must let go as well.
+
+    Args:
+        graph: the snapshot.
+        members: the group; the first few are looked at.
+        holder: what is known to hold them.
+
+    Returns:
+        At most two objects, an instance in place of its `__dict__`, the commonest first.
+
+    Cost: the reverse references, once per snapshot.
+    """
+    sample = members[:_MOST_ASKED].tolist()
+    referrers: Counter[int] = Counter()
+    for member in sample:
+        edges = graph.reverse.edges_to(member)
+        strong = edges[graph.weak_references[edges] == 0]
+        sources = {graph.reference(int(edge)).source for edge in strong[:_MOST_ASKED]}
+        referrers.update({graph.folded.owner_of(source) for source in sources} - {holder})
+    common = referrers.most_common(_MOST_NAMED)
+    return [source for source, count in common if count >= COVERED_SHARE * len(sample) > 1]
 
 
 def _held_by_roots(graph: HeapGraph, members: NDArray[np.uint32], count: int) -> GroupHolder:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import posixpath
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heapgraph.analysis.application_code import module_file, origin_of_module, places_that_name
+from heapgraph.analysis.accumulation import CONTENT_SHARE
+from heapgraph.analysis.application_code import (
+    Origin,
+    module_file,
+    origin_of_file,
+    origin_of_module,
+    places_that_name,
+)
 from heapgraph.analysis.expressions import expression, path_references
 from heapgraph.analysis.literals import text_of
 from heapgraph.analysis.object_rows import share_of_heap
 from heapgraph.analysis.openings import root_names
 from heapgraph.analysis.segments import is_namespace
+from heapgraph.analysis.suspects_groups import other_holders
 from heapgraph.model import EdgeKind, RootKind
 from heapgraph.units import format_count, format_share, format_size
 
@@ -20,6 +29,9 @@ if TYPE_CHECKING:
     from heapgraph.analysis.suspects_candidates import Candidate
     from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.graph.paths import RootPath
+
+_THREAD_TABLE = "threading._active"
+_MOST_FUNCTIONS = 3
 
 
 @dataclass(frozen=True)
@@ -46,9 +58,23 @@ class Findings:
 def explain(graph: HeapGraph, findings: Findings) -> str:
     """The paragraph."""
     sentences = [_what(graph, findings), _who(graph, findings), _where(graph, findings)]
+    if findings.expression.startswith(_THREAD_TABLE):
+        sentences.append(_thread_functions(graph))
     if findings.known is not None:
         sentences.append(f"A known pattern: {findings.known.name}. {findings.known.advice}")
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _thread_functions(graph: HeapGraph) -> str:
+    """The functions of the application in which most threads stand: the outermost of each."""
+    outermost: dict[int, str] = {}
+    for frame in sorted(graph.frames, key=lambda frame: frame.depth):
+        if origin_of_file(frame.file) is Origin.APPLICATION:
+            place = f"{frame.function}() at {posixpath.basename(frame.file)}"
+            outermost[frame.thread] = place
+    places = Counter(outermost.values()).most_common(_MOST_FUNCTIONS)
+    texts = [f"{format_count(count)} in {place}" for place, count in places]
+    return f"Threads stand: {', '.join(texts)}." if texts else ""
 
 
 def _what(graph: HeapGraph, findings: Findings) -> str:
@@ -78,7 +104,11 @@ def _single(graph: HeapGraph, findings: Findings) -> str:
     """What a holder of one large object holds, when that is not the holder itself."""
     point = findings.candidate.point
     if point == findings.holder:
-        return " in one piece"
+        own = graph.folded.shallow_size(point)
+        if own >= CONTENT_SHARE * findings.retained_size:
+            return " in one piece"
+        inside = graph.dominators.dominated(point)
+        return f" in {format_count(len(inside))} objects, none of them large"
     return (
         f", nearly all of it through one {graph.type_name(point)} of"
         f" {format_size(graph.folded.retained_size(point))} at {expression(graph, point)}"
@@ -95,12 +125,23 @@ def _who(graph: HeapGraph, findings: Findings) -> str:
         origin = origin_of_module(graph, root.target, root.name)
         file = module_file(graph, root.target)
         where = f", {file}" if file else ""
-        return f"It is held by the module {root.name} ({origin.value}{where})."
+        others = _others(graph, findings)
+        return f"It is held by the module {root.name} ({origin.value}{where}).{others}"
     if findings.holder is None:
         return _who_of_group(findings)
     opening = root_names(graph).opening(path.root)
     held = f"{opening.prefix} {opening.head}".strip()
     return f"It is held by {held}."
+
+
+def _others(graph: HeapGraph, findings: Findings) -> str:
+    """What else holds the members of a group: freeing one holder alone frees nothing."""
+    content = findings.candidate.content
+    if findings.candidate.group is None or findings.holder is None or content is None:
+        return ""
+    others = other_holders(graph, content.members, findings.holder)
+    names = [expression(graph, other) for other in others]
+    return f" They are also held by {' and '.join(names)}, which must let go too." if names else ""
 
 
 def _who_of_group(findings: Findings) -> str:

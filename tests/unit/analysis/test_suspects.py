@@ -118,6 +118,59 @@ def test_objects_that_several_containers_share_are_found_as_a_group(owners):
     assert suspect.retained_size == 100 * 60_000
 
 
+def test_what_else_holds_a_group_is_said():
+    heap = program_heap()
+    rows = [heap.object("app.Row", size=60_000) for _ in range(100)]
+    for owner in "AB":
+        listing = heap.object("list", size=64)
+        items(heap, listing, *rows)
+        set_global(heap, "__main__", owner, listing)
+    [suspect] = suspects_of(heap)
+    other = {"__main__.A": "B", "__main__.B": "A"}[suspect.expression]
+    assert f"also held by __main__.{other}, which must let go too" in suspect.reason
+
+
+def test_two_containers_of_one_instance_are_told_from_the_instance():
+    heap = program_heap()
+    app = heap.object("app.App", size=48)
+    set_global(heap, "__main__", "APP", app)
+    rows = [heap.object("app.Row", size=60_000) for _ in range(100)]
+    for name in ("rows", "copies"):
+        listing = heap.object("list", size=64)
+        items(heap, listing, *rows)
+        heap.edge(app, listing, EdgeKind.ATTRIBUTE, name)
+    [suspect] = suspects_of(heap)
+    assert suspect.expression in {"__main__.APP.rows", "__main__.APP.copies"}
+    assert suspect.retained_size == 100 * 60_000
+
+
+def test_callbacks_that_c_code_holds_are_told_from_the_functions_of_the_program():
+    heap = program_heap()
+    for number in range(100):
+        set_global(heap, "json", f"g{number}", heap.object("function", size=20_000))
+    for _ in range(30):
+        heap.root(RootKind.C_HELD, "", heap.object("function", size=200_000))
+    [suspect] = suspects_of(heap)
+    assert suspect.expression == "<held by C code, 30 objects> function"
+    assert "atexit.unregister" in suspect.reason
+
+
+def test_threads_are_named_by_the_functions_of_the_application_they_stand_in():
+    heap = program_heap()
+    module(heap, "threading")
+    running = heap.object("dict", size=640)
+    set_global(heap, "threading", "_active", running)
+    for number in range(30):
+        row = heap.thread(f"worker-{number}")
+        heap.frame(row, "wait", file="/usr/lib/python3.11/threading.py")
+        heap.frame(row, "serve", file="/srv/app.py")
+        thread = heap.object("threading.Thread", size=200_000)
+        store(heap, running, f"{number}", thread)
+    [suspect] = suspects_of(heap)
+    assert suspect.expression == "threading._active"
+    assert "Threads stand: 30 in serve() at app.py." in suspect.reason
+
+
 def test_variables_of_many_threads_are_one_suspect():
     heap = program_heap()
     for number in range(30):
