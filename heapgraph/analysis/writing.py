@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _MAX_SEGMENTS = 40
 _HEAD_SEGMENTS, _TAIL_SEGMENTS = 12, 8
+_END_REFERENCES = 100
+"""References followed at each end of a path; the last item of a linked list has a million."""
 _TYPE_CALL = "type()"
 """Stands for wrapping everything before it in `type(...)`; no segment reads like this."""
 
@@ -47,8 +49,14 @@ def expression(graph: HeapGraph, object_id: int) -> str:
 def write_path(graph: HeapGraph, path: RootPath) -> str:
     """The text of one path; beyond 40 references its middle is left out."""
     writer = _Writer(graph, root_names(graph), path)
-    for reference in path_references(graph, path):
-        writer.follow(reference)
+    edges = [step.edge_index for step in path.steps if step.edge_index is not None]
+    left_out = len(edges) - 2 * _END_REFERENCES
+    for edge in edges if left_out <= 0 else edges[:_END_REFERENCES]:
+        writer.follow(graph.reference(edge))
+    if left_out > 0:
+        writer.leave_out(left_out)
+        for edge in edges[-_END_REFERENCES:]:
+            writer.follow(graph.reference(edge))
     return writer.text()
 
 
@@ -77,6 +85,14 @@ class _Writer:
         # Only the name of a local variable has been written so far.
         self._is_variable = graph.roots.kinds[path.root] == RootKind.FRAME
         self._previous: Reference | None = None
+        self._left_out = 0
+
+    def leave_out(self, count: int) -> None:
+        """Go on behind so many references that are not looked at."""
+        self._left_out += count
+        self._namespace_owner = self._previous = None
+        self._is_variable = False
+        self._dotted = ""
 
     def follow(self, reference: Reference) -> None:
         """Add one reference."""
@@ -98,7 +114,7 @@ class _Writer:
             self._write_dict()
         segments = self._segments
         if len(segments) > _MAX_SEGMENTS:
-            left_out = len(segments) - _HEAD_SEGMENTS - _TAIL_SEGMENTS
+            left_out = self._left_out + len(segments) - _HEAD_SEGMENTS - _TAIL_SEGMENTS
             head, tail = segments[:_HEAD_SEGMENTS], segments[-_TAIL_SEGMENTS:]
             segments = [*head, f"<... {left_out} more>", *tail]
         text = self._head
@@ -158,6 +174,7 @@ class _Writer:
         name = label_text(self._graph, reference) or ""
         self._head = name if is_attribute_name(name) else f"<{name}>"
         self._segments.clear()
+        self._left_out = 0
         self._names_follow = False
         self._dotted = ""
         self._is_variable = True
