@@ -86,6 +86,32 @@ class ShownObject(Result):
         }
 
 
+@dataclass(frozen=True)
+class ReferenceAccount:
+    """The reference count of an object as the sum of what was found.
+
+    Attributes:
+        from_objects: counted references in other objects.
+        from_roots: counted references of roots, without those of C code.
+        from_c: references that only C code holds.
+    """
+
+    from_objects: int
+    from_roots: int
+    from_c: int
+
+
+def reference_account(graph: HeapGraph, object_id: int) -> ReferenceAccount:
+    """Who holds the references that an object's count stands for."""
+    edges = graph.reverse.edges_to(object_id)
+    counted = (graph.edge_flags[edges] & EdgeFlags.COUNTED) != 0
+    return ReferenceAccount(
+        int(np.count_nonzero(counted)),
+        _root_references(graph, object_id, c_held=False),
+        _root_references(graph, object_id, c_held=True),
+    )
+
+
 def show_object(
     graph: HeapGraph,
     *,
@@ -112,19 +138,19 @@ def show_object(
         progress("dominators, paths, referrers", 0, 0)
     edges = range(int(graph.offsets[object_id]), int(graph.offsets[object_id + 1]))
     reverse = graph.reverse.edges_to(object_id)
-    counted = (graph.edge_flags[reverse] & EdgeFlags.COUNTED) != 0
+    account = reference_account(graph, object_id)
     return ShownObject(
         row=object_row(graph, object_id),
         value=literal(graph, object_id) or graph.preview(object_id),
         refcount=int(graph.refcounts[object_id]),
-        held_from_c=_root_references(graph, object_id, c_held=True),
+        held_from_c=account.from_c,
         references=_shown(graph, edges[:limit], outgoing=True),
         referrers=_shown(graph, reverse[:limit].tolist(), outgoing=False),
         dominators=_dominator_rows(graph, object_id, limit),
         references_left_out=max(0, len(edges) - limit),
         referrers_left_out=max(0, len(reverse) - limit),
-        found_references=int(np.count_nonzero(counted)),
-        root_references=_root_references(graph, object_id, c_held=False),
+        found_references=account.from_objects,
+        root_references=account.from_roots,
         getsizeof=int(graph.getsizeof[object_id]),
     )
 
