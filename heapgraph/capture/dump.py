@@ -18,6 +18,7 @@ from heapgraph.capture.quality import Account, Verdict
 from heapgraph.capture.roots import RootSet, find_roots, gc_list_heads, is_collecting
 from heapgraph.capture.tables import snapshot_tables
 from heapgraph.capture.target import Target, inspect_target
+from heapgraph.capture.traverse_account import TraverseAccount, explain, traverse_clone
 from heapgraph.capture.walk import HeapColumns, HeapWalk, static_ranges, writable_regions
 from heapgraph.errors import CaptureInterrupted
 from heapgraph.snapshot.writer import check_output, write_snapshot
@@ -73,6 +74,7 @@ class _Capture:
     maps: list[Mapping]
     method: str
     collecting: bool
+    traversed: TraverseAccount
 
 
 class _Clock:
@@ -98,12 +100,18 @@ class _Dump:
     """The state of one dump: clock, notes, and how long the target has stood so far."""
 
     def __init__(
-        self, target: Target, method: Method, max_pause_ms: float | None, progress: Progress | None
+        self,
+        target: Target,
+        method: Method,
+        max_pause_ms: float | None,
+        progress: Progress | None,
+        verify: bool,
     ) -> None:
         self.target = target
         self.method = method
         self.max_pause_ms = max_pause_ms
         self.progress = progress
+        self.verify = verify
         self.clock = _Clock()
         self.notes: list[str] = []
         self.pause_s = 0.0
@@ -128,7 +136,7 @@ class _Dump:
             collecting = self._wait_for_collector()
         with freeze(target.pid, self.method, self.max_pause_ms) as frozen:
             try:
-                columns, named, maps = self._walk(frozen)
+                columns, named, maps, traversed = self._walk(frozen)
             except UnreadableMemory as error:
                 raise _gone(target.pid, str(error)) from error
             finally:
@@ -138,7 +146,7 @@ class _Dump:
             method = frozen.method
         with self.clock.phase("judge"):
             verdict = Account(columns, named).judge()
-        return _Capture(columns, named, verdict, maps, method, collecting)
+        return _Capture(columns, named, verdict, maps, method, collecting, traversed)
 
     def _wait_for_collector(self) -> bool:
         """Give a running collection a moment to end; True when it still runs."""
@@ -154,7 +162,7 @@ class _Dump:
             if not collecting or time.monotonic() > deadline:
                 return collecting
 
-    def _walk(self, frozen: Frozen) -> tuple[HeapColumns, RootSet, list[Mapping]]:
+    def _walk(self, frozen: Frozen) -> tuple[HeapColumns, RootSet, list[Mapping], TraverseAccount]:
         target, pid = self.target, frozen.memory_pid
         maps = read_maps(pid, sizes=False)
         with self.clock.phase("roots"), ProcessMemory(pid) as memory:
@@ -167,11 +175,13 @@ class _Dump:
             frozen.release()
         with self.clock.phase("discover"):
             walk.discover(heads, named.addresses, named.scan_ranges)
+        with self.clock.phase("traverse"):
+            traversed = traverse_clone(frozen, walk, verify=self.verify)
         with self.clock.phase("read objects"):
             columns = walk.emit(static_ranges(maps, target.runtime_address))
         if not columns.object_count:
             raise _gone(target.pid, "no object could be read")
-        return columns, named, maps
+        return columns, named, maps, traversed
 
 
 def dump(
@@ -182,11 +192,12 @@ def dump(
     redact: bool = False,
     max_pause_ms: float | None = None,
     force: bool = False,
+    verify_with_traverse: bool = False,
     progress: Progress | None = None,
 ) -> DumpResult:
     """Take a snapshot of a live process.
 
-    No code of the target runs. With "clone" it stands still for about 15-20 ms per GiB of its
+    No code runs in the target; in its clone run the traverse functions of C types. With "clone" it stands still for about 15-20 ms per GiB of its
     memory; whatever fails, it goes on, and no file has the final name unless it is whole.
 
     Args:
@@ -196,6 +207,8 @@ def dump(
         redact: keep no values of strings and numbers, and hash dict keys that are no identifiers.
         max_pause_ms: refuse, or give up, when the target would stand longer.
         force: overwrite an existing file.
+        verify_with_traverse: compare every object with what its type's traverse function visits in
+            the clone; the result is `quality["traverse"]`.
         progress: called with phase, done, total (0 = unknown).
 
     Raises:
@@ -206,7 +219,7 @@ def dump(
     """
     check_output(output, force)
     target = inspect_target(pid)
-    state = _Dump(target, method, max_pause_ms, progress)
+    state = _Dump(target, method, max_pause_ms, progress, verify_with_traverse)
     memory_maps = read_maps(pid)
     capture = state.best_capture()
     sizes = {mapping.start: mapping for mapping in memory_maps}
@@ -219,6 +232,7 @@ def dump(
             tables = redact_tables(tables)
     quality = {
         **capture.verdict.record,
+        **capture.traversed.record(capture.columns),
         "collecting": capture.collecting,
         "attempts": state.attempts,
     }
@@ -234,7 +248,7 @@ def dump(
         state.clock.elapsed(),
         state.clock.phases,
         quality,
-        state.notes + capture.named.notes,
+        state.notes + explain(capture.traversed, verify=verify_with_traverse) + capture.named.notes,
     )
 
 

@@ -70,6 +70,11 @@ class Frozen:
         return self._helper.pid
 
     @property
+    def helper(self) -> FreezeHelper:
+        """The helper, for code that runs in the clone (`traverse`)."""
+        return self._helper
+
+    @property
     def pause_s(self) -> float:
         """Seconds for which the target stood, measured by the helper; for "pause" 0 until released.
 

@@ -21,7 +21,7 @@ class HelperFailure(Exception):
     """An order that the helper could not carry out; the target goes on as before.
 
     Attributes:
-        code: "seize", "inject", "clone", "busy", "gone", "threads" or "usage".
+        code: "seize", "inject", "clone", "busy", "gone", "threads", "map" or "usage".
         error_number: the errno of the system call that failed.
         text: a few words for a log.
     """
@@ -86,6 +86,29 @@ class FreezeHelper:
     def pause(self, pid: int, limit_s: float) -> None:
         """Stop every thread of the target, for `limit_s` at most (0: no limit)."""
         self._order(f"pause {pid} {limit_s * 1e9:.0f}", "paused")
+
+    def map_memory(self, size: int) -> int:
+        """Map memory, and the stub that runs traverse functions, into the clone.
+
+        Returns:
+            The address of the `size` bytes.
+        """
+        (address,) = self._order(f"map {size}", "mapped")
+        return int(address)
+
+    def run(self, control: int, limit_s: float) -> tuple[str, int]:
+        """Run the stub in the clone.
+
+        Args:
+            control: address of its control block; 0: go on where it stands.
+            limit_s: interrupt it after this time.
+
+        Returns:
+            Why it stands again: "stub" (by itself), "signal", "call" or "limit"; and the number of
+            the signal or of the system call that was asked for and not made.
+        """
+        end, number = self._order(f"run {control} {limit_s * 1e9:.0f}", "ran")
+        return end, int(number)
 
     def release(self) -> tuple[float, str]:
         """Let go of whatever is held.

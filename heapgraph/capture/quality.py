@@ -225,13 +225,14 @@ class Account:
         return record
 
     def _scanned_types(self) -> dict[str, int]:
-        """Types whose fields are not known and were scanned, with their objects."""
+        """Types whose fields were scanned, with their objects that no traverse function told of."""
         columns = self._columns
         uses = np.bincount(columns.arrays["type"], minlength=len(columns.types)).tolist()
         scanned: dict[str, int] = {}
         for walked, objects in zip(columns.types, uses, strict=True):
-            if not walked.knows_fields and objects:
-                scanned[walked.tp_name] = scanned.get(walked.tp_name, 0) + objects
+            left = objects - walked.traversed
+            if not walked.knows_fields and left > 0:
+                scanned[walked.tp_name] = scanned.get(walked.tp_name, 0) + left
         return dict(sorted(scanned.items(), key=lambda item: -item[1]))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from heapgraph.capture.traverse import BATCH_OBJECTS
 from heapgraph.capture.type_rules import TYPE_RULES
 from heapgraph.native.heap_walker import HeapWalker, WalkedType
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from heapgraph.capture.layouts import Layout
     from heapgraph.capture.maps import Mapping
+    from heapgraph.capture.traverse import CloneTraversal
     from heapgraph.capture.type_rule import TypeRule
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -203,6 +205,30 @@ class HeapWalk:
             found, offsets = self._walker.scan_range(address, size)
             self._walker.discover(found)
             self._scanned += zip(found.tolist(), [name] * len(found), offsets.tolist(), strict=True)
+
+    def traverse(self, traversal: CloneTraversal) -> None:
+        """Learn exactly what objects of types without a table refer to, and find what that reaches.
+
+        Args:
+            traversal: runs their traverse functions in the clone.
+        """
+        found = 0
+        while len(jobs := self._walker.to_traverse(BATCH_OBJECTS)):
+            for visits in traversal.visits(jobs):
+                self._walker.add_traversed(visits.objects, visits.ends, visits.targets)
+            found += len(jobs)
+            if self._progress:
+                self._progress("traverse", found, 0)
+
+    def verify(self, traversal: CloneTraversal) -> None:
+        """Compare all objects with what their traverse functions visit; see `WalkedType`."""
+        compared, total = 0, self._walker.counts()["objects"]
+        while len(jobs := self._walker.to_traverse(BATCH_OBJECTS, everything=True)):
+            for visits in traversal.visits(jobs):
+                self._walker.compare_traversed(visits.objects, visits.ends, visits.targets)
+            compared += len(jobs)
+            if self._progress:
+                self._progress("verify", compared, total)
 
     def emit(self, statics: Sequence[tuple[int, int]]) -> HeapColumns:
         """Make the columns and give the copy of the memory back."""

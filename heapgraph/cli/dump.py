@@ -49,6 +49,11 @@ _SUSPECTS_NAMED = 2
     help="Give up when the target would stand still for longer.",
 )
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
+@click.option(
+    "--verify-with-traverse",
+    is_flag=True,
+    help="Compare every object with what its own type says, asked in the clone; report by type.",
+)
 @json_option
 def command(  # noqa: PLR0917 - click passes every parameter by name
     pid: int,
@@ -57,6 +62,7 @@ def command(  # noqa: PLR0917 - click passes every parameter by name
     redact: bool,
     max_pause: float | None,
     force: bool,
+    verify_with_traverse: bool,
     as_json: bool,
 ) -> None:
     """Take a snapshot of the Python process PID and say what is big in it.
@@ -75,10 +81,12 @@ def command(  # noqa: PLR0917 - click passes every parameter by name
             redact=redact,
             max_pause_ms=max_pause,
             force=force,
+            verify_with_traverse=verify_with_traverse,
             progress=progress,
         )
     for text in result.notes:
         note(text)
+    _report_traverse(result.quality.get("traverse"))
     if as_json:
         print_json(dump_document(result))
         return
@@ -90,6 +98,20 @@ def command(  # noqa: PLR0917 - click passes every parameter by name
         suspects = find_suspects(graph, progress=progress, limit=_SUSPECTS_NAMED)
         reachable_size = graph.reachable_size
     _print_summary(result, holders, suspects, reachable_size)
+
+
+def _report_traverse(traverse: dict[str, Any] | None) -> None:
+    """The instrument's answer on standard error, so that --json stays one document."""
+    if traverse is None:
+        return
+    objects, identical = traverse["objects"], traverse["identical"]
+    share = identical / objects if objects else 1.0
+    note(
+        f"traverse: {format_count(identical)} of {format_count(objects)} objects identical "
+        f"({share:.4%}), {traverse['faults']} faults, {traverse['skipped']} skipped"
+    )
+    for name, count in traverse["disagreements"].items():
+        note(f"traverse: {format_count(count)} objects of type {name} refer to something else")
 
 
 def dump_document(result: DumpResult) -> dict[str, Any]:

@@ -48,12 +48,13 @@ _COUNT_NAMES = (
     "gc_tracked",
     "list_breaks",
     "invalid_references",
+    "traversed",
     "names",
     "types",
     "bytes_read",
     "bytes_unreadable",
 )
-_TYPE_NUMBERS = 7
+_TYPE_NUMBERS = 9
 _POINTER = ctypes.c_void_p
 _U64 = ctypes.c_uint64
 _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
@@ -81,6 +82,11 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "hg_walker_read_gc_lists": (ctypes.c_int, (_POINTER, _POINTER, _U64)),
     "hg_walker_discover": (ctypes.c_int, (_POINTER, _POINTER, _U64)),
     "hg_walker_scan_range": (_U64, (_POINTER, _U64, _U64, _POINTER, _POINTER, _U64)),
+    "hg_walker_to_traverse": (_U64, (_POINTER, ctypes.c_int, _POINTER, _U64)),
+    "hg_walker_traversed": (
+        ctypes.c_int,
+        (_POINTER, ctypes.c_int, _POINTER, _POINTER, _U64, _POINTER),
+    ),
     "hg_walker_emit": (ctypes.c_int, (_POINTER, _POINTER, _POINTER, _U64)),
     "hg_walker_forget_memory": (None, (_POINTER,)),
     "hg_walker_progress": (_U64, (_POINTER,)),
@@ -94,7 +100,11 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
 
 @dataclass(frozen=True)
 class WalkedType:
-    """One type as the walker read it; its row is its number in `HeapWalker.types`."""
+    """One type as the walker read it; its row is its number in `HeapWalker.types`.
+
+    `traversed` counts its objects whose traverse function ran, `disagreements` those it told other
+    references of than the walker.
+    """
 
     address: int
     tp_name: str
@@ -104,6 +114,8 @@ class WalkedType:
     handler: int
     is_python_class: bool
     knows_fields: bool
+    traversed: int
+    disagreements: int
 
 
 @functools.cache
@@ -277,6 +289,50 @@ class HeapWalker:
         )
         return addresses[:found], offsets[:found]
 
+    def to_traverse(self, capacity: int, *, everything: bool = False) -> Array:
+        """Take objects whose traverse function should run, each once.
+
+        Args:
+            capacity: how many at most; 64 or more.
+            everything: list all that have such a function, for `compare_traversed`.
+
+        Returns:
+            uint64[found, 2]: object and address of its function; none when all were taken.
+        """
+        pairs = np.empty((capacity, 2), dtype=np.uint64)
+        found = self._library.hg_walker_to_traverse(
+            self._handle, everything, pairs.ctypes.data, capacity
+        )
+        return pairs[:found]
+
+    def add_traversed(self, objects: Array, ends: Array, targets: Array) -> None:
+        """Learn what objects refer to from what their traverse functions visited.
+
+        Args:
+            objects: uint64, as `to_traverse` named them.
+            ends: uint64, where each one's visits end in `targets`.
+            targets: uint64, addresses of the visited objects.
+        """
+        self._pass_traversed(objects, ends, targets, compare=False)
+
+    def compare_traversed(self, objects: Array, ends: Array, targets: Array) -> None:
+        """Count the disagreements by type (`WalkedType.disagreements`); arguments as above."""
+        self._pass_traversed(objects, ends, targets, compare=True)
+
+    def _pass_traversed(
+        self, objects: Array, ends: Array, targets: Array, *, compare: bool
+    ) -> None:
+        columns = [_as_u64(values) for values in (objects, ends, targets)]
+        status = self._library.hg_walker_traversed(
+            self._handle,
+            compare,
+            columns[0].ctypes.data,
+            columns[1].ctypes.data,
+            len(columns[0]),
+            columns[2].ctypes.data,
+        )
+        self._check(status, "merging what traverse functions visited")
+
     def emit(self, static_ranges: Sequence[tuple[int, int]]) -> None:
         """Pass 2: number the objects in address order and make the columns.
 
@@ -340,7 +396,7 @@ class HeapWalker:
         numbers = np.zeros(_TYPE_NUMBERS, dtype=np.int64)
         for row in range(self.counts()["types"]):
             text = self._library.hg_walker_type(self._handle, row, numbers.ctypes.data)
-            address, basicsize, itemsize, flags, handler, is_class, known = numbers.tolist()
+            address, basicsize, itemsize, flags, handler, is_class, known, *tally = numbers.tolist()
             result.append(
                 WalkedType(
                     address,
@@ -351,6 +407,7 @@ class HeapWalker:
                     handler,
                     bool(is_class),
                     bool(known),
+                    *tally,
                 )
             )
         return result

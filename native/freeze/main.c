@@ -6,7 +6,7 @@
  *   freeze PID INSTRUCTION SECCOMP   frozen CHILD NANOSECONDS
  *   pause PID LIMIT_NS               paused THREADS           (LIMIT_NS 0: no limit)
  *   map BYTES                        mapped ADDRESS            (memory and the stub in the clone)
- *   run CONTROL LIMIT_NS             ran END NUMBER            (CONTROL 0: go on after "stub")
+ *   run CONTROL LIMIT_NS             ran END NUMBER            (CONTROL 0: go on)
  *                                    END: stub | signal | call | limit, see traverse.h
  *   release                          released NANOSECONDS STATE
  *                                    STATE: clean | zombie | expired (the limit came first)

@@ -20,6 +20,7 @@ enum { STACK_SIZE = 1 << 20, CODE_SIZE = 1 << 16, CALL_STOP = SIGTRAP | 0x80 };
 static struct {
     pid_t child; /* the clone that this was mapped into */
     uint64_t code, stack_top;
+    bool at_breakpoint; /* of the stub: passed before it goes on */
 } mapped;
 
 static const struct failure clone_is_gone = {"gone", ESRCH, "the clone has ended"};
@@ -139,7 +140,10 @@ bool traverse_run(uint64_t control, int64_t limit_ns, struct run_end *end, struc
         return false;
     if (control != 0)
         arch_prepare_stub(&state, mapped.code, mapped.stack_top, control);
-    else
+    else if (mapped.at_breakpoint)
         arch_pass_breakpoint(&state);
-    return arch_set(child, &state) == 0 && run_to_end(child, now_ns() + limit_ns, end);
+    if (arch_set(child, &state) != 0 || !run_to_end(child, now_ns() + limit_ns, end))
+        return false;
+    mapped.at_breakpoint = end->reason == RAN_STUB;
+    return true;
 }

@@ -32,7 +32,8 @@ struct run_end {
 /* Map `size` bytes, a stack and the stub into the clone; `address` is that of the bytes. */
 bool traverse_map(uint64_t size, uint64_t *address, struct failure *failure);
 
-/* Run the stub on the control block at this address; 0: go on after RAN_STUB. The clone stands
+/* Run the stub on the control block at this address; 0: go on where it stands, after RAN_STUB or
+ * RAN_LIMIT. The clone stands
  * again when this returns. */
 bool traverse_run(uint64_t control, int64_t limit_ns, struct run_end *end,
                   struct failure *failure);

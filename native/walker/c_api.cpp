@@ -98,6 +98,25 @@ HG_EXPORT u64 hg_walker_scan_range(Walker* walker, u64 start, u64 size, u64* add
   return found;
 }
 
+// Pairs of an object and its traverse function, at most `capacity`; call again until it is 0.
+// which: 0 for objects that want it, 1 for all that have one.
+HG_EXPORT u64 hg_walker_to_traverse(Walker* walker, int which, u64* pairs, u64 capacity) {
+  u64 found = 0;
+  guarded([&] {
+    found = which ? walker->collectable_objects(pairs, capacity) : walker->objects_to_traverse(pairs, capacity);
+  });
+  return found;
+}
+
+// What they visited; the targets of object i end at ends[i]. which: as above, to add or to compare.
+HG_EXPORT int hg_walker_traversed(Walker* walker, int which, const u64* objects, const u64* ends, u64 count,
+                                  const u64* targets) {
+  return guarded([&] {
+    if (which) return walker->compare_traversed(objects, ends, count, targets);
+    walker->add_traversed(objects, ends, count, targets);
+  });
+}
+
 HG_EXPORT int hg_walker_emit(Walker* walker, const u64* static_starts, const u64* static_ends, u64 count) {
   return guarded([&] { walker->emit(static_starts, static_ends, count); });
 }
@@ -109,7 +128,7 @@ HG_EXPORT u64 hg_walker_progress(const Walker* walker) { return walker->progress
 HG_EXPORT void hg_walker_counts(const Walker* walker, u64* out) {
   const WalkCounts& counts = walker->counts();
   const u64 values[] = {counts.objects, counts.references, counts.gc_tracked, counts.list_breaks,
-                        counts.invalid_references, counts.names, counts.types, counts.bytes_read,
+                        counts.invalid_references, counts.traversed, counts.names, counts.types, counts.bytes_read,
                         counts.bytes_unreadable};
   std::memcpy(out, values, sizeof values);
 }
@@ -134,13 +153,14 @@ HG_EXPORT const char* hg_walker_name_text(Walker* walker, u64 row) {
   return row < names.size() ? names[row].c_str() : nullptr;
 }
 
-// numbers: address, basicsize, itemsize, flags, handler, Python class, fields known.
+// numbers: address, basicsize, itemsize, flags, handler, Python class, fields known, traversed, disagreements.
 HG_EXPORT const char* hg_walker_type(Walker* walker, u64 row, i64* numbers) {
   const auto& types = walker->types().types();
   if (row >= types.size()) return nullptr;
   const TypeInfo& type = *types[row];
   const i64 values[] = {static_cast<i64>(type.address), type.basicsize, type.itemsize, static_cast<i64>(type.flags),
-                        static_cast<i64>(type.handler), type.is_python_class, type.knows_fields};
+                        static_cast<i64>(type.handler), type.is_python_class, type.knows_fields,
+                        static_cast<i64>(type.traversed), static_cast<i64>(type.disagreements)};
   std::memcpy(numbers, values, sizeof values);
   return type.tp_name.c_str();
 }

@@ -30,8 +30,7 @@ void Walker::reserve_columns() {
 }
 
 void Walker::emit_references(u64 address, const TypeInfo& type) {
-  edges_.clear();
-  reader_.references(address, type, edges_);
+  read_references(address, type);
   u32 degree = 0;
   for (const Edge& edge : edges_.edges()) {
     Position at;
@@ -41,11 +40,42 @@ void Walker::emit_references(u64 address, const TypeInfo& type) {
     columns_.target.push_back(target);
     columns_.label.push_back(label);
     columns_.kind.push_back(static_cast<u8>(edge.kind));
-    columns_.edge_flags.push_back(edge.flags);
-    if (edge.flags & kCounted) ++columns_.counted_in[target];
+    columns_.edge_flags.push_back(edge.flags & ~kPlaceless);
+    const bool counted = edge.flags & kCounted;
+    if (counted && edge.flags & kPlaceless) {
+      placeless_.push_back(columns_.target.size() - 1);
+    } else if (counted && edge.flags & kScanned) {
+      doubtful_.push_back(columns_.target.size() - 1);
+    } else if (counted) {
+      ++columns_.counted_in[target];
+    }
     ++degree;
   }
   columns_.out_degree.push_back(degree);
+}
+
+bool Walker::has_count_left(u32 target) {
+  const i64 count = columns_.refcount[target];
+  if (!(columns_.flags[target] & kImmortal) && count <= i64(columns_.counted_in[target])) return false;
+  ++columns_.counted_in[target];
+  return true;
+}
+
+// References that no table vouches for. The visited ones are there, but may be owned by a part of the
+// object that counts for itself. A word that was not visited is owned or borrowed: it keeps its target
+// alive only where the target is counted more often than by all the others.
+void Walker::settle_doubts() {
+  for (const u64 row : placeless_) {
+    if (!has_count_left(columns_.target[row])) columns_.edge_flags[row] &= ~kCounted;
+  }
+  const u32 borrowed = doubtful_.empty() ? 0 : types_.names().row("borrowed");
+  for (const u64 row : doubtful_) {
+    if (has_count_left(columns_.target[row])) continue;
+    columns_.edge_flags[row] = kScanned;
+    columns_.kind[row] = static_cast<u8>(EdgeKind::kWeak);
+    columns_.label[row] = borrowed;
+  }
+  placeless_ = doubtful_ = {};
 }
 
 void Walker::emit_object(u64 address, const Position& at, bool is_static) {
@@ -86,6 +116,7 @@ void Walker::emit(const u64* static_starts, const u64* static_ends, u64 static_c
       }
     }
   }
+  settle_doubts();
   counts_.objects = columns_.address.size();
   counts_.references = columns_.target.size();
   counts_.names = types_.names().names().size();

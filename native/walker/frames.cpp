@@ -125,7 +125,14 @@ void HeapReader::generator(u64 object, const TypeInfo& type, EdgeList& out) {
   out.add(view.word(saved + layout_.exc_info_value), EdgeKind::kField, names.row("exc_value"));
   if (!present(layout_.gen_iframe)) return;
   const View state = memory_.view(object + layout_.gen_frame_state, 1);
-  if (static_cast<signed char>(state.byte(0)) >= layout_.gen_state_cleared) return;
+  if (static_cast<signed char>(state.byte(0)) >= layout_.gen_state_cleared) {
+    // One that has ended keeps its code, up to 3.11 in a field of its own.
+    if (!present(layout_.gen_code)) {
+      add_stackref(view.word(layout_.gen_iframe + layout_.if_code), EdgeKind::kField, names.row("gi_code"),
+                   layout_.at_least(14) ? kOwned : kCounted, out);
+    }
+    return;
+  }
   frame_words(object + layout_.gen_iframe, out);
 }
 

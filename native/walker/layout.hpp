@@ -54,7 +54,7 @@ constexpr std::int64_t kAbsent = -1;
   X(if_locals, "if.locals") X(if_frame_object, "if.frame_obj") X(if_owner, "if.owner") \
   X(if_localsplus, "if.localsplus") X(if_func, "if.func") X(if_code, "if.code") \
   X(if_stacktop, "if.stacktop") X(if_stackpointer, "if.stackpointer") \
-  X(gen_frame, "gen.frame") X(gen_iframe, "gen.iframe") X(gen_frame_state, "gen.frame_state") \
+  X(gen_frame, "gen.frame") X(gen_code, "gen.code") X(gen_iframe, "gen.iframe") X(gen_frame_state, "gen.frame_state") \
   X(gen_state_cleared, "gen.state_cleared") X(gen_exc_state, "gen.exc_state") X(gen_size, "gen.size") \
   X(exc_info_value, "exc.exc_value") X(exc_info_type, "exc.exc_type") X(exc_info_traceback, "exc.exc_traceback") \
   X(wr_object, "wr.object") X(wr_callback, "wr.callback") \

@@ -163,6 +163,18 @@ void TypeTable::choose_handler(TypeInfo& info) {
     info.scan_to = builtin.signed_word(layout_.tp_basicsize);
   }
   info.knows_fields = info.scan_from >= info.scan_to;
+  // A C subclass with a traverse function of its own refers to something that its base does not.
+  // (Struct sequences differ too, but their items are all known; theirs needs a current thread.)
+  const u64 traverse = memory_.word(info.address + layout_.tp_traverse);
+  const bool differs = found && info.handler != Handler::kTuple &&
+                       builtin.word(layout_.tp_traverse) != memory_.word(ruled + layout_.tp_traverse);
+  // Types that C code makes without a deallocator of their own get that of Python classes.
+  const bool made_by_c = info.is_python_class && class_traverse_ != 0 && traverse != class_traverse_;
+  // A rule without fields (PyCapsule) says that no word is a reference, not that nothing is referred to.
+  const bool empty = found && info.handler == Handler::kPlain && rule->fields.empty() &&
+                     builtin.word(layout_.tp_flags) & type_flag::kHaveGc;
+  info.wants_traverse = info.is_gc && traverse != 0 &&
+                        (!info.knows_fields || differs || made_by_c || empty || info.handler == Handler::kModule);
   for (u64 at = info.builtin_base, i = 0; at != ruled && at != 0 && i < kMaxBases; ++i) {
     add_members(info, at);
     at = memory_.word(at + layout_.tp_base);

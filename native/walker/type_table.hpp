@@ -63,6 +63,9 @@ struct TypeInfo {
   bool is_python_class = false;  // made by a class statement
   bool type_edge_visible = false;
   bool knows_fields = true;      // false: its body was scanned
+  bool wants_traverse = false;   // its own traverse function knows more than we do
+  u64 traversed = 0;             // objects whose traverse function ran
+  u64 disagreements = 0;         // objects that it told other references of
   i64 basicsize = 0;
   i64 itemsize = 0;
   u64 flags = 0;

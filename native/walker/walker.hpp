@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "heap_reader.hpp"
+#include "traverse.hpp"
 
 namespace heapgraph {
 
@@ -20,6 +21,7 @@ struct WalkCounts {
   u64 gc_tracked = 0;
   u64 list_breaks = 0;         // GC list links that do not agree or lead nowhere
   u64 invalid_references = 0;  // named references that lead to no object
+  u64 traversed = 0;           // objects whose traverse function ran
   u64 names = 0;
   u64 types = 0;
   u64 bytes_read = 0;
@@ -59,6 +61,15 @@ class Walker {
   void discover(const u64* seeds, u64 count);
   // Words of a struct that are objects (known or not): for the state of interpreters.
   u64 scan_range(u64 start, u64 size, u64* addresses, u64* offsets, u64 capacity);
+  // Between: objects whose traverse function should be asked, with its address: (object, function) pairs.
+  // Each is named once; what the functions visit may lead to further ones.
+  u64 objects_to_traverse(u64* pairs, u64 capacity);
+  // What they visited: the targets of object i end at ends[i].
+  void add_traversed(const u64* objects, const u64* ends, u64 count, const u64* targets);
+  // The instrument: every object that has a traverse function, then a comparison of what it visits
+  // with what the columns will say (TypeInfo::disagreements).
+  u64 collectable_objects(u64* pairs, u64 capacity);
+  void compare_traversed(const u64* objects, const u64* ends, u64 count, const u64* targets);
   // Pass 2: number the objects in address order and write the columns.
   void emit(const u64* static_starts, const u64* static_ends, u64 static_count);
   u32 object_id(u64 address);
@@ -84,6 +95,9 @@ class Walker {
   void number_objects();
   void emit_object(u64 address, const Position& at, bool is_static);
   void emit_references(u64 address, const TypeInfo& type);
+  void read_references(u64 object, const TypeInfo& type);
+  void settle_doubts();
+  bool has_count_left(u32 target);
   void reserve_columns();
   u32 id_at(const Position& at) const;
 
@@ -94,6 +108,10 @@ class Walker {
   std::vector<u64> gc_objects_;
   std::vector<u64> stack_;
   EdgeList edges_;
+  std::vector<u64> to_traverse_;
+  Traversed traversed_;
+  u64 listed_region_ = 0, listed_word_ = 0;  // where collectable_objects goes on
+  std::vector<u64> placeless_, doubtful_;    // rows of references that the counts must confirm
   Columns columns_;
   WalkCounts counts_;
   std::atomic<u64> progress_{0};

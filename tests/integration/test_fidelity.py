@@ -50,10 +50,15 @@ def test_snapshot_agrees_with_the_interpreter(interpreter: Interpreter, tmp_path
 
 @pytest.mark.parametrize("method", ["clone", "pause"])
 def test_both_methods_see_the_same_heap(method: str, tmp_path: Path) -> None:
-    """Given an idle target, when it is dumped twice, the counts are equal."""
+    """Given an idle target, when it is dumped twice, the same objects are found.
+
+    References that only a traverse function names are missing where none may run.
+    """
     with start_target(TARGETS / "kinds.py") as target:
         first = dump(target.pid, tmp_path / "auto.heapgraph")
         second = dump(target.pid, tmp_path / "other.heapgraph", method=method)  # type: ignore[arg-type]
 
     assert second.method == method
-    assert (first.objects, first.references) == (second.objects, second.references)
+    assert first.objects == second.objects
+    unnamed = first.quality["traversed_objects"] if method == "pause" else 0
+    assert first.references - second.references in range(unnamed + 1)

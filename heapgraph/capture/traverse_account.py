@@ -1,0 +1,97 @@
+"""When traverse functions run in the clone, and what the quality record says of it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from heapgraph.capture.freeze_helper import HelperFailure
+from heapgraph.capture.traverse import CloneTraversal, TraverseLog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from heapgraph.capture.freeze import Frozen
+    from heapgraph.capture.walk import HeapColumns, HeapWalk
+
+
+@dataclass
+class TraverseAccount:
+    """What was asked of the types' own traverse functions.
+
+    Attributes:
+        taken: the run that completed what tables do not say.
+        compared: the run over every object; None when it was not wanted, or could not be made.
+        note: why there was none, for the user; "" when there was.
+    """
+
+    taken: TraverseLog
+    compared: TraverseLog | None = None
+    note: str = ""
+
+    def record(self, columns: HeapColumns) -> dict[str, Any]:
+        """The keys of the quality record: see docs/file-format.md."""
+        result: dict[str, Any] = {
+            "traversed_objects": self.taken.objects,
+            "traverse_faults": _by_type(columns, self.taken.faulted),
+        }
+        if self.compared is not None:
+            disagreements: Counter[str] = Counter()
+            for walked in columns.types:
+                if walked.disagreements:
+                    disagreements[walked.tp_name] += walked.disagreements
+            result["traverse"] = {
+                "objects": self.compared.objects,
+                "identical": self.compared.objects - disagreements.total(),
+                "disagreements": dict(disagreements.most_common()),
+                "faults": len(self.compared.faulted),
+                "skipped": self.compared.skipped,
+            }
+        return result
+
+
+def traverse_clone(frozen: Frozen, walk: HeapWalk, *, verify: bool) -> TraverseAccount:
+    """Run the traverse functions that the walk needs, and all of them to verify it.
+
+    Call between `HeapWalk.discover` and `HeapWalk.emit`. A target that is paused, not cloned, runs
+    nothing: its own memory must not be touched.
+
+    Raises:
+        UnreadableMemory: the clone has ended.
+    """
+    account = TraverseAccount(TraverseLog())
+    if frozen.method != "clone":
+        account.note = "the target was not cloned, and code may only run in a clone"
+        return account
+    try:
+        with CloneTraversal(frozen) as traversal:
+            account.taken = traversal.log
+            walk.traverse(traversal)
+        if verify:
+            with CloneTraversal(frozen) as traversal:
+                account.compared = traversal.log
+                walk.verify(traversal)
+    except HelperFailure as failure:
+        reason = os.strerror(failure.error_number)
+        account.note = f"their own code could not run in the clone: {failure.text} ({reason})"
+    return account
+
+
+def explain(account: TraverseAccount, *, verify: bool) -> list[str]:
+    """Sentences for the user: what could not be done."""
+    if not account.note:
+        return []
+    notes = [f"types without a table of their fields were scanned: {account.note}"]
+    if verify:
+        notes.append(f"nothing was verified: {account.note}")
+    return notes
+
+
+def _by_type(columns: HeapColumns, addresses: Sequence[int]) -> dict[str, int]:
+    """Number of these objects by the name of their type."""
+    rows = columns.arrays["type"]
+    ids = columns.ids_of(addresses).tolist()
+    names = Counter(columns.types[rows[row]].tp_name for row in ids if row >= 0)
+    return dict(names.most_common())
