@@ -28,9 +28,12 @@ if TYPE_CHECKING:
     from heapgraph.analysis.paths import Paths
     from heapgraph.analysis.registry import Progress
     from heapgraph.analysis.show import ShownObject
+    from heapgraph.analysis.sql import SqlResult
     from heapgraph.analysis.summary import Summary
+    from heapgraph.analysis.threads import Threads
     from heapgraph.analysis.suspects import Suspects
     from heapgraph.analysis.verify import Verification
+    from heapgraph.analysis.waste import Waste
     from heapgraph.graph.networkx_graph import SnapshotDiGraph
 
 
@@ -118,6 +121,22 @@ class Snapshot:
     def suspects(self, count: int = 10) -> Suspects:
         """The holders that may be the leak, with path, accumulation point and reason."""
         return cast("Suspects", self._run("suspects", limit=count))
+
+    def threads(self) -> Threads:
+        """Threads with stacks and variables, asyncio tasks, suspended functions."""
+        return cast("Threads", self._run("threads"))
+
+    def waste(self, *detectors: str, min_size: int | None = None) -> Waste:
+        """What could be smaller and what should not be there; all detectors if none is named."""
+        return cast("Waste", self._run("waste", detectors=detectors, min_size=min_size))
+
+    def sql(self, query: str, limit: int | None = None) -> SqlResult:
+        """Rows of a query in DuckDB's SQL; see docs/sql.md for the tables.
+
+        Raises:
+            UsageError: the query is wrong, or does anything but read.
+        """
+        return cast("SqlResult", self._run("sql", query=query, limit=limit))
 
     def verify(self) -> Verification:
         """The file's checksums and its quality record against what is promised."""

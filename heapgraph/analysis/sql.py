@@ -1,0 +1,190 @@
+"""SQL over a snapshot, by DuckDB: read-only, without files, extensions or settings."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from heapgraph.analysis.object_rows import check_limit
+from heapgraph.analysis.registry import Analysis, Parameter, Progress
+from heapgraph.analysis.results import Result, TableResult, hidden
+from heapgraph.analysis.sql_tables import load_heap
+from heapgraph.errors import UsageError
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+    import pyarrow as pa
+
+    from heapgraph.graph.heap_graph import HeapGraph
+
+SCHEMA_QUERY = (
+    "select table_name as table, column_name as column, data_type as type "
+    "from information_schema.columns where table_name not like '\\_%' escape '\\' "
+    "order by table_name, ordinal_position"
+)
+"""What is asked when nothing is: the tables and their columns."""
+
+_SETTINGS = {
+    "temp_directory": "''",
+    "enable_external_access": "false",
+    "python_enable_replacements": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "lock_configuration": "true",
+}
+"""No files, no network, no Python variables, no extensions, and no way to change that; last the
+lock. Without a temporary directory a query fails rather than write parts of the heap to disk."""
+
+_READING = frozenset({"SELECT", "EXPLAIN"})
+"""Kinds of statements that are run; `describe`, `show` and `summarize` are SELECT to DuckDB."""
+
+_HINT = 'heapgraph sql FILE "describe objects"; tables and examples: docs/sql.md'
+_MOST_ERROR_CHARACTERS = 300
+
+
+@dataclass(frozen=True)
+class SqlResult(Result):
+    """Rows of a query.
+
+    Attributes:
+        columns: names, in the order of the query.
+        rows: values as numbers, text, bool, None, lists.
+        left_out: whether there are more rows.
+        table: the same as an Arrow table.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    left_out: bool = hidden(default=False)
+    table: Any = field(default=None, metadata={"hidden": True})
+
+    def to_arrow(self) -> pa.Table:
+        """The rows as an Arrow table."""
+        return self.table
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The rows as a pandas frame; UsageError where pandas is not installed."""
+        return _ArrowRows.to_pandas(_ArrowRows(self.table))
+
+    def _repr_html_(self) -> str:
+        """The rows as an HTML table, for notebooks."""
+        return _ArrowRows(self.table)._repr_html_()
+
+
+class _ArrowRows(TableResult):
+    """Lends the conversions of `TableResult` to an Arrow table."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+
+    def to_arrow(self) -> pa.Table:
+        return self._table
+
+    def rows(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._table.to_pylist()
+        return found
+
+
+def query_heap(
+    graph: HeapGraph,
+    *,
+    progress: Progress | None = None,
+    query: str = SCHEMA_QUERY,
+    limit: int | None = None,
+) -> SqlResult:
+    """Run one query over objects, references, types, roots, threads, frames and maps.
+
+    Args:
+        graph: the snapshot.
+        progress: told when the tables are made.
+        query: one SELECT (or describe, show, summarize, explain) in DuckDB's SQL.
+        limit: how many rows; None: all.
+
+    Raises:
+        UsageError: the query is wrong, does anything but read, or needs too much memory.
+
+    Cost: dominators and paths once per snapshot; then what the query costs.
+    """
+    import duckdb  # noqa: PLC0415 - 0.1 s
+
+    check_limit(limit)
+    if progress is not None:
+        progress("tables", 0, 0)
+    with duckdb.connect(":memory:") as connection:
+        load_heap(connection, graph)
+        for name, value in _SETTINGS.items():
+            connection.execute(f"set {name} = {value}")
+        if progress is not None:
+            progress("query", 0, 0)
+        try:
+            return _run(connection, query, limit)
+        except duckdb.InterruptException as failure:
+            raise KeyboardInterrupt from failure
+        except duckdb.Error as failure:
+            raise _explained(failure) from failure
+
+
+def _run(connection: duckdb.DuckDBPyConnection, query: str, limit: int | None) -> SqlResult:
+    statements = connection.extract_statements(query)
+    if len(statements) != 1 or statements[0].type.name not in _READING:
+        kinds = ", ".join(statement.type.name for statement in statements) or "nothing"
+        raise UsageError(
+            f"not a query: {kinds}",
+            "a snapshot is read-only, and one query is answered at a time",
+            "begin with SELECT, WITH or FROM",
+        )
+    relation: Any = connection.sql(statements[0])  # its stub knows no Arrow
+    # One row more tells whether there are more.
+    table = (relation if limit is None else relation.limit(limit + 1)).to_arrow_table()
+    left_out = limit is not None and table.num_rows > limit
+    table = table.slice(0, limit)
+    columns = [column.to_pylist() for column in table.columns]
+    rows = tuple(tuple(map(_plain, row)) for row in zip(*columns, strict=True))
+    return SqlResult(tuple(table.column_names), rows, left_out, table)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever SQL gives
+    """A value that JSON can hold: what it cannot becomes text, and no number becomes None."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if hasattr(value, "as_integer_ratio"):  # Decimal
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value)
+
+
+def _explained(failure: Exception) -> UsageError:
+    """DuckDB's message with the likely cause, by the class of the failure."""
+    import duckdb  # noqa: PLC0415 - loaded already
+
+    text = " ".join(str(failure).split())[:_MOST_ERROR_CHARACTERS]
+    if isinstance(failure, duckdb.ParserException):
+        cause = "it is not valid SQL"
+    elif isinstance(failure, duckdb.CatalogException | duckdb.BinderException):
+        cause = "it names a table, a column or a function that does not exist"
+    elif isinstance(failure, duckdb.OutOfMemoryException):
+        cause = "it needs more memory than there is, and nothing is written to disk"
+    elif isinstance(failure, duckdb.PermissionException | duckdb.InvalidInputException):
+        cause = "queries cannot reach files, extensions or settings"
+    else:
+        cause = "a value does not fit the operation"
+    return UsageError(f"the query failed: {text}", cause, _HINT)
+
+
+ANALYSIS = Analysis(
+    "sql",
+    "a query in SQL over objects, references, types, roots, threads and dominators",
+    (
+        Parameter("query", "one SELECT in DuckDB's SQL", SCHEMA_QUERY),
+        Parameter("limit", "how many rows"),
+    ),
+    query_heap,
+)

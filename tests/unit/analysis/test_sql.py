@@ -1,0 +1,180 @@
+"""SQL over the heap of helpers/app_heap.py, and every query and column of docs/sql.md."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from heapgraph.analysis.registry import run
+from heapgraph.analysis.sql_tables import dominator_depths
+from heapgraph.errors import UsageError
+from heapgraph.model import ObjectFlags
+from helpers.app_heap import app_heap, graph_of
+from helpers.cli import invoke
+from helpers.heaps import HeapBuilder, draw_heap
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "sql.md").read_text()
+QUERIES = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+COLUMNS = {
+    title: re.findall(r"^\| `(\w+)` \|", body, re.MULTILINE)
+    for title, body in re.findall(r"^### (.*)\n((?:(?!^##).*\n)*)", PAGE, re.MULTILINE)
+}
+
+
+@pytest.fixture(scope="module")
+def heap():
+    return app_heap()
+
+
+@pytest.fixture(scope="module")
+def graph(heap):
+    return graph_of(heap)
+
+
+def rows(graph, query, **parameters):
+    return run("sql", graph, query=query, **parameters).rows
+
+
+def test_there_are_ten_worked_queries():
+    assert len(QUERIES) == 10
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=range(len(QUERIES)))
+def test_a_worked_query_finds_something(graph, query):
+    # A heap of distinct texts has no duplicates to show.
+    expected = 0 if "copies" in query else 1
+    assert len(rows(graph, query)) >= expected
+
+
+def test_the_worked_queries_tell_the_truth(graph):
+    retained = rows(graph, QUERIES[1])[0]
+    largest = int(graph.dominators.retained_sizes.argmax())
+    assert retained[:3] == (largest, "module", int(graph.dominators.retained_sizes[largest]))
+    referrers = rows(graph, QUERIES[4])
+    assert {row[:4] for row in referrers} == {
+        ("dict", "value", "user:42", 1),
+        ("dict", "value", "7", 1),
+    }
+    tree = rows(graph, QUERIES[6])
+    assert sum(size for _, _, size in tree) == retained[2]
+    assert ("worker-3", "handle", 88, "rows", "list") in {
+        row[:5] for row in rows(graph, QUERIES[7])
+    }
+    assert rows(graph, QUERIES[8])[0] == ("list", 2, 128)
+
+
+@pytest.mark.parametrize("table", ["objects", "refs", "named_refs"])
+def test_the_page_lists_every_column(graph, table):
+    (title,) = [title for title in COLUMNS if table in title.split(", ")]
+    columns = [row[0] for row in rows(graph, f"describe {table}")]
+    documented = [name for name in COLUMNS[title] if name in columns]
+    assert sorted(documented) == sorted(columns)
+
+
+@pytest.mark.parametrize("table", ["dominators", "types", "roots", "threads", "frames", "maps"])
+def test_the_page_lists_the_columns_of_small_tables(graph, table):
+    (line,) = re.findall(rf"^\| `{table}` \| (`id`.*|`target`.*|`start`.*) \|", PAGE, re.MULTILINE)
+    columns = [row[0] for row in rows(graph, f"describe {table}")]
+    assert re.findall(r"`(\w+)`", line) == columns
+
+
+def test_depth_counts_dominators():
+    heap = draw_heap("""
+        * -> a -> b -> c
+        a -> c -> d
+        * -> e -> d
+        * -> f -> g
+    """)
+    graph = graph_of(heap)
+    depths = dominator_depths(graph)
+    assert {name: int(depths[heap.ids[name]]) for name in "abcdefg"} == dict(
+        zip("abcdefg", (0, 1, 1, 0, 0, 0, 1), strict=True)
+    )
+
+
+def test_missing_values_are_null(graph, heap):
+    garbage = rows(graph, "select idom, depth, distance from objects where not is_reachable")
+    assert len(garbage) >= 2
+    assert set(garbage) == {(None, None, None)}
+    module = rows(graph, f"select idom, depth, distance from objects where id = {heap.ids['app']}")
+    assert module == ((None, 0, 0),)
+
+
+def test_references_have_names(graph, heap):
+    query = "select kind, name from named_refs where source = {} order by kind, name"
+    assert rows(graph, query.format(heap.ids["second"])) == (("attribute", "name"),)
+    assert rows(graph, query.format(heap.ids["row"])) == (("slot", "payload"),)
+    assert ("index", "3") in rows(graph, query.format(heap.ids["history"]))
+
+
+def test_values_that_json_cannot_hold_become_plain(graph):
+    query = "select 1.5::decimal(4,2), 'nan'::double, 10::hugeint, [1], date '2026-01-02', null"
+    assert rows(graph, query) == ((1.5, None, 10, [1], "2026-01-02", None),)
+
+
+def test_a_limit_says_whether_there_is_more(graph):
+    result = run("sql", graph, query="from objects", limit=3)
+    assert (len(result.rows), result.left_out, result.to_arrow().num_rows) == (3, True, 3)
+    assert "<table>" in result._repr_html_()
+    assert not run("sql", graph, query="select 1", limit=1).left_out
+
+
+def test_without_a_query_the_schema_is_shown(graph):
+    tables = {row[0] for row in run("sql", graph).rows}
+    assert {"objects", "refs", "types", "roots", "dominators"} <= tables
+
+
+@pytest.mark.parametrize(
+    ("query", "cause"),
+    [
+        ("selct 1", "not valid SQL"),
+        ("select * from nothing", "does not exist"),
+        ("select nothing from objects", "does not exist"),
+        ("select 'x'::integer", "a value does not fit"),
+        ("select * from read_csv('/etc/hostname')", "cannot reach files"),
+        ("select * from '/etc/hostname'", "does not exist"),
+        ("select * from graph", "does not exist"),
+        ("copy (select 1) to 'here'", "read-only"),
+        ("attach 'here' as other", "read-only"),
+        ("install httpfs", "read-only"),
+        ("set enable_external_access = true", "read-only"),
+        ("create table x (a integer)", "read-only"),
+        ("select 1; select 2", "one query"),
+        ("", "one query"),
+    ],
+)
+def test_what_does_not_read_the_snapshot_is_refused(graph, query, cause):
+    with pytest.raises(UsageError) as failure:
+        rows(graph, query)
+    what, why, hint = failure.value.parts()
+    assert what
+    assert hint
+    assert cause in why
+
+
+def test_a_value_of_the_target_is_data():
+    """Texts of the target are never part of a statement."""
+    heap = app_heap()
+    heap.object("str", preview="'; drop view objects; --", flags=ObjectFlags.GARBAGE)
+    assert rows(graph_of(heap), "select count(*) from objects where value like '%drop view%'") == (
+        (1,),
+    )
+
+
+def test_the_command(heap, tmp_path):
+    file = heap.write(tmp_path / "app.heapgraph")
+    query = "select type, value from objects where type = 'int' order by id"
+    document = invoke("sql", file, query, "--json").document
+    assert document == {"columns": ["type", "value"], "rows": [["int", "7"], ["int", "1"]]}
+    limited = invoke("sql", file, query, "--limit", 1)
+    assert limited.stdout.splitlines()[0].split() == ["type", "value"]
+    assert "only the first 1 rows" in limited.stderr
+    wrong = invoke("sql", file, "select")
+    assert wrong.code == 2
+    assert len(wrong.error) == 3
+
+
+def test_a_heap_without_objects_has_empty_tables():
+    assert rows(graph_of(HeapBuilder()), "select count(*) from objects") == ((0,),)
