@@ -46,6 +46,8 @@ bool TypeTable::is_type(u64 address) {
   const i64 itemsize = type.signed_word(layout_.tp_itemsize);
   if (basicsize < 16 || basicsize > kMaxBasicsize) return false;
   if (itemsize < 0 || itemsize > kMaxItemsize || type.signed_word(layout_.refcount) == 0) return false;
+  // One type is its own: other words that point at themselves are heads of empty lists.
+  if (type.word(layout_.type) == address && text(type.word(layout_.tp_name)) != "type") return false;
   const View meta = memory_.view(type.word(layout_.type), layout_.tp_size);
   if (!meta || !(meta.word(layout_.tp_flags) & type_flag::kType)) return false;
   const View metameta = memory_.view(meta.word(layout_.type), layout_.tp_size);
