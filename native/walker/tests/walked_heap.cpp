@@ -1,0 +1,158 @@
+#include "walked_heap.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <numeric>
+
+namespace heapgraph::test {
+namespace {
+
+Ranges all_regions(const HeapBuilder& heap) {
+  Ranges regions{{heap.data.start(), heap.data.end()}, {heap.statics.start(), heap.statics.end()}};
+  std::sort(regions.begin(), regions.end());
+  return regions;
+}
+
+std::unique_ptr<MemoryImage> open_image(const Ranges& regions) {
+  std::vector<u64> starts, ends;
+  for (const auto& [start, end] : regions) starts.push_back(start), ends.push_back(end);
+  auto image = MemoryImage::open(getpid(), starts.data(), ends.data(), starts.size());
+  CHECK(image != nullptr);
+  return image;
+}
+
+bool is_text(const std::string& utf8) {
+  for (size_t i = 0; i < utf8.size();) {
+    const u8 lead = utf8[i++];
+    const int more = lead < 0x80 ? 0 : lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
+    if (lead >= 0x80 && (lead < 0xc2 || lead > 0xf4)) return false;
+    for (int left = more; left > 0; --left, ++i) {
+      if (i >= utf8.size() || (utf8[i] & 0xc0) != 0x80) return false;
+    }
+  }
+  return true;
+}
+
+void check_references(Walker& walker) {
+  const Columns& columns = walker.columns();
+  const u64 count = columns.address.size(), names = walker.types().names().names().size();
+  std::vector<u32> counted(count);
+  for (u64 row = 0; row < columns.target.size(); ++row) {
+    const EdgeKind kind{columns.kind[row]};
+    const u32 label = columns.label[row];
+    CHECK(columns.target[row] < count);
+    CHECK(columns.kind[row] <= static_cast<u8>(EdgeKind::kUnnamed));
+    CHECK(columns.edge_flags[row] <= (kGcVisible | kCounted | kScanned));
+    if (label_is_object(kind)) CHECK(label < count || label == kNoLabel);
+    const bool named = kind == EdgeKind::kSlot || kind == EdgeKind::kField || kind == EdgeKind::kWeak;
+    if (named) CHECK(label < names);
+    if (columns.edge_flags[row] & kCounted) ++counted[columns.target[row]];
+  }
+  CHECK(counted == columns.counted_in);
+}
+
+void check_objects(Walker& walker, u64 mapped_bytes) {
+  const Columns& columns = walker.columns();
+  // An item of a container takes a word of memory, and each word is read for three references at most;
+  // a frame, a class or a generator adds some named fields of its own.
+  const u64 most = mapped_bytes / 8 * 3 + 4096;
+  const u64 types = walker.types().types().size();
+  u64 before = 0;
+  for (u64 id = 0; id < columns.address.size(); ++id) {
+    CHECK(id == 0 || columns.address[id - 1] < columns.address[id]);
+    CHECK(walker.object_id(columns.address[id]) == id);
+    CHECK(columns.type[id] < types);
+    CHECK(columns.refcount[id] > 0);
+    CHECK(columns.out_degree[id] <= most);
+    CHECK(columns.preview_ends[id] >= before);
+    CHECK(columns.has_preview[id] || columns.preview_ends[id] == before);
+    before = columns.preview_ends[id];
+  }
+  CHECK(before == columns.previews.size());
+  CHECK(is_text(columns.previews));
+}
+
+}  // namespace
+
+void check_columns(Walker& walker, u64 mapped_bytes) {
+  const Columns& columns = walker.columns();
+  const u64 count = columns.address.size(), references = columns.target.size();
+  CHECK(count == walker.counts().objects && references == walker.counts().references);
+  for (const u64 rows : {columns.type.size(), columns.shallow.size(), columns.getsizeof_.size(),
+                         columns.refcount.size(), columns.flags.size(), columns.out_degree.size(),
+                         columns.preview_ends.size(), columns.has_preview.size(), columns.counted_in.size()}) {
+    CHECK_EQUAL(rows, count);
+  }
+  for (const u64 rows : {columns.label.size(), columns.kind.size(), columns.edge_flags.size()}) {
+    CHECK_EQUAL(rows, references);
+  }
+  CHECK_EQUAL(std::accumulate(columns.out_degree.begin(), columns.out_degree.end(), u64{0}), references);
+  check_objects(walker, mapped_bytes);
+  check_references(walker);
+}
+
+WalkedHeap::WalkedHeap(const HeapBuilder& heap, const Objects& seeds)
+    : WalkedHeap(heap, all_regions(heap), {heap.gc_head}, seeds) {}
+
+WalkedHeap::WalkedHeap(const HeapBuilder& heap, const Ranges& regions, const Objects& heads, const Objects& seeds)
+    : heap_(heap), walker_(open_image(regions), heap.layout) {
+  add_rules(walker_.types(), heap.table);
+  walker_.read_gc_lists(heads.data(), heads.size());
+  walker_.discover(seeds.data(), seeds.size());
+  const u64 start = heap.statics.start(), end = heap.statics.end();
+  walker_.emit(&start, &end, 1);
+  u64 mapped = 0;
+  for (const auto& [from, to] : regions) mapped += to - from;
+  check_columns(walker_, mapped);
+  first_.push_back(0);
+  for (const u32 degree : columns().out_degree) first_.push_back(first_.back() + degree);
+}
+
+u32 WalkedHeap::id(u64 object) {
+  CHECK(has(object));
+  return walker_.object_id(object);
+}
+
+std::vector<Found> WalkedHeap::references(u64 object) {
+  std::vector<Found> result;
+  const Columns& rows = columns();
+  const u32 source = id(object);
+  for (u64 i = first_[source]; i < first_[source + 1]; ++i) {
+    result.push_back({EdgeKind{rows.kind[i]}, rows.label[i], rows.address[rows.target[i]], rows.edge_flags[i]});
+  }
+  return result;
+}
+
+Found WalkedHeap::reference(u64 object, EdgeKind kind) {
+  std::vector<Found> all = references(object);
+  std::erase_if(all, [kind](const Found& found) { return found.kind != kind; });
+  CHECK_EQUAL(all.size(), 1);
+  return all.front();
+}
+
+std::vector<u64> WalkedHeap::targets(u64 object, EdgeKind kind) {
+  std::vector<u64> result;
+  for (const Found& found : references(object)) {
+    if (found.kind == kind) result.push_back(found.target);
+  }
+  return result;
+}
+
+std::string WalkedHeap::preview(u64 object) {
+  const Columns& rows = columns();
+  const u32 row = id(object);
+  if (!rows.has_preview[row]) return "(none)";
+  const u64 start = row ? rows.preview_ends[row - 1] : 0;
+  return rows.previews.substr(start, rows.preview_ends[row] - start);
+}
+
+void WalkedHeap::check_reference_counts() {
+  const Columns& rows = columns();
+  for (u64 i = 0; i < rows.address.size(); ++i) {
+    if (rows.flags[i] & kImmortal) continue;
+    CHECK_EQUAL(rows.refcount[i], rows.counted_in[i] + heap_.held_from_outside(rows.address[i]));
+  }
+}
+
+}  // namespace heapgraph::test
