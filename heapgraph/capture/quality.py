@@ -99,12 +99,13 @@ class Account:
         self._flags = arrays["flags"]
         self._immortal = (self._flags & ObjectFlags.IMMORTAL) != 0
         self._rows = RootRows()
+        self._reached: Array | None = None
         self._surplus = arrays["refcount"] - arrays["counted_in"]
 
     def judge(self) -> Verdict:
         """Make the roots table and the quality record.
 
-        Cost: two searches of the graph, 10 bytes per object and 1 per reference.
+        Cost: one search of the graph, 10 bytes per object and 1 per reference.
         """
         self._add_named()
         self._settle_stack_words()
@@ -118,8 +119,12 @@ class Account:
         return Verdict(self._rows, garbage, self._record(named_share, held, immortal, garbage))
 
     def _reach(self) -> Array:
+        """What the roots found so far reach; goes on where the last search ended."""
         roots = np.array(self._rows.target, dtype=np.uint32)
-        return reachable(self._offsets, self._columns.arrays["target"], roots, self._skip)
+        self._reached = reachable(
+            self._offsets, self._columns.arrays["target"], roots, self._skip, self._reached
+        )
+        return self._reached
 
     def _add_named(self) -> None:
         named = self._named

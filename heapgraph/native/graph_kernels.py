@@ -136,7 +136,9 @@ def breadth_first(
     return parent, distance, order[: reached.value].copy()
 
 
-def reachable(offsets: U64, targets: U32, roots: U32, skip: U8 | None = None) -> U8:
+def reachable(
+    offsets: U64, targets: U32, roots: U32, skip: U8 | None = None, mark: U8 | None = None
+) -> U8:
     """Mark what the roots reach.
 
     Args:
@@ -144,6 +146,8 @@ def reachable(offsets: U64, targets: U32, roots: U32, skip: U8 | None = None) ->
         targets: uint32[m].
         roots: uint32[r].
         skip: uint8[m], 1 = ignore the reference.
+        mark: what an earlier search of the same graph returned: it goes on with these roots, and
+            the array is changed in place. None begins anew.
 
     Returns:
         uint8[n], 1 = reached.
@@ -153,13 +157,13 @@ def reachable(offsets: U64, targets: U32, roots: U32, skip: U8 | None = None) ->
     """
     count = len(offsets) - 1
     graph = graph_arguments(offsets, targets, skip)
-    mark = np.empty(count, np.uint8)
+    mark = np.zeros(count, np.uint8) if mark is None else mark
     run(
         "hg_reachable",
         ctypes.byref(graph),
         checked("roots", roots, np.uint32),
         len(roots),
-        mark.ctypes.data,
+        checked("mark", mark, np.uint8, count),
         ctypes.byref(ctypes.c_uint64()),
     )
     return mark

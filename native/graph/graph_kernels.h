@@ -60,7 +60,9 @@ HG_API int hg_breadth_first(const hg_graph *graph, const uint32_t *roots,
                             const uint64_t *group_offsets, uint64_t group_count, uint32_t *parent,
                             uint32_t *distance, uint32_t *order, uint64_t *reached);
 
-/* mark[i] = 1 for every object a root reaches, else 0. */
+/* Sets mark[i] = 1 for every object a root reaches. Marked objects are not searched again, so that
+ * a search goes on with further roots at the cost of what they add; begin with zeros.
+ * *reached counts the new marks. */
 HG_API int hg_reachable(const hg_graph *graph, const uint32_t *roots, uint64_t root_count,
                         uint8_t *mark, uint64_t *reached);
 

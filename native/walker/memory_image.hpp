@@ -101,10 +101,6 @@ class MemoryImage {
     if (address - last_->start < last_->size) return last_;
     return find_slowly(address);
   }
-  // Ask the processor for an address that is looked at soon. Does nothing for wild addresses.
-  void prefetch(u64 address) {
-    if (const Region* region = find(address)) __builtin_prefetch(region->copy + (address - region->start));
-  }
   // Reads a whole range now, e.g. while the target is stopped. False when part of it is gone.
   bool load(u64 start, u64 end);
 

@@ -61,6 +61,20 @@ def test_breadth_first_searches_group_after_group(seed):
         assert tuple(array.tolist() for array in found) == search_by_groups(graph, groups), graph
 
 
+def test_a_reachability_search_goes_on_with_further_roots():
+    random = Random(11)
+    for _ in range(RANDOM_GRAPHS):
+        graph = random_graph(random)
+        arrays = (graph.offsets, graph.targets)
+        first, later = np.array_split(graph.roots, 2)
+        mark = graph_kernels.reachable(*arrays, first, graph.skip)
+        before = mark.copy()
+        again = graph_kernels.reachable(*arrays, later, graph.skip, mark)
+        assert again is mark
+        assert (again >= before).all()
+        assert (again == graph_kernels.reachable(*arrays, graph.roots, graph.skip)).all()
+
+
 def test_reachable_marks_what_a_search_finds():
     random = Random(3)
     for _ in range(RANDOM_GRAPHS):
