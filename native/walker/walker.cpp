@@ -132,8 +132,6 @@ void Walker::drain() {
     if (type->wants_traverse && has_gc_head(object, *type)) to_traverse_.push_back(object);
     edges_.clear();
     reader_.references(object, *type, edges_);
-    // The referents lie anywhere: wait for all of their cache lines at once, not one after the other.
-    for (const Edge& edge : edges_.edges()) image_->prefetch(edge.target);
     for (const Edge& edge : edges_.edges()) {
       const bool scanned = edge.flags & kScanned;
       if (add(edge.target, scanned)) {
