@@ -197,8 +197,9 @@ def dump(
 ) -> DumpResult:
     """Take a snapshot of a live process.
 
-    No code runs in the target; in its clone run the traverse functions of C types. With "clone" it stands still for about 15-20 ms per GiB of its
-    memory; whatever fails, it goes on, and no file has the final name unless it is whole.
+    No code runs in the target; in its clone run the traverse functions of C types. With
+    "clone" it stands still for about 15-20 ms per GiB of its memory; whatever fails, it goes
+    on, and no file has the final name unless it is whole.
 
     Args:
         pid: the target.

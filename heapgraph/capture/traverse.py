@@ -109,6 +109,10 @@ class CloneTraversal:
             self._memory = os.open(f"/proc/{frozen.memory_pid}/mem", os.O_RDWR | os.O_CLOEXEC)
         except HelperEnded as error:
             raise _clone_ended() from error
+        except HelperFailure as failure:
+            if failure.code == "gone":
+                raise _clone_ended() from failure
+            raise
         except OSError as error:
             raise HelperFailure("map", error.errno or 0, "its memory cannot be written") from error
 
