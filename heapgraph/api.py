@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
+    from heapgraph.analysis.diff import Diff
     from heapgraph.analysis.dominators import Dominators
     from heapgraph.analysis.histogram import Histogram
     from heapgraph.analysis.holders import Holders
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from heapgraph.analysis.show import ShownObject
     from heapgraph.analysis.sql import SqlResult
     from heapgraph.analysis.summary import Summary
-    from heapgraph.analysis.threads import Threads
     from heapgraph.analysis.suspects import Suspects
+    from heapgraph.analysis.threads import Threads
     from heapgraph.analysis.verify import Verification
     from heapgraph.analysis.waste import Waste
     from heapgraph.graph.networkx_graph import SnapshotDiGraph
@@ -129,6 +130,15 @@ class Snapshot:
     def waste(self, *detectors: str, min_size: int | None = None) -> Waste:
         """What could be smaller and what should not be there; all detectors if none is named."""
         return cast("Waste", self._run("waste", detectors=detectors, min_size=min_size))
+
+    def diff(self, new: Snapshot, newer: Snapshot | None = None, count: int = 20) -> Diff:
+        """What grew since this snapshot; with a third of the same process, what stayed.
+
+        Raises:
+            UsageError: three snapshots of different processes.
+        """
+        third = None if newer is None else newer.graph
+        return cast("Diff", self._run("diff", new=new.graph, newer=third, limit=count))
 
     def sql(self, query: str, limit: int | None = None) -> SqlResult:
         """Rows of a query in DuckDB's SQL; see docs/sql.md for the tables.

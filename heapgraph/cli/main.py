@@ -26,6 +26,7 @@ COMMANDS = (
     "suspects",
     "threads",
     "waste",
+    "diff",
     "sql",
     "svg",
     "verify",

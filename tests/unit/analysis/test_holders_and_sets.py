@@ -139,6 +139,8 @@ def test_the_registry_runs_every_analysis(name):
     required = {p.name: "app" for p in REGISTRY[name].parameters if p.required}
     if "objects" in required:
         required = {"objects": ["app"]}
+    if "new" in required:
+        required = {"new": graph}
     phases = []
     result = run(name, graph, progress=lambda *state: phases.append(state), **required)
     assert result.to_dict()

@@ -1,0 +1,170 @@
+"""The groups of several snapshots laid over one another, and the ones that grow."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapgraph.analysis.path_groups import ANY_ITEM, ANY_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from heapgraph.analysis.path_groups import PathGroups
+
+PASS_ON_SHARE = 0.7
+"""A group that owes this share of its growth to one of its children is only on the way to it.
+Eclipse MAT uses the same limit to find where memory accumulates."""
+
+_MAX_STEPS_DOWN = 200
+_TOP = 0
+
+
+@dataclass
+class HolderNode:
+    """One group in all snapshots.
+
+    Attributes:
+        parent: row of its parent.
+        text: what leads to it.
+        type: qualified type name.
+        counts: objects in each snapshot.
+        items: items of containers in each snapshot.
+        sizes: bytes reached through it in each snapshot.
+        children: rows.
+        weight: what it is ranked by: bytes of growth.
+    """
+
+    parent: int
+    text: str
+    type: str
+    counts: list[int]
+    items: list[int]
+    sizes: list[int]
+    children: list[int] = field(default_factory=list)
+    weight: int = 0
+
+    @classmethod
+    def empty(cls, parent: int, text: str, type_name: str, width: int) -> HolderNode:
+        """A group that no snapshot has objects of yet."""
+        return cls(parent, text, type_name, [0] * width, [0] * width, [0] * width)
+
+
+class HolderTree:
+    """Groups of several snapshots, aligned by the names that lead to them and by their types.
+
+    Args:
+        snapshots: the groups of each, the oldest first.
+
+    Cost: a dict entry for each group.
+    """
+
+    def __init__(self, snapshots: Sequence[PathGroups]) -> None:
+        """Align the groups and sum up sizes from below."""
+        width = len(snapshots)
+        self.nodes = [HolderNode.empty(-1, "", "", width)]
+        self._rows: dict[tuple[int, str, str], int] = {}
+        self.node_of_group = [
+            self._add(position, groups, width) for position, groups in enumerate(snapshots)
+        ]
+        for node in reversed(self.nodes[1:]):  # parents come before their children
+            above = self.nodes[node.parent]
+            above.sizes = [a + b for a, b in zip(above.sizes, node.sizes, strict=True)]
+
+    def _add(self, position: int, groups: PathGroups, width: int) -> NDArray[np.int64]:
+        """Add one snapshot; the row of the node of each of its groups."""
+        rows = np.zeros(len(groups.texts), np.int64)
+        parents, counts = groups.parents.tolist(), groups.counts.tolist()
+        items, sizes = groups.items.tolist(), groups.sizes.tolist()
+        for group, (text, type_name) in enumerate(zip(groups.texts, groups.types, strict=True)):
+            parent = _TOP if parents[group] < 0 else int(rows[parents[group]])
+            row = self._rows.setdefault((parent, text, type_name), len(self.nodes))
+            if row == len(self.nodes):
+                self.nodes.append(HolderNode.empty(parent, text, type_name, width))
+                self.nodes[parent].children.append(row)
+            self.nodes[row].counts[position] += counts[group]
+            self.nodes[row].items[position] += items[group]
+            self.nodes[row].sizes[position] += sizes[group]
+            rows[group] = row
+        return rows
+
+    def weigh_by_growth(self) -> None:
+        """Rank by the bytes added between the first and the last snapshot."""
+        for node in self.nodes:
+            node.weight = node.sizes[-1] - node.sizes[0]
+
+    def weigh_by(self, position: int, groups: NDArray[np.int64], sizes: NDArray[np.uint64]) -> None:
+        """Rank by some objects of one snapshot.
+
+        Args:
+            position: of the snapshot.
+            groups: int64[k], the group of each object.
+            sizes: uint64[k], what each weighs.
+        """
+        rows = self.node_of_group[position][groups]
+        sums = np.bincount(rows, sizes.astype(np.float64), minlength=len(self.nodes))
+        for node, weight in zip(self.nodes, sums.astype(np.int64).tolist(), strict=True):
+            node.weight = weight
+        for node in reversed(self.nodes[1:]):
+            self.nodes[node.parent].weight += node.weight
+
+    def growing(self, limit: int) -> list[int]:
+        """Rows of the groups where growth gathers, the most first; none lies below another."""
+        found: list[int] = []
+        queue: list[tuple[int, int, bool]] = []
+
+        def push(row: int, *, is_holder: bool = False) -> None:
+            if self.nodes[row].weight > 0:
+                heapq.heappush(queue, (-self.nodes[row].weight, row, is_holder))
+
+        for child in self.nodes[_TOP].children:
+            push(child)
+        while queue and len(found) < limit:
+            _, row, is_holder = heapq.heappop(queue)
+            if is_holder:
+                found.append(row)
+            elif self._is_module(row):
+                for child in self.nodes[row].children:
+                    push(child)
+            else:
+                push(self._gathering_point(row), is_holder=True)
+        return found
+
+    def _is_module(self, row: int) -> bool:
+        """A module, or its dict: everybody knows that the program is in its modules."""
+        node = self.nodes[row]
+        return node.type == "module" or (
+            node.text == "" and self.nodes[node.parent].type == "module"
+        )
+
+    def _gathering_point(self, row: int) -> int:
+        """The group below this one to which most of its growth goes."""
+        for _ in range(_MAX_STEPS_DOWN):
+            node = self.nodes[row]
+            best = max(node.children, key=lambda child: self.nodes[child].weight, default=None)
+            if best is None or self.nodes[best].weight < PASS_ON_SHARE * node.weight:
+                return row
+            child = self.nodes[best]
+            if child.text in (ANY_ITEM, ANY_KEY) and child.counts[-1] > child.counts[0]:
+                return row  # the container grows by items: it is the holder
+            row = best
+        return row
+
+    def shown(self, row: int) -> int:
+        """The group to show for another: the owner of a `__dict__`."""
+        while self.nodes[row].text == "" and self.nodes[row].parent != _TOP:
+            row = self.nodes[row].parent
+        return row
+
+    def expression(self, row: int) -> str:
+        """How the objects of a group are reached, positions and keys as `[*]`."""
+        parts: list[str] = []
+        while row != _TOP:
+            parts.append(self.nodes[row].text)
+            row = self.nodes[row].parent
+        return "".join(reversed(parts))

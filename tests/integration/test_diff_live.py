@@ -1,0 +1,84 @@
+"""A live program that leaks into one cache, dumped three times with traffic in between."""
+
+from __future__ import annotations
+
+import pytest
+
+from heapgraph.analysis.diff import diff_snapshots
+from helpers.cli import invoke
+from helpers.live_graphs import dump_graph
+from helpers.running_target import start_target
+
+HOLDER = "__main__.STORE.sessions"
+PER_ROUND = 2000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("diff")
+
+
+@pytest.fixture(scope="module")
+def graphs(folder):
+    found = []
+    with start_target("growing.py") as target:
+        for number in range(3):
+            if number:
+                target.send("go on")
+                assert target.read_line() == f"grown {number + 1}"
+            found.append(dump_graph(target, folder / f"{number}.heapgraph"))
+    return found
+
+
+def test_two_snapshots_name_the_growing_holder_first(graphs):
+    result = diff_snapshots(graphs[0], new=graphs[1])
+    first = result.holders[0]
+    assert (first.expression, first.type, first.item_growth) == (HOLDER, "dict", PER_ROUND)
+    assert first.items == (PER_ROUND, 2 * PER_ROUND)
+    # The next is the traffic's deque, which is still filling up.
+    assert result.holders[1].expression == "__main__.RECENT"
+    assert first.size_growth > 3 * result.holders[1].size_growth
+    # 5 % of the sessions are noise of another table.
+    (sessions,) = [row for row in result.types if row.type == "__main__.Session"]
+    assert PER_ROUND <= sessions.count_growth <= 1.06 * PER_ROUND
+
+
+def test_traffic_that_comes_and_goes_is_no_survivor(graphs):
+    two = diff_snapshots(graphs[1], new=graphs[2], limit=None)
+    three = diff_snapshots(graphs[0], new=graphs[1], newer=graphs[2], limit=None)
+    assert three.holders[0].expression == HOLDER
+    assert three.holders[0].grows_each_time
+    (sessions,) = [row for row in three.types if row.type == "__main__.Session"]
+    # Of the last 3,000 requests 1,000 were made in the middle round and are still there.
+    (requests,) = [row for row in three.types if row.type == "__main__.Request"]
+    assert PER_ROUND <= sessions.survivors <= 1.05 * PER_ROUND
+    assert requests.survivors == pytest.approx(1000, abs=60)
+    assert [row for row in two.types if row.type == "__main__.Request"] == []
+
+
+def test_nothing_grows_between_a_snapshot_and_itself(graphs):
+    same = diff_snapshots(graphs[0], new=graphs[0])
+    assert (same.types, same.holders) == ((), ())
+    still = diff_snapshots(graphs[0], new=graphs[0], newer=graphs[0])
+    assert (still.types, still.holders) == ((), ())
+
+
+def test_another_run_of_the_program_is_aligned_by_names(graphs, folder):
+    with start_target("growing.py") as target:
+        other = dump_graph(target, folder / "other.heapgraph")
+    result = diff_snapshots(other, new=graphs[2])
+    assert result.holders[0].expression == HOLDER
+    assert result.holders[0].item_growth == 2 * PER_ROUND
+    alike = diff_snapshots(other, new=graphs[0])
+    assert sum(row.size_growth for row in alike.holders) < 100_000
+
+
+def test_the_command(graphs, folder):
+    files = [folder / f"{number}.heapgraph" for number in range(3)]
+    assert len(graphs) == len(files)
+    table = invoke("diff", *files).stdout.splitlines()
+    assert "survived" in table[1]
+    assert HOLDER in table[2]
+    document = invoke("diff", *files[:2], "--json").document
+    assert list(document) == ["types", "holders"]
+    assert document["holders"][0]["expression"] == HOLDER

@@ -1,0 +1,195 @@
+"""Growth by type and by holder on synthetic heaps."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from heapgraph.analysis.diff import diff_snapshots
+from heapgraph.analysis.path_groups import MAX_DISTANCE, group_by_path
+from heapgraph.analysis.survivors import same_object
+from heapgraph.errors import UsageError
+from heapgraph.model import EdgeKind, RootKind
+from helpers.app_heap import graph_of, items, module, set_global, store
+from helpers.cli import invoke
+from helpers.heaps import HeapBuilder
+
+
+def cache_heap(entries: int, *, shift: int = 0) -> HeapBuilder:
+    """`app.STORE.cache` is a dict of users with a `name`; `shift` objects come first."""
+    heap = HeapBuilder()
+    for _ in range(shift):
+        heap.object("int", size=28)
+    module(heap, "app")
+    shop = heap.object("app.Store", size=48)
+    set_global(heap, "app", "STORE", shop)
+    cache = heap.object("dict", size=64 + 20 * entries, name="cache")
+    heap.edge(shop, cache, EdgeKind.ATTRIBUTE, "cache")
+    for number in range(entries):
+        user = heap.object("app.User", size=48)
+        store(heap, cache, heap.object("int", size=28, preview=str(number)), user)
+        heap.edge(user, heap.object("str", size=100, preview=f"u{number}"), EdgeKind.SLOT, "name")
+    return heap
+
+
+def diff(*heaps: HeapBuilder, **parameters):
+    old, new, *rest = (graph_of(heap) for heap in heaps)
+    return diff_snapshots(old, new=new, newer=rest[0] if rest else None, **parameters)
+
+
+def test_the_container_that_grows_is_the_holder_wherever_it_lies():
+    result = diff(cache_heap(20), cache_heap(50, shift=100))
+    (holder,) = result.holders
+    assert (holder.expression, holder.type) == ("app.STORE.cache", "dict")
+    assert holder.items == (20, 50)
+    assert holder.size_growth == 30 * (48 + 28 + 100 + 20)
+    types = {row.type: row for row in result.types}
+    assert types["app.User"].counts == (20, 50)
+    assert types["str"].size_growth == 30 * 100
+
+
+def test_what_shrinks_is_not_reported():
+    assert diff(cache_heap(50), cache_heap(20)).holders == ()
+
+
+def test_growth_inside_a_fixed_number_of_items_is_followed():
+    def workers(size):
+        heap = HeapBuilder()
+        module(heap, "app")
+        pool = [heap.object("app.Worker") for _ in range(30)]
+        for worker in pool:
+            heap.edge(worker, heap.object("bytearray", size=size), EdgeKind.SLOT, "buffer")
+        holder = heap.object("list", size=500)
+        set_global(heap, "app", "POOL", holder)
+        items(heap, holder, *pool)
+        return heap
+
+    (holder,) = diff(workers(10), workers(1000)).holders
+    assert (holder.expression, holder.type) == ("app.POOL[*].buffer", "bytearray")
+    assert holder.size_growth == 30 * 990
+
+
+def test_a_small_dict_keeps_its_keys():
+    def config(size):
+        heap = HeapBuilder()
+        module(heap, "app")
+        settings = heap.object("dict", size=232)
+        set_global(heap, "app", "CONFIG", settings)
+        store(heap, settings, "log", heap.object("list", size=56))
+        store(heap, settings, "cache", heap.object("bytearray", size=size))
+        return heap
+
+    (holder,) = diff(config(10), config(500)).holders
+    assert holder.expression == "app.CONFIG['cache']"
+
+
+def test_a_variable_is_aligned_whatever_the_thread_and_the_line():
+    def running(size, line, name):
+        heap = HeapBuilder()
+        frame = heap.frame(heap.thread(name), "work", file="/srv/app.py", line=line)
+        heap.root(RootKind.FRAME, "rows", heap.object("list", size=size), frame=frame)
+        return heap
+
+    (holder,) = diff(running(100, 5, "a"), running(900, 7, "b")).holders
+    assert holder.expression == "<work() at app.py> rows"
+    assert holder.sizes == (100, 900)
+
+
+def test_a_linked_list_beyond_the_limit_belongs_to_its_last_group():
+    heap = HeapBuilder()
+    module(heap, "app")
+    links = [heap.object("app.Link", size=10) for _ in range(3 * MAX_DISTANCE)]
+    set_global(heap, "app", "HEAD", links[0])
+    for before, after in pairwise(links):
+        heap.edge(before, after, EdgeKind.SLOT, "next")
+    groups = group_by_path(graph_of(heap))
+    assert len(groups.texts) <= MAX_DISTANCE + 4
+    by_type = {}
+    for name, size in zip(groups.types, groups.sizes.tolist(), strict=True):
+        by_type[name] = by_type.get(name, 0) + size
+    assert by_type["app.Link"] == 10 * len(links)
+
+
+def traffic(generation: int, *, leaked: int) -> HeapBuilder:
+    """A list of requests, all new each time at the same addresses, and a list that leaks."""
+    heap = HeapBuilder()
+    module(heap, "app")
+    requests, leak = heap.object("list", size=500), heap.object("list", size=500)
+    set_global(heap, "app", "REQUESTS", requests)
+    set_global(heap, "app", "LEAK", leak)
+    for number in range(50):
+        value = f"{generation}-{number}"
+        items(heap, requests, heap.object("str", size=60, preview=value))
+    items(heap, leak, *[heap.object("app.Leaked", size=100) for _ in range(leaked)])
+    return heap
+
+
+def test_an_address_that_is_used_again_makes_no_survivor():
+    result = diff(traffic(0, leaked=10), traffic(1, leaked=30), traffic(2, leaked=50))
+    types = {row.type: row for row in result.types}
+    assert set(types) == {"app.Leaked"}
+    assert (types["app.Leaked"].survivors, types["app.Leaked"].survivors_size) == (20, 2000)
+    (holder,) = result.holders
+    assert holder.expression == "app.LEAK"
+    assert holder.survivors_size == 2000
+    assert holder.grows_each_time
+
+
+def test_what_is_the_same_object():
+    def one(**changes):
+        heap = HeapBuilder()
+        known = {"type_name": "str", "size": 50, "preview": "a"} | changes
+        heap.type("list")
+        heap.object(known["type_name"], size=known["size"], preview=known["preview"])
+        return graph_of(heap)
+
+    assert same_object(one(), one()).tolist() == [0]
+    assert same_object(one(), one(preview="b")).tolist() == [-1]
+    assert same_object(one(), one(size=51)).tolist() == [-1]
+    assert same_object(one(), one(type_name="bytes")).tolist() == [-1]
+    grown = one(type_name="list", size=80, preview=None)
+    assert same_object(one(type_name="list", preview=None), grown).tolist() == [0]
+    assert same_object(one(), graph_of(HeapBuilder())).tolist() == [-1]
+
+
+def test_three_snapshots_of_two_processes_are_refused(tmp_path):
+    heap = cache_heap(3)
+    files = [heap.write(tmp_path / f"{number}.heapgraph") for number in range(2)]
+    target = heap.manifest()["target"] | {"pid": 4712}
+    files.append(heap.write(tmp_path / "other.heapgraph", target=target))
+    outcome = invoke("diff", *files)
+    assert outcome.code == 2
+    assert "4711, 4711, 4712" in outcome.error[0]
+    assert len(outcome.error) == 3
+    with pytest.raises(UsageError, match="limit of 0"):
+        diff(heap, heap, limit=0)
+
+
+def test_the_command(tmp_path):
+    old = cache_heap(20).write(tmp_path / "old.heapgraph")
+    new = cache_heap(50).write(tmp_path / "new.heapgraph")
+    document = invoke("diff", old, new, "--json").document
+    assert list(document) == ["types", "holders"]
+    assert list(document["types"][0]) == [
+        "type",
+        "count_growth",
+        "size_growth",
+        "counts",
+        "sizes",
+    ]
+    assert list(document["holders"][0]) == [
+        "expression",
+        "type",
+        "size_growth",
+        "item_growth",
+        "sizes",
+        "items",
+        "grows_each_time",
+    ]
+    table = invoke("diff", old, new, "--limit", 1)
+    assert "app.STORE.cache (dict)" in table.stdout
+    assert "more types that grew" in table.stderr
+    assert "nothing grew" in invoke("diff", new, old).stderr
+    third = invoke("diff", old, new, new, "--json").document
+    assert "survivors_size" in third["holders"][0]
