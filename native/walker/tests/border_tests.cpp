@@ -24,18 +24,18 @@ Ranges regions_of(const HeapBuilder& heap, std::initializer_list<u64> cuts_in_da
 void check_end_of_region(const LayoutTable& table) {
   HeapBuilder heap(table, 4);
   const u64 list = heap.list({0, 0});
-  heap.data.leave_only(24 + 16);
-  const u64 tuple_type_item = heap.layout.tuple_item;
-  const u64 last = heap.tuple({});  // ends with the region
-  CHECK_EQUAL(last + tuple_type_item, heap.data.end());
+  const u64 item = heap.number(1);
+  heap.data.leave_only(16 + heap.layout.tuple_item + 8);
+  const u64 last = heap.tuple({item});
+  CHECK_EQUAL(last + heap.layout.tuple_item + 8, heap.data.end());
   heap.own(get_word(list + heap.layout.list_item), last);
   WalkedHeap walked(heap);
   CHECK(walked.targets(list, EdgeKind::kIndex) == Objects{last});
-  CHECK_EQUAL(walked.getsizeof_(last), 40);
-  // Its only claim is a size: with items it would reach out of the region.
-  put_word(last + heap.layout.var_size, 1);
+  CHECK(walked.targets(last, EdgeKind::kIndex) == Objects{item});
+  CHECK_EQUAL(walked.getsizeof_(last), 48);
+  put_word(last + heap.layout.var_size, 2);  // now it would reach out of the region
   WalkedHeap beyond(heap);
-  CHECK_EQUAL(beyond.references(last).size(), 1);
+  CHECK_EQUAL(beyond.targets(last, EdgeKind::kIndex).size(), 0);
 }
 
 // A compact ASCII string is smaller than the basic size of its type.
