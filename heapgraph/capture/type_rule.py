@@ -39,6 +39,10 @@ class Handler(IntEnum):
     DATETIME = 25
     ELEMENT = 26
     SIMPLE_QUEUE = 27
+    CTYPE = 28  # a class of ctypes
+    STG_DICT = 29  # its dict, up to 3.12
+    PICKLER = 30
+    UNPICKLER = 31
 
 
 class BufferCount(IntEnum):

@@ -218,9 +218,15 @@ TYPE_RULES: dict[str, TypeRule] = {
     # Python/context.c: the cached value behind the default is borrowed
     "ContextVar": _fields((16, "name"), (24, "default")),
     "_contextvars.ContextVar": _fields((16, "name"), (24, "default")),
+    # Modules/_pickle.c; their words are scanned, but the memory they own is known
+    "_pickle.Pickler": TypeRule(Handler.PICKLER, scan_from=16),
+    "_pickle.Unpickler": TypeRule(Handler.UNPICKLER, scan_from=16),
+    # Modules/_ctypes/_ctypes.c: pointer classes up to 3.12, all classes since 3.13
+    "_ctypes.PyCPointerType": TypeRule(Handler.CTYPE),
+    "_ctypes.CType_Type": TypeRule(Handler.CTYPE),
     # Modules/_ctypes/stgdict.c, up to 3.12: a dict with fields that nothing visits
     "StgDict": TypeRule(
-        Handler.DICT,
+        Handler.STG_DICT,
         _hidden(
             (96, "proto"),
             (128, "argtypes"),
@@ -266,7 +272,8 @@ TYPE_RULES: dict[str, TypeRule] = {
         Handler.SIMPLE_QUEUE,
         buffers=(
             Buffer(16, 0, 32, BufferCount.ONE, in_getsizeof=False, before=(3, 13)),
-            Buffer(40, 48, 8, since=(3, 13)),
+            Buffer(40, 48, 8, in_getsizeof=False, since=(3, 13), before=(3, 15)),
+            Buffer(40, 48, 8, since=(3, 15)),
         ),
     ),
     "itertools.product": TypeRule(

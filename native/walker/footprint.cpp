@@ -47,9 +47,10 @@ u64 HeapReader::heap_type_bytes(u64 object, const TypeInfo& type, View view) {
 u64 HeapReader::footprint(u64 object, const TypeInfo& type, View view, u64 getsizeof_bytes) {
   u64 size = getsizeof_bytes + inline_values_bytes(object, type) + buffers_bytes(object, type, view, false);
   switch (type.handler) {
+    case Handler::kCtype:
     case Handler::kType:
       if (memory_.view(object, layout_.tp_size).word(layout_.tp_flags) & type_flag::kHeapType) {
-        return heap_type_bytes(object, type, view);
+        return heap_type_bytes(object, type, view) + ctype_extra_bytes(object, type);
       }
       return size;
     case Handler::kInt: {
@@ -61,6 +62,7 @@ u64 HeapReader::footprint(u64 object, const TypeInfo& type, View view, u64 getsi
       const bool apart = !(view.half(layout_.uni_state) & 32);  // a subclass: its own struct comes first
       return apart ? size + type.basicsize - layout_.uni_size : size;
     }
+    case Handler::kStgDict: return size - (type.basicsize - layout_.dict_size);  // counted twice in getsizeof
     case Handler::kDict:
     case Handler::kOrderedDict: {
       const DictTable table = dict_table(object);

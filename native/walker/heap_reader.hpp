@@ -3,6 +3,7 @@
 
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "edges.hpp"
 #include "layout.hpp"
@@ -66,12 +67,20 @@ class HeapReader {
   void weakref(u64 object, const TypeInfo& type, EdgeList& out);
   void type_object(u64 object, const TypeInfo& type, EdgeList& out);
   void memoryview(u64 object, const TypeInfo& type, EdgeList& out);
-  void ndarray(u64 object, const TypeInfo& type, EdgeList& out);
   void nothing(u64, const TypeInfo&, EdgeList&) {}
   void code(u64 object, const TypeInfo& type, EdgeList& out);
   void datetime(u64 object, const TypeInfo& type, EdgeList& out);
   void element(u64 object, const TypeInfo& type, EdgeList& out);
   void simple_queue(u64 object, const TypeInfo& type, EdgeList& out);
+  // ctypes.cpp
+  void ctype(u64 object, const TypeInfo& type, EdgeList& out);
+  u64 ctype_extra_bytes(u64 object, const TypeInfo& type);
+  u64 stg_bytes(u64 address, i64 format);
+  // numpy.cpp
+  void ndarray(u64 object, const TypeInfo& type, EdgeList& out);
+  u64 ndarray_bytes(const TypeInfo& type, View view);
+  const std::vector<u64>& object_places(u64 descr);
+  void find_object_places(u64 descr, u64 offset, int depth, std::vector<u64>& places);
   // containers.cpp
   void list(u64 object, const TypeInfo& type, EdgeList& out);
   void tuple(u64 object, const TypeInfo& type, EdgeList& out);
@@ -95,8 +104,13 @@ class HeapReader {
   u64 builtin_bytes(u64 object, const TypeInfo& type, View view);
   u64 dict_bytes(u64 object, const TypeInfo& type, View view);
   u64 frame_bytes(View view);
-  u64 ndarray_bytes(const TypeInfo& type, View view);
+  u64 item_bytes(const TypeInfo& type, View view);
   u64 buffers_bytes(u64 object, const TypeInfo& type, View view, bool in_getsizeof);
+  // c_struct_sizes.cpp
+  u64 c_struct_bytes(u64 object, const TypeInfo& type, View view);
+  u64 pickler_bytes(const TypeInfo& type, View view);
+  u64 unpickler_bytes(const TypeInfo& type, View view);
+  u64 text_bytes(u64 address);
   // footprint.cpp
   u64 footprint(u64 object, const TypeInfo& type, View view, u64 getsizeof_bytes);
   u64 heap_type_bytes(u64 object, const TypeInfo& type, View view);
@@ -119,6 +133,7 @@ class HeapReader {
   MemoryImage& memory_;
   const Layout& layout_;
   TypeTable& types_;
+  std::unordered_map<u64, std::vector<u64>> object_places_;  // by dtype, see numpy.cpp
   std::unordered_map<u64, u64> orphan_tables_;  // key table -> the dict that stands for its users
   u64 general_lookup_ = 0;  // <= 3.10: the dk_lookup of tables that hold other keys than str
 };

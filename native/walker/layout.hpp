@@ -38,7 +38,7 @@ constexpr std::int64_t kAbsent = -1;
   X(code_name, "code.name") X(code_filename, "code.filename") X(code_firstlineno, "code.firstlineno") \
   X(code_stacksize, "code.stacksize") X(code_nlocals, "code.nlocals") X(code_nlocalsplus, "code.nlocalsplus") \
   X(code_varnames, "code.varnames") X(code_cellvars, "code.cellvars") X(code_freevars, "code.freevars") \
-  X(code_localsplusnames, "code.localsplusnames") X(code_extra, "code.extra") X(code_size, "code.size") \
+  X(code_localsplusnames, "code.localsplusnames") X(code_extra, "code.extra") X(code_code, "code.code") X(code_size, "code.size") \
   X(code_adaptive, "code.code_adaptive") X(code_cell2arg, "code.cell2arg") \
   X(code_cached, "code._co_cached") \
   X(module_dict, "module.dict") X(module_def, "module.def") X(module_state, "module.state") \

@@ -7,10 +7,6 @@ namespace {
 constexpr u64 kMaxModuleState = 1 << 20;
 constexpr i64 kModuleDefSizeField = 56;  // PyModuleDef.m_size, 3.8 to 3.14
 constexpr i64 kModuleDefTraverseField = 80;
-constexpr i64 kMaxDimensions = 64;
-constexpr i32 kNumpyOwnsData = 4;
-constexpr i32 kNumpyObjectType = 17;  // NPY_OBJECT
-constexpr i64 kNumpyTypeNumber = 28;  // PyArray_Descr.type_num
 
 }  // namespace
 
@@ -23,8 +19,9 @@ const HeapReader::ReferenceFunction HeapReader::kReferenceFunctions[] = {
     &HeapReader::lru_cache,    &HeapReader::tee,         &HeapReader::memoryview,   &HeapReader::weakref,
     &HeapReader::ndarray,      &HeapReader::nothing,     &HeapReader::nothing,      &HeapReader::nothing,
     &HeapReader::nothing,      &HeapReader::datetime,    &HeapReader::element,     &HeapReader::simple_queue,
+    &HeapReader::ctype,        &HeapReader::dict,        &HeapReader::nothing,      &HeapReader::nothing,
 };
-static_assert(static_cast<int>(Handler::kCount) == 28, "one function per handler");
+static_assert(static_cast<int>(Handler::kCount) == 32, "one function per handler");
 
 void HeapReader::references(u64 object, const TypeInfo& type, EdgeList& out) {
   u8 type_flags = type.is_heap ? kCounted : 0;
@@ -34,7 +31,7 @@ void HeapReader::references(u64 object, const TypeInfo& type, EdgeList& out) {
   fields(view, type, out);
   if (type.scan_from < type.scan_to) scan(view, type, out);
   (this->*kReferenceFunctions[static_cast<int>(type.handler)])(object, type, out);
-  if (type.handler != Handler::kType) instance_dict(object, type, out);
+  if (!is_type_handler(type.handler)) instance_dict(object, type, out);
 }
 
 void HeapReader::fields(View object, const TypeInfo& type, EdgeList& out) {
@@ -176,22 +173,6 @@ void HeapReader::type_object(u64 object, const TypeInfo& type, EdgeList& out) {
 void HeapReader::memoryview(u64 object, const TypeInfo& type, EdgeList& out) {
   out.add(memory_.word(object + layout_.memoryview_mbuf), EdgeKind::kField, types_.names().row("mbuf"));
   (void)type;
-}
-
-// Elements of an object array that owns its data. Views hold their base, which holds the elements.
-void HeapReader::ndarray(u64 object, const TypeInfo& type, EdgeList& out) {
-  const View view = memory_.view(object, type.basicsize);
-  const u64 descr = view.word(layout_.ndarray_descr);
-  if (memory_.view(descr, kNumpyTypeNumber + 4).read<i32>(kNumpyTypeNumber) != kNumpyObjectType) return;
-  if (!(view.read<i32>(layout_.ndarray_flags) & kNumpyOwnsData)) return;
-  const i64 dimensions = view.read<i32>(layout_.ndarray_nd);
-  if (dimensions < 0 || dimensions > kMaxDimensions) return;
-  const View shape = memory_.view(view.word(layout_.ndarray_dimensions), dimensions * 8);
-  u64 count = 1;
-  for (i64 i = 0; i < dimensions; ++i) count *= shape.word(i * 8);
-  if (count > (1ull << 40)) return;
-  const View data = memory_.view(view.word(layout_.ndarray_data), count * 8);
-  for (u64 i = 0; data && i < count; ++i) out.add(data.word(i * 8), EdgeKind::kIndex, i, kCounted);
 }
 
 }  // namespace heapgraph

@@ -8,18 +8,11 @@ constexpr u64 kGcHead = 16;
 constexpr u64 kMaxSize = 1ull << 46;  // a larger size is a damaged header
 constexpr u64 kDequeBlock = 528;
 constexpr u64 kOdictNode = 32;
-constexpr i64 kArrayAllocated = 32;    // arrayobject.allocated
-constexpr i64 kArrayDescr = 40;        // arrayobject.ob_descr
-constexpr i64 kArrayItemsize = 4;      // arraydescr.itemsize
-constexpr i64 kNumpyElementSize = 32;  // PyArray_Descr.elsize in numpy 1.x
-constexpr i64 kNumpyElementSize2 = 40; // and in numpy 2.x, where it is 8 bytes wide
-constexpr i32 kNumpyOwnsData = 4;
-constexpr i64 kElementExtra = 40;      // ElementObject.extra of Modules/_elementtree.c
-constexpr u64 kElementExtraSize = 64;
-constexpr i64 kExtraAllocated = 16, kExtraChildren = 24, kExtraOwnChildren = 32;
-constexpr i64 kStructCodes = 32;       // PyStructObject.s_codes of Modules/_struct.c
-constexpr u64 kStructCode = 32;        // sizeof(formatcode)
-constexpr u64 kMaxStructCodes = 1 << 16;
+constexpr i64 kOdictFastNodesSize = 8;  // od_fast_nodes_size, behind od_fast_nodes (Objects/odictobject.c)
+
+// PyCodeObject of 3.8 to 3.10, behind co_extra (Include/cpython/code.h); an entry is a _PyOpcache
+constexpr i64 kOpcodeCacheMap = 8, kOpcodeCacheSize = 28;
+constexpr u64 kOpcodeCacheEntry = 32;
 
 u64 up8(u64 size) { return (size + 7) & ~u64{7}; }
 
@@ -74,8 +67,12 @@ u64 HeapReader::code_bytes(View view, const TypeInfo& type) {
   u64 size = type.basicsize;
   if (layout_.at_least(11)) {
     size = up8(layout_.code_adaptive + view.word(layout_.var_size) * 2);
-  } else if (view.word(layout_.code_cell2arg)) {
-    size += memory_.word(view.word(layout_.code_cellvars) + layout_.var_size) * 8;
+  } else {
+    if (view.word(layout_.code_cell2arg)) size += memory_.word(view.word(layout_.code_cellvars) + layout_.var_size) * 8;
+    if (view.word(layout_.code_extra + kOpcodeCacheMap)) {  // made when the code has run often
+      size += memory_.word(view.word(layout_.code_code) + layout_.var_size) / 2;
+      size += view.byte(layout_.code_extra + kOpcodeCacheSize) * kOpcodeCacheEntry;
+    }
   }
   if (const u64 extra = view.word(layout_.code_extra)) size += 16 + memory_.word(extra) * 8;
   return size;
@@ -109,9 +106,8 @@ u64 HeapReader::dict_bytes(u64 object, const TypeInfo& type, View view) {
   }
   if (table.refcount == 1) size += table.table_bytes;
   if (type.handler != Handler::kOrderedDict) return size;
-  const u64 slots = present(layout_.dk_log2_size) ? 1ull << (keys.byte(layout_.dk_log2_size) & 63)
-                                                  : keys.word(layout_.dk_size);
-  return size + slots * 8 + (table.entries ? view.word(layout_.var_size) * kOdictNode : 0);
+  const u64 nodes = memory_.word(object + layout_.dict_size + layout_.odict_fast_nodes + kOdictFastNodesSize);
+  return size + nodes * 8 + (table.entries ? view.word(layout_.var_size) * kOdictNode : 0);
 }
 
 u64 HeapReader::frame_bytes(View view) {
@@ -122,22 +118,6 @@ u64 HeapReader::frame_bytes(View view) {
   const View code_view = memory_.view(code, layout_.code_size);
   const u64 slots = code_view.half(layout_.code_nlocalsplus) + code_view.half(layout_.code_stacksize);
   return layout_.frame_data + layout_.if_localsplus + slots * 8;
-}
-
-u64 HeapReader::ndarray_bytes(const TypeInfo& type, View view) {
-  const u64 dimensions = view.half(layout_.ndarray_nd);
-  u64 size = type.basicsize;
-  if (dimensions > 64) return size;
-  size += dimensions * 16;
-  if (!(view.read<i32>(layout_.ndarray_flags) & kNumpyOwnsData)) return size;
-  const View descr = memory_.view(view.word(layout_.ndarray_descr), kNumpyElementSize2 + 8);
-  // numpy 2 moved the element size; the old place then holds the descriptor's flags, above 32 bits.
-  const i32 old_place = descr.read<i32>(kNumpyElementSize);
-  u64 bytes = old_place > 0 && descr.word(kNumpyElementSize) >> 32 != 0 ? old_place
-                                                                        : descr.word(kNumpyElementSize2);
-  const View shape = memory_.view(view.word(layout_.ndarray_dimensions), dimensions * 8);
-  for (u64 i = 0; i < dimensions; ++i) bytes *= shape.word(i * 8);
-  return size + bytes;
 }
 
 // Buffers of the type's rule; which of them a type's __sizeof__ counts is part of the rule.
@@ -156,13 +136,18 @@ u64 HeapReader::buffers_bytes(u64 object, const TypeInfo& type, View view, bool 
   return size;
 }
 
+u64 HeapReader::item_bytes(const TypeInfo& type, View view) {
+  return type.basicsize + (type.itemsize ? type.itemsize * item_count(view) : 0);
+}
+
 // The builtin part of getsizeof, without GC head.
 u64 HeapReader::builtin_bytes(u64 object, const TypeInfo& type, View view) {
   switch (type.handler) {
     case Handler::kInt: {
       const u64 digits = item_count(view);
-      if (layout_.at_least(12)) return type.basicsize + (digits ? digits : 1) * 4;
-      return layout_.long_digit + digits * 4;
+      // One digit is there even for zero; getsizeof says so since 3.11.
+      const u64 counted = digits == 0 && layout_.at_least(11) ? 1 : digits;
+      return (layout_.at_least(12) ? type.basicsize : layout_.long_digit) + counted * 4;
     }
     case Handler::kStr: return str_bytes(view, type);
     case Handler::kList: return type.basicsize + view.word(layout_.list_allocated) * 8;
@@ -186,25 +171,10 @@ u64 HeapReader::builtin_bytes(u64 object, const TypeInfo& type, View view) {
       const bool in_bytes_object = present(layout_.bytearray_object) && bytes != 0;  // 3.15
       return type.basicsize + bytes + (in_bytes_object ? layout_.bytes_sval + 1 : 0);
     }
-    case Handler::kArray: {
-      const u64 width = memory_.view(view.word(kArrayDescr), 8).read<i32>(kArrayItemsize);
-      return type.basicsize + view.word(kArrayAllocated) * width;
-    }
-    case Handler::kNdarray: return ndarray_bytes(type, view);
-    case Handler::kStruct: {
-      u64 codes = 1;  // the end mark is one of them
-      const u64 first = view.word(kStructCodes);
-      while (codes < kMaxStructCodes && memory_.word(first + (codes - 1) * kStructCode) != 0) ++codes;
-      return type.basicsize + codes * kStructCode;
-    }
-    case Handler::kElement: {
-      const u64 extra = view.word(kElementExtra);
-      const View head = memory_.view(extra, kElementExtraSize);
-      if (!head) return type.basicsize;
-      const bool apart = head.word(kExtraChildren) != extra + kExtraOwnChildren;
-      return type.basicsize + kElementExtraSize + (apart ? head.word(kExtraAllocated) * 8 : 0);
-    }
-    default: return type.basicsize + (type.itemsize ? type.itemsize * item_count(view) : 0);
+    case Handler::kPlain:
+    case Handler::kItems:
+      return item_bytes(type, view);
+    default: return c_struct_bytes(object, type, view);
   }
 }
 
@@ -213,7 +183,7 @@ Sizes HeapReader::sizes(u64 object, const TypeInfo& type) {
   u64 bytes = builtin_bytes(object, type, view) + buffers_bytes(object, type, view, true);
   if (bytes > kMaxSize) bytes = type.basicsize;
   bool gc_head = type.is_gc;
-  if (type.handler == Handler::kType) {
+  if (is_type_handler(type.handler)) {
     const bool heap = memory_.view(object, layout_.tp_size).word(layout_.tp_flags) & type_flag::kHeapType;
     gc_head = heap || (layout_.at_least(11) && !layout_.at_least(13));
   }

@@ -19,8 +19,11 @@ enum class Handler : u8 {
   kItems = 1,  // variable-size objects whose items are references
   kInt, kStr, kBytes, kList, kTuple, kDict, kSet, kType, kModule, kCode, kFrame, kGenerator,
   kDeque, kOrderedDict, kLruCache, kTee, kMemoryview, kWeakref, kNdarray, kBytearray, kFloat, kArray, kStruct, kDatetime, kElement, kSimpleQueue,
+  kCtype, kStgDict, kPickler, kUnpickler,
   kCount,
 };
+
+constexpr bool is_type_handler(Handler handler) { return handler == Handler::kType || handler == Handler::kCtype; }
 
 // One named word of a C struct that holds a reference.
 struct FieldRule {

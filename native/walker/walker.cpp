@@ -41,7 +41,7 @@ bool Walker::position(u64 address, Position& out) {
 
 // Types carry a GC head only when they are heap types: tp_is_gc of `type` says so.
 bool Walker::has_gc_head(u64 object, const TypeInfo& type) {
-  if (!type.is_gc || type.handler != Handler::kType) return type.is_gc;
+  if (!type.is_gc || !is_type_handler(type.handler)) return type.is_gc;
   return image_->view(object, layout_.tp_size).word(layout_.tp_flags) & type_flag::kHeapType;
 }
 

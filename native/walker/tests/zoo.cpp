@@ -272,14 +272,21 @@ u64 build_object_array(HeapBuilder& heap, const Objects& items) {
   put<i32>(descr + 28, kObjectArray);
   put_word(descr + 40, 8);
   const u64 array = heap.instance(type);
-  const u64 shape = heap.data.allocate(8), elements = heap.data.allocate(items.size() * 8);
+  // Every second word is an element; the others are no references.
+  const u64 shape = heap.data.allocate(8), stride = heap.data.allocate(8);
+  const u64 elements = heap.data.allocate(items.size() * 16);
   put_word(shape, items.size());
+  put_word(stride, 16);
   put_word(array + at.ndarray_data, elements);
   put<i32>(array + at.ndarray_nd, 1);
   put_word(array + at.ndarray_dimensions, shape);
+  put_word(array + at.ndarray_strides, stride);
   heap.own(array + at.ndarray_descr, descr);
   put<i32>(array + at.ndarray_flags, 4);
-  for (u64 i = 0; i < items.size(); ++i) heap.own(elements + i * 8, items[i]);
+  for (u64 i = 0; i < items.size(); ++i) {
+    heap.own(elements + i * 16, items[i]);
+    put_word(elements + i * 16 + 8, descr);
+  }
   return array;
 }
 
