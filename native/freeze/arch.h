@@ -37,12 +37,20 @@ void arch_prepare_call(struct arch_state *state, uint64_t instruction, long numb
 /* What the call returned: a value, or minus an errno. */
 long arch_call_result(const struct arch_state *state);
 
+/* The arguments of a call that was asked for, in a state saved at its entry; and that state as it is
+ * when the call has returned. */
+void arch_call_arguments(const struct arch_state *state, uint64_t arguments[CALL_ARGUMENTS]);
+void arch_return_from_call(struct arch_state *state, long result);
+
 /* Amend the state saved at the stop so that the call it interrupted goes on as if nothing was. */
 void arch_mend_interrupted_call(pid_t tid, struct arch_state *state);
 
 /* Machine code that runs the traverse functions of a list of objects (see struct stub_control in
  * traverse.h), position independent. It stops itself with a breakpoint. */
 extern const unsigned char arch_stub[], arch_stub_end[];
+
+/* Inside it: a system call instruction with a breakpoint behind it. */
+extern const unsigned char arch_stub_call[];
 
 /* Make the thread run the stub at `code` from its start, on this stack. */
 void arch_prepare_stub(struct arch_state *state, uint64_t code, uint64_t stack_top,

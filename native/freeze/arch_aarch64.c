@@ -79,11 +79,23 @@ long arch_call_result(const struct arch_state *state)
     return (long)state->registers.regs[0];
 }
 
+void arch_call_arguments(const struct arch_state *state, uint64_t arguments[CALL_ARGUMENTS])
+{
+    for (int i = 0; i < CALL_ARGUMENTS; i++)
+        arguments[i] = state->registers.regs[i];
+}
+
+void arch_return_from_call(struct arch_state *state, long result)
+{
+    state->system_call = -1;
+    state->registers.regs[0] = (uint64_t)result;
+}
+
 /* x19: the control block; as in arch_x86_64.c. The page is not a guarded one (PROT_BTI), so the
  * visit function needs no landing pad. */
 __asm__(".pushsection .rodata\n"
         ".balign 4\n"
-        ".globl arch_stub, arch_stub_end\n"
+        ".globl arch_stub, arch_stub_call, arch_stub_end\n"
         "arch_stub:\n"
         "    mov x19, x0\n"
         "1:  ldp x9, x10, [x19]\n"
@@ -111,6 +123,9 @@ __asm__(".pushsection .rodata\n"
         "    brk #0\n"
         "4:  mov x0, #0\n"
         "    ret\n"
+        "arch_stub_call:\n"
+        "    svc #0\n"
+        "    brk #0\n"
         "arch_stub_end:\n"
         ".popsection\n");
 

@@ -63,10 +63,27 @@ long arch_call_result(const struct arch_state *state)
     return (long)state->registers.rax;
 }
 
+void arch_call_arguments(const struct arch_state *state, uint64_t arguments[CALL_ARGUMENTS])
+{
+    const struct user_regs_struct *registers = &state->registers;
+    arguments[0] = registers->rdi;
+    arguments[1] = registers->rsi;
+    arguments[2] = registers->rdx;
+    arguments[3] = registers->r10;
+    arguments[4] = registers->r8;
+    arguments[5] = registers->r9;
+}
+
+void arch_return_from_call(struct arch_state *state, long result)
+{
+    state->registers.orig_rax = (unsigned long long)NO_CALL;
+    state->registers.rax = (unsigned long long)result;
+}
+
 /* rbx: the control block, kept by the functions that are called; the offsets are those of
  * struct stub_control. The second half is the visit function that they are given. */
 __asm__(".pushsection .rodata\n"
-        ".globl arch_stub, arch_stub_end\n"
+        ".globl arch_stub, arch_stub_call, arch_stub_end\n"
         "arch_stub:\n"
         "    mov %rdi, %rbx\n"
         "1:  mov 0(%rbx), %rax\n"   /* next job */
@@ -95,6 +112,9 @@ __asm__(".pushsection .rodata\n"
         "    int3\n"                /* the buffer is full: it is emptied, and we go on */
         "4:  xor %eax, %eax\n"
         "    ret\n"
+        "arch_stub_call:\n"
+        "    syscall\n"
+        "    int3\n"
         "arch_stub_end:\n"
         ".popsection\n");
 

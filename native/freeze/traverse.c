@@ -1,6 +1,7 @@
 #include "traverse.h"
 
 #include "inject.h"
+#include "memory_calls.h"
 #include "threads.h"
 
 #include <errno.h>
@@ -75,6 +76,7 @@ bool traverse_map(uint64_t size, uint64_t *address, struct failure *failure)
     if (!write_stub(child, code))
         return false;
     mapped.child = child;
+    forget_granted_memory();
     mapped.code = code;
     mapped.stack_top = (*address + total) & ~(uint64_t)15;
     return true;
@@ -105,12 +107,13 @@ static bool has_ended(pid_t child, int status, bool interrupted, struct run_end 
     return true;
 }
 
-static bool run_to_end(pid_t child, int64_t deadline, struct run_end *end)
+static bool run_to_end(pid_t child, bool may_allocate, int64_t deadline, struct run_end *end)
 {
+    const uint64_t call_place = mapped.code + (uint64_t)(arch_stub_call - arch_stub);
     bool interrupted = false;
     for (;;) {
         /* A system call only stops it and is not made: not a file, lock or signal of the target
-         * can be touched. What the code gets is an error. */
+         * can be touched. */
         if (ptrace(PTRACE_SYSEMU, child, 0, 0) != 0)
             return false;
         int status, change = await_change(child, &status, deadline);
@@ -121,7 +124,9 @@ static bool run_to_end(pid_t child, int64_t deadline, struct run_end *end)
         }
         if (change != 1 || !WIFSTOPPED(status))
             return false;
-        if (has_ended(child, status, interrupted, end))
+        if (!has_ended(child, status, interrupted, end))
+            continue;
+        if (end->reason != RAN_CALL || !may_allocate || !grant_memory_call(child, call_place))
             return true;
     }
 }
@@ -142,7 +147,7 @@ bool traverse_run(uint64_t control, int64_t limit_ns, struct run_end *end, struc
         arch_prepare_stub(&state, mapped.code, mapped.stack_top, control);
     else if (mapped.at_breakpoint)
         arch_pass_breakpoint(&state);
-    if (arch_set(child, &state) != 0 || !run_to_end(child, now_ns() + limit_ns, end))
+    if (arch_set(child, &state) != 0 || !run_to_end(child, !call.suspend_seccomp, now_ns() + limit_ns, end))
         return false;
     mapped.at_breakpoint = end->reason == RAN_STUB;
     return true;

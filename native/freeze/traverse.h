@@ -1,7 +1,8 @@
 /* Code of the target that runs in the clone: the traverse functions of its types.
  *
- * The clone has no other thread, all its signals are blocked, and no system call it asks for is
- * carried out, so that whatever this code does stays in memory that is thrown away. */
+ * The clone has no other thread, all its signals are blocked, and of the system calls it asks for
+ * only those are carried out that allocate memory, so that whatever this code does stays in memory
+ * that is thrown away. */
 #ifndef HEAPGRAPH_FREEZE_TRAVERSE_H
 #define HEAPGRAPH_FREEZE_TRAVERSE_H
 
