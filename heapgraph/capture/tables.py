@@ -64,7 +64,8 @@ def snapshot_tables(
     Cost: no copy of the columns; a few Python steps per type, root and frame.
     """
     arrays = columns.arrays
-    flags = arrays["flags"] | np.where(verdict.is_garbage, ObjectFlags.GARBAGE, 0).astype(np.uint16)
+    flags = arrays["flags"].copy()
+    flags[verdict.is_garbage] |= np.uint16(ObjectFlags.GARBAGE)
     objects = {
         name: arrays[name]
         for name in ("address", "type", "shallow_size", "getsizeof", "refcount", "out_degree")
