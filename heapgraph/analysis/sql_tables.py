@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -40,6 +41,8 @@ create view objects as
     preview as value,
     case when idom < {_FIRST_RESERVED} then idom end as idom,
     case when idom <> {UNREACHABLE} then depth end as depth,
+    case when idom <> {UNREACHABLE} then subtree_begin end as subtree_begin,
+    case when idom <> {UNREACHABLE} then subtree_begin + subtree_count end as subtree_end,
     case when distance < {_FIRST_RESERVED} then distance end as distance,
     idom <> {UNREACHABLE} as is_reachable,
     {_FLAG_COLUMNS.replace("flags", "_objects.flags")}
@@ -76,6 +79,10 @@ create macro instances(name) as table
 """`instances` takes what `type:NAME` takes: `*` stands for anything."""
 
 
+_KNOWN: WeakKeyDictionary[HeapGraph, dict[str, pa.Table]] = WeakKeyDictionary()
+"""Tables of the graphs that were asked before: the next query starts at once."""
+
+
 def load_heap(connection: duckdb.DuckDBPyConnection, graph: HeapGraph) -> None:
     """Make the heap known to a connection; numbers are not copied.
 
@@ -85,7 +92,9 @@ def load_heap(connection: duckdb.DuckDBPyConnection, graph: HeapGraph) -> None:
 
     Cost: dominators, paths and reverse order of the heap, once per snapshot; then milliseconds.
     """
-    for name, table in _tables(graph).items():
+    if graph not in _KNOWN:
+        _KNOWN[graph] = _tables(graph)
+    for name, table in _KNOWN[graph].items():
         connection.register(name, table)
     connection.execute(VIEWS)
 
@@ -111,6 +120,8 @@ def _tables(graph: HeapGraph) -> dict[str, pa.Table]:
                 "idom": graph.dominators.idom,
                 "retained_size": graph.dominators.retained_sizes,
                 "depth": dominator_depths(graph),
+                "subtree_begin": graph.dominators.order.position,
+                "subtree_count": graph.dominators.order.subtree_count,
                 "distance": graph.root_paths.distance,
             }
         ),
@@ -148,8 +159,7 @@ def dominator_depths(graph: HeapGraph) -> NDArray[np.uint32]:
     """
     order = graph.dominators.order
     preorder = order.preorder
-    places = np.arange(len(preorder), dtype=np.int64)
-    ends = places + order.subtree_count[preorder]
+    ends = np.arange(len(preorder)) + order.subtree_count[preorder]
     falls = np.bincount(ends, minlength=len(preorder) + 1)[: len(preorder)]
     # Every object opens a subtree right before its own place; it does not lie in its own.
     depths = np.zeros(graph.object_count, np.uint32)

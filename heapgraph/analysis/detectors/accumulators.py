@@ -47,6 +47,8 @@ def mutable_defaults(facts: HeapFacts) -> Iterator[Evidence]:
     holders = np.unique(graph.targets[edges])
     _, inner = facts.references(holders)
     values = graph.targets[inner[facts.is_item[inner]]]
+    # What something else refers to as well is shared on purpose: a global that is passed along.
+    values = values[graph.refcounts[values] == 1]
     yield from _large(facts, values, LEAST_DEFAULT_ITEMS, "a default value of a parameter")
 
 

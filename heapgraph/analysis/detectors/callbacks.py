@@ -33,6 +33,7 @@ def callback_lists(facts: HeapFacts) -> Iterator[Evidence]:
     """Containers of bound methods, partials and closures that nothing else keeps alive."""
     graph = facts.graph
     is_callback = facts.is_of_types("method", "functools.partial") | _is_closure(facts)
+    is_box = facts.is_of_types("tuple", "dict")
     edges = np.flatnonzero(facts.is_item & is_callback[graph.targets])
     counts = np.bincount(facts.sources[edges], minlength=graph.object_count)
     found = (counts >= LEAST_CALLBACKS) & (counts >= MOSTLY * facts.item_counts)
@@ -43,6 +44,9 @@ def callback_lists(facts: HeapFacts) -> Iterator[Evidence]:
         callbacks = callbacks[is_callback[callbacks]]
         behind = np.unique(_behind(facts, callbacks))
         kept = behind[facts.dominated_by(owner, behind)]
+        # The tuple of a closure or of arguments counts for what is in it.
+        is_object = ~is_box[kept] | (graph.dominators.retained_sizes[kept] >= LARGE_CLOSURE)
+        kept = kept[is_object]
         if len(kept) >= LEAST_CALLBACKS:
             note = (
                 f"{format_count(len(callbacks))} callbacks in one {graph.type_name(owner)} keep "

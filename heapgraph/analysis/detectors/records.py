@@ -100,12 +100,12 @@ def unused_attributes(facts: HeapFacts) -> Iterator[Evidence]:
     """Attributes that are None in nearly all instances of a class."""
     graph = facts.graph
     is_none = facts.is_of_types("NoneType")
-    holders = facts.sources.astype(np.int64)
-    in_dict = (graph.edge_kinds == EdgeKind.VALUE) & (facts.dict_owner[holders] >= 0)
-    named = np.isin(graph.edge_kinds, [EdgeKind.ATTRIBUTE, EdgeKind.SLOT]) | in_dict
+    named = np.isin(graph.edge_kinds, [EdgeKind.ATTRIBUTE, EdgeKind.SLOT, EdgeKind.VALUE])
     edges = np.flatnonzero(named & is_none[graph.targets])
-    holder = holders[edges]
-    holder = np.where(in_dict[edges], facts.dict_owner[holder], holder)
+    owner = facts.dict_owner[facts.sources[edges]]
+    in_dict = graph.edge_kinds[edges] == EdgeKind.VALUE
+    edges, owner, in_dict = (part[~in_dict | (owner >= 0)] for part in (edges, owner, in_dict))
+    holder = np.where(in_dict, owner, facts.sources[edges])
     is_slot = (graph.edge_kinds[edges] == EdgeKind.SLOT).astype(np.uint64)
     keys = (graph.type_ids[holder].astype(np.uint64) << np.uint64(33)) | (
         graph.labels[edges].astype(np.uint64) << np.uint64(1)

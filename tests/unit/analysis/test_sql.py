@@ -18,7 +18,7 @@ from helpers.heaps import HeapBuilder, draw_heap
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "sql.md").read_text()
 QUERIES = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 COLUMNS = {
-    title: re.findall(r"^\| `(\w+)` \|", body, re.MULTILINE)
+    title: re.findall(r"`(\w+)`", "\n".join(re.findall(r"^\| (`.*?`) \|", body, re.MULTILINE)))
     for title, body in re.findall(r"^### (.*)\n((?:(?!^##).*\n)*)", PAGE, re.MULTILINE)
 }
 
