@@ -52,10 +52,12 @@ void HeapReader::frame_slots(u64 first, u64 code, i64 depth, bool depth_known, E
   if (locals < 0 || most < locals || most > kMaxLocals) return;
   const i64 words = depth_known ? (depth < most ? depth : most) : most;
   const View slots = memory_.view(first, words * 8);
+  // Since 3.11 the collector visits nothing of a frame that runs, as it does not know its depth either.
+  const u8 local_flags = depth_known || !present(layout_.if_size) ? kOwned : kCounted;
   for (i64 i = 0; slots && i < words; ++i) {
     if (i < locals) {
       const u64 name = local_name(code, i);
-      add_stackref(slots.word(i * 8), name ? EdgeKind::kLocal : EdgeKind::kStack, name ? name : u64(i), kOwned, out);
+      add_stackref(slots.word(i * 8), name ? EdgeKind::kLocal : EdgeKind::kStack, name ? name : u64(i), local_flags, out);
     } else {
       const u8 flags = depth_known ? kOwned : kScanned;
       add_stackref(slots.word(i * 8), EdgeKind::kStack, i - locals, flags, out);
