@@ -38,7 +38,7 @@ create view types as
 create view objects as
   select
     _objects.id, address, _types.name as type, shallow_size, getsizeof, retained_size, refcount,
-    preview as value,
+    out_degree, preview as value,
     case when idom < {_FIRST_RESERVED} then idom end as idom,
     case when idom <> {UNREACHABLE} then depth end as depth,
     case when idom <> {UNREACHABLE} then subtree_begin end as subtree_begin,
@@ -51,10 +51,9 @@ create view dominators as
   select id, idom, depth, retained_size, distance from objects;
 create view refs as
   select
-    source, target, _edge_kinds.name as kind, nullif(label, 4294967295) as label,
-    _edge_kinds.name = 'weak' as is_weak,
+    source, target, kind, nullif(label, 4294967295) as label, kind = 'weak' as is_weak,
     (flags & {EdgeFlags.COUNTED.value}) <> 0 as is_counted
-  from _refs join _edge_kinds on _refs.kind = _edge_kinds.id;
+  from _refs;
 create view named_refs as
   select
     refs.source, refs.target, refs.kind,
@@ -67,8 +66,7 @@ create view named_refs as
   left join _objects on refs.label = _objects.id and refs.kind in ('attribute', 'value', 'local')
   left join _names on refs.label = _names.id and refs.kind in ('slot', 'field', 'weak');
 create view roots as
-  select target, _root_kinds.name as kind, _roots.name, nullif(frame, 4294967295) as frame, count
-  from _roots join _root_kinds on _roots.kind = _root_kinds.id;
+  select target, kind, name, nullif(frame, 4294967295) as frame, count from _roots;
 create view threads as select * from _threads;
 create view frames as
   select id, thread, depth, "function", file, line, nullif(code, 4294967295) as code from _frames;
@@ -116,6 +114,7 @@ def _tables(graph: HeapGraph) -> dict[str, pa.Table]:
                 "getsizeof": graph.getsizeof,
                 "refcount": graph.refcounts,
                 "flags": graph.flags,
+                "out_degree": degrees.astype(np.uint32),
                 "preview": source.strings("objects", "preview"),
                 "idom": graph.dominators.idom,
                 "retained_size": graph.dominators.retained_sizes,
@@ -130,26 +129,27 @@ def _tables(graph: HeapGraph) -> dict[str, pa.Table]:
                 "source": np.repeat(ids, degrees),
                 "target": graph.targets,
                 "label": graph.labels,
-                "kind": graph.edge_kinds,
+                "kind": _named(graph.edge_kinds, EDGE_KIND_NAMES),
                 "flags": graph.edge_flags,
             }
         ),
-        "_edge_kinds": _names_by_number(EDGE_KIND_NAMES),
-        "_root_kinds": _names_by_number(ROOT_KIND_NAMES),
     }
     for name in ("types", "names", "roots", "threads", "frames", "maps"):
         table = source.table(name)
         numbers = pa.array(np.arange(table.num_rows, dtype=np.uint32))
+        if name == "roots":
+            kinds = _named(graph.roots.kinds, ROOT_KIND_NAMES)
+            table = table.set_column(table.schema.get_field_index("kind"), "kind", kinds)
         has_id = name not in ("roots", "maps")
         tables[f"_{name}"] = table.add_column(0, "id", numbers) if has_id else table
     return tables
 
 
-def _names_by_number(names: Mapping[Any, str]) -> pa.Table:
+def _named(kinds: NDArray[np.uint8], names: Mapping[Any, str]) -> pa.DictionaryArray:
+    """Numbers of kinds as an enumeration of their names: compared as numbers, shown as text."""
     import pyarrow as pa  # noqa: PLC0415 - as above
 
-    numbers = pa.array([int(kind) for kind in names], pa.uint8())
-    return pa.table({"id": numbers, "name": list(names.values())})
+    return pa.DictionaryArray.from_arrays(pa.array(kinds), pa.array(list(names.values())))
 
 
 def dominator_depths(graph: HeapGraph) -> NDArray[np.uint32]:
