@@ -125,7 +125,7 @@ class CloneTraversal:
         Yields:
             The visits of those whose function ran to its end, in their order.
 
-        Cost: about 50 ns per object and 2 ns per visit.
+        Cost: with the merge of the visits about half a microsecond per object.
         """
         jobs = self._without_given_up(jobs)
         while len(jobs) and self._hangs < MAX_HANGS:
