@@ -7,7 +7,6 @@ take seconds; the GIL is released meanwhile, and `progress` can be read from ano
 from __future__ import annotations
 
 import ctypes
-import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heapgraph.errors import CaptureInterrupted
-from heapgraph.native.library import load
+from heapgraph.native.walker_library import walker_library
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,47 +54,6 @@ _COUNT_NAMES = (
     "bytes_unreadable",
 )
 _TYPE_NUMBERS = 9
-_POINTER = ctypes.c_void_p
-_U64 = ctypes.c_uint64
-_SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
-    "hg_layout_field_count": (_U64, ()),
-    "hg_layout_field_name": (ctypes.c_char_p, (_U64,)),
-    "hg_walker_new": (_POINTER, (ctypes.c_int, _POINTER, _POINTER, _U64, _POINTER)),
-    "hg_walker_free": (None, (_POINTER,)),
-    "hg_walker_name": (ctypes.c_uint32, (_POINTER, ctypes.c_char_p)),
-    "hg_walker_add_rule": (
-        ctypes.c_int,
-        (_POINTER, ctypes.c_char_p, ctypes.c_int, ctypes.c_int64, *(_POINTER,) * 4, _U64),
-    ),
-    "hg_walker_add_buffer": (
-        ctypes.c_int,
-        (
-            _POINTER,
-            ctypes.c_char_p,
-            *(ctypes.c_int64,) * 2,
-            ctypes.c_int,
-            *(ctypes.c_int64,) * 2,
-            ctypes.c_int,
-        ),
-    ),
-    "hg_walker_load": (ctypes.c_int, (_POINTER, _U64, _U64)),
-    "hg_walker_read_gc_lists": (ctypes.c_int, (_POINTER, _POINTER, _U64)),
-    "hg_walker_discover": (ctypes.c_int, (_POINTER, _POINTER, _U64)),
-    "hg_walker_scan_range": (_U64, (_POINTER, _U64, _U64, _POINTER, _POINTER, _U64)),
-    "hg_walker_to_traverse": (_U64, (_POINTER, ctypes.c_int, _POINTER, _U64)),
-    "hg_walker_traversed": (
-        ctypes.c_int,
-        (_POINTER, ctypes.c_int, _POINTER, _POINTER, _U64, _POINTER),
-    ),
-    "hg_walker_emit": (ctypes.c_int, (_POINTER, _POINTER, _POINTER, _U64)),
-    "hg_walker_forget_memory": (None, (_POINTER,)),
-    "hg_walker_progress": (_U64, (_POINTER,)),
-    "hg_walker_counts": (None, (_POINTER, _POINTER)),
-    "hg_walker_columns": (None, (_POINTER, _POINTER)),
-    "hg_walker_preview_bytes": (_U64, (_POINTER,)),
-    "hg_walker_name_text": (ctypes.c_char_p, (_POINTER, _U64)),
-    "hg_walker_type": (ctypes.c_char_p, (_POINTER, _U64, _POINTER)),
-}
 
 
 @dataclass(frozen=True)
@@ -118,19 +76,9 @@ class WalkedType:
     disagreements: int
 
 
-@functools.cache
-def _library() -> ctypes.CDLL:
-    library = load("walker")
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(library, name)
-        function.restype = result
-        function.argtypes = arguments
-    return library
-
-
 def layout_field_names() -> list[str]:
     """Names of the layout fields the walker asks for, in its order."""
-    library = _library()
+    library = walker_library()
     return [
         library.hg_layout_field_name(index).decode()
         for index in range(library.hg_layout_field_count())
@@ -161,7 +109,7 @@ class HeapWalker:
     ) -> None:
         """Reserve the image; nothing is read yet."""
         self._handle = None
-        self._library = _library()
+        self._library = walker_library()
         values = np.array(
             [layout.get(name, ABSENT) for name in layout_field_names()], dtype=np.int64
         )

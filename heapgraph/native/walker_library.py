@@ -1,0 +1,62 @@
+"""The functions of the compiled walker and their arguments (native/walker/c_api.cpp)."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from typing import Any
+
+from heapgraph.native.library import load
+
+_POINTER = ctypes.c_void_p
+_U64 = ctypes.c_uint64
+_SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "hg_layout_field_count": (_U64, ()),
+    "hg_layout_field_name": (ctypes.c_char_p, (_U64,)),
+    "hg_walker_new": (_POINTER, (ctypes.c_int, _POINTER, _POINTER, _U64, _POINTER)),
+    "hg_walker_free": (None, (_POINTER,)),
+    "hg_walker_name": (ctypes.c_uint32, (_POINTER, ctypes.c_char_p)),
+    "hg_walker_add_rule": (
+        ctypes.c_int,
+        (_POINTER, ctypes.c_char_p, ctypes.c_int, ctypes.c_int64, *(_POINTER,) * 4, _U64),
+    ),
+    "hg_walker_add_buffer": (
+        ctypes.c_int,
+        (
+            _POINTER,
+            ctypes.c_char_p,
+            *(ctypes.c_int64,) * 2,
+            ctypes.c_int,
+            *(ctypes.c_int64,) * 2,
+            ctypes.c_int,
+        ),
+    ),
+    "hg_walker_load": (ctypes.c_int, (_POINTER, _U64, _U64)),
+    "hg_walker_read_gc_lists": (ctypes.c_int, (_POINTER, _POINTER, _U64)),
+    "hg_walker_discover": (ctypes.c_int, (_POINTER, _POINTER, _U64)),
+    "hg_walker_scan_range": (_U64, (_POINTER, _U64, _U64, _POINTER, _POINTER, _U64)),
+    "hg_walker_to_traverse": (_U64, (_POINTER, ctypes.c_int, _POINTER, _U64)),
+    "hg_walker_traversed": (
+        ctypes.c_int,
+        (_POINTER, ctypes.c_int, _POINTER, _POINTER, _U64, _POINTER),
+    ),
+    "hg_walker_emit": (ctypes.c_int, (_POINTER, _POINTER, _POINTER, _U64)),
+    "hg_walker_forget_memory": (None, (_POINTER,)),
+    "hg_walker_progress": (_U64, (_POINTER,)),
+    "hg_walker_counts": (None, (_POINTER, _POINTER)),
+    "hg_walker_columns": (None, (_POINTER, _POINTER)),
+    "hg_walker_preview_bytes": (_U64, (_POINTER,)),
+    "hg_walker_name_text": (ctypes.c_char_p, (_POINTER, _U64)),
+    "hg_walker_type": (ctypes.c_char_p, (_POINTER, _U64, _POINTER)),
+}
+
+
+@functools.cache
+def walker_library() -> ctypes.CDLL:
+    """The compiled walker with its signatures; loaded once."""
+    library = load("walker")
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype = result
+        function.argtypes = arguments
+    return library
