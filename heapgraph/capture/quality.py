@@ -195,7 +195,9 @@ class Account:
             How many of them nothing else explains.
         """
         surplus = (self._surplus > 0) & (self._surplus < _MAX_SURPLUS) & ~self._immortal
-        held = np.flatnonzero(surplus)
+        # A static type begins with one reference that nobody holds, and is a root as it is.
+        wanted = ObjectFlags.IS_TYPE | ObjectFlags.STATIC
+        held = np.flatnonzero(surplus & ((self._flags & wanted) != wanted))
         for object_id in held.tolist():
             self._rows.add(object_id, RootKind.C_HELD, "C code", int(self._surplus[object_id]))
         return int((reached[held] == 0).sum())

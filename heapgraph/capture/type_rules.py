@@ -127,6 +127,7 @@ TYPE_RULES: dict[str, TypeRule] = {
     "NotImplementedType": TypeRule(),
     "ellipsis": TypeRule(),
     "int": TypeRule(Handler.INT),
+    "bool": TypeRule(Handler.INT),
     "float": TypeRule(Handler.FLOAT),
     "complex": TypeRule(),
     "str": TypeRule(Handler.STR),

@@ -29,7 +29,7 @@ void Walker::reserve_columns() {
   columns_.edge_flags.reserve(references);
 }
 
-void Walker::emit_references(u64 address, const TypeInfo& type) {
+void Walker::emit_references(u64 address, const TypeInfo& type, bool uncounted) {
   read_references(address, type);
   u32 degree = 0;
   for (const Edge& edge : edges_.edges()) {
@@ -40,8 +40,9 @@ void Walker::emit_references(u64 address, const TypeInfo& type) {
     columns_.target.push_back(target);
     columns_.label.push_back(label);
     columns_.kind.push_back(static_cast<u8>(edge.kind));
-    columns_.edge_flags.push_back(edge.flags & ~kPlaceless);
-    const bool counted = edge.flags & kCounted;
+    const u8 flags = uncounted ? edge.flags & ~kCounted : edge.flags;
+    columns_.edge_flags.push_back(flags & ~kPlaceless);
+    const bool counted = flags & kCounted;
     if (counted && edge.flags & kPlaceless) {
       placeless_.push_back(columns_.target.size() - 1);
     } else if (counted && edge.flags & kScanned) {
@@ -98,7 +99,9 @@ void Walker::emit_object(u64 address, const Position& at, bool is_static) {
   columns_.flags.push_back(flags);
   columns_.has_preview.push_back(reader_.preview(address, *type, columns_.previews));
   columns_.preview_ends.push_back(columns_.previews.size());
-  emit_references(address, *type);
+  // Code and constants frozen into the interpreter since 3.11; types count what they own.
+  const bool frozen = is_static && flags & kImmortal && type->handler != Handler::kType;
+  emit_references(address, *type, frozen);
 }
 
 void Walker::emit(const u64* static_starts, const u64* static_ends, u64 static_count) {

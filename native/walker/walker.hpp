@@ -94,7 +94,8 @@ class Walker {
   void learn_python_class();
   void number_objects();
   void emit_object(u64 address, const Position& at, bool is_static);
-  void emit_references(u64 address, const TypeInfo& type);
+  // `uncounted`: the object was made by the compiler, which counts no references.
+  void emit_references(u64 address, const TypeInfo& type, bool uncounted);
   void read_references(u64 object, const TypeInfo& type);
   void settle_doubts();
   bool has_count_left(u32 target);
