@@ -15,6 +15,7 @@ constexpr u64 kAddressLimit = 1ULL << 47;  // user space of x86_64 and of 48-bit
 constexpr u64 kPage = 4096;
 constexpr u64 kHugePage = 2u << 20;
 constexpr u64 kStop = UINT64_MAX;
+constexpr u64 kGathered = 256;    // small reads in one call
 constexpr u64 kBlocksAhead = 16;  // 4 MiB: enough to stay in front, little when it was for nothing
 
 // Address space without memory behind it: pages come when they are written.
@@ -189,6 +190,45 @@ bool MemoryImage::load(u64 start, u64 end) {
     at = stop;
   }
   return holes == bytes_unreadable_;
+}
+
+// True when the bytes were answered for by what is already copied, or by there being no such memory.
+bool MemoryImage::copy_if_here(u64 address, u64 size, u8* to) {
+  const Region* region = find(address);
+  if (region == nullptr || size > region->size - (address - region->start)) return true;
+  const u64 offset = address - region->start;
+  for (u64 block = offset >> kBlockShift; block <= (offset + size - 1) >> kBlockShift; ++block) {
+    const Block state = std::atomic_ref<Block>(region->state[block]).load(std::memory_order_acquire);
+    if (state != Block::kAhead && state != Block::kUsed) return false;
+  }
+  std::memcpy(to, region->copy + offset, size);
+  return true;
+}
+
+void MemoryImage::gather(const u64* addresses, u64 count, u64 size, u8* out) {
+  if (size == 0) return;
+  std::memset(out, 0, count * size);
+  iovec local[kGathered], remote[kGathered];
+  u64 waiting = 0;
+  const auto read_waiting = [&] {
+    for (u64 done = 0; done < waiting;) {
+      const ssize_t got = process_vm_readv(pid_, local + done, waiting - done, remote + done, waiting - done, 0);
+      if (got > 0) bytes_read_ += got;
+      const u64 whole = got > 0 ? static_cast<u64>(got) / size : 0;
+      done += whole;
+      // The kernel stops at the first that cannot be read, having perhaps begun with it.
+      if (done < waiting) std::memset(local[done++].iov_base, 0, size);
+    }
+    waiting = 0;
+  };
+  for (u64 i = 0; i < count; ++i) {
+    u8* to = out + i * size;
+    if (copy_if_here(addresses[i], size, to)) continue;
+    local[waiting] = {to, size};
+    remote[waiting] = {reinterpret_cast<void*>(addresses[i]), size};
+    if (++waiting == kGathered) read_waiting();
+  }
+  read_waiting();
 }
 
 }  // namespace heapgraph

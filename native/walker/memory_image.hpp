@@ -103,6 +103,9 @@ class MemoryImage {
   }
   // Reads a whole range now, e.g. while the target is stopped. False when part of it is gone.
   bool load(u64 start, u64 end);
+  // `size` bytes from each address, one behind the other, zeros where they cannot be read. Blocks that
+  // are not here stay away: for a few bytes of each of very many pages.
+  void gather(const u64* addresses, u64 count, u64 size, u8* out);
 
   std::vector<Region>& regions() { return regions_; }
   u64 bytes_read() const { return bytes_read_.load(std::memory_order_relaxed); }
@@ -131,6 +134,7 @@ class MemoryImage {
   void stop_reading_ahead();
   void read_ahead();
   u64 copy_in(u8* to, u64 from, u64 size);
+  bool copy_if_here(u64 address, u64 size, u8* to);
 
   pid_t pid_;
   std::vector<Region> regions_;
