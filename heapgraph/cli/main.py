@@ -28,6 +28,7 @@ COMMANDS = (
     "waste",
     "diff",
     "sql",
+    "tui",
     "svg",
     "verify",
 )

@@ -1,0 +1,160 @@
+"""Cells, columns and rows: what a list shows, before any terminal is involved.
+
+Text of the target is never trusted here: `safe` writes out what would steer a terminal or turn the
+direction of reading, and nothing ever parses markup.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from rich.cells import cell_len, set_cell_size
+
+from heapgraph.export.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from heapgraph.tui.places import Place
+
+ELLIPSIS = "…"
+
+_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN", "RLE", "RLO", "RLI"})
+_MARKS = frozenset({"Mn", "Me", "Zl", "Zp"})
+"""Characters that pile up on the one before, and the separators that break a line."""
+
+_BLOCKS = " ▏▎▍▌▋▊▉█"
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A cell that is drawn as a bar of this share (0..1)."""
+
+    share: float
+
+
+Cell = str | Bar
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a list.
+
+    Attributes:
+        title: its header.
+        width: characters; 0 takes a part of what the others leave.
+        weight: that part, relative to other columns without a width.
+        align: where short text stands.
+        keep: which end of a long text stays; of a path the end says more.
+        rank: columns of the highest rank go first where the terminal is narrow; 0 stays.
+    """
+
+    title: str
+    width: int = 0
+    weight: int = 1
+    align: Literal["left", "right"] = "left"
+    keep: Literal["start", "end"] = "start"
+    rank: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a list.
+
+    Attributes:
+        cells: one for each column.
+        place: what Enter opens; None for nothing.
+        object_id: the object the line is about, if it is about one.
+        set_text: OBJECT text of the set the line is about, if it is about one.
+        style: how it is drawn.
+        detail: what there is to say in full when the cursor is here.
+    """
+
+    cells: tuple[Cell, ...]
+    place: Place | None = None
+    object_id: int | None = None
+    set_text: str | None = None
+    style: Literal["", "dim", "strong", "more", "marked"] = ""
+    detail: str = ""
+
+
+def safe(text: str) -> str:
+    """Text of the target as it may be shown: control and right-to-left characters as escapes."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_escaped, printable(text)))
+
+
+def _escaped(character: str) -> str:
+    if character.isascii():
+        return character
+    turns = unicodedata.bidirectional(character) in _RIGHT_TO_LEFT
+    if turns or unicodedata.category(character) in _MARKS:
+        return character.encode("unicode_escape").decode("ascii")
+    return character
+
+
+def fit(text: str, width: int, *, align: str = "left", keep: str = "start") -> str:
+    """Text in exactly `width` terminal cells, with an ellipsis where it was cut."""
+    if width <= 0:
+        return ""
+    length = cell_len(text)
+    if length <= width:
+        padding = " " * (width - length)
+        return padding + text if align == "right" else text + padding
+    if keep == "start":
+        return set_cell_size(text, width - 1) + ELLIPSIS
+    tail, room = len(text), width - 1
+    while tail > 0 and (size := cell_len(text[tail - 1])) <= room:
+        tail, room = tail - 1, room - size
+    return ELLIPSIS + " " * room + text[tail:]
+
+
+def bar(share: float, width: int) -> str:
+    """A bar of eighths of a character."""
+    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    full, part = divmod(eighths, 8)
+    return ("█" * full + (_BLOCKS[part] if part else "")).ljust(width)
+
+
+GAP = 1
+"""Cells between two columns."""
+
+_LEAST_FLEXIBLE = 10
+_COMFORTABLE = 24
+"""The least room for columns without a width before a column of lower worth is left out."""
+
+
+def lay_out(columns: Sequence[Column], width: int) -> list[tuple[int, Column]]:
+    """Which columns fit into a width, and how wide each is.
+
+    Returns:
+        Index and column (with its final width), from left to right.
+    """
+    chosen = list(enumerate(columns))
+    while True:
+        flexible = [column for _, column in chosen if not column.width]
+        taken = sum(column.width for _, column in chosen) + GAP * (len(chosen) - 1)
+        droppable = max((column.rank for _, column in chosen), default=0)
+        if width - taken >= _COMFORTABLE * len(flexible) or not droppable:
+            break
+        last = max(i for i, (_, column) in enumerate(chosen) if column.rank == droppable)
+        del chosen[last]
+    left = max(width - taken, _LEAST_FLEXIBLE * len(flexible))
+    return _share_out(chosen, left)
+
+
+def _share_out(chosen: list[tuple[int, Column]], left: int) -> list[tuple[int, Column]]:
+    """Give the columns without a width their parts; the last one takes the rounding."""
+    weights = sum(column.weight for _, column in chosen if not column.width)
+    result: list[tuple[int, Column]] = []
+    for index, column in chosen:
+        if column.width:
+            result.append((index, column))
+            continue
+        part = left * column.weight // weights
+        left, weights = left - part, weights - column.weight
+        result.append((index, replace(column, width=part)))
+    return result

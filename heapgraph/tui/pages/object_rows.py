@@ -1,0 +1,66 @@
+"""Objects as rows: sizes, a bar, a name. Many pages list objects this way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from heapgraph.analysis.object_rows import share_of_heap
+from heapgraph.tui.cells import Bar, Column, Row, safe
+from heapgraph.tui.places import Inspect
+from heapgraph.units import format_share, format_size
+
+if TYPE_CHECKING:
+    from heapgraph.tui.state import Session
+
+RETAINED = Column("retained", 9, align="right")
+SHARE = Column("share", 6, align="right", rank=2)
+BAR = Column("", 10, rank=3)
+SHALLOW = Column("shallow", 9, align="right", rank=5)
+TYPE = Column("type", 22, keep="end", rank=4)
+NAME = Column("name", keep="end", weight=2)
+OBJECT_COLUMNS = (RETAINED, SHARE, BAR, NAME, TYPE, SHALLOW)
+
+
+def object_cells_row(
+    session: Session,
+    object_id: int,
+    *,
+    name: str | None = None,
+    retained: int | None = None,
+    raw: bool = False,
+) -> Row:
+    """One object as a row of OBJECT_COLUMNS; Enter opens it.
+
+    Args:
+        session: what is open.
+        object_id: the object.
+        name: what to call it here; its own name by default.
+        retained: its retained size where that is known already.
+        raw: sizes without a folded `__dict__`.
+    """
+    graph = session.graph
+    full_name = session.names.of(object_id)
+    if raw:
+        shallow = int(graph.shallow_sizes[object_id])
+        retained = int(graph.dominators.retained_sizes[object_id])
+    else:
+        shallow = graph.folded.shallow_size(object_id)
+        if retained is None:
+            retained = graph.folded.retained_size(object_id)
+    share = share_of_heap(graph, retained)
+    type_name = safe(graph.type_name(object_id))
+    cells = (
+        format_size(retained),
+        format_share(share),
+        Bar(share),
+        full_name if name is None else name,
+        type_name,
+        format_size(shallow),
+    )
+    detail = f"{full_name}  {type_name}  @{object_id}"
+    return Row(cells, Inspect(object_id), object_id, style=mark(session, object_id), detail=detail)
+
+
+def mark(session: Session, object_id: int) -> Literal["", "marked"]:
+    """The style of a row about an object: members of the selection stand out."""
+    return "marked" if session.is_selected(object_id) else ""

@@ -1,0 +1,145 @@
+"""The first look: the target, its resident memory, what is big, what may leak."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from heapgraph.analysis.holders import find_holders
+from heapgraph.analysis.registry import REGISTRY, run
+from heapgraph.analysis.summary import summarize
+from heapgraph.tui.cells import Bar, Column, Row, safe
+from heapgraph.tui.page import Page, Share
+from heapgraph.tui.pages.object_rows import NAME, OBJECT_COLUMNS, RETAINED, SHARE, object_cells_row
+from heapgraph.tui.places import AnalysisOf, DominatorsOf, Inspect, Overview, Place, Types
+from heapgraph.tui.tables import RowTable
+from heapgraph.units import format_count, format_seconds, format_share, format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from heapgraph.analysis.registry import Progress
+    from heapgraph.analysis.summary import MemoryAccount, Summary
+    from heapgraph.tui.state import Session
+
+HOLDERS = 12
+SUSPECTS = 5
+_SHOWN_FIELDS = 6
+_LEAST_FIELD = 0.03
+"""Holders below this share of the heap have no field of their own in the block of shares."""
+
+MEMORY_COLUMNS = (
+    Column("size", 9, align="right"),
+    Column("", 8, rank=1),
+    Column("resident memory"),
+)
+SUSPECT_COLUMNS = (RETAINED, SHARE, NAME, Column("kind", 10, rank=4))
+
+
+def first_facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the manifest alone says, for the moment before anything is computed."""
+    target, capture = manifest.get("target", {}), manifest.get("capture", {})
+    counts = manifest.get("counts", {})
+    pause = format_seconds(float(capture.get("pause_ms", 0)) / 1000)
+    command = " ".join(target.get("command_line") or [])
+    process = f"{target.get('pid')} on {target.get('hostname')}, {command}"
+    taken = f"{manifest.get('created')} by {capture.get('method')}, paused for {pause}"
+    size = format_count(int(counts.get("objects", 0)))
+    return [
+        ("process", safe(process)),
+        ("python", safe(f"{target.get('python_version')}, taken {taken}")),
+        ("objects", f"{size}, {format_count(int(counts.get('references', 0)))} references"),
+    ]
+
+
+def first_page(manifest: Mapping[str, Any]) -> Page:
+    """The overview before anything is computed."""
+    return Page(Overview(), "overview", first_facts(manifest))
+
+
+def build(session: Session, place: Overview, progress: Progress) -> Page:
+    """The overview."""
+    progress("summary", 0, 3)
+    summary = summarize(session.graph)
+    progress("biggest holders", 1, 3)
+    holders = find_holders(session.graph, limit=HOLDERS).objects
+    rows = [object_cells_row(session, row.id, retained=row.retained_size) for row in holders]
+    page = Page(place, "overview", _facts(session, summary), detail_lines=2)
+    page.left = [RowTable("biggest holders", OBJECT_COLUMNS, rows)]
+    page.right = [
+        RowTable("resident memory", MEMORY_COLUMNS, _memory_rows(summary.memory)),
+        RowTable("roots", (MEMORY_COLUMNS[0], Column("kept alive by")), _root_rows(summary)),
+    ]
+    page.shares = [
+        Share(session.names.of(row.id), row.share, Inspect(row.id))
+        for row in holders[:_SHOWN_FIELDS]
+        if row.share >= _LEAST_FIELD
+    ]
+    progress("leak suspects", 2, 3)
+    if suspects := _suspects(session, progress):
+        page.left.insert(0, RowTable("leak suspects", SUSPECT_COLUMNS, suspects))
+        page.detail_lines = 5
+    return page
+
+
+def _facts(session: Session, summary: Summary) -> list[tuple[str, str]]:
+    facts = first_facts(session.graph.manifest)
+    totals, quality = summary.totals, summary.quality
+    unreachable = f"{format_size(totals.unreachable_size)} unreachable"
+    name, text = facts[-1]
+    facts[-1] = (name, f"{text}, {format_size(totals.reachable_size)} reachable, {unreachable}")
+    if quality.get("grade") != "good":
+        reasons = "; ".join(quality.get("reasons", []))
+        facts.append(("quality", safe(f"{quality.get('grade')}: {reasons}")))
+    return facts
+
+
+def _memory_rows(memory: MemoryAccount) -> list[Row]:
+    account = AnalysisOf("memory" if "memory" in REGISTRY else "summary")
+    lines: list[tuple[int, str, Place]] = [
+        (memory.rss, "resident", account),
+        (memory.objects, "objects", Types()),
+        (memory.anonymous_rest, "other heap: free space, C libraries", account),
+        (memory.files, "mapped files", account),
+        (memory.stacks, "stacks", account),
+    ]
+    whole = max(memory.rss, 1)
+    return [
+        Row((format_size(size), Bar(max(0, size) / whole), text), place)
+        for size, text, place in lines
+    ]
+
+
+def _root_rows(summary: Summary) -> list[Row]:
+    """What only the roots of each kind keep alive."""
+    return [
+        Row(
+            (format_size(root.retained_size), f"{format_count(root.count)} {root.kind} roots"),
+            DominatorsOf(None),
+        )
+        for root in sorted(summary.roots, key=lambda root: -root.retained_size)
+    ]
+
+
+def _suspects(session: Session, progress: Progress) -> list[Row]:
+    """Leak suspects, where the registry has that analysis."""
+    if "suspects" not in REGISTRY:
+        return []
+    result = run("suspects", session.graph, progress=progress, limit=SUSPECTS).to_dict()
+    return [_suspect_row(suspect) for suspect in result["suspects"]]
+
+
+def _suspect_row(suspect: dict[str, Any]) -> Row:
+    point, path = suspect["accumulation_point"], suspect["path"]
+    object_id: int | None = None
+    if point is not None:
+        object_id = point["id"]
+    elif path is not None:
+        object_id = path["steps"][-1]["id"]
+    place = AnalysisOf("suspects") if object_id is None else Inspect(object_id)
+    cells = (
+        format_size(suspect["retained_size"]),
+        format_share(suspect["share"]),
+        safe(suspect["expression"]),
+        suspect["kind"],
+    )
+    return Row(cells, place, object_id, detail=safe(suspect["reason"]))

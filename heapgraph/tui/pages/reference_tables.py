@@ -1,0 +1,125 @@
+"""Referents, referrers and dominators of one object as lists that may have a million rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapgraph.analysis.segments import entry_label
+from heapgraph.model import EDGE_KIND_NAMES, UNREACHABLE, VIRTUAL_ROOT, EdgeKind
+from heapgraph.tui.cells import Column, Row, safe
+from heapgraph.tui.pages.object_rows import OBJECT_COLUMNS, TYPE, mark, object_cells_row
+from heapgraph.tui.places import Inspect
+from heapgraph.tui.tables import LazyTable, RowTable
+from heapgraph.units import format_count, format_size
+
+if TYPE_CHECKING:
+    from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.tui.state import Session
+
+MOST_DOMINATORS = 500
+"""Dominators listed: the chain of a linked list's end has a million."""
+
+_RETAINED = Column("retained", 9, align="right", rank=3)
+_REFERENT_COLUMNS = (
+    Column("refers to"),
+    Column("value", weight=2, rank=1),
+    TYPE,
+    _RETAINED,
+)
+_REFERRER_COLUMNS = (
+    Column("holder", keep="end", weight=2),
+    Column("holds it as"),
+    TYPE,
+    _RETAINED,
+)
+
+
+def referents(session: Session, object_id: int, *, raw: bool) -> LazyTable:
+    """What an object refers to, in stored order.
+
+    Folded, the entries of its `__dict__` are its fields, and keys stand beside their values; raw,
+    every reference has a line, as `heapgraph show` lists them.
+    """
+    graph = session.graph
+    edges = _own_edges(graph, object_id) if raw else _field_edges(graph, object_id)
+
+    def make_row(index: int) -> Row:
+        reference = graph.reference(int(edges[index]))
+        in_namespace = graph.folded.owner_of(reference.source) != reference.source
+        label = entry_label(graph, reference, in_namespace=in_namespace)
+        kind = EDGE_KIND_NAMES[reference.kind]
+        target = reference.target
+        label_cell = safe(label) if label is not None else kind
+        cells = (
+            label_cell,
+            session.names.value(target),
+            safe(graph.type_name(target)),
+            _retained(graph, target),
+        )
+        detail = f"{kind} {label_cell}: {session.names.of(target)}  @{target}"
+        return Row(cells, Inspect(target), target, style=mark(session, target), detail=detail)
+
+    return LazyTable("refers to", _REFERENT_COLUMNS, len(edges), make_row)
+
+
+def referrers(session: Session, object_id: int) -> LazyTable:
+    """What refers to an object, by rising address."""
+    graph = session.graph
+    edges = graph.reverse.edges_to(object_id)
+
+    def make_row(index: int) -> Row:
+        reference = graph.reference(int(edges[index]))
+        source = reference.source
+        owner = graph.folded.owner_of(source)
+        label = entry_label(graph, reference, in_namespace=owner != source)
+        kind = EDGE_KIND_NAMES[reference.kind]
+        name = session.names.of(source)
+        label_cell = kind if label is None else f"{kind} {safe(label)}"
+        cells = (name, label_cell, safe(graph.type_name(source)), _retained(graph, source))
+        detail = f"{name}  {label_cell}  @{source}"
+        return Row(cells, Inspect(source), source, style=mark(session, source), detail=detail)
+
+    return LazyTable("referred to by", _REFERRER_COLUMNS, len(edges), make_row)
+
+
+def dominators(session: Session, object_id: int) -> RowTable:
+    """Who keeps an object alive by itself: its folded dominators, the nearest first."""
+    rows: list[Row] = []
+    folded = session.graph.folded
+    above = folded.immediate_dominator(object_id)
+    while above not in (VIRTUAL_ROOT, UNREACHABLE) and len(rows) < MOST_DOMINATORS:
+        rows.append(object_cells_row(session, above))
+        above = folded.immediate_dominator(above)
+    is_cut = above not in (VIRTUAL_ROOT, UNREACHABLE)
+    return RowTable("dominated by", OBJECT_COLUMNS, rows, left_out=int(is_cut))
+
+
+def _own_edges(graph: HeapGraph, object_id: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return np.arange(int(graph.offsets[object_id]), int(graph.offsets[object_id + 1]))
+
+
+def _field_edges(graph: HeapGraph, object_id: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """References of an object and its folded dicts; no keys that have values, no folded dicts."""
+    parts = graph.folded.parts_of(object_id)
+    edges = np.concatenate([_own_edges(graph, part) for part in parts[::-1]])
+    kinds, targets = graph.edge_kinds[edges], graph.targets[edges]
+    has_values = bool((kinds == EdgeKind.VALUE).any())
+    hidden = (kinds == EdgeKind.DICT) & np.isin(targets, parts)
+    if has_values:
+        hidden |= kinds == EdgeKind.KEY
+    shown = edges[~hidden]
+    # The type says nothing about the fields: it comes last.
+    is_type = graph.edge_kinds[shown] == EdgeKind.TYPE
+    return np.concatenate([shown[~is_type], shown[is_type]])
+
+
+def _retained(graph: HeapGraph, object_id: int) -> str:
+    shown = graph.folded.owner_of(object_id)
+    return format_size(graph.folded.retained_size(shown))
+
+
+def count_text(count: int, noun: str) -> str:
+    """`1 referrer`, `40,312 referrers`."""
+    return f"{format_count(count)} {noun}{'' if count == 1 else 's'}"

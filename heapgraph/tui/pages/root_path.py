@@ -1,0 +1,229 @@
+"""Why one object is alive: its paths from the roots, step by step, and what cutting would free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from heapgraph.analysis.cuts import CutReferences, freed_without
+from heapgraph.analysis.paths import parse_exclusions
+from heapgraph.analysis.segments import entry_label, is_namespace
+from heapgraph.model import EDGE_KIND_NAMES, ROOT_KIND_NAMES, EdgeKind
+from heapgraph.tui.cells import Column, Row, safe
+from heapgraph.tui.page import Notice, Page, PageCommand
+from heapgraph.tui.pages.object_rows import RETAINED, mark
+from heapgraph.tui.pages.reference_tables import count_text
+from heapgraph.tui.places import Inspect, PathTo, Place
+from heapgraph.tui.tables import LazyTable
+from heapgraph.units import format_count, format_size
+
+if TYPE_CHECKING:
+    from heapgraph.analysis.registry import Progress
+    from heapgraph.graph.paths import RootPath
+    from heapgraph.tui.state import Session
+
+MOST_PATHS = 12
+_COLUMNS = (
+    Column("by", 9, rank=4),
+    Column("label", weight=2),
+    Column("type", weight=2, keep="end"),
+    RETAINED,
+    Column("among", 9, align="right", rank=5),
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a path.
+
+    Attributes:
+        object_id: the object.
+        edge: row of the reference that leads here; None for the root's own.
+        in_namespace: the reference is an entry of a `__dict__`.
+    """
+
+    object_id: int
+    edge: int | None
+    in_namespace: bool = False
+
+
+def steps_of(session: Session, path: RootPath, *, raw: bool) -> list[Step]:
+    """The lines of a path; folded, a `__dict__` on the way has no line of its own."""
+    kinds = session.graph.edge_kinds
+    steps: list[Step] = []
+    last = len(path.steps) - 1
+    is_dict_before = False
+    for index, step in enumerate(path.steps):
+        edge = step.edge_index
+        is_dict = edge is not None and int(kinds[edge]) == EdgeKind.DICT
+        if raw or not is_dict or index == last:
+            steps.append(Step(step.object_id, edge, is_dict_before))
+        is_dict_before = is_dict
+    return steps
+
+
+class PathView:
+    """The paths that were found and the one that is shown."""
+
+    def __init__(self, session: Session, place: PathTo, paths: list[RootPath]) -> None:
+        """Show the first."""
+        self._session = session
+        self.place = place
+        self.paths = paths
+        self.shown = 0
+        self.raw = False
+        self.freed = ""
+
+    @property
+    def path(self) -> RootPath:
+        """The path that is shown."""
+        return self.paths[self.shown]
+
+    def table(self) -> LazyTable:
+        """The steps of the path that is shown, root first."""
+        path = self.path
+        steps = steps_of(self._session, path, raw=self.raw)
+
+        def make_row(index: int) -> Row:
+            return self._root_row(path) if index == 0 else self._step_row(steps[index])
+
+        table = LazyTable("path from the root", _COLUMNS, len(steps), make_row)
+        table.cursor = len(steps) - 1
+        return table
+
+    def _root_row(self, path: RootPath) -> Row:
+        root = self._session.graph.roots.row(path.root)
+        kind = ROOT_KIND_NAMES[root.kind]
+        return self._row(root.target, kind, safe(root.name) or "-", "", f"{kind} root")
+
+    def _step_row(self, step: Step) -> Row:
+        graph = self._session.graph
+        if step.edge is None:
+            raise ValueError("only the first step has no reference")
+        reference = graph.reference(step.edge)
+        label = entry_label(graph, reference, in_namespace=step.in_namespace)
+        kind = EDGE_KIND_NAMES[reference.kind]
+        degree = int(graph.offsets[reference.source + 1] - graph.offsets[reference.source])
+        among = f"1/{format_count(degree)}"
+        shown = "__dict__" if is_namespace(reference) else safe(label or "-")
+        return self._row(step.object_id, kind, shown, among, f"{kind} reference")
+
+    def _row(self, object_id: int, kind: str, label: str, among: str, what: str) -> Row:
+        graph = self._session.graph
+        type_name = safe(graph.type_name(object_id))
+        retained = graph.folded.retained_size(graph.folded.owner_of(object_id))
+        cells = (kind, label, type_name, format_size(retained), among)
+        detail = f"{what} {label} to {self._session.names.of(object_id)}  @{object_id}"
+        style = mark(self._session, object_id)
+        return Row(cells, Inspect(object_id), object_id, style=style, detail=detail)
+
+    def step_at(self, cursor: int) -> Step:
+        """The step of a line."""
+        steps = steps_of(self._session, self.path, raw=self.raw)
+        return steps[min(cursor, len(steps) - 1)]
+
+    def facts(self) -> list[tuple[str, str]]:
+        """What is said above the steps."""
+        session, place = self._session, self.place
+        facts = [("object", session.names.of(place.object_id))]
+        if self.paths:
+            found = f"{self.shown + 1} of {len(self.paths)} found"
+            length = len(self.path.steps) - 1
+            facts.append(("path", f"{found}, {format_count(length)} references"))
+        else:
+            facts.append(("path", "none: no root leads here under these conditions"))
+        without = list(place.exclude)
+        if place.without:
+            without.append(count_text(len(place.without), "single reference"))
+        if without:
+            facts.append(("without", ", ".join(without)))
+        if self.freed:
+            facts.append(("what if", self.freed))
+        return facts
+
+
+def build(session: Session, place: PathTo, progress: Progress) -> Page:
+    """The page of an object's paths."""
+    progress("paths from the roots", 0, 0)
+    kinds = parse_exclusions(place.exclude)
+    conditions = kinds
+    if place.without:
+        conditions = CutReferences(kinds.root_kinds, kinds.edge_kinds, frozenset(place.without))
+    paths = session.graph.all_paths(place.object_id, MOST_PATHS, conditions)
+    view = PathView(session, place, paths)
+    page = Page(place, f"path to {session.names.of(place.object_id)}", object_id=place.object_id)
+    _show(page, view)
+    page.commands = PathCommands(session, page, view).by_name()
+    return page
+
+
+def _show(page: Page, view: PathView) -> None:
+    page.facts = view.facts()
+    page.left = [view.table()] if view.paths else []
+
+
+class PathCommands:
+    """What the keys do on a page of paths."""
+
+    def __init__(self, session: Session, page: Page, view: PathView) -> None:
+        """Belong to a page."""
+        self._session = session
+        self._page = page
+        self._view = view
+
+    def by_name(self) -> dict[str, PageCommand]:
+        """The commands, none where there is no path."""
+        if not self._view.paths:
+            return {}
+        return {
+            "next_path": PageCommand(lambda *_: self._turn(1)),
+            "previous_path": PageCommand(lambda *_: self._turn(-1)),
+            "raw": PageCommand(lambda *_: self._toggle_raw()),
+            "exclude_reference": PageCommand(lambda *_: self._exclude(by_kind=False)),
+            "exclude_kind": PageCommand(lambda *_: self._exclude(by_kind=True)),
+            "what_if": PageCommand(self._what_if, is_heavy=True),
+        }
+
+    @property
+    def _step(self) -> Step:
+        return self._view.step_at(self._page.left[0].cursor)
+
+    def _turn(self, by: int) -> None:
+        view = self._view
+        view.shown = (view.shown + by) % len(view.paths)
+        view.freed = ""
+        _show(self._page, view)
+
+    def _toggle_raw(self) -> None:
+        self._view.raw = not self._view.raw
+        _show(self._page, self._view)
+
+    def _exclude(self, *, by_kind: bool) -> Place:
+        """Paths without the reference at the cursor; at the root, without its kind."""
+        place, edge = self._view.place, self._step.edge
+        if edge is not None and not by_kind:
+            return PathTo(place.object_id, place.exclude, (*place.without, edge))
+        graph = self._session.graph
+        if edge is None:
+            kind = ROOT_KIND_NAMES[graph.roots.row(self._view.path.root).kind]
+        else:
+            kind = EDGE_KIND_NAMES[graph.reference(edge).kind]
+        exclude = place.exclude if kind in place.exclude else (*place.exclude, kind)
+        return PathTo(place.object_id, exclude, place.without)
+
+    def _what_if(self, row: Row | None, progress: Progress) -> Notice | None:
+        del row
+        page, view, step = self._page, self._view, self._step
+        if step.edge is None:
+            return Notice("a root cannot be cut: go to a step below it")
+        progress("what would be freed", 0, 0)
+        freed = freed_without(self._session.graph, {*view.place.without, step.edge})
+        also = " besides those left out" if view.place.without else ""
+        view.freed = (
+            f"cutting the reference to {self._session.names.of(step.object_id)}{also} frees "
+            f"{format_size(freed.size)} in {format_count(freed.objects)} objects"
+        )
+        cursor = page.left[0].cursor
+        _show(page, view)
+        page.left[0].cursor = cursor
+        return None

@@ -1,0 +1,273 @@
+"""The browser: what each key does on the page that is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+
+from heapgraph.tui import places
+from heapgraph.tui.cells import safe
+from heapgraph.tui.keys import KEYS
+from heapgraph.tui.screens import work
+from heapgraph.tui.screens.conditions import CONDITIONS
+from heapgraph.tui.screens.help import HelpScreen
+from heapgraph.tui.screens.page_screen import PageScreen
+from heapgraph.tui.screens.page_view import PageView
+from heapgraph.tui.state import object_of, set_of
+from heapgraph.tui.widgets.prompt import Prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from heapgraph.tui.messages import PlaceChosen, PromptAnswered, PromptChanged, PromptClosed
+    from heapgraph.tui.places import Place
+
+SEARCH_HELP = "@ID, 0xADDRESS, expression, type:NAME, value:TEXT, or any text"
+
+
+class Browser(PageScreen, inherit_bindings=False):
+    """Shows the page of a place, and does what is asked of it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(key.keys, key.action, key.label, show=key.in_footer, tooltip=key.help)
+        for key in KEYS
+    ]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Whether a key does anything now: it is hidden from footer and help otherwise."""
+        if action in CONDITIONS:
+            return CONDITIONS[action](self, *parameters)
+        return True
+
+    def on_row_list_moved(self) -> None:
+        """Another row: other details, perhaps other keys."""
+        self.query_one(PageView).show_detail()
+        self.offer_keys()
+
+    def on_row_list_chosen(self) -> None:
+        """A row was clicked at the cursor."""
+        self.action_open_row()
+
+    def on_place_chosen(self, message: PlaceChosen) -> None:
+        """A field that leads somewhere was clicked."""
+        self.goto(message.place)
+
+    def on_prompt_changed(self, message: PromptChanged) -> None:
+        """A filter works while it is typed."""
+        if message.purpose == "filter":
+            self.narrow(message.text)
+
+    def on_prompt_answered(self, message: PromptAnswered) -> None:
+        """A line was entered."""
+        self.query_one(PageView).focus_list()
+        self.answer(message.purpose, message.text)
+
+    def on_prompt_closed(self, message: PromptClosed) -> None:
+        """A line was given up."""
+        del message
+        self.query_one(PageView).focus_list()
+
+    def goto(self, place: Place) -> None:
+        """Ask for what an analysis has to be told, then show its page."""
+        missing = work.missing_parameter(place)
+        if missing is None:
+            super().goto(place)
+            return
+        name, description = missing
+        self.pending = lambda text: self.goto(work.with_parameter(place, name, text))
+        self.query_one(Prompt).ask("parameter", f"{name}: {description}")
+
+    pending: Callable[[str], None] | None = None
+    """What goes on with the parameter that was asked for."""
+
+    sql_words: frozenset[str] = frozenset()
+    """Words of the SQL console, once they are known."""
+
+    def action_open_row(self) -> None:
+        """Open the row at the cursor."""
+        row, page = self.row, self.page
+        if row is not None and row.place is not None:
+            self.goto(row.place)
+        elif page is not None and "open_row" in page.commands:
+            self.run_command(page.commands["open_row"])
+
+    def action_into(self) -> None:
+        """Unfold the row, or open it."""
+        if self.page is not None and "expand" in self.page.commands:
+            self.run_command(self.page.commands["expand"])
+        else:
+            self.action_open_row()
+
+    def action_out_of(self) -> None:
+        """Fold the row, or go back."""
+        if self.page is not None and "collapse" in self.page.commands:
+            self.run_command(self.page.commands["collapse"])
+        else:
+            self.action_history(-1)
+
+    def action_command(self, name: str) -> None:
+        """Do what the page does under this name."""
+        if self.page is not None and name in self.page.commands:
+            self.run_command(self.page.commands[name])
+
+    def action_history(self, steps: int) -> None:
+        """Go back or forward."""
+        self.cancel_job()
+        if self.session.history.move(steps):
+            self.show_page()
+
+    def action_cancel(self) -> None:
+        """Give up what is being computed."""
+        self.cancel_job()
+        self.offer_keys()
+
+    def action_path(self) -> None:
+        """Why the object is alive."""
+        if (object_id := self.current_object()) is not None:
+            self.goto(places.PathTo(object_id))
+
+    def action_dominated(self) -> None:
+        """What the object keeps alive."""
+        if (object_id := self.current_object()) is not None:
+            self.goto(places.DominatorsOf(object_id))
+
+    def action_merged_paths(self) -> None:
+        """Who holds the set."""
+        if (text := self.current_set()) is not None:
+            self.goto(places.MergedPathsTo(text))
+
+    def action_types_of_set(self) -> None:
+        """What the set is made of."""
+        if (text := self.current_set()) is not None:
+            self.goto(places.Types(text))
+
+    def action_overview(self) -> None:
+        """The first page."""
+        self.goto(places.Overview())
+
+    def action_dominators(self) -> None:
+        """The dominator tree from the top."""
+        self.goto(places.DominatorsOf())
+
+    def action_types(self) -> None:
+        """The histogram."""
+        self.goto(places.Types())
+
+    def action_analyses(self) -> None:
+        """All analyses."""
+        self.goto(places.Analyses())
+
+    def action_bookmarks(self) -> None:
+        """The bookmarks."""
+        self.goto(places.Bookmarks())
+
+    def action_bookmark(self) -> None:
+        """Set or remove a bookmark."""
+        if (object_id := self.current_object()) is not None:
+            is_set = self.session.toggle_bookmark(object_id)
+            name = self.session.names.of(object_id)
+            self.say(f"{'marked' if is_set else 'no longer marked'}: {name}; B lists bookmarks")
+
+    def action_copy_expression(self) -> None:
+        """Copy how to reach the object."""
+        if (object_id := self.current_object()) is not None:
+            self.copy(self.session.names.object_text(object_id))
+
+    def action_copy_address(self) -> None:
+        """Copy where the object was."""
+        if (object_id := self.current_object()) is not None:
+            self.copy(f"{int(self.session.graph.addresses[object_id]):#x}")
+
+    def action_copy_command(self) -> None:
+        """Copy the command line for the same view."""
+        if self.page is not None and (line := self.session.command_line(self.page)):
+            self.copy(line)
+
+    def copy(self, text: str) -> None:
+        """Give a text to the terminal's clipboard, and show it: not every terminal has one."""
+        self.app.copy_to_clipboard(text)
+        self.say(f"copied: {safe(text)}")
+
+    def action_write_picture(self) -> None:
+        """Write an SVG of the chain to the object; on the dominator tree, of what it retains."""
+        object_id, page = self.current_object(), self.page
+        if object_id is None or page is None:
+            return
+        retained = isinstance(page.place, places.DominatorsOf)
+        path = Path.cwd() / f"{Path(self.session.file).stem}-{object_id}.svg"
+        self.run_job(
+            "picture",
+            lambda _: work.write_picture(self.session.graph, object_id, path, retained=retained),
+            lambda _: self.say(f"wrote {path}"),
+        )
+
+    def action_next_list(self) -> None:
+        """Go to the next list."""
+        self.query_one(PageView).focus_list(1)
+
+    def action_previous_list(self) -> None:
+        """Go to the list before."""
+        self.query_one(PageView).focus_list(-1)
+
+    def action_search(self) -> None:
+        """Ask what to search."""
+        self.query_one(Prompt).ask("search", SEARCH_HELP)
+
+    def action_query(self) -> None:
+        """Ask for a query."""
+        if self.sql_words:
+            self._ask_query(self.sql_words)
+        else:
+            self.run_job("SQL", lambda _: work.sql_words(self.session.graph), self._ask_query)
+
+    def _ask_query(self, words: frozenset[str]) -> None:
+        self.sql_words = words
+        question = "select type, count(*) from objects group by type"
+        self.query_one(Prompt).ask("sql", question, words=words)
+
+    def action_filter(self) -> None:
+        """Ask for a filter."""
+        text = self.page.filter_text if self.page is not None else ""
+        self.query_one(Prompt).ask("filter", "show only rows that contain this", text)
+
+    def action_help(self) -> None:
+        """List the keys that work here."""
+        keys: dict[str, list[str]] = {}
+        for active in self.active_bindings.values():
+            binding = active.binding
+            if active.enabled and active.node in (self, self.focused, self.app):
+                text = binding.tooltip or binding.description
+                keys.setdefault(text, []).append(self.app.get_key_display(binding))
+        self.app.push_screen(HelpScreen([(" ".join(names), text) for text, names in keys.items()]))
+
+    async def action_quit(self) -> None:
+        """Leave."""
+        self.cancel_job()
+        self.app.exit()
+
+    def current_object(self) -> int | None:
+        """The object that keys are about."""
+        return None if self.page is None else object_of(self.page, self.row)
+
+    def current_set(self) -> str | None:
+        """The set that keys are about."""
+        return None if self.page is None else set_of(self.page, self.row)
+
+    def narrow(self, text: str) -> None:
+        """Filter the page."""
+        if self.page is not None and self.page.on_filter is not None:
+            self.page.on_filter(text)
+            self.query_one(PageView).refresh_page()
+
+    def answer(self, purpose: str, text: str) -> None:
+        """Go on with a line that was entered."""
+        if purpose == "filter":
+            self.narrow(text)
+        elif purpose == "parameter" and self.pending is not None and text.strip():
+            self.pending(text)
+        elif purpose == "sql" and text.strip():
+            self.goto(places.AnalysisOf("sql", (("query", text.strip()),)))
+        elif purpose == "search" and text.strip():
+            self.run_job("search", lambda _: work.find(self.session, text), self.goto)

@@ -1,0 +1,78 @@
+"""What the keys of the browser have done in the background."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from heapgraph.analysis.registry import run
+from heapgraph.errors import HeapgraphError
+from heapgraph.tui import places
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.tui.places import Place
+    from heapgraph.tui.state import Session
+
+
+def find(session: Session, text: str) -> Place:
+    """Where a search leads: an object, or a set.
+
+    Raises:
+        ObjectNotFound: nowhere.
+    """
+    from heapgraph.tui.search import find_object  # noqa: PLC0415 - needs numpy
+
+    object_id = find_object(session.graph, text)
+    if object_id is not None:
+        return places.Inspect(object_id)
+    session.members(text.strip())
+    return places.ObjectSet(text.strip())
+
+
+def missing_parameter(place: Place) -> tuple[str, str] | None:
+    """Name and description of what an analysis still has to be told."""
+    if not isinstance(place, places.AnalysisOf):
+        return None
+    from heapgraph.tui.pages.result import missing_parameters  # noqa: PLC0415 - needs numpy
+
+    missing = missing_parameters(place.name, place.parameters)
+    return missing[0] if missing else None
+
+
+def with_parameter(place: Place, name: str, text: str) -> Place:
+    """The place of an analysis that was told one thing more."""
+    if not isinstance(place, places.AnalysisOf):
+        return place
+    return places.AnalysisOf(place.name, (*place.parameters, (name, text)))
+
+
+_SQL_KEYWORDS = "select from where group by order desc limit join on count sum max min and not like"
+
+
+def sql_words(graph: HeapGraph) -> frozenset[str]:
+    """What can be completed in a query: names of tables and columns, and common words of SQL."""
+    schema = run("sql", graph).to_dict()["rows"]
+    names = {str(name) for row in schema for name in row[:2]}
+    return frozenset(names.union(_SQL_KEYWORDS.split()))
+
+
+def write_picture(graph: HeapGraph, object_id: int, path: Path, *, retained: bool) -> None:
+    """Write an SVG of the chains to an object, or of what it retains.
+
+    Raises:
+        HeapgraphError: nothing leads to the object, or it cannot be drawn.
+    """
+    from heapgraph.export.dot import dominated_drawing, paths_drawing  # noqa: PLC0415
+    from heapgraph.export.svg import write_svg  # noqa: PLC0415
+
+    if retained:
+        write_svg(dominated_drawing(graph, object_id), path)
+        return
+    paths = graph.all_paths(object_id, 1)
+    if not paths:
+        raise HeapgraphError(
+            f"nothing keeps @{object_id} alive", "it is garbage that was not collected yet"
+        )
+    write_svg(paths_drawing(graph, object_id, paths), path)

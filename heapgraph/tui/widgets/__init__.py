@@ -1,0 +1,1 @@
+"""The widgets of the browser, by area of the screen."""
