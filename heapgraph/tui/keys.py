@@ -23,6 +23,22 @@ class Key:
     help: str
     in_footer: bool = True
 
+    @property
+    def shown(self) -> str:
+        """The first key as it is written on keyboards."""
+        name = self.keys.partition(",")[0]
+        return _SIGNS.get(name, name)
+
+
+_SIGNS = {
+    "slash": "/",
+    "colon": ":",
+    "question_mark": "?",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "escape": "esc",
+}
+
 
 def _command(name: str) -> str:
     return f"command({name!r})"
@@ -46,7 +62,7 @@ KEYS = (
     Key("d", "dominated", "retains", "what the object keeps alive: its dominator tree"),
     Key("P", "merged_paths", "holders", "who holds the objects of the set: their paths merged"),
     Key("t", "types_of_set", "types", "the types of the objects of the set"),
-    Key("backspace,left_square_bracket", "history(-1)", "back", "the page before"),
+    Key("left_square_bracket,backspace", "history(-1)", "back", "the page before"),
     Key("right_square_bracket", "history(1)", "forward", "the page after", in_footer=False),
     Key("slash", "search", "search", "search objects by type, expression, value, address"),
     Key("colon", "query", "SQL", "ask the snapshot in SQL"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heapgraph.analysis.paths import Paths, paths_to
+from heapgraph.analysis.merged_paths import merged_paths
+from heapgraph.analysis.paths import path_row
 from heapgraph.tui.cells import Bar, Column, Row, safe
 from heapgraph.tui.page import Page
 from heapgraph.tui.pages.object_rows import NAME, RETAINED
@@ -13,7 +14,7 @@ from heapgraph.tui.tables import RowTable
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
-    from heapgraph.analysis.paths import PathRow
+    from heapgraph.analysis.merged_paths import PathGroup
     from heapgraph.analysis.registry import Progress
     from heapgraph.tui.places import MergedPathsTo
     from heapgraph.tui.state import Session
@@ -30,33 +31,30 @@ _COLUMNS = (
 
 def build(session: Session, place: MergedPathsTo, progress: Progress) -> Page:
     """The page of a set's holders."""
-    found = paths_to(
-        session.graph,
-        progress=progress,
-        objects=[f"@{member}" for member in session.members(place.text).tolist()]
-        if not place.text.startswith("type:")
-        else [place.text],
-        limit=MOST_HOLDERS,
-    )
+    progress("paths from the roots", 0, 0)
+    members = session.members(place.text)
+    paths = session.graph.root_paths
+    groups, unreached = merged_paths(session.graph, paths, members, MOST_HOLDERS)
+    total = len(members)
+    rows = [_row(session, group, total) for group in groups]
     text = safe(place.text)
     page = Page(place, f"holders of {text}", set_text=place.text)
-    page.left = [RowTable("held by", _COLUMNS, [_row(found, row) for row in found.paths])]
-    page.facts = [("set", f"{text}, {format_count(found.objects)} objects")]
-    if found.unreached:
-        page.facts.append(("unreached", f"{format_count(found.unreached)} of them by no path"))
+    page.left = [RowTable("held by", _COLUMNS, rows)]
+    page.facts = [("set", f"{text}, {format_count(total)} objects")]
+    if unreached:
+        page.facts.append(("unreached", f"{format_count(unreached)} of them by no path"))
     return page
 
 
-def _row(found: Paths, row: PathRow) -> Row:
-    count = 1 if row.count is None else row.count
-    holder = row.steps[-1].id
-    retained = "" if row.retained_size is None else format_size(row.retained_size)
-    name = safe(row.expression)
+def _row(session: Session, group: PathGroup, total: int) -> Row:
+    path = path_row(session.graph, group.path)
+    holder = path.steps[-1].id
+    name = safe(path.expression)
     cells = (
-        format_count(count),
-        Bar(count / max(1, found.objects)),
-        retained,
+        format_count(group.count),
+        Bar(group.count / max(1, total)),
+        format_size(group.retained_size),
         name,
-        row.root.kind,
+        path.root.kind,
     )
     return Row(cells, Inspect(holder), holder, detail=name)

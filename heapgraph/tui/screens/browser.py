@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from heapgraph.tui.messages import PlaceChosen, PromptAnswered, PromptChanged, PromptClosed
     from heapgraph.tui.places import Place
+    from heapgraph.tui.widgets.key_line import KeyLine
 
 SEARCH_HELP = "@ID, 0xADDRESS, expression, type:NAME, value:TEXT, or any text"
 
@@ -49,6 +50,15 @@ class Browser(PageScreen, inherit_bindings=False):
     def on_row_list_chosen(self) -> None:
         """A row was clicked at the cursor."""
         self.action_open_row()
+
+    async def on_key_line_clicked(self, message: KeyLine.Clicked) -> None:
+        """A key in the last line was clicked."""
+        prompt = self.query_one(Prompt)
+        await self.app.run_action(message.action, prompt if prompt.display else self)
+
+    def on_descendant_focus(self) -> None:
+        """The prompt has other keys than a list."""
+        self.offer_keys()
 
     def on_place_chosen(self, message: PlaceChosen) -> None:
         """A field that leads somewhere was clicked."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from textual.actions import parse
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from heapgraph.errors import HeapgraphError
 from heapgraph.tui.cells import safe
@@ -18,6 +18,7 @@ from heapgraph.tui.places import AnalysisOf
 from heapgraph.tui.screens.page_view import PageView
 from heapgraph.tui.state import Session
 from heapgraph.tui.widgets.headline import Headline
+from heapgraph.tui.widgets.key_line import KeyLine
 from heapgraph.tui.widgets.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -51,14 +52,13 @@ class PageScreen(Screen[None], inherit_bindings=False):
         self._first = first
         self._jobs = JobThread()
         self._job: Job | None = None
-        self._offered: frozenset[str] = frozenset()
 
     def compose(self) -> ComposeResult:
         """Headline, page, prompt, footer."""
         yield Headline(self.session.file, id="headline")
         yield PageView(id="page")
         yield Prompt(id="prompt")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine(id="keys")
 
     def on_mount(self) -> None:
         """Show what the manifest says, and begin to compute the rest."""
@@ -147,13 +147,18 @@ class PageScreen(Screen[None], inherit_bindings=False):
         self.notify(text, severity="error" if is_error else "information", markup=False)
 
     def offer_keys(self) -> None:
-        """Draw the footer again when other keys work now."""
-        offered = frozenset(
-            key.action for key in KEYS if self.check_action(*parsed_action(key.action))
-        )
-        if offered != self._offered:
-            self._offered = offered
-            self.refresh_bindings()
+        """Show the keys that do something now."""
+        prompt = self.query_one(Prompt)
+        keys = prompt.keys if prompt.display else self._working_keys()
+        self.query_one(KeyLine).show(keys)
+
+    def _working_keys(self) -> list[tuple[str, str, str]]:
+        """Name, label and action of the keys that do something now and have room in the line."""
+        return [
+            (key.shown, key.label, key.action)
+            for key in KEYS
+            if key.in_footer and self.check_action(*parsed_action(key.action))
+        ]
 
     def _build(self, place: Place, progress: Progress) -> Page:
         from heapgraph.tui.pages import build_page  # noqa: PLC0415 - needs numpy
@@ -185,6 +190,7 @@ def _no_progress(phase: str, done: int, total: int) -> None:
     del phase, done, total
 
 
+@cache
 def parsed_action(action: str) -> tuple[str, tuple[object, ...]]:
     """Name and parameters of an action as the key table writes it."""
     _, name, parameters = parse(action)

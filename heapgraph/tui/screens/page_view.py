@@ -38,6 +38,7 @@ class PageView(Vertical):
         """Show nothing yet."""
         super().__init__(id=id)
         self.page: Page | None = None
+        self._facts = Text()
 
     def compose(self) -> ComposeResult:
         """Places for everything a page may have."""
@@ -75,7 +76,10 @@ class PageView(Vertical):
             return
         facts = self.query_one("#facts", Static)
         is_narrow = self.app.size.width < _NARROW
-        facts.update(_facts_text(page, is_narrow=is_narrow))
+        text = _facts_text(page, is_narrow=is_narrow)
+        if text != self._facts:
+            self._facts = text
+            facts.update(text)
         facts.styles.text_wrap = "nowrap" if is_narrow else "wrap"
         facts.styles.text_overflow = "ellipsis"
         facts.styles.max_height = max(2, self.size.height // _FACTS_PART)
@@ -139,10 +143,8 @@ class PageView(Vertical):
         room = self.query_one("#lists").size.height
         wanted = [0 if one.table is None else len(one.table) + _FRAME_LINES for one in lists]
         focus = next((n for n, one in enumerate(lists) if one is self._list_with_keys()), 0)
-        for one, height in zip(lists, share_lines(room, wanted, focus), strict=True):
-            one.styles.height = height
-        if lists:
-            lists[focus].styles.height = "1fr"
+        for number, height in enumerate(share_lines(room, wanted, focus)):
+            lists[number].styles.height = "1fr" if number == focus else height
 
     def _lists_in(self, selector: str) -> list[RowList]:
         lists = self.query(f"{selector} RowList").results(RowList)

@@ -51,6 +51,14 @@ class Prompt(Input):
         Binding("down", "recall(1)", "line after", show=False),
     ]
 
+    keys: ClassVar[tuple[tuple[str, str, str], ...]] = (
+        ("enter", "go", "submit"),
+        ("esc", "close", "close"),
+        ("up", "line before", "recall(-1)"),
+        ("right", "complete", "cursor_right"),
+    )
+    """What works while a line is typed, for the line of keys."""
+
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name
         """Hide."""
         super().__init__(id=id, compact=True, select_on_focus=False)
