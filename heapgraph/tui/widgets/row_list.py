@@ -101,8 +101,11 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
 
     def on_click(self, event: events.Click) -> None:
         """Go to the clicked row; a click at the cursor opens it."""
-        index = event.y + int(self.scroll_offset.y) - self._header_lines
-        if self.table is None or event.y < self._header_lines or not 0 <= index < len(self.table):
+        offset = event.get_content_offset(self)
+        if self.table is None or offset is None or offset.y < self._header_lines:
+            return
+        index = offset.y + int(self.scroll_offset.y) - self._header_lines
+        if index >= len(self.table):
             return
         if index == self.table.cursor:
             self.post_message(self.Chosen())
