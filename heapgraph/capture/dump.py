@@ -178,7 +178,7 @@ class _Dump:
         with self.clock.phase("traverse"):
             traversed = traverse_clone(frozen, walk, verify=self.verify)
         with self.clock.phase("read objects"):
-            columns = walk.emit(static_ranges(maps, target.runtime_address))
+            columns = walk.emit(static_ranges(maps, target.runtime_address, target.runtime_end))
         if not columns.object_count:
             raise _gone(target.pid, "no object could be read")
         return columns, named, maps, traversed

@@ -48,13 +48,13 @@ class Segment:
     Attributes:
         offset: in the file.
         address: before the load bias is added.
-        file_size: bytes of it in the file.
+        memory_size: bytes of it in memory: what is not in the file begins as zeros (the bss).
         is_executable: it holds machine code.
     """
 
     offset: int
     address: int
-    file_size: int
+    memory_size: int
     is_executable: bool
 
 
@@ -94,6 +94,11 @@ class ElfImage:
             if segment.is_executable and start is not None:
                 return start - segment.address // page * page
         return None
+
+    @property
+    def end(self) -> int:
+        """First address behind everything the loader maps, before the load bias."""
+        return max((segment.address + segment.memory_size for segment in self.segments), default=0)
 
 
 def read_elf(
@@ -141,7 +146,7 @@ def _load_segments(elf: ELFFile) -> Iterator[Segment]:
         yield Segment(
             segment["p_offset"],
             segment["p_vaddr"],
-            segment["p_filesz"],
+            segment["p_memsz"],
             bool(segment["p_flags"] & _EXECUTABLE),
         )
 

@@ -42,12 +42,14 @@ class Runtime:
         path: of the file that holds it, as the target sees it.
         version_address: of Py_Version, 0 when the file does not publish it.
         is_debug_build: it was configured --with-pydebug.
+        file_end: first address behind the data of that file, zeros at its end included.
     """
 
     address: int
     path: str
     version_address: int
     is_debug_build: bool
+    file_end: int
 
     @property
     def version_in_name(self) -> tuple[int, int] | None:
@@ -119,6 +121,7 @@ def _runtime_in(pid: int, mappings: Sequence[Mapping]) -> Runtime | None:
         mappings[0].path,
         version + bias if version else 0,
         "_Py_NegativeRefcount" in image.symbols,
+        image.end + bias,
     )
 
 

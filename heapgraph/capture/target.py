@@ -48,6 +48,7 @@ class Target:
         hostname: of the machine or container it runs in; "" when unknown.
         started: when it was started, ISO 8601 in UTC.
         runtime_address: of its _PyRuntime.
+        runtime_end: first address behind the data of the file that holds the runtime.
         maps: its mappings in address order, without sizes (see `read_maps`).
         layout: how its objects are to be read.
     """
@@ -62,6 +63,7 @@ class Target:
     hostname: str
     started: str
     runtime_address: int
+    runtime_end: int
     maps: list[Mapping]
     layout: Layout
 
@@ -103,6 +105,7 @@ def inspect_target(pid: int) -> Target:
         hostname=_hostname(pid),
         started=_started(pid),
         runtime_address=runtime.address,
+        runtime_end=runtime.file_end,
         maps=maps,
         layout=layout,
     )

@@ -36,6 +36,7 @@ class TraverseAccount:
         result: dict[str, Any] = {
             "traversed_objects": self.taken.objects,
             "traverse_faults": _by_type(columns, self.taken.faulted),
+            "traverse": {},
         }
         if self.compared is not None:
             disagreements: Counter[str] = Counter()

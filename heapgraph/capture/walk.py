@@ -107,20 +107,23 @@ def writable_regions(maps: Iterable[Mapping]) -> list[tuple[int, int]]:
     ]
 
 
-def static_ranges(maps: Sequence[Mapping], runtime_address: int) -> list[tuple[int, int]]:
-    """Ranges of the program's own data: file-backed, and the bss behind the runtime's file."""
+def static_ranges(
+    maps: Sequence[Mapping], runtime_address: int, runtime_end: int
+) -> list[tuple[int, int]]:
+    """Ranges of the program's own data: file-backed, and the bss behind the runtime's file.
+
+    Args:
+        maps: of the target, in address order.
+        runtime_address: see `Target`.
+        runtime_end: see `Target`.
+    """
     ranges: list[tuple[int, int]] = []
-    for before, mapping in zip([None, *maps[:-1]], maps, strict=True):
-        is_file = mapping.path.startswith("/") and not mapping.path.startswith("/dev/")
-        follows = before is not None and before.end == mapping.start
-        holds_runtime = mapping.start <= runtime_address < mapping.end
-        behind_runtime = (
-            follows
-            and before is not None
-            and (before.start <= runtime_address < before.end and not mapping.path)
-        )
-        if is_file or holds_runtime or behind_runtime:
+    for mapping in maps:
+        if mapping.is_file:
             ranges.append((mapping.start, mapping.end))
+        elif mapping.start < runtime_end and runtime_address < mapping.end:
+            # The kernel joins an arena of the heap that lies next to the bss to the same mapping.
+            ranges.append((mapping.start, min(mapping.end, runtime_end)))
     return ranges
 
 

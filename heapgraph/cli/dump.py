@@ -86,7 +86,7 @@ def command(  # noqa: PLR0917 - click passes every parameter by name
         )
     for text in result.notes:
         note(text)
-    _report_traverse(result.quality.get("traverse"))
+    _report_traverse(result.quality["traverse"])
     if as_json:
         print_json(dump_document(result))
         return
@@ -100,9 +100,9 @@ def command(  # noqa: PLR0917 - click passes every parameter by name
     _print_summary(result, holders, suspects, reachable_size)
 
 
-def _report_traverse(traverse: dict[str, Any] | None) -> None:
+def _report_traverse(traverse: dict[str, Any]) -> None:
     """The instrument's answer on standard error, so that --json stays one document."""
-    if traverse is None:
+    if not traverse:
         return
     objects, identical = traverse["objects"], traverse["identical"]
     share = identical / objects if objects else 1.0

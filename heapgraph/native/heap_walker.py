@@ -130,6 +130,11 @@ class HeapWalker:
             self._library.hg_walker_free(self._handle)
             self._handle = None
 
+    @property
+    def handle(self) -> int | None:
+        """The compiled walker, for further functions of its library."""
+        return self._handle
+
     def _check(self, status: int, doing: str) -> None:
         if status:
             raise CaptureInterrupted(

@@ -1,4 +1,4 @@
-"""The functions of the compiled walker and their arguments (native/walker/c_api.cpp)."""
+"""The compiled walker's functions and their arguments (native/walker: c_api, allocators)."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
         (_POINTER, ctypes.c_int, _POINTER, _POINTER, _U64, _POINTER),
     ),
     "hg_walker_emit": (ctypes.c_int, (_POINTER, _POINTER, _POINTER, _U64)),
+    "hg_walker_gather": (None, (_POINTER, _POINTER, _U64, _U64, _POINTER)),
+    "hg_walker_chunks": (None, (_POINTER, _U64, _U64, _POINTER, _POINTER, _U64, _POINTER)),
     "hg_walker_forget_memory": (None, (_POINTER,)),
     "hg_walker_progress": (_U64, (_POINTER,)),
     "hg_walker_counts": (None, (_POINTER, _POINTER)),

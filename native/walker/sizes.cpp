@@ -179,7 +179,7 @@ u64 HeapReader::builtin_bytes(u64 object, const TypeInfo& type, View view) {
 }
 
 Sizes HeapReader::sizes(u64 object, const TypeInfo& type) {
-  const View view = memory_.view(object, type.basicsize);
+  const View view = memory_.view_up_to(object, type.basicsize);  // a short string has less
   u64 bytes = builtin_bytes(object, type, view) + buffers_bytes(object, type, view, true);
   if (bytes > kMaxSize) bytes = type.basicsize;
   bool gc_head = type.is_gc;

@@ -205,6 +205,7 @@ void TypeTable::add_members(TypeInfo& info, u64 type_address) {
     const i64 offset = member.signed_word(kMemberOffset);
     if (kind != kMemberObject && kind != kMemberObjectEx) continue;
     if (offset < info.scan_from || offset + 8 > info.scan_to) continue;
+    if (offset == info.dictoffset) continue;  // types.SimpleNamespace: read as the __dict__ it is
     const std::string name = text(member.word(0));
     const bool repeated = std::any_of(info.fields.begin(), info.fields.end(),
                                       [&](const FieldRule& field) { return field.offset == offset; });

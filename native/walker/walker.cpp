@@ -49,7 +49,10 @@ TypeInfo* Walker::plausible(u64 address, const Position& at, bool strictly) {
   const View head = image_->view(address, 16);
   if (!head) return nullptr;
   TypeInfo* type = types_.find(head.word(layout_.type));
-  if (type == nullptr || !image_->view(address, type->basicsize)) return nullptr;
+  if (type == nullptr) return nullptr;
+  // A compact ASCII string is smaller than its type's basic size, and may lie at the end of an arena.
+  const u64 least = type->handler == Handler::kStr ? layout_.uni_ascii_size : type->basicsize;
+  if (!image_->view(address, least)) return nullptr;
   i64 count = head.signed_word(layout_.refcount);
   if (layout_.at_least(12)) {
     // Freed memory keeps a free-list pointer in this word; bits 32-47 of a live object are zero

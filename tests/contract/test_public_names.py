@@ -35,8 +35,8 @@ def test_a_public_name_is_there(name):
 
 
 def test_another_name_is_not():
-    with pytest.raises(AttributeError, match="no attribute 'tui'"):
-        _ = heapgraph.tui
+    with pytest.raises(AttributeError, match="no attribute 'attach'"):
+        _ = heapgraph.attach
 
 
 def test_type_checkers_see_the_same_names():

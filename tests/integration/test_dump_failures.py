@@ -27,6 +27,10 @@ TARGET_ERROR = 3
 NOBODY = 65534
 LIMIT_S = 60
 
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root can drop privileges against a target of another user"
+)
+
 
 @pytest.fixture(name="target")
 def running_target() -> Iterator[RunningTarget]:
@@ -87,10 +91,9 @@ def test_a_process_without_python(tmp_path: Path) -> None:
     assert_refused(done, str(other.pid), tmp_path)
 
 
+@needs_root
 def test_without_the_permission_to_trace(target: RunningTarget, tmp_path: Path) -> None:
     """Given a target of root and a caller without privileges, the dump is refused."""
-    if os.geteuid() != 0:
-        _needs_root()
     importlib.import_module("heapgraph.cli.dump")  # its file may not be readable later
     with tempfile.TemporaryDirectory() as name, (tmp_path / "said").open("w+") as said:
         folder = Path(name)
@@ -184,7 +187,3 @@ def _in_unprivileged_child(command: Callable[[], int], errors: int) -> int:
         finally:
             os._exit(code)
     return os.waitpid(child, 0)[1]
-
-
-def _needs_root() -> None:
-    pytest.skip("only root can drop privileges against a target of another user")

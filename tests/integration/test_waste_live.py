@@ -10,10 +10,10 @@ from helpers.live_graphs import dump_graph
 from helpers.running_target import start_target
 
 OWNERS = {
-    "live-threads": "in live_threads.<locals>.serve() at wasteful.py",
+    "live-threads": "in live_threads.<locals>.serve() at wasteful_leaks.py",
     "last-exception": "sys.last_value",
     "garbage-cycles": "<unreachable ",
-    "finalizer-cycles": "<unreachable __main__.Closing",
+    "finalizer-cycles": "<unreachable wasteful_leaks.Closing",
     "c-held-objects": "<held by C code, ",
     "notebook-results": "__main__.Out",
 }

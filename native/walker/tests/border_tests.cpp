@@ -68,7 +68,8 @@ void check_border_inside_object(const LayoutTable& table) {
     const bool header_whole = at <= across || at >= across + heap.layout.tuple_item;
     CHECK_EQUAL(walked.has(across), header_whole);
     if (walked.has(across)) {
-      const bool items_whole = at <= across || at >= across + heap.layout.tuple_item + 16;
+      const u64 items = across + heap.layout.tuple_item;
+      const bool items_whole = at <= items || at >= items + 16;
       CHECK_EQUAL(walked.targets(across, EdgeKind::kIndex).size(), items_whole ? 2 : 0);
     }
   }

@@ -57,7 +57,11 @@ def published(layout: Layout, **changes: int) -> Bytes:
     return Bytes(bytes(content))
 
 
-RUNTIME = Runtime(ADDRESS, "/usr/bin/python3.13", 0, is_debug_build=False)
+def runtime_of(path: str, address: int = ADDRESS, *, is_debug_build: bool = False) -> Runtime:
+    return Runtime(address, path, 0, is_debug_build=is_debug_build, file_end=address + 4096)
+
+
+RUNTIME = runtime_of("/usr/bin/python3.13")
 
 
 def test_free_threaded_build_is_refused() -> None:
@@ -69,7 +73,7 @@ def test_free_threaded_build_is_refused() -> None:
 
 def test_debug_build_is_refused_before_anything_is_read() -> None:
     with pytest.raises(UnsupportedPython, match="debug build"):
-        find_version(Bytes(b""), Runtime(ADDRESS, "python3.11", 0, is_debug_build=True))
+        find_version(Bytes(b""), runtime_of("python3.11", is_debug_build=True))
 
 
 def test_version_that_is_published_and_unknown_is_refused() -> None:
@@ -89,12 +93,12 @@ def test_runtime_without_a_heap_is_unreadable_and_not_believed() -> None:
 )
 def test_runtime_that_publishes_nothing_is_refused_by_its_name(name: str, version: str) -> None:
     with pytest.raises(UnsupportedPython, match=f"CPython {version} "):
-        find_version(Bytes(b""), Runtime(0, f"/usr/lib/{name}", 0, is_debug_build=False))
+        find_version(Bytes(b""), runtime_of(f"/usr/lib/{name}", 0))
 
 
 def test_runtime_that_is_known_by_nothing_is_unreadable() -> None:
     with pytest.raises(UnreadableMemory):
-        find_version(Bytes(b""), Runtime(ADDRESS, "/opt/service", 0, is_debug_build=False))
+        find_version(Bytes(b""), runtime_of("/opt/service"))
 
 
 @pytest.mark.parametrize("minor", [13, 14, 15])

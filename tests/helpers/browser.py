@@ -1,0 +1,103 @@
+"""Drives the terminal browser without a terminal: press keys, read the screen."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from textual.widgets import Input
+
+from heapgraph.tui.app import HeapgraphApp
+from heapgraph.tui.pages import build_page
+from heapgraph.tui.state import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from textual.pilot import Pilot
+
+    from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.tui.page import Page
+    from heapgraph.tui.places import Place
+
+FILE = "app.heapgraph"
+SMALL, LARGE = (80, 24), (160, 50)
+
+_Result = TypeVar("_Result")
+
+
+def quiet(phase: str, done: int, total: int) -> None:
+    """A progress callback that tells nobody."""
+    del phase, done, total
+
+
+def session_of(graph: HeapGraph) -> Session:
+    """A prepared session."""
+    session = Session(FILE, graph)
+    session.prepare(quiet)
+    return session
+
+
+def page_of(session: Session, place: Place) -> Page:
+    """The page of a place, computed here and now."""
+    return build_page(session, place, quiet)
+
+
+def cells_of(page: Page, number: int = 0) -> list[tuple[str, ...]]:
+    """All rows of a list of a page as text; bars as their share."""
+    table = page.tables[number]
+    rows = [table.row(index).cells for index in range(len(table))]
+    return [
+        tuple(cell if isinstance(cell, str) else f"{cell.share:.3f}" for cell in row)
+        for row in rows
+    ]
+
+
+TYPED = "type "
+"""Before a text that is put into the prompt at once; key by key it would take seconds."""
+
+
+async def press(app: HeapgraphApp, pilot: Pilot[None], keys: Sequence[str]) -> None:
+    """Press keys, each after what the one before asked for is there."""
+    for key in keys:
+        if key.startswith(TYPED):
+            app.screen.query_one(Input).insert_text_at_cursor(key.removeprefix(TYPED))
+        else:
+            await pilot.press(key)
+        await app.browser.settled()
+        await pilot.pause()
+
+
+def drive(
+    graph: HeapGraph,
+    *keys: str,
+    size: tuple[int, int] = SMALL,
+    then: Callable[[HeapgraphApp, Pilot[None]], Awaitable[_Result]],
+) -> _Result:
+    """Browse a snapshot, press keys, and return what `then` makes of it."""
+
+    async def run() -> _Result:
+        app = HeapgraphApp(FILE, graph)
+        async with app.run_test(size=size) as pilot:
+            await app.browser.settled()
+            await pilot.pause()
+            await press(app, pilot, keys)
+            return await then(app, pilot)
+
+    return asyncio.run(run())
+
+
+def frame(graph: HeapGraph, *keys: str, size: tuple[int, int] = SMALL) -> str:
+    """The text of the screen after some keys."""
+
+    async def read(app: HeapgraphApp, pilot: Pilot[None]) -> str:
+        del pilot
+        return text_of_screen(app)
+
+    return drive(graph, *keys, size=size, then=read)
+
+
+def text_of_screen(app: HeapgraphApp) -> str:
+    """The screen as lines of text."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join(strip.text.rstrip() for strip in strips)
