@@ -4,7 +4,6 @@
 namespace heapgraph {
 namespace {
 
-constexpr u64 kMaxItems = 1ull << 40;
 constexpr u64 kMaxLinks = 1ull << 32;  // nodes of a chain we follow before we call it broken
 
 }  // namespace

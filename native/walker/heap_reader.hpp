@@ -12,6 +12,8 @@
 
 namespace heapgraph {
 
+constexpr u64 kMaxItems = 1ull << 40;  // of one container; more is damage, and its bytes would overflow
+
 struct Sizes {
   u64 getsizeof = 0;  // what sys.getsizeof says
   u64 shallow = 0;    // bytes asked of the allocators for the object and the buffers it owns

@@ -97,7 +97,7 @@ bool HeapReader::preview_int(u64 object, const TypeInfo& type, std::string& out)
     digits = static_cast<u64>(tag) >> 3;
   } else {
     negative = tag < 0;
-    digits = negative ? -tag : tag;
+    digits = negative ? -static_cast<u64>(tag) : tag;
   }
   if (type.tp_name == "bool") {
     out += digits ? "True" : "False";

@@ -1,4 +1,6 @@
 // What an object refers to: the parts that every kind of object has, and the small special kinds.
+#include <algorithm>
+
 #include "heap_reader.hpp"
 
 namespace heapgraph {
@@ -42,7 +44,8 @@ void HeapReader::fields(View object, const TypeInfo& type, EdgeList& out) {
 
 // Words of a C struct without a rule. A name from the type's member table wins over a bare offset.
 void HeapReader::scan(View object, const TypeInfo& type, EdgeList& out) {
-  for (i64 at = type.scan_from; at + 8 <= type.scan_to; at += 8) {
+  const i64 end = std::min<i64>(type.scan_to, object.size());
+  for (i64 at = type.scan_from; at + 8 <= end; at += 8) {
     if (at == type.dictoffset || at == type.weaklistoffset) continue;
     bool named = false;
     for (const FieldRule& field : type.fields) named |= field.offset == at;
@@ -52,8 +55,9 @@ void HeapReader::scan(View object, const TypeInfo& type, EdgeList& out) {
 
 void HeapReader::items(u64 object, const TypeInfo& type, EdgeList& out) {
   const u64 count = item_count(memory_.view(object, type.basicsize));
+  if (type.itemsize != 8 || count > kMaxItems) return;
   const View words = memory_.view(object + type.basicsize, count * 8);
-  for (u64 i = 0; words && type.itemsize == 8 && i < count; ++i) {
+  for (u64 i = 0; words && i < count; ++i) {
     out.add(words.word(i * 8), EdgeKind::kIndex, i, kOwned | kScanned);
   }
 }
@@ -93,7 +97,8 @@ void HeapReader::instance_dict(u64 object, const TypeInfo& type, EdgeList& out) 
   if (type.dictoffset == 0) return;
   i64 offset = type.dictoffset;
   if (offset < 0) {  // counted from the end of a variable-size object
-    const i64 items = item_count(memory_.view(object, layout_.object_size + 8));
+    const u64 items = item_count(memory_.view(object, layout_.object_size + 8));
+    if (items > kMaxItems) return;
     offset += (type.basicsize + items * type.itemsize + 7) / 8 * 8;
     if (offset < layout_.object_size) return;
   }

@@ -23,7 +23,7 @@ u64 HeapReader::item_count(View view) {
   const i64 size = view.signed_word(layout_.var_size);
   const View type = memory_.view(view.word(layout_.type), layout_.tp_size);
   if (type.word(layout_.tp_flags) & type_flag::kLong && layout_.at_least(12)) return static_cast<u64>(size) >> 3;
-  return size < 0 ? -size : size;
+  return size < 0 ? -static_cast<u64>(size) : size;
 }
 
 u64 HeapReader::key_table_bytes(u64 address) {

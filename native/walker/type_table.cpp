@@ -16,6 +16,9 @@ constexpr u64 kMaxSharedKeys = 1 << 16;
 constexpr i64 kMemberSize = 40, kMemberType = 8, kMemberOffset = 16;
 constexpr i32 kMemberObject = 6, kMemberObjectEx = 16;
 
+// Offsets come from the target's own tables, which may say anything.
+bool word_lies_in(i64 offset, i64 from, i64 to) { return offset >= from && offset < to && to - offset >= 8; }
+
 }  // namespace
 
 u32 NameTable::row(const std::string& name) {
@@ -98,6 +101,7 @@ void TypeTable::read_basics(TypeInfo& info, View type) {
   info.basicsize = type.signed_word(layout_.tp_basicsize);
   info.itemsize = type.signed_word(layout_.tp_itemsize);
   info.dictoffset = type.signed_word(layout_.tp_dictoffset);
+  if (info.dictoffset < -kMaxBasicsize || info.dictoffset > kMaxBasicsize) info.dictoffset = 0;
   info.weaklistoffset = type.signed_word(layout_.tp_weaklistoffset);
   info.base = type.word(layout_.tp_base);
   info.is_gc = info.flags & type_flag::kHaveGc;
@@ -164,6 +168,9 @@ void TypeTable::choose_handler(TypeInfo& info) {
     info.scan_from = layout_.object_size;
     info.scan_to = builtin.signed_word(layout_.tp_basicsize);
   }
+  // A damaged base may say anything.
+  info.scan_from = std::max(info.scan_from, layout_.object_size);
+  info.scan_to = std::clamp(info.scan_to, i64{0}, info.basicsize);
   info.knows_fields = info.scan_from >= info.scan_to;
   // A C subclass with a traverse function of its own refers to something that its base does not.
   // (Struct sequences differ too, but their items are all known; theirs needs a current thread.)
@@ -191,8 +198,9 @@ void TypeTable::count_struct_items(TypeInfo& info) {
   for (int i = 0; entry != 0 && i < kMaxMembers; ++i, entry += kMemberSize) {
     const View member = memory_.view(entry, kMemberSize);
     if (!member || member.word(0) == 0) return;
-    const i64 item = (member.signed_word(kMemberOffset) - layout_.tuple_item) / 8;
-    if (item >= 0 && item < kMaxMembers && item >= info.tuple_items) info.tuple_items = item + 1;
+    const i64 offset = member.signed_word(kMemberOffset);
+    if (!word_lies_in(offset, layout_.tuple_item, kMaxMembers * 8)) continue;
+    info.tuple_items = std::max(info.tuple_items, (offset - layout_.tuple_item) / 8 + 1);
   }
 }
 
@@ -204,7 +212,7 @@ void TypeTable::add_members(TypeInfo& info, u64 type_address) {
     const i32 kind = member.read<i32>(kMemberType);
     const i64 offset = member.signed_word(kMemberOffset);
     if (kind != kMemberObject && kind != kMemberObjectEx) continue;
-    if (offset < info.scan_from || offset + 8 > info.scan_to) continue;
+    if (!word_lies_in(offset, info.scan_from, info.scan_to)) continue;
     if (offset == info.dictoffset) continue;  // types.SimpleNamespace: read as the __dict__ it is
     const std::string name = text(member.word(0));
     const bool repeated = std::any_of(info.fields.begin(), info.fields.end(),
@@ -227,7 +235,7 @@ void TypeTable::add_slots(TypeInfo& info) {
       if (!member || member.word(0) == 0) break;
       if (member.read<i32>(kMemberType) != kMemberObjectEx) continue;
       const i64 offset = member.signed_word(kMemberOffset);
-      if (offset < layout_.object_size || offset + 8 > info.basicsize) continue;
+      if (!word_lies_in(offset, layout_.object_size, info.basicsize)) continue;
       info.fields.push_back({offset, names_.row(text(member.word(0))), EdgeKind::kSlot, kOwned});
     }
     at = type.word(layout_.tp_base);
