@@ -31,7 +31,7 @@ class DumpRun:
         manifest: of the snapshot it wrote.
         file_size: bytes on disk.
         heartbeat_gap_ms: the longest time the target's own heartbeat thread stood still meanwhile.
-        quiet_gap_ms: the same over the time before the dump: the noise of the measurement.
+        quiet_gap_ms: the same over a second before the dump: the noise of the measurement.
         target_memory: resident bytes of the target before and after.
     """
 
@@ -56,7 +56,7 @@ def dump_service(objects: int, snapshot: Path, limits: Limits) -> DumpRun:
     """
     with start_target(objects) as target:
         before = target.resident_memory()
-        quiet_gap_ms = float(target.ask("pause"))
+        quiet_gap_ms = float(target.ask("quiet"))
         outcome = run(heapgraph("dump", target.pid, "-o", snapshot, "--json"), limits)
         heartbeat_gap_ms = float(target.ask("pause"))
         after = target.resident_memory()

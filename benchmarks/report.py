@@ -74,7 +74,7 @@ def dump_column(run: DumpRun) -> dict[str, str]:
         "method": capture["method"],
         "pause, as the tool reports it": format_seconds(capture["pause_ms"] / 1e3),
         "longest gap of the target's 1 ms heartbeat": format_seconds(run.heartbeat_gap_ms / 1e3),
-        "the same before the dump": format_seconds(run.quiet_gap_ms / 1e3),
+        "the same in a second before the dump": format_seconds(run.quiet_gap_ms / 1e3),
         "resident memory the target gained": format_size(after - before),
         "whole command": format_seconds(seconds),
         "objects per second of the whole command": format_count(round(objects / seconds)),
@@ -83,7 +83,7 @@ def dump_column(run: DumpRun) -> dict[str, str]:
         "bytes per object on disk": f"{run.file_size / objects:.1f}",
         **{
             f"phase: {phase}": format_seconds(elapsed)
-            for phase, elapsed in capture["phases"].items()
+            for phase, elapsed in run.outcome.answer["phases"].items()
         },
     }
 

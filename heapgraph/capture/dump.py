@@ -90,7 +90,10 @@ class _Clock:
         try:
             yield
         finally:
-            self.phases[name] = self.phases.get(name, 0.0) + time.monotonic() - begin
+            self.add(name, time.monotonic() - begin)
+
+    def add(self, name: str, seconds: float) -> None:
+        self.phases[name] = self.phases.get(name, 0.0) + seconds
 
     def elapsed(self) -> float:
         return time.monotonic() - self.started
@@ -102,7 +105,9 @@ class _Dump:
     def __init__(
         self,
         target: Target,
+        clock: _Clock,
         method: Method,
+        *,
         max_pause_ms: float | None,
         progress: Progress | None,
         verify: bool,
@@ -112,7 +117,7 @@ class _Dump:
         self.max_pause_ms = max_pause_ms
         self.progress = progress
         self.verify = verify
-        self.clock = _Clock()
+        self.clock = clock
         self.notes: list[str] = []
         self.pause_s = 0.0
         self.attempts = 0
@@ -134,7 +139,9 @@ class _Dump:
         target = self.target
         with self.clock.phase("wait for collector"):
             collecting = self._wait_for_collector()
+        begin = time.monotonic()
         with freeze(target.pid, self.method, self.max_pause_ms) as frozen:
+            self.clock.add("freeze", time.monotonic() - begin)
             try:
                 columns, named, maps, traversed = self._walk(frozen)
             except UnreadableMemory as error:
@@ -219,8 +226,17 @@ def dump(
     Cost: about 1 s per million objects and as much memory as the target's heap, here.
     """
     check_output(output, force)
-    target = inspect_target(pid)
-    state = _Dump(target, method, max_pause_ms, progress, verify_with_traverse)
+    clock = _Clock()
+    with clock.phase("inspect"):
+        target = inspect_target(pid)
+    state = _Dump(
+        target,
+        clock,
+        method,
+        max_pause_ms=max_pause_ms,
+        progress=progress,
+        verify=verify_with_traverse,
+    )
     memory_maps = read_maps(pid)
     capture = state.best_capture()
     sizes = {mapping.start: mapping for mapping in memory_maps}

@@ -123,6 +123,7 @@ def dump_document(result: DumpResult) -> dict[str, Any]:
         "objects": result.objects,
         "references": result.references,
         "seconds": result.seconds,
+        "phases": result.phases,
         "quality": result.quality,
     }
 

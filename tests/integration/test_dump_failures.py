@@ -123,8 +123,26 @@ def test_an_output_that_exists(target: RunningTarget, tmp_path: Path) -> None:
     open_snapshot(output).verify_all()
 
 
+@needs_root
 def test_a_disk_that_is_full(target: RunningTarget, tmp_path: Path) -> None:
-    """Given room for 100 kB only, the dump fails and leaves nothing behind."""
+    """Given a file system with room for 100 kB, the dump fails and leaves nothing behind."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(disk)], check=False
+    )
+    assert mounted.returncode == 0, "this machine lets root mount nothing"
+    try:
+        done = heapgraph("dump", target.pid, "-o", disk / "x.heapgraph")
+        assert_refused(done, "x.heapgraph", disk)
+        assert not list(disk.iterdir())
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    assert_unharmed(target, tmp_path)
+
+
+def test_a_file_that_may_not_grow(target: RunningTarget, tmp_path: Path) -> None:
+    """Given a limit of 100 kB for a file, the dump fails and leaves nothing behind."""
 
     def little_room() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
