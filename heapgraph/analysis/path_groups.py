@@ -21,6 +21,7 @@ from heapgraph.analysis.segments import is_attribute_name
 from heapgraph.graph.references import EDGE_PREFERENCE
 from heapgraph.model import NO_LABEL, NO_ROW, UNREACHABLE, EdgeKind, RootKind
 from heapgraph.native import graph_kernels
+from heapgraph.snapshot.arrow_arrays import arrow_array, numpy_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -250,8 +251,5 @@ def _numbered(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.in
 
     By hashing: sorting, as `np.unique` does, takes ten times as long for few distinct keys.
     """
-    import pyarrow as pa  # noqa: PLC0415 - slow to import, and only a comparison needs it
-
-    encoded = pa.array(keys).dictionary_encode()
-    values: NDArray[np.int64] = encoded.dictionary.to_numpy()
-    return values, encoded.indices.to_numpy().astype(np.int64)
+    encoded = arrow_array(keys).dictionary_encode()
+    return numpy_array(encoded.dictionary), numpy_array(encoded.indices).astype(np.int64)

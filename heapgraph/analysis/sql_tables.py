@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from heapgraph.model import EDGE_KIND_NAMES, ROOT_KIND_NAMES, UNREACHABLE, EdgeFlags, ObjectFlags
+from heapgraph.snapshot.arrow_arrays import arrow_array, text_array
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,13 +100,11 @@ def load_heap(connection: duckdb.DuckDBPyConnection, graph: HeapGraph) -> None:
 
 def _tables(graph: HeapGraph) -> dict[str, pa.Table]:
     """Arrow tables by the names the views use."""
-    import pyarrow as pa  # noqa: PLC0415 - only who asks for a table pays for it
-
     source = graph.source
     degrees = graph.offsets[1:].astype(np.int64) - graph.offsets[:-1].astype(np.int64)
     ids = np.arange(graph.object_count, dtype=np.uint32)
     tables = {
-        "_objects": pa.table(
+        "_objects": _table(
             {
                 "id": ids,
                 "address": graph.addresses,
@@ -124,7 +123,7 @@ def _tables(graph: HeapGraph) -> dict[str, pa.Table]:
                 "distance": graph.root_paths.distance,
             }
         ),
-        "_refs": pa.table(
+        "_refs": _table(
             {
                 "source": np.repeat(ids, degrees),
                 "target": graph.targets,
@@ -136,7 +135,7 @@ def _tables(graph: HeapGraph) -> dict[str, pa.Table]:
     }
     for name in ("types", "names", "roots", "threads", "frames", "maps"):
         table = source.table(name)
-        numbers = pa.array(np.arange(table.num_rows, dtype=np.uint32))
+        numbers = arrow_array(np.arange(table.num_rows, dtype=np.uint32))
         if name == "roots":
             kinds = _named(graph.roots.kinds, ROOT_KIND_NAMES)
             table = table.set_column(table.schema.get_field_index("kind"), "kind", kinds)
@@ -145,11 +144,23 @@ def _tables(graph: HeapGraph) -> dict[str, pa.Table]:
     return tables
 
 
+def _table(columns: Mapping[str, Any]) -> pa.Table:
+    """Numpy arrays, and Arrow arrays as they are."""
+    import pyarrow as pa  # noqa: PLC0415 - only who asks for a table pays for it
+
+    return pa.table(
+        {
+            name: arrow_array(values) if isinstance(values, np.ndarray) else values
+            for name, values in columns.items()
+        }
+    )
+
+
 def _named(kinds: NDArray[np.uint8], names: Mapping[Any, str]) -> pa.DictionaryArray:
     """Numbers of kinds as an enumeration of their names: compared as numbers, shown as text."""
     import pyarrow as pa  # noqa: PLC0415 - as above
 
-    return pa.DictionaryArray.from_arrays(pa.array(kinds), pa.array(list(names.values())))
+    return pa.DictionaryArray.from_arrays(arrow_array(kinds), text_array(list(names.values())))
 
 
 def dominator_depths(graph: HeapGraph) -> NDArray[np.uint32]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapgraph.snapshot.arrow_arrays import arrow_array, numpy_array
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -51,12 +53,10 @@ def _equal_values(
     before: HeapGraph, after: HeapGraph, rows: NDArray[np.int64], places: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Whether the kept values are the same; true where none was kept."""
-    import pyarrow as pa  # noqa: PLC0415 - slow to import, and only a comparison needs it
-    import pyarrow.compute as pc  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415 - slow to import, and only a comparison needs it
 
-    old = before.source.strings("objects", "preview").take(pa.array(rows))
-    new = after.source.strings("objects", "preview").take(pa.array(places))
+    old = before.source.strings("objects", "preview").take(arrow_array(rows))
+    new = after.source.strings("objects", "preview").take(arrow_array(places))
     both_missing = pc.and_(pc.is_null(old), pc.is_null(new))
     equal = pc.or_(pc.fill_null(pc.equal(old, new), False), both_missing)
-    result: NDArray[np.bool_] = equal.to_numpy(zero_copy_only=False)
-    return result
+    return numpy_array(equal)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from heapgraph.errors import SnapshotFormatError
 from heapgraph.graph.roots import ROOT_PREFERENCE, Roots
 from heapgraph.model import EdgeKind
+from heapgraph.snapshot.arrow_arrays import arrow_array
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -229,7 +230,7 @@ class SnapshotColumns:
 
     def previews(self, object_ids: U32) -> list[str | None]:
         """Previews of many objects. Cost: about 0.1 us each."""
-        texts: list[str | None] = self._previews.take(object_ids).to_pylist()
+        texts: list[str | None] = self._previews.take(arrow_array(object_ids)).to_pylist()
         return texts
 
     def preview(self, object_id: int) -> str | None:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from heapgraph.errors import HeapgraphError
 from heapgraph.snapshot import damage
 from heapgraph.snapshot.archive import ArchiveError, MemberRange, locate_members, read_directory
+from heapgraph.snapshot.arrow_arrays import numpy_array
 from heapgraph.snapshot.manifest import MAX_MANIFEST_BYTES, decode_manifest
 from heapgraph.snapshot.schema import MANIFEST_MEMBER, TABLES, TableLayout
 from heapgraph.units import format_size
@@ -126,7 +127,7 @@ class SnapshotFile:
         if pa.types.is_string(data_type):
             raise KeyError(f"{table}.{name} holds text: use strings()")
         with self._reading(TABLES[table]) as parquet:
-            values = np.empty(self.row_count(table), data_type.to_pandas_dtype())
+            values = np.empty(self.row_count(table), np.dtype(str(data_type)))
             start = 0
             for group in range(parquet.num_row_groups):
                 # One row group at a time: the whole column is never held twice.
@@ -134,7 +135,7 @@ class SnapshotFile:
                 if part.null_count:
                     raise pa.ArrowInvalid(f"{name} has null values")
                 for chunk in part.chunks:
-                    values[start : start + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
+                    values[start : start + len(chunk)] = numpy_array(chunk)
                     start += len(chunk)
             if start != len(values):
                 raise pa.ArrowInvalid(f"{name} has {start} values")

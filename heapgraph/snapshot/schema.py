@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
+
+from heapgraph.snapshot.arrow_arrays import arrow_array, text_array
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import numpy as np
 
 FORMAT_NAME = "heapgraph"
 FORMAT_VERSION = 1
@@ -219,13 +220,22 @@ def _array(
     data_type: pa.DataType,
 ) -> pa.Array | pa.ChunkedArray:
     if isinstance(values, (pa.Array, pa.ChunkedArray)):
-        return values if values.type == data_type else values.cast(data_type)
-    try:
-        return pa.array(values, data_type)
-    except UnicodeEncodeError:
+        found = values
+    elif pa.types.is_string(data_type):
         # File names and strings of a target may hold lone surrogates, which no UTF-8 file can.
-        return pa.array([_encodable(text) for text in values], data_type)
+        texts: Sequence[str | None] = list(values)
+        found = text_array(texts)
+    else:
+        found = arrow_array(_numbers(values, data_type))
+    return found if found.type == data_type else found.cast(data_type)
 
 
-def _encodable(text: str | None) -> str | None:
-    return None if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8")
+def _numbers(
+    values: np.ndarray[Any, Any] | Sequence[Any], data_type: pa.DataType
+) -> np.ndarray[Any, Any]:
+    if isinstance(values, np.ndarray):
+        return values
+    try:
+        return np.array(values, str(data_type))
+    except (OverflowError, TypeError) as error:
+        raise ValueError(f"{data_type} cannot hold them: {error}") from error

@@ -15,6 +15,7 @@ import numpy as np
 
 from heapgraph.analysis.expressions import resolve, resolve_set
 from heapgraph.errors import ObjectNotFound
+from heapgraph.snapshot.arrow_arrays import numpy_array
 
 if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
@@ -86,4 +87,4 @@ def objects_with_value(graph: HeapGraph, text: str) -> U32:
 
     values = graph.source.strings("objects", "preview")
     fits = pc.match_substring(values, text, ignore_case=True).fill_null(False)
-    return np.flatnonzero(fits.to_numpy(zero_copy_only=False)).astype(np.uint32)
+    return np.flatnonzero(numpy_array(fits)).astype(np.uint32)

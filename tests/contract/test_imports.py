@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from helpers.app_heap import app_heap
 from helpers.cli import run_process
 
 HEAVY = ("numpy", "pyarrow", "networkx", "textual", "rich", "graphviz", "elftools")
@@ -46,3 +47,26 @@ def test_the_registry_knows_its_analyses_without_loading_them():
 
 def test_the_report_would_see_what_is_loaded():
     assert loaded_by("import numpy, rich") == "numpy,rich"
+
+
+COMMAND = """
+import sys
+from heapgraph.cli.main import main
+try:
+    main({words!r})
+except SystemExit as done:
+    assert not done.code, done.code
+print("pandas" in sys.modules, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    "command", ["summary", "histogram", "dominators", "suspects", "threads", "verify"]
+)
+def test_common_commands_do_not_load_pandas(command, tmp_path):
+    """pyarrow imports it for some conversions, which costs more than most commands."""
+    pytest.importorskip("pandas", exc_type=ModuleNotFoundError)
+    file = app_heap().write(tmp_path / "app.heapgraph")
+    completed = run_process(code=COMMAND.format(words=[command, str(file)]))
+    assert completed.returncode == 0, completed.stderr
+    assert completed.stderr.splitlines()[-1] == "False"

@@ -10,6 +10,7 @@ from heapgraph.analysis.detectors.base import Detector, Evidence
 from heapgraph.analysis.detectors.facts import HeapFacts, sums_by_group
 from heapgraph.analysis.literals import describe_value
 from heapgraph.model import EdgeKind
+from heapgraph.snapshot.arrow_arrays import arrow_array, numpy_array
 from heapgraph.units import format_count
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _by_preview(
     import pyarrow.compute as pc  # noqa: PLC0415
 
     members = facts.ids(facts.is_of_types(*types) & facts.is_reachable & ~facts.is_permanent)
-    texts = facts.previews.take(pa.array(members))
+    texts = facts.previews.take(arrow_array(members))
     if cut_mark:
         whole = pc.ends_with(texts, "'")
     else:
@@ -74,11 +75,11 @@ def _by_preview(
     # A number of very many digits is only described, in <...>.
     whole = pc.and_(whole, pc.invert(pc.starts_with(texts, "<"))) if types == ("int",) else whole
     keep = pc.fill_null(whole, False)
-    members = members[keep.to_numpy(zero_copy_only=False)]
+    members = members[numpy_array(keep)]
     encoded = pc.dictionary_encode(texts.filter(keep))
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
-    groups = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    groups = numpy_array(encoded.indices).astype(np.int64)
     yield from _repeated(facts, members, groups, what)
 
 

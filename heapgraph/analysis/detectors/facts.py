@@ -9,6 +9,7 @@ import numpy as np
 
 from heapgraph.analysis.suspended_code import name_rows, references_of
 from heapgraph.model import UNREACHABLE, EdgeKind, ObjectFlags
+from heapgraph.snapshot.arrow_arrays import numpy_array
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -131,7 +132,7 @@ class HeapFacts:
 
         if text not in self._string_ids:
             equal = pc.fill_null(pc.equal(self.previews, text), False)
-            found = np.flatnonzero(equal.to_numpy(zero_copy_only=False))
+            found = np.flatnonzero(numpy_array(equal))
             is_str = self.is_of_types("str")[found]
             self._string_ids[text] = found[is_str].astype(np.uint32)
         return self._string_ids[text]

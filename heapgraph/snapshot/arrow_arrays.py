@@ -1,0 +1,65 @@
+"""Arrow arrays of numbers and texts, made and read without pyarrow's own conversions.
+
+Those look for pandas first, and import it where it is installed: half a second for every command,
+and some 60 MB, for nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def arrow_array(numbers: npt.NDArray[Any]) -> pa.Array:
+    """Integers or truth values as an Arrow array.
+
+    Integers are not copied: their memory must not change any more.
+    """
+    data = np.ascontiguousarray(numbers)
+    if data.dtype == np.bool_:
+        return pa.Array.from_buffers(pa.bool_(), len(data), [None, _bits(data)])
+    kind = pa.from_numpy_dtype(data.dtype)
+    return pa.Array.from_buffers(kind, len(data), [None, pa.py_buffer(data)])
+
+
+def text_array(texts: Sequence[str | None]) -> pa.StringArray:
+    """Texts as an Arrow array; a lone surrogate, which no UTF-8 can hold, becomes its escape."""
+    encoded = [b"" if text is None else text.encode("utf-8", "backslashreplace") for text in texts]
+    offsets = np.zeros(len(encoded) + 1, np.int32)
+    np.cumsum([len(data) for data in encoded], out=offsets[1:])
+    present = np.array([text is not None for text in texts], np.bool_)
+    validity = None if present.all() else _bits(present)
+    buffers = [validity, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+
+
+def numpy_array(numbers: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
+    """Integers or truth values without nulls as a numpy array.
+
+    Integers in one chunk are not copied, and read-only.
+
+    Raises:
+        ValueError: there are nulls.
+    """
+    if isinstance(numbers, pa.ChunkedArray):
+        numbers = numbers.combine_chunks()
+    if numbers.null_count:
+        raise ValueError(f"{numbers.null_count} of {len(numbers)} values are null")
+    if pa.types.is_boolean(numbers.type):
+        data = np.frombuffer(numbers.buffers()[1] or b"", np.uint8)
+        bits = np.unpackbits(data, bitorder="little")[numbers.offset :]
+        return bits[: len(numbers)].view(np.bool_)
+    dtype = np.dtype(str(numbers.type))
+    if not len(numbers):
+        return np.empty(0, dtype)
+    return np.frombuffer(numbers.buffers()[1], dtype, len(numbers), numbers.offset * dtype.itemsize)
+
+
+def _bits(values: npt.NDArray[np.bool_]) -> pa.Buffer:
+    return pa.py_buffer(np.packbits(values, bitorder="little"))
