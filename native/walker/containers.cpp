@@ -4,7 +4,23 @@
 namespace heapgraph {
 namespace {
 
-constexpr u64 kMaxLinks = 1ull << 32;  // nodes of a chain we follow before we call it broken
+// A chain of C structs ends, or leads back to its start. A damaged one may lead back to its middle: Brent's
+// algorithm compares each link with one that is replaced ever more rarely, and so needs no memory.
+class LoopGuard {
+ public:
+  // True when the chain has been at this link before; at the latest after three times its length.
+  bool has_seen(u64 link) {
+    if (link == kept_) return true;
+    if (++steps_ == replace_at_) {
+      kept_ = link;
+      replace_at_ *= 2;
+    }
+    return false;
+  }
+
+ private:
+  u64 kept_ = 0, steps_ = 0, replace_at_ = 1;
+};
 
 }  // namespace
 
@@ -141,7 +157,8 @@ void HeapReader::deque(u64 object, const TypeInfo& type, EdgeList& out) {
   i64 slot = view.signed_word(layout_.deque_leftindex);
   const i64 slots = layout_.deque_block_slots;
   if (left > kMaxItems || slot < 0 || slot > slots) return;
-  for (u64 position = 0; left != 0 && block != 0;) {
+  LoopGuard guard;
+  for (u64 position = 0; left != 0 && block != 0 && !guard.has_seen(block);) {
     const View words = memory_.view(block, layout_.deque_block_rightlink + 8);
     if (!words) return;
     for (; slot < slots && left != 0; ++slot, --left) {
@@ -157,8 +174,10 @@ void HeapReader::ordered_dict(u64 object, const TypeInfo& type, EdgeList& out) {
   dict(object, type, out);
   const u64 own = object + layout_.dict_size;
   u64 node = memory_.word(own + layout_.odict_first);
-  const u64 most = dict_table(object).count;
-  for (u64 i = 0; node != 0 && i < most && i < kMaxLinks; ++i) {
+  const DictTable table = dict_table(object);
+  const u64 most = table.entries ? table.count : 0;
+  LoopGuard guard;
+  for (u64 i = 0; node != 0 && i < most && !guard.has_seen(node); ++i) {
     const View view = memory_.view(node, layout_.odict_node_next + 8);
     if (!view) return;
     out.add(view.word(layout_.odict_node_key), EdgeKind::kKey, i);
@@ -173,7 +192,8 @@ void HeapReader::lru_cache(u64 object, const TypeInfo& type, EdgeList& out) {
   u64 link = memory_.word(object + layout_.lru_elem_next);
   const u32 key = types_.names().row("key"), result = types_.names().row("result");
   const u32 own = types_.names().row("link");
-  for (u64 i = 0; link != 0 && link != object && i < kMaxLinks; ++i) {
+  LoopGuard guard;
+  while (link != 0 && link != object && !guard.has_seen(link)) {
     const View view = memory_.view(link, layout_.lru_elem_result + 8);
     if (!view) return;
     out.add(link, EdgeKind::kField, own, kCounted);  // the list owns each link once, the dict once more

@@ -1,7 +1,5 @@
 // Arrays of numpy 1.x and 2.x (numpy/_core/include/numpy/ndarraytypes.h). Their elements are no items of
 // the collector's: an array has no traverse function.
-#include <cstdlib>
-
 #include "heap_reader.hpp"
 
 namespace heapgraph {
@@ -9,7 +7,8 @@ namespace {
 
 constexpr i64 kMaxDimensions = 64;
 constexpr i32 kOwnsData = 4;       // NPY_ARRAY_OWNDATA
-constexpr i64 kMaxElements = 1ll << 40;
+constexpr i64 kMaxElements = 1ll << 31;  // so that the product of two is no overflow
+constexpr i64 kMaxBytes = 1ll << 47;
 
 // PyArray_Descr. Version 2 has 64-bit flags where version 1 has element size and alignment.
 constexpr i64 kTypeNumber = 28;
@@ -95,9 +94,10 @@ void HeapReader::ndarray(u64 object, const TypeInfo& type, EdgeList& out) {
   i64 lowest = 0, highest = 0;  // bytes from the first element
   for (i64 axis = 0; axis < dimensions; ++axis) {
     const i64 length = shape.word(axis * 8), stride = strides.word(axis * 8);
-    if (length <= 0 || length > kMaxElements || count > u64(kMaxElements) || std::abs(stride) > kMaxElements) return;
-    count *= length;
-    (stride < 0 ? lowest : highest) += (length - 1) * stride;
+    i64 extent;
+    if (length <= 0 || length > kMaxElements || __builtin_mul_overflow(length - 1, stride, &extent)) return;
+    if (extent < -kMaxBytes || extent > kMaxBytes || (count *= length) > u64(kMaxElements)) return;
+    (stride < 0 ? lowest : highest) += extent;
   }
   const u64 first = view.word(layout_.ndarray_data);
   const u64 element_size = read_descr(memory_.view_up_to(view.word(layout_.ndarray_descr), kDescrSize)).size;

@@ -120,7 +120,9 @@ bool HeapReader::preview_code(u64 object, std::string& out) {
   if (!preview_str(view.word(layout_.code_name), out)) return false;
   out += " (";
   preview_str(view.word(layout_.code_filename), out);
-  out += ":" + std::to_string(view.half(layout_.code_firstlineno)) + ")";
+  out += ':';
+  out += std::to_string(view.half(layout_.code_firstlineno));
+  out += ')';
   return true;
 }
 

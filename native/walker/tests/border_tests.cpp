@@ -24,16 +24,18 @@ Ranges regions_of(const HeapBuilder& heap, std::initializer_list<u64> cuts_in_da
 void check_end_of_region(const LayoutTable& table) {
   HeapBuilder heap(table, 4);
   const u64 list = heap.list({0, 0});
-  const u64 item = heap.number(1);
-  heap.data.leave_only(16 + heap.layout.tuple_item + 8);
-  const u64 last = heap.tuple({item});
-  CHECK_EQUAL(last + heap.layout.tuple_item + 8, heap.data.end());
+  // Objects begin at multiples of 16: as many items as make the last one end with the region.
+  const Objects items(heap.layout.tuple_item % 16 ? 1 : 2, heap.number(1));
+  const u64 size = heap.layout.tuple_item + items.size() * 8;
+  heap.data.leave_only(16 + size);
+  const u64 last = heap.tuple(items);
+  CHECK_EQUAL(last + size, heap.data.end());
   heap.own(get_word(list + heap.layout.list_item), last);
   WalkedHeap walked(heap);
   CHECK(walked.targets(list, EdgeKind::kIndex) == Objects{last});
-  CHECK(walked.targets(last, EdgeKind::kIndex) == Objects{item});
-  CHECK_EQUAL(walked.getsizeof_(last), 48);
-  put_word(last + heap.layout.var_size, 2);  // now it would reach out of the region
+  CHECK(walked.targets(last, EdgeKind::kIndex) == items);
+  CHECK_EQUAL(walked.getsizeof_(last), 16 + size);
+  put_word(last + heap.layout.var_size, items.size() + 1);  // now it would reach out of the region
   WalkedHeap beyond(heap);
   CHECK_EQUAL(beyond.targets(last, EdgeKind::kIndex).size(), 0);
 }
