@@ -39,7 +39,7 @@ void HeapReader::ctype(u64 object, const TypeInfo& type, EdgeList& out) {
 // Format, shape and the types of the fields: blocks of their own.
 u64 HeapReader::stg_bytes(u64 address, i64 format) {
   const View info = memory_.view(address, kLongest);
-  u64 size = text_bytes(info.word(format)) + info.read<i32>(format + 8) * 8;
+  u64 size = text_bytes(info.word(format)) + i64{info.read<i32>(format + 8)} * 8;
   if (info.word(kElements) && info.word(kLength) < kMaxElements) size += (info.word(kLength) + 1) * 8;
   return size;
 }

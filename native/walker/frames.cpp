@@ -1,4 +1,6 @@
 // Frame objects, and the frames that live inside generators, coroutines and async generators.
+#include <algorithm>
+
 #include "heap_reader.hpp"
 
 namespace heapgraph {
@@ -50,7 +52,7 @@ void HeapReader::frame_slots(u64 first, u64 code, i64 depth, bool depth_known, E
   }
   const i64 most = locals + code_view.read<i32>(layout_.code_stacksize);
   if (locals < 0 || most < locals || most > kMaxLocals) return;
-  const i64 words = depth_known ? (depth < most ? depth : most) : most;
+  const i64 words = depth_known ? std::clamp(depth, i64{0}, most) : most;
   const View slots = memory_.view(first, words * 8);
   // Since 3.11 the collector visits nothing of a frame that runs, as it does not know its depth either.
   const u8 local_flags = depth_known || !present(layout_.if_size) ? kOwned : kCounted;
