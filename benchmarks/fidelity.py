@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator, Sequence
 
-    from heapgraph.capture.dump import DumpResult
+    from heapgraph.capture.captured import DumpResult
     from helpers.fidelity import Fidelity
 
 HEAD = (

@@ -21,6 +21,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "dump",
+    "dump_core",
     "open",
 ]
 
@@ -28,6 +29,7 @@ _PLACES = {
     "Picture": ("heapgraph.api", "Picture"),
     "Snapshot": ("heapgraph.api", "Snapshot"),
     "dump": ("heapgraph.api", "dump"),
+    "dump_core": ("heapgraph.api", "dump_core"),
     "open": ("heapgraph.api", "open_snapshot"),
 }
 

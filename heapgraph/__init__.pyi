@@ -1,6 +1,7 @@
 from heapgraph.api import Picture as Picture
 from heapgraph.api import Snapshot as Snapshot
 from heapgraph.api import dump as dump
+from heapgraph.api import dump_core as dump_core
 from heapgraph.api import open_snapshot as open  # noqa: A004 - heapgraph.open, as in the docs
 from heapgraph.errors import GateFailed as GateFailed
 from heapgraph.errors import HeapgraphError as HeapgraphError
@@ -20,6 +21,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "dump",
+    "dump_core",
     "open",
 ]
 

@@ -234,6 +234,36 @@ def dump(
     return Snapshot(output, progress=progress)
 
 
+def dump_core(
+    core: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    executable: str | os.PathLike[str] | None = None,
+    redact: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Snapshot:
+    """Take a snapshot from a core file and open it.
+
+    Args:
+        core: the core file, of the kernel or of gcore.
+        output: the file to write.
+        executable: the program that ran, where it is not at the place that the core names.
+        redact: keep no values.
+        force: overwrite an existing file.
+        progress: told of long work as (phase, done, total); total 0 = unknown.
+
+    Raises:
+        TargetError: it is no whole core file of a supported Python, or a binary is missing.
+    """
+    from heapgraph.capture.dump_core import dump_core as take_snapshot  # noqa: PLC0415 - as above
+
+    take_snapshot(
+        core, output, executable=executable, redact=redact, force=force, progress=progress
+    )
+    return Snapshot(output, progress=progress)
+
+
 def _method(name: str) -> Any:  # noqa: ANN401 - one of the literals that capture declares
     if name not in ("auto", "clone", "pause"):
         raise UsageError(f"no method {name!r}", "it is misspelled", "one of: auto, clone, pause")

@@ -8,6 +8,7 @@
     │   ├── TargetAlreadyTraced             a debugger holds it
     │   ├── NotAPythonProcess               no CPython runtime inside
     │   ├── UnsupportedPython               a version or build without a layout table
+    │   ├── CoreFileUnusable                no core file, one cut short, or its program is not here
     │   ├── CaptureInterrupted              the target went away, or a limit was hit
     │   └── SnapshotWriteFailed             disk full, output exists, no such folder
     ├── SnapshotFormatError             4   damaged, cut short, or of another format version
@@ -73,6 +74,10 @@ class NotAPythonProcess(TargetError):
 
 class UnsupportedPython(TargetError):
     """A CPython version or build for which there is no layout table."""
+
+
+class CoreFileUnusable(TargetError):
+    """No core file, one that is cut short or damaged, or one whose program is not here."""
 
 
 class CaptureInterrupted(TargetError):

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import secrets
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from heapgraph import __version__
+from heapgraph.capture.captured import Captured, Clock, write_captured
 from heapgraph.capture.freeze import Frozen, Method, freeze
 from heapgraph.capture.maps import read_maps
 from heapgraph.capture.memory import ProcessMemory, UnreadableMemory
-from heapgraph.capture.quality import Account, Verdict
+from heapgraph.capture.quality import Account
 from heapgraph.capture.roots import RootSet, find_roots, gc_list_heads, is_collecting
-from heapgraph.capture.tables import snapshot_tables
 from heapgraph.capture.target import Target, inspect_target
 from heapgraph.capture.traverse_account import TraverseAccount, explain, traverse_clone
-from heapgraph.capture.walk import HeapColumns, HeapWalk, static_ranges, writable_regions
+from heapgraph.capture.walk import (
+    HeapColumns,
+    HeapWalk,
+    readable_regions,
+    static_ranges,
+    writable_regions,
+)
 from heapgraph.errors import CaptureInterrupted
-from heapgraph.snapshot.writer import check_output, write_snapshot
+from heapgraph.snapshot.writer import check_output
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator
 
+    from heapgraph.capture.captured import DumpResult, Progress
     from heapgraph.capture.maps import Mapping
-
-Progress: TypeAlias = "Callable[[str, int, int], None]"
 
 MAX_ATTEMPTS = 3
 """Freezes of one dump: a poor walk met a heap in the middle of a change, and the next will not."""
@@ -38,74 +37,13 @@ _COLLECTION_PATIENCE_S = 0.005
 """How long to wait for the end of a running collection; most young ones take less."""
 
 
-@dataclass(frozen=True)
-class DumpResult:
-    """What a dump did.
-
-    Attributes:
-        path: the snapshot file.
-        method: "clone" or "pause".
-        pause_s: seconds the target stood still, all attempts together.
-        objects, references: how many the snapshot holds.
-        seconds: from the first look at the target to the closed file.
-        phases: seconds by phase, in the order they ran.
-        quality: the quality record.
-        notes: sentences for the user.
-    """
-
-    path: Path
-    method: str
-    pause_s: float
-    objects: int
-    references: int
-    seconds: float
-    phases: dict[str, float]
-    quality: dict[str, Any]
-    notes: list[str] = field(default_factory=list)
-
-
-@dataclass
-class _Capture:
-    """One frozen moment, walked and judged."""
-
-    columns: HeapColumns
-    named: RootSet
-    verdict: Verdict
-    maps: list[Mapping]
-    method: str
-    collecting: bool
-    traversed: TraverseAccount
-
-
-class _Clock:
-    """Seconds by phase; a phase that runs again adds up."""
-
-    def __init__(self) -> None:
-        self.started = time.monotonic()
-        self.phases: dict[str, float] = {}
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        begin = time.monotonic()
-        try:
-            yield
-        finally:
-            self.add(name, time.monotonic() - begin)
-
-    def add(self, name: str, seconds: float) -> None:
-        self.phases[name] = self.phases.get(name, 0.0) + seconds
-
-    def elapsed(self) -> float:
-        return time.monotonic() - self.started
-
-
 class _Dump:
     """The state of one dump: clock, notes, and how long the target has stood so far."""
 
     def __init__(
         self,
         target: Target,
-        clock: _Clock,
+        clock: Clock,
         method: Method,
         *,
         max_pause_ms: float | None,
@@ -122,7 +60,7 @@ class _Dump:
         self.pause_s = 0.0
         self.attempts = 0
 
-    def best_capture(self) -> _Capture:
+    def best_capture(self) -> Captured:
         """Freeze and walk until a walk is good, at most MAX_ATTEMPTS times; else the last one."""
         while True:
             self.attempts += 1
@@ -135,7 +73,7 @@ class _Dump:
                 return capture
             self.notes.append(f"frozen again: {'; '.join(capture.verdict.record['reasons'])}")
 
-    def _capture_once(self) -> _Capture:
+    def _capture_once(self) -> Captured:
         target = self.target
         with self.clock.phase("wait for collector"):
             collecting = self._wait_for_collector()
@@ -153,7 +91,7 @@ class _Dump:
             method = frozen.method
         with self.clock.phase("judge"):
             verdict = Account(columns, named).judge()
-        return _Capture(columns, named, verdict, maps, method, collecting, traversed)
+        return Captured(columns, named, verdict, maps, method, collecting, traversed)
 
     def _wait_for_collector(self) -> bool:
         """Give a running collection a moment to end; True when it still runs."""
@@ -175,7 +113,7 @@ class _Dump:
         with self.clock.phase("roots"), ProcessMemory(pid) as memory:
             named = find_roots(memory, target.layout, target.runtime_address)
             heads = gc_list_heads(memory, target.layout, target.runtime_address)
-        walk = HeapWalk(pid, target.layout, target.version, maps, self.progress)
+        walk = HeapWalk(pid, target.layout, target.version, readable_regions(maps), self.progress)
         if frozen.method == "pause":
             with self.clock.phase("copy"):
                 walk.load(writable_regions(maps))
@@ -226,7 +164,7 @@ def dump(
     Cost: about 1 s per million objects and as much memory as the target's heap, here.
     """
     check_output(output, force)
-    clock = _Clock()
+    clock = Clock()
     with clock.phase("inspect"):
         target = inspect_target(pid)
     state = _Dump(
@@ -241,62 +179,19 @@ def dump(
     capture = state.best_capture()
     sizes = {mapping.start: mapping for mapping in memory_maps}
     maps = [sizes.get(mapping.start, mapping) for mapping in capture.maps]
-    with state.clock.phase("tables"):
-        tables = snapshot_tables(capture.columns, capture.named, capture.verdict, maps)
-        if redact:
-            from heapgraph.snapshot.redaction import redact_tables  # noqa: PLC0415 - rarely needed
-
-            tables = redact_tables(tables)
-    quality = {
-        **capture.verdict.record,
-        **capture.traversed.record(capture.columns),
-        "collecting": capture.collecting,
-        "attempts": state.attempts,
-    }
-    manifest = _manifest(state, capture, quality, redact)
-    with state.clock.phase("write"):
-        write_snapshot(output, manifest, tables, force=force, progress=progress)
-    return DumpResult(
-        Path(output),
-        capture.method,
-        state.pause_s,
-        capture.columns.object_count,
-        len(capture.columns.arrays["target"]),
-        state.clock.elapsed(),
-        state.clock.phases,
-        quality,
-        state.notes + explain(capture.traversed, verify=verify_with_traverse) + capture.named.notes,
+    notes = state.notes + explain(capture.traversed, verify=verify_with_traverse)
+    return write_captured(
+        output,
+        target,
+        replace(capture, maps=maps),
+        clock,
+        pause_s=state.pause_s,
+        attempts=state.attempts,
+        notes=notes + capture.named.notes,
+        redact=redact,
+        force=force,
+        progress=progress,
     )
-
-
-def _manifest(
-    state: _Dump, capture: _Capture, quality: dict[str, Any], redacted: bool
-) -> dict[str, Any]:
-    target = state.target
-    return {
-        "tool_version": __version__,
-        "snapshot_id": secrets.token_hex(16),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "target": {
-            "pid": target.pid,
-            "executable": target.executable,
-            "command_line": list(target.command_line),
-            "python_version": ".".join(str(number) for number in target.version),
-            "python_build": target.build,
-            "rss": target.rss,
-            "hostname": target.hostname,
-            "started": target.started,
-        },
-        "capture": {
-            "method": capture.method,
-            "pause_ms": round(state.pause_s * 1000, 3),
-            "seconds": round(state.clock.elapsed(), 3),
-            "phases": {name: round(value, 4) for name, value in state.clock.phases.items()},
-            "memory_read": capture.columns.counts["bytes_read"],
-        },
-        "quality": quality,
-        "redacted": redacted,
-    }
 
 
 def _gone(pid: int, detail: str) -> CaptureInterrupted:

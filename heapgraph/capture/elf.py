@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import mmap
 from dataclasses import dataclass
 from functools import partial
@@ -12,17 +13,18 @@ from elftools.construct.core import ConstructError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.hash import ELFHashSection, GNUHashSection
 from elftools.elf.sections import NoteSection, Symbol, SymbolTableSection
+from elftools.elf.segments import NoteSegment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from heapgraph.capture.maps import Mapping
 
-_EXECUTABLE = 1  # PF_X
+_EXECUTABLE, _WRITABLE = 1, 2  # PF_X, PF_W
 _MAGIC = b"\x7fELF"
 
 # A damaged header can send pyelftools anywhere: these are the ways in which it then gives up.
-_PARSE_ERRORS = (
+PARSE_ERRORS = (
     ELFError,
     ConstructError,
     ValueError,
@@ -50,12 +52,14 @@ class Segment:
         address: before the load bias is added.
         memory_size: bytes of it in memory: what is not in the file begins as zeros (the bss).
         is_executable: it holds machine code.
+        is_writable: it holds data.
     """
 
     offset: int
     address: int
     memory_size: int
     is_executable: bool
+    is_writable: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,8 +125,29 @@ def read_elf(
     stream.seek(0)
     try:
         return _read(ELFFile(stream), tuple(symbols), tuple(sections))
-    except _PARSE_ERRORS as error:
+    except PARSE_ERRORS as error:
         raise ElfUnreadable(f"a damaged ELF file: {error}") from error
+
+
+def build_id_in_memory(head: bytes) -> str:
+    """Return the build-id of a file from its first bytes, as they lie in a process.
+
+    Args:
+        head: one page or more; sections need not be there.
+
+    Returns:
+        Hexadecimal; "" when it has none, or none in these bytes.
+    """
+    try:
+        for segment in ELFFile(io.BytesIO(head)).iter_segments("PT_NOTE"):
+            end = segment["p_offset"] + segment["p_filesz"]
+            if isinstance(segment, NoteSegment) and end <= len(head):
+                for note in segment.iter_notes():
+                    if note["n_type"] == "NT_GNU_BUILD_ID":
+                        return str(note["n_desc"])
+    except PARSE_ERRORS:
+        pass
+    return ""
 
 
 def _read(elf: ELFFile, symbols: tuple[str, ...], sections: tuple[str, ...]) -> ElfImage:
@@ -148,6 +173,7 @@ def _load_segments(elf: ELFFile) -> Iterator[Segment]:
             segment["p_vaddr"],
             segment["p_memsz"],
             bool(segment["p_flags"] & _EXECUTABLE),
+            bool(segment["p_flags"] & _WRITABLE),
         )
 
 

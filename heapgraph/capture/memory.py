@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -56,39 +57,12 @@ class Memory(Protocol):
         ...
 
 
-class ProcessMemory:
-    """The memory of one process, whose pages are remembered: for a process that stands still.
+class PagedMemory(ABC):
+    """Memory whose pages are remembered, at most 64 MiB of them; reads of 256 KiB go past them."""
 
-    Of a process that runs, use a new one (or `forget`) whenever a fresh value matters.
-
-    Args:
-        pid: the process to read.
-
-    Raises:
-        TargetNotFound: there is no such process.
-        TargetPermissionDenied: its memory may not be read.
-
-    Cost:
-        One system call per page of 4 KiB that is not remembered; at most 64 MiB are remembered.
-        Reads of 256 KiB and more go past the cache.
-    """
-
-    def __init__(self, pid: int) -> None:
-        """Open the memory of the process; nothing is read yet."""
-        self.pid = pid
+    def __init__(self) -> None:
+        """Remember nothing yet."""
         self._pages: OrderedDict[int, bytes] = OrderedDict()
-        try:
-            self._file = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
-        except (FileNotFoundError, ProcessLookupError) as error:
-            raise TargetNotFound(
-                f"no process with pid {pid}", "it has ended", "choose a running process"
-            ) from error
-        except PermissionError as error:
-            raise TargetPermissionDenied(
-                f"the memory of process {pid} may not be read",
-                "it belongs to another user, or the kernel restricts tracing",
-                "run heapgraph as root",
-            ) from error
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -103,16 +77,13 @@ class ProcessMemory:
         """Close it."""
         self.close()
 
-    def __del__(self) -> None:
-        """Close the file when the last reference goes."""
-        self.close()
-
+    @abstractmethod
     def close(self) -> None:
-        """Give the file and the remembered pages back; again has no effect."""
-        descriptor, self._file = getattr(self, "_file", -1), -1
-        self._pages.clear()
-        if descriptor >= 0:
-            os.close(descriptor)
+        """Give the files and the remembered pages back; again has no effect."""
+
+    @abstractmethod
+    def _pread(self, address: int, size: int) -> bytes:
+        """Read exactly `size` bytes, more than none, or raise UnreadableMemory."""
 
     def forget(self) -> None:
         """Drop the remembered pages: what is read next is fresh."""
@@ -180,6 +151,52 @@ class ProcessMemory:
                 self._pages.popitem(last=False)
             self._pages[address] = page
         return page
+
+
+class ProcessMemory(PagedMemory):
+    """The memory of one process, whose pages are remembered: for a process that stands still.
+
+    Of a process that runs, use a new one (or `forget`) whenever a fresh value matters.
+
+    Args:
+        pid: the process to read.
+
+    Raises:
+        TargetNotFound: there is no such process.
+        TargetPermissionDenied: its memory may not be read.
+
+    Cost:
+        One system call per page of 4 KiB that is not remembered; at most 64 MiB are remembered.
+        Reads of 256 KiB and more go past the cache.
+    """
+
+    def __init__(self, pid: int) -> None:
+        """Open the memory of the process; nothing is read yet."""
+        super().__init__()
+        self.pid = pid
+        try:
+            self._file = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
+        except (FileNotFoundError, ProcessLookupError) as error:
+            raise TargetNotFound(
+                f"no process with pid {pid}", "it has ended", "choose a running process"
+            ) from error
+        except PermissionError as error:
+            raise TargetPermissionDenied(
+                f"the memory of process {pid} may not be read",
+                "it belongs to another user, or the kernel restricts tracing",
+                "run heapgraph as root",
+            ) from error
+
+    def __del__(self) -> None:
+        """Close the file when the last reference goes."""
+        self.close()
+
+    def close(self) -> None:
+        """Give the file and the remembered pages back; again has no effect."""
+        descriptor, self._file = getattr(self, "_file", -1), -1
+        self.forget()
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def _pread(self, address: int, size: int) -> bytes:
         parts: list[bytes] = []

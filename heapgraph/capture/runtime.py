@@ -5,21 +5,23 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 from heapgraph.capture.elf import ElfUnreadable, read_elf
 from heapgraph.capture.layouts import NEWEST_MINOR, OLDEST_MINOR, Layout, layout_for, layouts_for
-from heapgraph.capture.maps import DELETED, open_mapped_file
+from heapgraph.capture.maps import DELETED
 from heapgraph.capture.memory import UnreadableMemory
 from heapgraph.capture.objects import ObjectReader
 from heapgraph.capture.probe import adapt_to_published, plausible
 from heapgraph.errors import UnsupportedPython
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from heapgraph.capture.maps import Mapping
     from heapgraph.capture.memory import Memory
+
+OpenFile: TypeAlias = "Callable[[Mapping], IO[bytes]]"
 
 COOKIE = b"xdebugpy"
 """What _PyRuntime begins with since 3.13 (_Py_Debug_Cookie of pycore_debug_offsets.h)."""
@@ -30,7 +32,8 @@ _FIRST_PUBLISHED_MINOR = 11  # the first to publish Py_Version
 _SYMBOLS = ("_PyRuntime", "Py_Version", "_Py_NegativeRefcount", "Py_IsInitialized")
 _SECTION = ".PyRuntime"
 _VERSION_IN_NAME = re.compile(r"python(\d)\.(\d+)")
-_UNLIKELY = 3
+UNLIKELY = 3
+"""The rank of a file whose name does not suggest that it holds a runtime."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +61,18 @@ class Runtime:
         return (int(match[1]), int(match[2])) if match else None
 
 
-def find_runtimes(pid: int, maps: Sequence[Mapping], executable: str) -> Iterator[Runtime]:
+def find_runtimes(
+    maps: Sequence[Mapping], executable: str, open_file: OpenFile
+) -> Iterator[Runtime]:
     """Yield the CPython runtime of every file that is mapped into a process, the likeliest first.
 
     A program started through the dynamic loader has the loader as its executable, and one that
     embeds Python may have it in any library, so every file with mapped code is looked at.
 
     Args:
-        pid: the process.
         maps: its mappings.
         executable: path of its program file.
+        open_file: opens the file behind a mapping, or raises OSError.
 
     Raises:
         PermissionError: no runtime was found, and some file may not be read.
@@ -80,11 +85,11 @@ def find_runtimes(pid: int, maps: Sequence[Mapping], executable: str) -> Iterato
             by_path.setdefault(mapping.path, []).append(mapping)
     refused: PermissionError | None = None
     is_found = False
-    for path in sorted(by_path, key=lambda path: _rank(path, executable)):
+    for path in sorted(by_path, key=lambda path: runtime_rank(path, executable)):
         if not any("x" in mapping.permissions for mapping in by_path[path]):
             continue
         try:
-            runtime = _runtime_in(pid, by_path[path])
+            runtime = _runtime_in(by_path[path], open_file)
         except PermissionError as error:
             refused = error
             continue
@@ -95,19 +100,22 @@ def find_runtimes(pid: int, maps: Sequence[Mapping], executable: str) -> Iterato
         raise refused
 
 
-def _rank(path: str, executable: str) -> int:
-    """Sort key: a program that is linked to libpython can hold a second, unused runtime."""
+def runtime_rank(path: str, executable: str) -> int:
+    """How likely a file holds the runtime, 0 first.
+
+    A program that is linked to libpython can hold a second, unused runtime.
+    """
     name = path.removesuffix(DELETED).rpartition("/")[2]
     if name.startswith("libpython"):
         return 0
     if path.removesuffix(DELETED) == executable:
         return 1
-    return 2 if name.startswith("python") else _UNLIKELY
+    return 2 if name.startswith("python") else UNLIKELY
 
 
-def _runtime_in(pid: int, mappings: Sequence[Mapping]) -> Runtime | None:
+def _runtime_in(mappings: Sequence[Mapping], open_file: OpenFile) -> Runtime | None:
     try:
-        with open_mapped_file(pid, mappings[0]) as stream:
+        with open_file(mappings[0]) as stream:
             image = read_elf(stream, _SYMBOLS, (_SECTION,))
     except (ElfUnreadable, FileNotFoundError, ProcessLookupError):
         return None
@@ -174,6 +182,16 @@ def read_build(memory: Memory, layout: Layout, runtime_address: int) -> str:
         return " ".join(reader.read_str(value).split()) if value else ""
     except UnreadableMemory:
         return ""
+
+
+def read_command_line(memory: Memory, layout: Layout, runtime_address: int) -> tuple[str, ...]:
+    """Return `sys.orig_argv` of the main interpreter; empty before 3.10 or when unreadable."""
+    reader = ObjectReader(memory, layout)
+    try:
+        value = _system_value(reader, runtime_address, "orig_argv")
+        return tuple(map(reader.read_str, reader.iter_list(value))) if value else ()
+    except UnreadableMemory:
+        return ()
 
 
 def _published_version(memory: Memory, runtime: Runtime) -> int | None:

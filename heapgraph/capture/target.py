@@ -7,10 +7,11 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heapgraph.capture.maps import DELETED, Mapping, printable, read_maps
+from heapgraph.capture.maps import DELETED, Mapping, open_mapped_file, printable, read_maps
 from heapgraph.capture.memory import ProcessMemory, UnreadableMemory
 from heapgraph.capture.permissions import check_target, explain_refusal
 from heapgraph.capture.probe import plausible
@@ -18,7 +19,7 @@ from heapgraph.capture.runtime import Runtime, find_runtimes, find_version, read
 from heapgraph.errors import NotAPythonProcess, UnsupportedPython
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from heapgraph.capture.layouts import Layout
 
@@ -86,7 +87,8 @@ def inspect_target(pid: int) -> Target:
     executable = _executable(pid)
     try:
         with ProcessMemory(pid) as memory:
-            found = _choose_runtime(memory, find_runtimes(pid, maps, executable))
+            runtimes = find_runtimes(maps, executable, partial(open_mapped_file, pid))
+            found = choose_runtime(runtimes, partial(_version_of_running, memory))
             if found is None:
                 check_target(pid)  # it may have ended meanwhile
                 raise _no_runtime(pid, executable or status.get("Name", "?"))
@@ -96,10 +98,10 @@ def inspect_target(pid: int) -> Target:
         raise explain_refusal(pid, error.errno or 0) from error
     return Target(
         pid=pid,
-        executable=printable(_program(executable, maps)),
+        executable=printable(program_of(executable, (mapping.path for mapping in maps))),
         command_line=_command_line(pid),
         version=(version >> 24, version >> 16 & 0xFF, version >> 8 & 0xFF),
-        version_text=_version_text(version),
+        version_text=version_text(version),
         build=build,
         rss=int(status.get("VmRSS", "0 kB").split()[0]) * _KIB,
         hostname=_hostname(pid),
@@ -111,14 +113,18 @@ def inspect_target(pid: int) -> Target:
     )
 
 
-def _choose_runtime(
-    memory: ProcessMemory, runtimes: Iterator[Runtime]
+def choose_runtime(
+    runtimes: Iterator[Runtime], read_version: Callable[[Runtime], tuple[int, Layout]]
 ) -> tuple[Runtime, int, Layout] | None:
-    """The first runtime with a heap, its version and layout; None when there is no runtime."""
+    """The first runtime with a heap, its version and layout; None when there is no runtime.
+
+    Raises:
+        UnsupportedPython: there are runtimes, and `read_version` refuses all of them.
+    """
     refusal: UnsupportedPython | None = None
     for runtime in runtimes:
         try:
-            return runtime, *_version_of_running(memory, runtime)
+            return runtime, *read_version(runtime)
         except UnsupportedPython as error:
             refusal = refusal or error
     if refusal is not None:
@@ -160,11 +166,11 @@ def _executable(pid: int) -> str:
         return ""
 
 
-def _program(executable: str, maps: list[Mapping]) -> str:
-    """The Python program, where `/proc/PID/exe` says the dynamic loader that started it."""
+def program_of(executable: str, paths: Iterable[str]) -> str:
+    """The Python program among all mapped files, where the executable is the dynamic loader."""
     if not _LOADER.fullmatch(executable.rpartition("/")[2]):
         return executable
-    programs = (m.path for m in maps if m.path.rpartition("/")[2].startswith("python"))
+    programs = (path for path in paths if path.rpartition("/")[2].startswith("python"))
     return next(programs, executable)
 
 
@@ -176,7 +182,8 @@ def _command_line(pid: int) -> tuple[str, ...]:
     return tuple(part.decode(errors="replace") for part in content.rstrip(b"\0").split(b"\0"))
 
 
-def _version_text(version: int) -> str:
+def version_text(version: int) -> str:
+    """A PY_VERSION_HEX as Python writes it."""
     numbers = f"{version >> 24}.{version >> 16 & 0xFF}.{version >> 8 & 0xFF}"
     level = _RELEASE_LEVELS.get(version >> 4 & 0xF)
     return f"{numbers}{level}{version & 0xF}" if level else numbers

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from heapgraph.capture.maps import Mapping
     from heapgraph.capture.traverse import CloneTraversal
     from heapgraph.capture.type_rule import TypeRule
+    from heapgraph.native.file_pieces import FilePiece
 
 Array: TypeAlias = npt.NDArray[Any]
 Progress: TypeAlias = "Callable[[str, int, int], None]"
@@ -128,30 +129,29 @@ def static_ranges(
 
 
 class HeapWalk:
-    """One walk over one frozen process; the steps are called in the order they are written.
+    """One walk over one frozen process or core file; the steps come in the order they are written.
 
     Args:
-        pid: the process whose memory stands still.
+        source: the process whose memory stands still, or the pieces of files that have it.
         layout: of its CPython version.
         version: (major, minor, micro) of its CPython.
-        maps: its mappings.
+        regions: what of its memory may be read, as `readable_regions`.
         progress: told the phase and the number of objects, about five times a second.
     """
 
     def __init__(
         self,
-        pid: int,
+        source: int | Sequence[FilePiece],
         layout: Layout,
         version: tuple[int, int, int],
-        maps: Sequence[Mapping],
+        regions: Sequence[tuple[int, int]],
         progress: Progress | None = None,
     ) -> None:
         """Teach a walker the layout and the type rules."""
-        regions = readable_regions(maps)
         fields = dict(layout.fields)
         fields["version"] = version[0] << 16 | version[1] << 8 | version[2]
         self._walker = HeapWalker(
-            pid, [start for start, _ in regions], [end for _, end in regions], fields
+            source, [start for start, _ in regions], [end for _, end in regions], fields
         )
         self._progress = progress
         self._scanned: list[tuple[int, str, int]] = []

@@ -14,19 +14,38 @@ from heapgraph.cli.options import json_option, opened
 from heapgraph.cli.output import note, print_facts, print_json, print_table
 from heapgraph.cli.progress import TerminalProgress
 from heapgraph.cli.suspects import suspect_line
+from heapgraph.errors import UsageError
 from heapgraph.units import format_count, format_seconds, format_share, format_size
 
 if TYPE_CHECKING:
     from heapgraph.analysis.holders import Holders
     from heapgraph.analysis.suspects import Suspects
-    from heapgraph.capture.dump import DumpResult
+    from heapgraph.capture.captured import DumpResult
+
+_LIVE_OPTIONS = {
+    "method": "--method",
+    "max_pause_ms": "--max-pause",
+    "verify_with_traverse": "--verify-with-traverse",
+}
 
 _SUSPECTS_NAMED = 2
 """Suspects in the summary; the rest, and the reasons, are a command of their own."""
 
 
 @click.command(name="dump", short_help="Take a snapshot of a running process.")
-@click.argument("pid", type=int)
+@click.argument("pid", type=int, required=False, metavar="[PID]")
+@click.option(
+    "--core",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Read a core file instead of a running process.",
+)
+@click.option(
+    "--executable",
+    type=click.Path(path_type=Path),
+    metavar="EXE",
+    help="The program the core file is of, where it is not at its own place.",
+)
 @click.option(
     "-o",
     "--output",
@@ -56,7 +75,9 @@ _SUSPECTS_NAMED = 2
 )
 @json_option
 def command(  # noqa: PLR0917 - click passes every parameter by name
-    pid: int,
+    pid: int | None,
+    core: Path | None,
+    executable: Path | None,
     output: Path | None,
     method: Any,  # noqa: ANN401 - one of the choices above
     redact: bool,
@@ -65,25 +86,23 @@ def command(  # noqa: PLR0917 - click passes every parameter by name
     verify_with_traverse: bool,
     as_json: bool,
 ) -> None:
-    """Take a snapshot of the Python process PID and say what is big in it.
+    """Take a snapshot of the Python process PID, or of a core file, and say what is big in it.
 
     No code runs in the target. The snapshot contains data of the target: treat it like a core
     file, or use --redact.
     """
-    from heapgraph.capture.dump import dump  # noqa: PLC0415 - loads numpy
-
-    path = output or default_output(pid)
+    live = {
+        "method": method,
+        "max_pause_ms": max_pause,
+        "verify_with_traverse": verify_with_traverse,
+    }
     with TerminalProgress() as progress:
-        result = dump(
-            pid,
-            path,
-            method=method,
-            redact=redact,
-            max_pause_ms=max_pause,
-            force=force,
-            verify_with_traverse=verify_with_traverse,
-            progress=progress,
-        )
+        common = {"redact": redact, "force": force, "progress": progress}
+        if core is None:
+            result = _dump_process(pid, executable, output, {**live, **common})
+        else:
+            _check_core_options(pid, live)
+            result = _dump_core(core, executable, output, common)
     for text in result.notes:
         note(text)
     _report_traverse(result.quality["traverse"])
@@ -98,6 +117,53 @@ def command(  # noqa: PLR0917 - click passes every parameter by name
         suspects = find_suspects(graph, progress=progress, limit=_SUSPECTS_NAMED)
         reachable_size = graph.reachable_size
     _print_summary(result, holders, suspects, reachable_size)
+
+
+def _dump_process(
+    pid: int | None, executable: Path | None, output: Path | None, options: dict[str, Any]
+) -> DumpResult:
+    from heapgraph.capture.dump import dump  # noqa: PLC0415 - loads numpy
+
+    if pid is None:
+        raise UsageError(
+            "nothing to dump is named",
+            "neither a PID nor --core FILE was given",
+            "heapgraph dump PID, or heapgraph dump --core FILE",
+        )
+    if executable is not None:
+        raise UsageError(
+            f"--executable {executable} is of no use for process {pid}",
+            "a running process knows its program; only a core file may lack it",
+            f"heapgraph dump {pid}",
+        )
+    return dump(pid, output or default_output(pid), **options)
+
+
+def _dump_core(
+    core: Path, executable: Path | None, output: Path | None, options: dict[str, Any]
+) -> DumpResult:
+    from heapgraph.capture.dump_core import dump_core  # noqa: PLC0415 - loads numpy
+
+    path = output or Path(f"{_plain(core.name)}-{_now()}.heapgraph")
+    return dump_core(core, path, executable=executable, **options)
+
+
+def _check_core_options(pid: int | None, live: dict[str, Any]) -> None:
+    """Refuse what only makes sense for a process."""
+    if pid is not None:
+        raise UsageError(
+            f"PID {pid} and --core FILE were both given",
+            "a snapshot is of a running process or of a core file",
+            f"leave one away: heapgraph dump {pid}",
+        )
+    given = [name for name, value in live.items() if value not in (None, False, "auto")]
+    if given:
+        option = _LIVE_OPTIONS[given[0]]
+        raise UsageError(
+            f"{option} is of no use for a core file",
+            "nothing stands still and no code runs in one",
+            f"leave {option} away",
+        )
 
 
 def _report_traverse(traverse: dict[str, Any]) -> None:
@@ -130,8 +196,16 @@ def dump_document(result: DumpResult) -> dict[str, Any]:
 
 def default_output(pid: int) -> Path:
     """`<program>-<pid>-<yyyymmdd-hhmmss>.heapgraph` in the current folder."""
-    now = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    return Path(f"{_program_name(pid)}-{pid}-{now}.heapgraph")
+    return Path(f"{_program_name(pid)}-{pid}-{_now()}.heapgraph")
+
+
+def _now() -> str:
+    return datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+
+
+def _plain(name: str) -> str:
+    """A name with nothing in it that a shell or a file system minds."""
+    return re.sub(r"[^\w.-]+", "_", name)[:60] or "python"
 
 
 def _program_name(pid: int) -> str:
@@ -146,7 +220,7 @@ def _program_name(pid: int) -> str:
     elif "-c" not in arguments:
         program = next((word for word in arguments if not word.startswith("-")), program)
     name = PurePath(program).name.removesuffix(".py")
-    return re.sub(r"[^\w.-]+", "_", name)[:60] or "python"
+    return _plain(name)
 
 
 def _print_summary(
@@ -157,7 +231,9 @@ def _print_summary(
     print_facts(
         (
             ("snapshot", f"{result.path} ({file_size})"),
-            ("pause", f"{format_seconds(result.pause_s)} ({result.method})"),
+            ("pause", f"{format_seconds(result.pause_s)} ({result.method})")
+            if result.method != "core"
+            else ("source", "a core file"),
             ("took", format_seconds(result.seconds)),
             ("objects", f"{counts}, {format_size(reachable_size)}"),
             ("quality", "; ".join([result.quality["grade"], *result.quality["reasons"]])),

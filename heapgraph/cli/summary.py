@@ -48,10 +48,10 @@ def _target_facts(target: dict[str, Any]) -> list[tuple[str, str]]:
     capture = target["capture"]
     pause = format_seconds(float(capture.get("pause_ms", 0)) / 1000)
     return [
-        ("process", f"{target.get('pid')} on {target.get('hostname')}"),
+        ("process", f"{target.get('pid')} on {target.get('hostname') or 'an unknown host'}"),
         ("command", " ".join(target.get("command_line", []))),
         ("python", f"{target.get('python_version')} {target.get('executable')}"),
-        ("started", str(target.get("started"))),
+        ("started", str(target.get("started") or "unknown")),
         ("taken", f"{target.get('created')} by {capture.get('method')}, paused for {pause}"),
         ("values", "redacted" if target.get("redacted") else "the first 80 characters"),
     ]

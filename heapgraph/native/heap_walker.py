@@ -1,7 +1,8 @@
 """The typed face of the compiled walker: it reads another process's heap into columns.
 
-The walker copies memory of the process when it first needs it and runs nothing in it. A call may
-take seconds; the GIL is released meanwhile, and `progress` can be read from another thread.
+The walker copies memory of the process, or of its core file, when it first needs it; nothing runs
+there. A call may take seconds; the GIL is released meanwhile, and `progress` can be read from
+another thread.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from heapgraph.errors import CaptureInterrupted
+from heapgraph.native.file_pieces import piece_rows
 from heapgraph.native.walker_library import walker_library
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from heapgraph.native.file_pieces import FilePiece
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -55,6 +59,9 @@ _COUNT_NAMES = (
 )
 _TYPE_NUMBERS = 9
 
+NAMELESS = "<type at "
+"""What the name of a type begins with whose own name is in memory that cannot be read."""
+
 
 @dataclass(frozen=True)
 class WalkedType:
@@ -90,10 +97,11 @@ def _as_u64(values: Sequence[int] | Array) -> Array:
 
 
 class HeapWalker:
-    """Reads the heap of one frozen process.
+    """Reads the heap of one frozen process, or of a core file.
 
     Args:
-        pid: the process whose memory is read.
+        source: the process whose memory is read, or the pieces of files that have it, sorted and
+            disjoint; the files stay open until `forget_memory`.
         starts, ends: readable mappings, sorted and disjoint, uint64.
         layout: byte offsets by field name; a missing one is ABSENT.
 
@@ -105,7 +113,11 @@ class HeapWalker:
     """
 
     def __init__(
-        self, pid: int, starts: Sequence[int], ends: Sequence[int], layout: Mapping[str, int]
+        self,
+        source: int | Sequence[FilePiece],
+        starts: Sequence[int],
+        ends: Sequence[int],
+        layout: Mapping[str, int],
     ) -> None:
         """Reserve the image; nothing is read yet."""
         self._handle = None
@@ -114,12 +126,17 @@ class HeapWalker:
             [layout.get(name, ABSENT) for name in layout_field_names()], dtype=np.int64
         )
         first, last = _as_u64(starts), _as_u64(ends)
-        self._handle = self._library.hg_walker_new(
-            pid, first.ctypes.data, last.ctypes.data, len(first), values.ctypes.data
-        )
+        regions = (first.ctypes.data, last.ctypes.data, len(first), values.ctypes.data)
+        if isinstance(source, int):
+            self._handle = self._library.hg_walker_new(source, *regions)
+        else:
+            rows = piece_rows(source)
+            self._handle = self._library.hg_walker_new_of_files(
+                rows.ctypes.data, len(rows), *regions
+            )
         if not self._handle:
             raise CaptureInterrupted(
-                f"no address space for a copy of process {pid}",
+                "no address space for a copy of the target's memory",
                 "a limit on virtual memory (ulimit -v), or vm.overcommit_memory = 2",
                 "run: ulimit -v unlimited",
             )
@@ -353,7 +370,7 @@ class HeapWalker:
             result.append(
                 WalkedType(
                     address,
-                    text.decode(errors="replace"),
+                    text.decode(errors="replace") or f"{NAMELESS}{address:#x}>",
                     basicsize,
                     itemsize,
                     flags,

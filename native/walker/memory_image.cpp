@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <system_error>
@@ -12,6 +13,7 @@ namespace {
 constexpr u32 kNoRegion = UINT32_MAX;
 constexpr unsigned kTopShift = 39;
 constexpr u64 kAddressLimit = 1ULL << 47;  // user space of x86_64 and of 48-bit aarch64 halves
+constexpr u64 kLargestOffset = 1ULL << 62;   // in a file, so that nothing added to it overflows
 constexpr u64 kPage = 4096;
 constexpr u64 kHugePage = 2u << 20;
 constexpr u64 kStop = UINT64_MAX;
@@ -28,8 +30,23 @@ u64 bitmap_bytes(const Region& region) { return (region.size / 64 / 8 + 1) * 8; 
 
 }  // namespace
 
-std::unique_ptr<MemoryImage> MemoryImage::open(pid_t pid, const u64* starts, const u64* ends, u64 count) {
-  std::unique_ptr<MemoryImage> image(new MemoryImage(pid));
+std::unique_ptr<MemoryImage> MemoryImage::open(std::vector<FilePiece> pieces, const u64* starts, const u64* ends,
+                                               u64 count) {
+  u64 free_from = 0;
+  for (const FilePiece& piece : pieces) {
+    if (piece.start < free_from || piece.start >= kAddressLimit || piece.size > kAddressLimit - piece.start ||
+        piece.in_file > piece.size || piece.offset > kLargestOffset || piece.descriptor > INT32_MAX) {
+      return nullptr;
+    }
+    free_from = piece.start + piece.size;
+  }
+  std::unique_ptr<MemoryImage> image(new MemoryImage(kNoProcess));
+  image->files_ = std::move(pieces);
+  return open(std::move(image), starts, ends, count);
+}
+
+std::unique_ptr<MemoryImage> MemoryImage::open(std::unique_ptr<MemoryImage> image, const u64* starts,
+                                               const u64* ends, u64 count) {
   image->last_ = &image->nothing_;
   image->regions_.reserve(count);
   for (u64 i = 0; i < count; ++i) {
@@ -104,10 +121,37 @@ Region* MemoryImage::find_slowly(u64 address) {
 }
 
 u64 MemoryImage::copy_in(u8* to, u64 from, u64 size) {
+  if (pid_ == kNoProcess) return copy_from_files(to, from, size);
   iovec local{to, size};
   iovec remote{reinterpret_cast<void*>(from), size};
   const ssize_t got = process_vm_readv(pid_, &local, 1, &remote, 1, 0);
   return got > 0 ? static_cast<u64>(got) : 0;
+}
+
+// Bytes read: fewer than asked for where a piece ends at a gap, or its file was cut short meanwhile.
+u64 MemoryImage::copy_from_files(u8* to, u64 from, u64 size) {
+  u64 done = 0;
+  auto piece = std::upper_bound(files_.begin(), files_.end(), from,
+                                [](u64 address, const FilePiece& it) { return address < it.start; });
+  if (piece == files_.begin()) return 0;
+  for (--piece; piece != files_.end() && done < size; ++piece) {
+    const u64 at = from + done - piece->start;
+    if (piece->start > from + done || at >= piece->size) break;
+    const u64 wanted = std::min(size - done, piece->size - at);
+    u64 got = 0;
+    if (at < piece->in_file) {
+      const u64 stored = std::min(wanted, piece->in_file - at);
+      while (got < stored) {
+        const ssize_t part = pread(static_cast<int>(piece->descriptor), to + done + got, stored - got,
+                                   static_cast<off_t>(piece->offset + at + got));
+        if (part <= 0) return done + got;
+        got += static_cast<u64>(part);
+      }
+    }
+    std::memset(to + done + got, 0, wanted - got);
+    done += wanted;
+  }
+  return done;
 }
 
 // The slow half of ensure(): the block is here when this returns, and its successors are on their way.
@@ -224,6 +268,12 @@ void MemoryImage::gather(const u64* addresses, u64 count, u64 size, u8* out) {
   for (u64 i = 0; i < count; ++i) {
     u8* to = out + i * size;
     if (copy_if_here(addresses[i], size, to)) continue;
+    if (pid_ == kNoProcess) {
+      const u64 got = copy_from_files(to, addresses[i], size);
+      bytes_read_ += got;
+      if (got < size) std::memset(to, 0, size);
+      continue;
+    }
     local[waiting] = {to, size};
     remote[waiting] = {reinterpret_cast<void*>(addresses[i]), size};
     if (++waiting == kGathered) read_waiting();

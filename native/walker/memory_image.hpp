@@ -66,13 +66,28 @@ struct Region {
   std::vector<u32> ranks;     // per bitmap word: objects before it (made by number_objects)
 };
 
+// Memory that a file has: `in_file` bytes from `offset` of the file on, zeros behind them.
+struct FilePiece {
+  u64 start;
+  u64 size;
+  u64 descriptor;
+  u64 offset;
+  u64 in_file;
+};
+
 // Walking thread: one. A second thread of its own copies the blocks behind the one in use, since
 // copying (and the kernel's clearing of our pages) takes as long as the walk itself.
 class MemoryImage {
  public:
   // regions: sorted, disjoint (start, end). Nothing is read yet.
   // Returns null when address space for the copy cannot be reserved.
-  static std::unique_ptr<MemoryImage> open(pid_t pid, const u64* starts, const u64* ends, u64 count);
+  static std::unique_ptr<MemoryImage> open(pid_t pid, const u64* starts, const u64* ends, u64 count) {
+    return open(std::unique_ptr<MemoryImage>(new MemoryImage(pid)), starts, ends, count);
+  }
+  // The same for a core file. pieces: sorted and disjoint, else null. What no piece covers reads as a hole.
+  // The caller keeps the files open until forget().
+  static std::unique_ptr<MemoryImage> open(std::vector<FilePiece> pieces, const u64* starts, const u64* ends,
+                                           u64 count);
   ~MemoryImage() { forget(); }
   // Gives all copies back; every address reads as unmapped afterwards.
   void forget();
@@ -112,10 +127,13 @@ class MemoryImage {
   u64 bytes_unreadable() const { return bytes_unreadable_.load(std::memory_order_relaxed); }
 
  private:
+  static constexpr pid_t kNoProcess = 0;
   static constexpr unsigned kBlockShift = 18;  // 256 KiB: large enough for one call to be cheap
   static constexpr unsigned kChunkShift = 21;  // one index entry per 2 MiB of address space
 
   explicit MemoryImage(pid_t pid) : pid_(pid) {}
+  static std::unique_ptr<MemoryImage> open(std::unique_ptr<MemoryImage> image, const u64* starts, const u64* ends,
+                                           u64 count);
   bool reserve(Region& region);
   void index_regions();
   Region* find_slowly(u64 address);
@@ -134,9 +152,11 @@ class MemoryImage {
   void stop_reading_ahead();
   void read_ahead();
   u64 copy_in(u8* to, u64 from, u64 size);
+  u64 copy_from_files(u8* to, u64 from, u64 size);
   bool copy_if_here(u64 address, u64 size, u8* to);
 
-  pid_t pid_;
+  pid_t pid_;                                     // kNoProcess: the memory is in files_
+  std::vector<FilePiece> files_;
   std::vector<Region> regions_;
   Region* last_ = nullptr;
   Region nothing_;                                // what last_ points at before the first hit

@@ -20,6 +20,7 @@ PUBLIC = [
     "UsageError",
     "__version__",
     "dump",
+    "dump_core",
     "open",
 ]
 

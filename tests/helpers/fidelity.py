@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from heapgraph.capture.dump import DumpResult, dump
+from heapgraph.capture.dump import dump
 from heapgraph.model import EdgeFlags, ObjectFlags
 from heapgraph.snapshot.reader import open_snapshot
 from helpers.running_target import TARGETS, start_target
@@ -16,6 +16,8 @@ from helpers.running_target import TARGETS, start_target
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from heapgraph.capture.captured import DumpResult
 
 
 class Said(NamedTuple):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from heapgraph.capture.dump import DumpResult, dump
+from heapgraph.capture.dump import dump
 from heapgraph.capture.layouts import layout_for
 from heapgraph.capture.traverse import MAX_FAULTS_OF_FUNCTION
 from heapgraph.cli.main import program
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from heapgraph.capture.captured import DumpResult
     from helpers.interpreters import Interpreter
 
 MIN_IDENTICAL = 0.9999

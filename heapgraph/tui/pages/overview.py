@@ -41,7 +41,7 @@ def first_facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     counts = manifest.get("counts", {})
     pause = format_seconds(float(capture.get("pause_ms", 0)) / 1000)
     command = " ".join(target.get("command_line") or [])
-    process = f"{target.get('pid')} on {target.get('hostname')}, {command}"
+    process = f"{target.get('pid')} on {target.get('hostname') or 'an unknown host'}, {command}"
     taken = f"{manifest.get('created')} by {capture.get('method')}, paused for {pause}"
     size = format_count(int(counts.get("objects", 0)))
     return [

@@ -1,0 +1,178 @@
+"""What a capture found, and how it becomes a snapshot file: of processes and core files alike."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from heapgraph import __version__
+from heapgraph.capture.tables import snapshot_tables
+from heapgraph.snapshot.writer import write_snapshot
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator
+
+    from heapgraph.capture.maps import Mapping
+    from heapgraph.capture.quality import Verdict
+    from heapgraph.capture.roots import RootSet
+    from heapgraph.capture.target import Target
+    from heapgraph.capture.traverse_account import TraverseAccount
+    from heapgraph.capture.walk import HeapColumns
+
+Progress: TypeAlias = "Callable[[str, int, int], None]"
+
+
+@dataclass(frozen=True)
+class DumpResult:
+    """What a dump did.
+
+    Attributes:
+        path: the snapshot file.
+        method: "clone", "pause" or "core".
+        pause_s: seconds the target stood still, all attempts together.
+        objects, references: how many the snapshot holds.
+        seconds: from the first look at the target to the closed file.
+        phases: seconds by phase, in the order they ran.
+        quality: the quality record.
+        notes: sentences for the user.
+    """
+
+    path: Path
+    method: str
+    pause_s: float
+    objects: int
+    references: int
+    seconds: float
+    phases: dict[str, float]
+    quality: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Captured:
+    """One frozen moment, walked and judged."""
+
+    columns: HeapColumns
+    named: RootSet
+    verdict: Verdict
+    maps: list[Mapping]
+    method: str
+    collecting: bool
+    traversed: TraverseAccount
+
+
+class Clock:
+    """Seconds by phase; a phase that runs again adds up."""
+
+    def __init__(self) -> None:
+        """Start it."""
+        self.started = time.monotonic()
+        self.phases: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Count the time of a block."""
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self.add(name, time.monotonic() - begin)
+
+    def add(self, name: str, seconds: float) -> None:
+        """Count some time."""
+        self.phases[name] = self.phases.get(name, 0.0) + seconds
+
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+
+def write_captured(
+    output: str | os.PathLike[str],
+    target: Target,
+    captured: Captured,
+    clock: Clock,
+    *,
+    pause_s: float = 0.0,
+    attempts: int = 1,
+    notes: list[str],
+    redact: bool,
+    force: bool,
+    progress: Progress | None,
+) -> DumpResult:
+    """Write the snapshot of a capture.
+
+    Args:
+        output: the file to write.
+        target: facts about the process.
+        captured: its heap.
+        clock: of the whole dump.
+        pause_s: seconds the process stood still.
+        attempts: how often it was frozen.
+        notes: sentences for the user.
+        redact: keep no values.
+        force: overwrite an existing file.
+        progress: called with phase, done, total (0 = unknown).
+
+    Raises:
+        SnapshotWriteFailed: the output exists (without force) or cannot be written.
+    """
+    with clock.phase("tables"):
+        tables = snapshot_tables(captured.columns, captured.named, captured.verdict, captured.maps)
+        if redact:
+            from heapgraph.snapshot.redaction import redact_tables  # noqa: PLC0415 - rarely needed
+
+            tables = redact_tables(tables)
+    quality = {
+        **captured.verdict.record,
+        **captured.traversed.record(captured.columns),
+        "collecting": captured.collecting,
+        "attempts": attempts,
+    }
+    manifest = {
+        "tool_version": __version__,
+        "snapshot_id": secrets.token_hex(16),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "target": _target_facts(target),
+        "capture": {
+            "method": captured.method,
+            "pause_ms": round(pause_s * 1000, 3),
+            "seconds": round(clock.elapsed(), 3),
+            "phases": {name: round(value, 4) for name, value in clock.phases.items()},
+            "memory_read": captured.columns.counts["bytes_read"],
+        },
+        "quality": quality,
+        "redacted": redact,
+    }
+    with clock.phase("write"):
+        write_snapshot(output, manifest, tables, force=force, progress=progress)
+    return DumpResult(
+        Path(output),
+        captured.method,
+        pause_s,
+        captured.columns.object_count,
+        len(captured.columns.arrays["target"]),
+        clock.elapsed(),
+        clock.phases,
+        quality,
+        notes,
+    )
+
+
+def _target_facts(target: Target) -> dict[str, Any]:
+    return {
+        "pid": target.pid,
+        "executable": target.executable,
+        "command_line": list(target.command_line),
+        "python_version": ".".join(str(number) for number in target.version),
+        "python_build": target.build,
+        "rss": target.rss,
+        "hostname": target.hostname,
+        "started": target.started,
+    }
