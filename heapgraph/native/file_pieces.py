@@ -1,12 +1,15 @@
-"""Memory that lies in files: a core file, and the binaries of what the core leaves out."""
+"""Memory as pieces of files: a process's own file, or a core and the binaries it leaves out."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from heapgraph.errors import CaptureInterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +39,40 @@ class FilePiece:
     def end(self) -> int:
         """First address behind it."""
         return self.start + self.size
+
+
+_ADDRESS_SPACE = 1 << 47
+"""User space of x86_64, and of aarch64 with 48-bit addresses (there half of it)."""
+
+
+class ProcessFile:
+    """The memory of a process as one piece of `/proc/PID/mem`.
+
+    Raises:
+        CaptureInterrupted: the process has ended, or may not be read any more.
+    """
+
+    def __init__(self, pid: int) -> None:
+        """Open the file."""
+        try:
+            self._descriptor = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise CaptureInterrupted(
+                f"the memory of process {pid} cannot be read: {error.strerror}",
+                "it ended, or its frozen clone was killed",
+                "dump it again, while it runs",
+            ) from error
+
+    @property
+    def piece(self) -> FilePiece:
+        """All of it."""
+        return FilePiece(0, _ADDRESS_SPACE, self._descriptor, 0, _ADDRESS_SPACE)
+
+    def close(self) -> None:
+        """Close the file, once."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
 def piece_rows(pieces: Sequence[FilePiece]) -> Array:

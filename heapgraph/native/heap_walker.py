@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heapgraph.errors import CaptureInterrupted
-from heapgraph.native.file_pieces import piece_rows
+from heapgraph.native.file_pieces import ProcessFile, piece_rows
 from heapgraph.native.walker_library import walker_library
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class HeapWalker:
         layout: byte offsets by field name; a missing one is ABSENT.
 
     Raises:
-        CaptureInterrupted: address space for the copy cannot be reserved.
+        CaptureInterrupted: address space for the copy cannot be reserved, or the process has ended.
 
     Cost: the copied part of the target's memory, and about 50 bytes per object.
     Threads: one call at a time, except `progress`.
@@ -126,14 +126,19 @@ class HeapWalker:
             [layout.get(name, ABSENT) for name in layout_field_names()], dtype=np.int64
         )
         first, last = _as_u64(starts), _as_u64(ends)
-        regions = (first.ctypes.data, last.ctypes.data, len(first), values.ctypes.data)
+        self._process: ProcessFile | None = None
         if isinstance(source, int):
-            self._handle = self._library.hg_walker_new(source, *regions)
-        else:
-            rows = piece_rows(source)
-            self._handle = self._library.hg_walker_new_of_files(
-                rows.ctypes.data, len(rows), *regions
-            )
+            self._process = ProcessFile(source)
+            source = [self._process.piece]
+        rows = piece_rows(source)
+        self._handle = self._library.hg_walker_new(
+            rows.ctypes.data,
+            len(rows),
+            first.ctypes.data,
+            last.ctypes.data,
+            len(first),
+            values.ctypes.data,
+        )
         if not self._handle:
             raise CaptureInterrupted(
                 "no address space for a copy of the target's memory",
@@ -146,6 +151,8 @@ class HeapWalker:
         if self._handle:
             self._library.hg_walker_free(self._handle)
             self._handle = None
+            if self._process is not None:
+                self._process.close()
 
     @property
     def handle(self) -> int | None:
@@ -319,6 +326,8 @@ class HeapWalker:
     def forget_memory(self) -> None:
         """Give the copy of the target's memory back; columns, types and names stay."""
         self._library.hg_walker_forget_memory(self._handle)
+        if self._process is not None:
+            self._process.close()
 
     @property
     def progress(self) -> int:

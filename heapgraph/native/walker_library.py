@@ -13,11 +13,7 @@ _U64 = ctypes.c_uint64
 _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "hg_layout_field_count": (_U64, ()),
     "hg_layout_field_name": (ctypes.c_char_p, (_U64,)),
-    "hg_walker_new": (_POINTER, (ctypes.c_int, _POINTER, _POINTER, _U64, _POINTER)),
-    "hg_walker_new_of_files": (
-        _POINTER,
-        (_POINTER, _U64, _POINTER, _POINTER, _U64, _POINTER),
-    ),
+    "hg_walker_new": (_POINTER, (_POINTER, _U64, _POINTER, _POINTER, _U64, _POINTER)),
     "hg_walker_free": (None, (_POINTER,)),
     "hg_walker_name": (ctypes.c_uint32, (_POINTER, ctypes.c_char_p)),
     "hg_walker_add_rule": (

@@ -35,42 +35,29 @@ int guarded(Body body) {
   }
 }
 
-template <typename Open>
-Walker* new_walker(Open open_image, const i64* layout_values) {
-  try {
-    auto image = open_image();
-    if (!image) return nullptr;
-    Layout layout;
-    std::memcpy(static_cast<void*>(&layout), layout_values, sizeof layout);
-    return new Walker(std::move(image), layout);
-  } catch (...) {
-    return nullptr;
-  }
-}
-
 }  // namespace
 
 HG_EXPORT u64 hg_layout_field_count() { return kLayoutCount; }
 HG_EXPORT const char* hg_layout_field_name(u64 index) { return index < kLayoutCount ? kLayoutNames[index] : nullptr; }
 
-// regions: sorted, disjoint. layout: one value per hg_layout_field_name. Null when memory is short.
-HG_EXPORT Walker* hg_walker_new(int pid, const u64* starts, const u64* ends, u64 regions, const i64* layout_values) {
-  return new_walker([&] { return MemoryImage::open(pid, starts, ends, regions); }, layout_values);
-}
-
-// The same of memory in files; pieces: `count` rows of the members of FilePiece, sorted, disjoint.
-HG_EXPORT Walker* hg_walker_new_of_files(const u64* pieces, u64 count, const u64* starts, const u64* ends, u64 regions,
-                                         const i64* layout_values) {
-  return new_walker(
-      [&] {
-        std::vector<FilePiece> files;
-        files.reserve(count);
-        for (const u64* row = pieces; row != pieces + 5 * count; row += 5) {
-          files.push_back({row[0], row[1], row[2], row[3], row[4]});
-        }
-        return MemoryImage::open(std::move(files), starts, ends, regions);
-      },
-      layout_values);
+// pieces: `count` rows of the members of FilePiece, sorted, disjoint. regions: the same. layout: one value per
+// hg_layout_field_name. Null when memory is short.
+HG_EXPORT Walker* hg_walker_new(const u64* pieces, u64 count, const u64* starts, const u64* ends, u64 regions,
+                                const i64* layout_values) {
+  try {
+    std::vector<FilePiece> files;
+    files.reserve(count);
+    for (const u64* row = pieces; row != pieces + 5 * count; row += 5) {
+      files.push_back({row[0], row[1], row[2], row[3], row[4]});
+    }
+    auto image = MemoryImage::open(std::move(files), starts, ends, regions);
+    if (!image) return nullptr;
+    Layout layout;
+    std::memcpy(static_cast<void*>(&layout), layout_values, sizeof layout);
+    return new Walker(std::move(image), layout);
+  } catch (const std::exception&) {
+    return nullptr;
+  }
 }
 
 HG_EXPORT void hg_walker_free(Walker* walker) { delete walker; }

@@ -1,7 +1,6 @@
 #include "memory_image.hpp"
 
 #include <sys/mman.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,7 +16,6 @@ constexpr u64 kLargestOffset = 1ULL << 62;   // in a file, so that nothing added
 constexpr u64 kPage = 4096;
 constexpr u64 kHugePage = 2u << 20;
 constexpr u64 kStop = UINT64_MAX;
-constexpr u64 kGathered = 256;    // small reads in one call
 constexpr u64 kBlocksAhead = 16;  // 4 MiB: enough to stay in front, little when it was for nothing
 
 // Address space without memory behind it: pages come when they are written.
@@ -40,13 +38,7 @@ std::unique_ptr<MemoryImage> MemoryImage::open(std::vector<FilePiece> pieces, co
     }
     free_from = piece.start + piece.size;
   }
-  std::unique_ptr<MemoryImage> image(new MemoryImage(kNoProcess));
-  image->files_ = std::move(pieces);
-  return open(std::move(image), starts, ends, count);
-}
-
-std::unique_ptr<MemoryImage> MemoryImage::open(std::unique_ptr<MemoryImage> image, const u64* starts,
-                                               const u64* ends, u64 count) {
+  std::unique_ptr<MemoryImage> image(new MemoryImage(std::move(pieces)));
   image->last_ = &image->nothing_;
   image->regions_.reserve(count);
   for (u64 i = 0; i < count; ++i) {
@@ -120,21 +112,15 @@ Region* MemoryImage::find_slowly(u64 address) {
   return nullptr;
 }
 
-u64 MemoryImage::copy_in(u8* to, u64 from, u64 size) {
-  if (pid_ == kNoProcess) return copy_from_files(to, from, size);
-  iovec local{to, size};
-  iovec remote{reinterpret_cast<void*>(from), size};
-  const ssize_t got = process_vm_readv(pid_, &local, 1, &remote, 1, 0);
-  return got > 0 ? static_cast<u64>(got) : 0;
-}
-
 // Bytes read: fewer than asked for where a piece ends at a gap, or its file was cut short meanwhile.
-u64 MemoryImage::copy_from_files(u8* to, u64 from, u64 size) {
+// A process is read through its file, never by process_vm_readv: that pins each page, and to pin a page that the
+// frozen clone still shares with the target the kernel copies it first (since Linux 5.19).
+u64 MemoryImage::copy_in(u8* to, u64 from, u64 size) {
   u64 done = 0;
-  auto piece = std::upper_bound(files_.begin(), files_.end(), from,
+  auto piece = std::upper_bound(pieces_.begin(), pieces_.end(), from,
                                 [](u64 address, const FilePiece& it) { return address < it.start; });
-  if (piece == files_.begin()) return 0;
-  for (--piece; piece != files_.end() && done < size; ++piece) {
+  if (piece == pieces_.begin()) return 0;
+  for (--piece; piece != pieces_.end() && done < size; ++piece) {
     const u64 at = from + done - piece->start;
     if (piece->start > from + done || at >= piece->size) break;
     const u64 wanted = std::min(size - done, piece->size - at);
@@ -251,34 +237,14 @@ bool MemoryImage::copy_if_here(u64 address, u64 size, u8* to) {
 
 void MemoryImage::gather(const u64* addresses, u64 count, u64 size, u8* out) {
   if (size == 0) return;
-  std::memset(out, 0, count * size);
-  iovec local[kGathered], remote[kGathered];
-  u64 waiting = 0;
-  const auto read_waiting = [&] {
-    for (u64 done = 0; done < waiting;) {
-      const ssize_t got = process_vm_readv(pid_, local + done, waiting - done, remote + done, waiting - done, 0);
-      if (got > 0) bytes_read_ += got;
-      const u64 whole = got > 0 ? static_cast<u64>(got) / size : 0;
-      done += whole;
-      // The kernel stops at the first that cannot be read, having perhaps begun with it.
-      if (done < waiting) std::memset(local[done++].iov_base, 0, size);
-    }
-    waiting = 0;
-  };
   for (u64 i = 0; i < count; ++i) {
     u8* to = out + i * size;
+    std::memset(to, 0, size);
     if (copy_if_here(addresses[i], size, to)) continue;
-    if (pid_ == kNoProcess) {
-      const u64 got = copy_from_files(to, addresses[i], size);
-      bytes_read_ += got;
-      if (got < size) std::memset(to, 0, size);
-      continue;
-    }
-    local[waiting] = {to, size};
-    remote[waiting] = {reinterpret_cast<void*>(addresses[i]), size};
-    if (++waiting == kGathered) read_waiting();
+    const u64 got = copy_in(to, addresses[i], size);
+    bytes_read_ += got;
+    if (got < size) std::memset(to, 0, size);
   }
-  read_waiting();
 }
 
 }  // namespace heapgraph

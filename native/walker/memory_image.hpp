@@ -4,8 +4,6 @@
 // bounds-checked View. A wild address reads as "unmapped", never as a crash of ours.
 #pragma once
 
-#include <sys/types.h>
-
 #include <atomic>
 #include <cstdint>
 #include <cstring>
@@ -79,13 +77,10 @@ struct FilePiece {
 // copying (and the kernel's clearing of our pages) takes as long as the walk itself.
 class MemoryImage {
  public:
+  // pieces: where the memory is, sorted and disjoint; what none covers reads as a hole. A process is one piece of
+  // /proc/PID/mem. The caller keeps the files open until forget().
   // regions: sorted, disjoint (start, end). Nothing is read yet.
-  // Returns null when address space for the copy cannot be reserved.
-  static std::unique_ptr<MemoryImage> open(pid_t pid, const u64* starts, const u64* ends, u64 count) {
-    return open(std::unique_ptr<MemoryImage>(new MemoryImage(pid)), starts, ends, count);
-  }
-  // The same for a core file. pieces: sorted and disjoint, else null. What no piece covers reads as a hole.
-  // The caller keeps the files open until forget().
+  // Returns null for pieces or regions that overlap, or when address space for the copy cannot be reserved.
   static std::unique_ptr<MemoryImage> open(std::vector<FilePiece> pieces, const u64* starts, const u64* ends,
                                            u64 count);
   ~MemoryImage() { forget(); }
@@ -127,13 +122,10 @@ class MemoryImage {
   u64 bytes_unreadable() const { return bytes_unreadable_.load(std::memory_order_relaxed); }
 
  private:
-  static constexpr pid_t kNoProcess = 0;
   static constexpr unsigned kBlockShift = 18;  // 256 KiB: large enough for one call to be cheap
   static constexpr unsigned kChunkShift = 21;  // one index entry per 2 MiB of address space
 
-  explicit MemoryImage(pid_t pid) : pid_(pid) {}
-  static std::unique_ptr<MemoryImage> open(std::unique_ptr<MemoryImage> image, const u64* starts, const u64* ends,
-                                           u64 count);
+  explicit MemoryImage(std::vector<FilePiece> pieces) : pieces_(std::move(pieces)) {}
   bool reserve(Region& region);
   void index_regions();
   Region* find_slowly(u64 address);
@@ -152,11 +144,9 @@ class MemoryImage {
   void stop_reading_ahead();
   void read_ahead();
   u64 copy_in(u8* to, u64 from, u64 size);
-  u64 copy_from_files(u8* to, u64 from, u64 size);
   bool copy_if_here(u64 address, u64 size, u8* to);
 
-  pid_t pid_;                                     // kNoProcess: the memory is in files_
-  std::vector<FilePiece> files_;
+  std::vector<FilePiece> pieces_;
   std::vector<Region> regions_;
   Region* last_ = nullptr;
   Region nothing_;                                // what last_ points at before the first hit

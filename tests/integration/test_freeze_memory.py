@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from heapgraph.capture.freeze import freeze
+from heapgraph.capture.maps import read_maps
 from heapgraph.capture.permissions import read_status
+from heapgraph.capture.target import inspect_target
+from heapgraph.capture.walk import HeapWalk, readable_regions, writable_regions
 from heapgraph.errors import CaptureInterrupted, TargetNotFound
 from helpers.processes import children_of, exit_code_of, read_u64, state_of, wait_until
 from helpers.running_target import RunningTarget, start_target
@@ -36,6 +39,12 @@ def target() -> Iterator[RunningTarget]:
 def marker_of(target: RunningTarget) -> int:
     address: int = json.loads(target.ready)["marker"]
     return address
+
+
+def private_bytes(pid: int) -> int:
+    """Resident bytes that a process shares with no other."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
 
 
 def order(target: RunningTarget, line: str) -> None:
@@ -80,6 +89,23 @@ def test_a_release_ends_the_clone_and_leaves_no_zombie(target: RunningTarget) ->
         with pytest.raises(OSError):  # noqa: PT011 - which one depends on the kernel
             read_u64(frozen.memory_pid, marker_of(target))
     assert frozen.notes == []
+
+
+def test_reading_the_clone_copies_none_of_its_pages() -> None:
+    """A copied page would be charged to the target's memory limit."""
+    with start_target("kinds.py") as running:
+        target = inspect_target(running.pid)
+        with freeze(target.pid, "clone") as frozen:
+            maps = read_maps(frozen.memory_pid, sizes=False)
+            before = private_bytes(frozen.memory_pid)
+            walk = HeapWalk(
+                frozen.memory_pid, target.layout, target.version, readable_regions(maps)
+            )
+            walk.load(writable_regions(maps))
+            gained = private_bytes(frozen.memory_pid) - before
+        read = walk.emit([]).counts["bytes_read"]
+    assert read > 10 * 2**20
+    assert gained < read / 20
 
 
 def test_the_clone_is_the_first_to_go_when_memory_runs_out(target: RunningTarget) -> None:

@@ -1,7 +1,9 @@
-// Memory that a test lays a heap into: pages between two guard pages, handed out from the front.
+// Memory that a test lays a heap into: pages between two guard pages, handed out from the front. Behind them
+// lies the place of a page that was taken away.
 #pragma once
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <vector>
@@ -16,12 +18,12 @@ constexpr u64 kPage = 4096;
 class Arena {
  public:
   explicit Arena(u64 pages) : size_(pages * kPage) {
-    void* place = mmap(nullptr, size_ + 2 * kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* place = mmap(nullptr, size_ + 3 * kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(place != MAP_FAILED);
     start_ = reinterpret_cast<u64>(place) + kPage;
     CHECK(mprotect(reinterpret_cast<void*>(start_), size_, PROT_READ | PROT_WRITE) == 0);
   }
-  ~Arena() { munmap(reinterpret_cast<void*>(start_ - kPage), size_ + 2 * kPage); }
+  ~Arena() { munmap(reinterpret_cast<void*>(start_ - kPage), size_ + 3 * kPage); }
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
@@ -45,11 +47,29 @@ class Arena {
     return {first, first + used_};
   }
   void restore(const std::vector<u8>& bytes) { std::memcpy(reinterpret_cast<void*>(start_), bytes.data(), bytes.size()); }
-  void protect(u64 page, int protection) {
-    CHECK(mprotect(reinterpret_cast<void*>(start_ + page * kPage), kPage, protection) == 0);
+  // Puts a page out of reach, and back. No protection would do: whoever may trace a process may read its protected
+  // pages, but nobody what lies behind the end of a file.
+  void take_away(u64 page) {
+    const u64 address = start_ + page * kPage;
+    move(address, start_ + size_ + kPage);
+    const int empty = memfd_create("empty", MFD_CLOEXEC);
+    CHECK(empty >= 0);
+    CHECK(mmap(reinterpret_cast<void*>(address), kPage, PROT_READ, MAP_SHARED | MAP_FIXED, empty, 0) != MAP_FAILED);
+    close(empty);
+  }
+  void put_back(u64 page) {
+    const u64 parked = start_ + size_ + kPage;
+    move(parked, start_ + page * kPage);
+    CHECK(mmap(reinterpret_cast<void*>(parked), kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
+          MAP_FAILED);
   }
 
  private:
+  static void move(u64 from, u64 to) {
+    void* place = mremap(reinterpret_cast<void*>(from), kPage, kPage, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+    CHECK(place == reinterpret_cast<void*>(to));
+  }
+
   u64 size_;
   u64 start_ = 0;
   u64 used_ = 0;

@@ -89,13 +89,13 @@ void check_holes(const LayoutTable& table) {
   heap.own(items + 8, hidden);
   heap.own(items + 16, after);
   const u64 page = (hidden - heap.data.start()) / kPage;
-  heap.data.protect(page, PROT_NONE);
+  heap.data.take_away(page);
   WalkedHeap walked(heap);
   CHECK((walked.targets(list, EdgeKind::kIndex) == Objects{before, after}));
   CHECK(!walked.has(hidden));
   CHECK_EQUAL(walked.counts().bytes_unreadable, kPage);
   CHECK_EQUAL(walked.counts().invalid_references, 1);
-  heap.data.protect(page, PROT_READ | PROT_WRITE);
+  heap.data.put_back(page);
   WalkedHeap filled(heap);
   CHECK(filled.has(hidden));
 }
@@ -179,9 +179,9 @@ void check_scan(const LayoutTable& table) {
 
 void check_bad_regions() {
   const u64 overlapping_starts[] = {0x10000, 0x18000}, overlapping_ends[] = {0x20000, 0x28000};
-  CHECK(MemoryImage::open(getpid(), overlapping_starts, overlapping_ends, 2) == nullptr);
+  CHECK(MemoryImage::open(own_memory(), overlapping_starts, overlapping_ends, 2) == nullptr);
   const u64 empty_start[] = {0x10000}, empty_end[] = {0x10000};
-  const auto nothing = MemoryImage::open(getpid(), empty_start, empty_end, 1);
+  const auto nothing = MemoryImage::open(own_memory(), empty_start, empty_end, 1);
   CHECK(nothing != nullptr && nothing->find(0x10000) == nullptr && !nothing->view(0, 8));
 }
 

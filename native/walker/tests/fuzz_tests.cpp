@@ -84,9 +84,9 @@ void test_random_damage(const LayoutTable& table, unsigned seed, int rounds) {
     Damage damage(heap, objects, seed + round);
     for (u64 left = 1 + damage.below(round % 4 ? 8 : 200); left > 0; --left) damage.strike();
     const u64 hole = damage.below(8) ? 0 : damage.below(16);
-    if (hole) heap.data.protect(hole, PROT_NONE);
+    if (hole) heap.data.take_away(hole);
     const WalkedHeap walked(heap, damage.regions(), {heap.gc_head}, objects);
-    if (hole) heap.data.protect(hole, PROT_READ | PROT_WRITE);
+    if (hole) heap.data.put_back(hole);
     found += walked.counts().objects;
     invalid += walked.counts().invalid_references;
   }

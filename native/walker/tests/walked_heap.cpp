@@ -1,6 +1,6 @@
 #include "walked_heap.hpp"
 
-#include <unistd.h>
+#include <fcntl.h>
 
 #include <algorithm>
 #include <numeric>
@@ -14,10 +14,21 @@ Ranges all_regions(const HeapBuilder& heap) {
   return regions;
 }
 
+}  // namespace
+
+std::vector<FilePiece> own_memory() {
+  static const int descriptor = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+  CHECK(descriptor >= 0);
+  constexpr u64 all = 1ull << 47;
+  return {{0, all, static_cast<u64>(descriptor), 0, all}};
+}
+
+namespace {
+
 std::unique_ptr<MemoryImage> open_image(const Ranges& regions) {
   std::vector<u64> starts, ends;
   for (const auto& [start, end] : regions) starts.push_back(start), ends.push_back(end);
-  auto image = MemoryImage::open(getpid(), starts.data(), ends.data(), starts.size());
+  auto image = MemoryImage::open(own_memory(), starts.data(), ends.data(), starts.size());
   CHECK(image != nullptr);
   return image;
 }

@@ -21,6 +21,9 @@ struct Found {
   bool operator==(const Found&) const = default;
 };
 
+// The memory of this process, as a walker reads it.
+std::vector<FilePiece> own_memory();
+
 // Teaches a walker how the builtin types of the tests are read: as capture/type_rules.py does.
 void add_rules(TypeTable& types, const LayoutTable& table);
 
