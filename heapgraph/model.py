@@ -73,5 +73,18 @@ class RootKind(IntEnum):
     IMMORTAL = 8
 
 
+class RegionKind(IntEnum):
+    """What a region of private anonymous memory is used for."""
+
+    ARENA = 0  # of pymalloc, the allocator of small blocks
+    HEAP = 1  # of glibc's malloc
+    CHUNK = 2  # a large block for which glibc's malloc made a mapping of its own
+    STACK = 3
+    DATA = 4  # zero-initialised data of the program or a library
+    OWNED = 5  # a mapping that an object points to
+    FRAMES = 6  # where the interpreter keeps the frames of a thread
+
+
 EDGE_KIND_NAMES = {kind: kind.name.lower() for kind in EdgeKind}
 ROOT_KIND_NAMES = {kind: kind.name.lower().replace("_", "-") for kind in RootKind}
+REGION_KIND_NAMES = {kind: kind.name.lower() for kind in RegionKind}

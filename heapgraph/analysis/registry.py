@@ -78,6 +78,7 @@ REGISTRY = AnalysisRegistry(
         "suspects",
         "threads",
         "waste",
+        "memory",
         "diff",
         "sql",
         "verify",

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heapgraph.analysis.memory import MemoryAccount, account_memory
 from heapgraph.analysis.registry import Analysis, Progress
 from heapgraph.analysis.results import Result
-from heapgraph.model import ROOT_KIND_NAMES, UNREACHABLE, ObjectFlags, RootKind
+from heapgraph.model import ROOT_KIND_NAMES, UNREACHABLE, RootKind
 
 if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
@@ -41,32 +42,6 @@ class RootCount:
     kind: str
     count: int
     retained_size: int
-
-
-@dataclass(frozen=True)
-class MemoryAccount:
-    """Where the resident memory of the target is, in bytes.
-
-    `anonymous` holds the objects; what they do not explain (`anonymous_rest`) is free space kept
-    by allocators, rounding, and data of C libraries: it is no leak of Python objects.
-
-    Attributes:
-        rss: resident in all mappings.
-        private_dirty: of it, what would be given back if the target ended.
-        anonymous: resident in mappings without a file, stacks not included.
-        stacks: resident in stacks.
-        files: resident in mapped files, such as libraries.
-        objects: shallow size of all objects that do not lie in mapped files.
-        anonymous_rest: `anonymous` without `objects`.
-    """
-
-    rss: int
-    private_dirty: int
-    anonymous: int
-    stacks: int
-    files: int
-    objects: int
-    anonymous_rest: int
 
 
 @dataclass(frozen=True)
@@ -105,7 +80,11 @@ def summarize(graph: HeapGraph, *, progress: Progress | None = None) -> Summary:
     target["capture"] = dict(manifest.get("capture", {}))
     target["redacted"] = manifest.get("redacted")
     return Summary(
-        target, _totals(graph), _roots(graph), dict(manifest.get("quality", {})), _memory(graph)
+        target,
+        _totals(graph),
+        _roots(graph),
+        dict(manifest.get("quality", {})),
+        account_memory(graph),
     )
 
 
@@ -130,23 +109,6 @@ def _roots(graph: HeapGraph) -> tuple[RootCount, ...]:
             retained = graph.dominators.minimum_retained_size(targets)
             counts.append(RootCount(ROOT_KIND_NAMES[kind], len(targets), retained))
     return tuple(counts)
-
-
-def _memory(graph: HeapGraph) -> MemoryAccount:
-    sums = dict.fromkeys(("rss", "private_dirty", "anonymous", "stacks", "files"), 0)
-    for mapping in graph.maps:
-        resident, path = mapping.rss, mapping.path
-        sums["rss"] += resident
-        sums["private_dirty"] += mapping.private_dirty
-        if path.startswith("[stack"):
-            sums["stacks"] += resident
-        elif not path or path.startswith(("[heap]", "[anon")):
-            sums["anonymous"] += resident
-        else:
-            sums["files"] += resident
-    in_memory = (graph.flags & ObjectFlags.STATIC) == 0
-    objects = int(graph.shallow_sizes[in_memory].sum())
-    return MemoryAccount(**sums, objects=objects, anonymous_rest=sums["anonymous"] - objects)
 
 
 ANALYSIS = Analysis(

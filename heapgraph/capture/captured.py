@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from heapgraph.capture.maps import Mapping
     from heapgraph.capture.quality import Verdict
+    from heapgraph.capture.regions import MemoryRegions
     from heapgraph.capture.roots import RootSet
     from heapgraph.capture.target import Target
     from heapgraph.capture.traverse_account import TraverseAccount
@@ -65,6 +66,8 @@ class Captured:
     method: str
     collecting: bool
     traversed: TraverseAccount
+    regions: MemoryRegions | None = None
+    """What private memory is used for; None of a core file, which has no allocator to ask."""
 
 
 class Clock:
@@ -124,7 +127,9 @@ def write_captured(
         SnapshotWriteFailed: the output exists (without force) or cannot be written.
     """
     with clock.phase("tables"):
-        tables = snapshot_tables(captured.columns, captured.named, captured.verdict, captured.maps)
+        tables = snapshot_tables(
+            captured.columns, captured.named, captured.verdict, captured.maps, captured.regions
+        )
         if redact:
             from heapgraph.snapshot.redaction import redact_tables  # noqa: PLC0415 - rarely needed
 

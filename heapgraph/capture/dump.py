@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING
 
 from heapgraph.capture.captured import Captured, Clock, write_captured
 from heapgraph.capture.freeze import Frozen, Method, freeze
-from heapgraph.capture.maps import read_maps
+from heapgraph.capture.maps import read_maps, with_sizes
 from heapgraph.capture.memory import ProcessMemory, UnreadableMemory
 from heapgraph.capture.quality import Account
+from heapgraph.capture.regions import (
+    MemoryRegions,
+    anonymous_residency,
+    find_regions,
+    is_anonymous,
+)
 from heapgraph.capture.roots import RootSet, find_roots, gc_list_heads, is_collecting
 from heapgraph.capture.target import Target, inspect_target
 from heapgraph.capture.traverse_account import TraverseAccount, explain, traverse_clone
@@ -81,7 +87,7 @@ class _Dump:
         with freeze(target.pid, self.method, self.max_pause_ms) as frozen:
             self.clock.add("freeze", time.monotonic() - begin)
             try:
-                columns, named, maps, traversed = self._walk(frozen)
+                columns, named, maps, traversed, regions = self._walk(frozen)
             except UnreadableMemory as error:
                 raise _gone(target.pid, str(error)) from error
             finally:
@@ -91,7 +97,7 @@ class _Dump:
             method = frozen.method
         with self.clock.phase("judge"):
             verdict = Account(columns, named).judge()
-        return Captured(columns, named, verdict, maps, method, collecting, traversed)
+        return Captured(columns, named, verdict, maps, method, collecting, traversed, regions)
 
     def _wait_for_collector(self) -> bool:
         """Give a running collection a moment to end; True when it still runs."""
@@ -107,9 +113,13 @@ class _Dump:
             if not collecting or time.monotonic() > deadline:
                 return collecting
 
-    def _walk(self, frozen: Frozen) -> tuple[HeapColumns, RootSet, list[Mapping], TraverseAccount]:
+    def _walk(
+        self, frozen: Frozen
+    ) -> tuple[HeapColumns, RootSet, list[Mapping], TraverseAccount, MemoryRegions]:
         target, pid = self.target, frozen.memory_pid
-        maps = read_maps(pid, sizes=False)
+        with self.clock.phase("maps"):
+            maps = read_maps(pid)
+            residency = anonymous_residency(pid, maps)
         with self.clock.phase("roots"), ProcessMemory(pid) as memory:
             named = find_roots(memory, target.layout, target.runtime_address)
             heads = gc_list_heads(memory, target.layout, target.runtime_address)
@@ -126,7 +136,18 @@ class _Dump:
             columns = walk.emit(static_ranges(maps, target.runtime_address, target.runtime_end))
         if not columns.object_count:
             raise _gone(target.pid, "no object could be read")
-        return columns, named, maps, traversed
+        with self.clock.phase("memory regions"):
+            threads = [int(row["thread_id"]) for row in named.threads]
+            regions = find_regions(
+                walk.reads,
+                residency,
+                maps,
+                version=target.version,
+                thread_ids=threads,
+                columns=columns,
+            )
+        walk.forget_memory()
+        return columns, named, maps, traversed, regions
 
 
 def dump(
@@ -177,8 +198,9 @@ def dump(
     )
     memory_maps = read_maps(pid)
     capture = state.best_capture()
-    sizes = {mapping.start: mapping for mapping in memory_maps}
-    maps = [sizes.get(mapping.start, mapping) for mapping in capture.maps]
+    maps = capture.maps
+    if capture.method == "clone":  # a clone has no pages of files before it touches them
+        maps = with_sizes(maps, memory_maps, is_anonymous)
     notes = state.notes + explain(capture.traversed, verify=verify_with_traverse)
     return write_captured(
         output,

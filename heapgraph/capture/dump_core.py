@@ -93,6 +93,7 @@ def _capture(found: CoreTarget, path: Path, clock: Clock, progress: Progress | N
         statics = static_ranges(target.maps, target.runtime_address, target.runtime_end)
         with clock.phase("read objects"):
             columns = walk.emit(statics)
+        walk.forget_memory()
     except UnreadableMemory as error:
         raise _unreadable(path, str(error)) from error
     if not columns.object_count:

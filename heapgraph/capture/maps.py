@@ -6,9 +6,12 @@ import errno
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from heapgraph.capture.permissions import explain_refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
 
 DELETED = " (deleted)"
 """What the kernel adds to the path of a file that has no name any more."""
@@ -74,6 +77,25 @@ def read_maps(pid: int, *, sizes: bool = True) -> list[Mapping]:
             return _parse(stream)
     except OSError as error:
         raise explain_refusal(pid, error.errno or 0) from error
+
+
+def with_sizes(
+    maps: Sequence[Mapping], before: Iterable[Mapping], keeps_rss: Callable[[Mapping], bool]
+) -> list[Mapping]:
+    """Complete the mappings of a clone with the sizes of its original.
+
+    Args:
+        maps: of the clone.
+        before: of the original, from just before.
+        keeps_rss: tells of which mappings the clone itself knows what is in memory.
+    """
+    sizes = {mapping.start: mapping for mapping in before}
+    result = []
+    for mapping in maps:
+        known = sizes.get(mapping.start, mapping)
+        rss = mapping.rss if keeps_rss(mapping) else known.rss
+        result.append(replace(mapping, rss=rss, pss=known.pss, private_dirty=known.private_dirty))
+    return result
 
 
 def open_mapped_file(pid: int, mapping: Mapping) -> IO[bytes]:

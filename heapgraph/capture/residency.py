@@ -56,14 +56,18 @@ class Residency:
 
         Args:
             start: address of a page.
-            end: behind the last page, in the same mapping.
+            end: behind the last page.
         """
-        row = int(np.searchsorted(self._starts, start, side="right")) - 1
-        if row < 0 or start >= self._ends[row]:
-            return np.empty(0, np.uint64)
-        first = int(self._first[row]) + (start - int(self._starts[row])) // PAGE
-        pages = np.flatnonzero(self._present[first : first + (end - start) // PAGE])
-        return np.asarray(pages * PAGE + start, np.uint64)
+        parts = [np.empty(0, np.int64)]
+        row = max(0, int(np.searchsorted(self._starts, start, side="right")) - 1)
+        while row < len(self._starts) and self._starts[row] < end:
+            begin = max(start, int(self._starts[row]))
+            behind = min(end, int(self._ends[row]))
+            first = int(self._first[row]) + (begin - int(self._starts[row])) // PAGE
+            count = max(0, behind - begin) // PAGE
+            parts.append(np.flatnonzero(self._present[first : first + count]) * PAGE + begin)
+            row += 1
+        return np.concatenate(parts).astype(np.uint64)
 
     def _up_to(self, addresses: Array) -> Array:
         """Bytes in memory below each address."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from heapgraph.capture.maps import Mapping
     from heapgraph.capture.quality import Verdict
+    from heapgraph.capture.regions import MemoryRegions
     from heapgraph.capture.roots import RootSet
     from heapgraph.capture.walk import HeapColumns
 
@@ -51,7 +52,11 @@ def preview_array(columns: HeapColumns) -> pa.ChunkedArray:
 
 
 def snapshot_tables(
-    columns: HeapColumns, named: RootSet, verdict: Verdict, maps: Sequence[Mapping]
+    columns: HeapColumns,
+    named: RootSet,
+    verdict: Verdict,
+    maps: Sequence[Mapping],
+    memory: MemoryRegions | None,
 ) -> dict[str, pa.Table]:
     """Make every table of the snapshot file.
 
@@ -60,6 +65,7 @@ def snapshot_tables(
         named: threads and frames.
         verdict: roots and garbage.
         maps: the target's mappings.
+        memory: what its private anonymous memory is used for, where that is known.
 
     Cost: no copy of the columns; a few Python steps per type, root and frame.
     """
@@ -89,6 +95,25 @@ def snapshot_tables(
         "threads": table_from_rows("threads", named.threads),
         "frames": table_from_rows("frames", _frame_rows(columns, named)),
         "maps": table_from_rows("maps", [_map_row(mapping) for mapping in maps]),
+        **_memory_tables(memory),
+    }
+
+
+def _memory_tables(memory: MemoryRegions | None) -> dict[str, pa.Table]:
+    if memory is None:
+        return {name: table_from_rows(name, []) for name in ("regions", "pools")}
+    return {
+        "regions": table_from_rows("regions", [vars(region) for region in memory.regions]),
+        "pools": table_from_columns(
+            "pools",
+            {
+                "start": memory.pools.starts,
+                "region": memory.pool_rows.astype(np.uint32),
+                "block_size": memory.pools.block_sizes.astype(np.uint16),
+                "used": memory.pools.used.astype(np.uint16),
+                "resident": memory.pool_resident.astype(np.uint32),
+            },
+        ),
     }
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from heapgraph.capture.traverse import BATCH_OBJECTS
 from heapgraph.capture.type_rules import TYPE_RULES
 from heapgraph.native.heap_walker import HeapWalker, WalkedType
+from heapgraph.native.memory_reads import MemoryReads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -234,9 +235,8 @@ class HeapWalk:
                 self._progress("verify", compared, total)
 
     def emit(self, statics: Sequence[tuple[int, int]]) -> HeapColumns:
-        """Make the columns and give the copy of the memory back."""
+        """Make the columns; the copy of the memory stays until `forget_memory`."""
         self._run("read objects", lambda: self._walker.emit(statics))
-        self._walker.forget_memory()
         return HeapColumns(
             self._walker.columns(),
             self._walker.types(),
@@ -244,6 +244,15 @@ class HeapWalk:
             self._walker.counts(),
             self._scanned,
         )
+
+    @property
+    def reads(self) -> MemoryReads:
+        """Small reads of the frozen memory, until it is forgotten."""
+        return MemoryReads(self._walker)
+
+    def forget_memory(self) -> None:
+        """Give the copy of the memory back; the columns stay."""
+        self._walker.forget_memory()
 
     def _run(self, phase: str, step: Callable[[], None]) -> None:
         """Run one native call; report its progress from this thread while it works in another."""

@@ -26,6 +26,7 @@ COMMANDS = (
     "suspects",
     "threads",
     "waste",
+    "memory",
     "diff",
     "sql",
     "tui",

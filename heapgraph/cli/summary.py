@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from heapgraph.cli.memory import print_account
 from heapgraph.cli.options import file_argument, json_option, opened
 from heapgraph.cli.output import print_facts, print_json, print_table
 from heapgraph.units import format_count, format_seconds, format_share, format_size
 
 if TYPE_CHECKING:
-    from heapgraph.analysis.summary import MemoryAccount, Totals
+    from heapgraph.analysis.summary import Totals
 
 
 @click.command(name="summary", short_help="Target, totals, roots, quality, memory.")
@@ -39,7 +40,7 @@ def command(file: str, as_json: bool) -> None:
         title="roots",
     )
     click.echo()
-    print_facts(_memory_facts(result.memory), title="resident memory")
+    print_account(result.memory, with_parts=False)
     click.echo()
     print_facts(_quality_facts(result.quality), title="quality")
 
@@ -64,18 +65,6 @@ def _total_facts(totals: Totals) -> list[tuple[str, str]]:
         ("references", format_count(totals.references)),
         ("reachable", format_size(totals.reachable_size)),
         ("unreachable", f"{format_size(totals.unreachable_size)} in {unreachable}"),
-    ]
-
-
-def _memory_facts(memory: MemoryAccount) -> list[tuple[str, str]]:
-    rest = "free space of allocators, rounding, C libraries"
-    return [
-        ("resident", f"{format_size(memory.rss)}, {format_size(memory.private_dirty)} private"),
-        ("anonymous", format_size(memory.anonymous)),
-        ("  objects", format_size(memory.objects)),
-        ("  the rest", f"{format_size(memory.anonymous_rest)} ({rest})"),
-        ("files", format_size(memory.files)),
-        ("stacks", format_size(memory.stacks)),
     ]
 
 

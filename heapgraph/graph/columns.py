@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from heapgraph.errors import SnapshotFormatError
 from heapgraph.graph.roots import ROOT_PREFERENCE, Roots
-from heapgraph.model import EdgeKind
+from heapgraph.model import NO_ROW, EdgeKind, RegionKind
 from heapgraph.snapshot.arrow_arrays import arrow_array
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _I64 = npt.NDArray[np.int64]
 _U16 = npt.NDArray[np.uint16]
+
+_MAX_BASIC_SIZE = 2**32
+"""Of a type that is not damaged; real ones stay below a megabyte."""
 
 
 class SnapshotSource(Protocol):
@@ -87,6 +90,47 @@ class MemoryMapping:
     rss: int
     pss: int
     private_dirty: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRegion:
+    """What a range of private anonymous memory is used for; sizes are bytes in memory.
+
+    Attributes:
+        start, end: addresses.
+        kind: what for.
+        resident: bytes in memory.
+        in_use: of these, in blocks that are in use, or all.
+        free: in free blocks or chunks, without the free end of a heap.
+        blocks: how many blocks are in use.
+        object: id of the object it belongs to, or NO_ROW.
+    """
+
+    start: int
+    end: int
+    kind: RegionKind
+    resident: int
+    in_use: int
+    free: int
+    blocks: int
+    object: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolColumns:
+    """The pools of pymalloc by address: parallel arrays.
+
+    Attributes:
+        regions: uint32, row of its arena in the regions.
+        block_sizes: uint16, bytes of a block.
+        used: uint16, blocks in use.
+        resident: uint32, bytes in memory.
+    """
+
+    regions: U32
+    block_sizes: _U16
+    used: _U16
+    resident: U32
 
 
 class SnapshotColumns:
@@ -193,6 +237,12 @@ class SnapshotColumns:
         return self._texts("types", "name")
 
     @cached_property
+    def basic_sizes(self) -> _I64:
+        """int64, tp_basicsize by row of types; what no object can have counts as 0."""
+        sizes = self._numbers("types", "basicsize", np.uint64, len(self.type_names))
+        return np.where(sizes < _MAX_BASIC_SIZE, sizes, 0).astype(np.int64)
+
+    @cached_property
     def roots(self) -> Roots:
         """The named roots as parallel arrays."""
         targets = self._numbers("roots", "target", np.uint32)
@@ -222,6 +272,27 @@ class SnapshotColumns:
     def maps(self) -> list[MemoryMapping]:
         """Memory mappings of the target, by address."""
         return [MemoryMapping(**fields) for fields in self._source.table("maps").to_pylist()]
+
+    @cached_property
+    def regions(self) -> list[MemoryRegion]:
+        """What private anonymous memory is used for, by address."""
+        kinds = self._numbers("regions", "kind", np.uint8)
+        self._within(kinds, len(RegionKind), "regions", "kind")
+        owners = self._numbers("regions", "object", np.uint32)
+        self._within(owners[owners != NO_ROW], self.object_count, "regions", "object")
+        rows = self._source.table("regions").to_pylist()
+        return [MemoryRegion(**row | {"kind": RegionKind(row["kind"])}) for row in rows]
+
+    @cached_property
+    def pools(self) -> PoolColumns:
+        """The pools of pymalloc, by address."""
+        regions = self._numbers("pools", "region", np.uint32)
+        return PoolColumns(
+            self._within(regions, len(self.regions), "pools", "region"),
+            self._numbers("pools", "block_size", np.uint16, len(regions)),
+            self._numbers("pools", "used", np.uint16, len(regions)),
+            self._numbers("pools", "resident", np.uint32, len(regions)),
+        )
 
     @property
     def source(self) -> SnapshotSource:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heapgraph.errors import SnapshotFormatError
-from heapgraph.model import NO_LABEL, NO_ROW, EdgeKind, RootKind
+from heapgraph.model import NO_LABEL, NO_ROW, EdgeKind, RegionKind, RootKind
 from heapgraph.snapshot.schema import TABLES
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ _ROW_NUMBERS = (
     ("roots", "frame", "frames", NO_ROW),
     ("frames", "thread", "threads", None),
     ("frames", "code", "objects", NO_ROW),
+    ("regions", "object", "objects", NO_ROW),
+    ("pools", "region", "regions", None),
 )
 
 
@@ -84,6 +86,7 @@ def check_consistency(columns: NumberColumns) -> None:
         _check_below(values, columns.row_count(numbered), table, column, exempt)
     _check_kinds(columns, "references", len(EdgeKind))
     _check_kinds(columns, "roots", len(RootKind))
+    _check_kinds(columns, "regions", len(RegionKind))
     _check_labels(columns)
     _check_addresses(columns)
 
@@ -119,9 +122,9 @@ def _check_addresses(columns: NumberColumns) -> None:
     # Summed as floats: the exact sum of damaged sizes would wrap around unnoticed.
     if sizes.sum(dtype=np.float64) >= float(2**63):
         raise _contradiction("objects", "shallow_size adds up to more than any process can hold")
-    ends = columns.column("maps", "end")
-    if np.any(ends < columns.column("maps", "start")):
-        raise _contradiction("maps", "a range ends before it starts")
+    for table in ("maps", "regions"):
+        if np.any(columns.column(table, "end") < columns.column(table, "start")):
+            raise _contradiction(table, "a range ends before it starts")
 
 
 def _check_below(

@@ -177,6 +177,30 @@ _LAYOUTS = (
             ("private_dirty", pa.uint64()),
         ),
     ),
+    _layout(
+        "regions",
+        (
+            ("start", pa.uint64()),
+            ("end", pa.uint64()),
+            ("kind", pa.uint8()),
+            ("resident", pa.uint64()),
+            ("in_use", pa.uint64()),
+            ("free", pa.uint64()),
+            ("blocks", pa.uint64()),
+            ("object", pa.uint32()),
+        ),
+    ),
+    _layout(
+        "pools",
+        (
+            ("start", pa.uint64()),
+            ("region", pa.uint32()),
+            ("block_size", pa.uint16()),
+            ("used", pa.uint16()),
+            ("resident", pa.uint32()),
+        ),
+        encodings={"start": "DELTA_BINARY_PACKED"},
+    ),
 )
 
 TABLES: Mapping[str, TableLayout] = {layout.name: layout for layout in _LAYOUTS}

@@ -59,6 +59,8 @@ def app_heap() -> HeapBuilder:
     """Build the heap of the drawing above."""
     heap = HeapBuilder()
     heap.mapping(0x1000, 0x1000 + 8 * MEBIBYTE, "[heap]")
+    in_use, free = 7 * MEBIBYTE, MEBIBYTE // 2
+    heap.region("heap", 0x1000, 0x1000 + 8 * MEBIBYTE, in_use=in_use, free=free, blocks=100)
     heap.mapping(0x7000000, 0x7000000 + MEBIBYTE, "/usr/lib/libc.so.6")
     module(heap, "app")
     module(heap, "app.sessions")

@@ -42,6 +42,8 @@ def sample_heap() -> HeapBuilder:
     thread = heap.thread(holds_gil=True)
     heap.root("frame", "session", ids["session"], frame=heap.frame(thread, "serve", line=12))
     heap.mapping(0x7F00_0000_0000, 0x7F00_0010_0000, "[heap]")
+    arena = heap.region("arena", 0x7F00_0000_0000, 0x7F00_0010_0000, in_use=4096, blocks=64)
+    heap.pool(0x7F00_0000_0000, arena, block_size=64, used=64, resident=16384)
     return heap
 
 

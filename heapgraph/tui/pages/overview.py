@@ -5,20 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heapgraph.analysis.holders import find_holders
+from heapgraph.analysis.memory_parts import OBJECTS
 from heapgraph.analysis.registry import REGISTRY, run
 from heapgraph.analysis.summary import summarize
 from heapgraph.tui.cells import Bar, Column, Row, safe
 from heapgraph.tui.page import Page, Share
 from heapgraph.tui.pages.object_rows import NAME, OBJECT_COLUMNS, RETAINED, SHARE, object_cells_row
-from heapgraph.tui.places import AnalysisOf, DominatorsOf, Inspect, Overview, Place, Types
+from heapgraph.tui.places import AnalysisOf, DominatorsOf, Inspect, Overview, Types
 from heapgraph.tui.tables import RowTable
 from heapgraph.units import format_count, format_seconds, format_share, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from heapgraph.analysis.memory import MemoryAccount
     from heapgraph.analysis.registry import Progress
-    from heapgraph.analysis.summary import MemoryAccount, Summary
+    from heapgraph.analysis.summary import Summary
     from heapgraph.tui.state import Session
 
 HOLDERS = 12
@@ -94,18 +96,14 @@ def _facts(session: Session, summary: Summary) -> list[tuple[str, str]]:
 
 
 def _memory_rows(memory: MemoryAccount) -> list[Row]:
-    account = AnalysisOf("memory" if "memory" in REGISTRY else "summary")
-    lines: list[tuple[int, str, Place]] = [
-        (memory.rss, "resident", account),
-        (memory.objects, "objects", Types()),
-        (memory.anonymous_rest, "other heap: free space, C libraries", account),
-        (memory.files, "mapped files", account),
-        (memory.stacks, "stacks", account),
-    ]
-    whole = max(memory.rss, 1)
+    lines = [(memory.accounted, "resident"), *((g.size, g.name) for g in memory.groups)]
+    whole = max(memory.accounted, 1)
     return [
-        Row((format_size(size), Bar(max(0, size) / whole), text), place)
-        for size, text, place in lines
+        Row(
+            (format_size(size), Bar(size / whole), text),
+            Types() if text == OBJECTS else AnalysisOf("memory"),
+        )
+        for size, text in lines
     ]
 
 

@@ -39,11 +39,33 @@ def test_summary(snapshot):
         "c-held": 1,
     }
     memory = document["memory"]
-    assert (memory["anonymous"], memory["files"]) == (8 * MEBIBYTE, MEBIBYTE)
-    assert memory["anonymous_rest"] == memory["anonymous"] - memory["objects"]
+    sizes = {group["name"]: group["size"] for group in memory["groups"]}
+    assert (memory["accounted"], sizes["mapped files"]) == (9 * MEBIBYTE, MEBIBYTE)
+    assert memory["verdict"]["kind"] == "objects"
     table = run("summary", snapshot).stdout
+    assert "verdict: objects" in table
     assert "4711 on example" in table
     assert "/usr/bin/python3.13 app.py" in table
+
+
+def test_memory(snapshot):
+    document = run("memory", snapshot, "--json").document
+    assert list(document) == [
+        "account",
+        "arenas",
+        "size_classes",
+        "nearly_empty",
+        "pins",
+        "large_blocks",
+    ]
+    account = document["account"]
+    assert list(account) == ["rss", "accounted", "private_dirty", "groups", "parts", "verdict"]
+    assert sum(part["size"] for part in account["parts"]) == account["accounted"]
+    assert [block["kind"] for block in document["large_blocks"]] == ["heap", "mapped file"]
+    outcome = run("memory", snapshot, "--limit", 1)
+    assert "in heaps of malloc" in outcome.stdout
+    assert "/usr/lib/libc.so.6" not in outcome.stdout
+    assert "no arenas of pymalloc" in outcome.stderr
 
 
 def test_histogram(snapshot):

@@ -1,0 +1,161 @@
+"""`heapgraph memory`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from heapgraph.cli.options import file_argument, json_option, limit_option, opened
+from heapgraph.cli.output import note, print_json, print_table
+from heapgraph.units import format_count, format_share, format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from heapgraph.analysis.memory import LargeBlock, MemoryAccount, MemoryReport
+
+_DEFAULT_ROWS = 10
+
+
+@click.command(name="memory", short_help="What resident memory is made of, and why it stays.")
+@file_argument
+@limit_option(None, "rows of each list", shown_default=f"{_DEFAULT_ROWS}, or all as JSON")
+@json_option
+def command(file: str, limit: int | None, as_json: bool) -> None:
+    """Account for the resident memory (RSS), and say what it mostly is.
+
+    Live objects, free space of the allocators, memory of C code, mapped files, stacks and the rest
+    add up to what the kernel counts. Then the size classes of pymalloc, and what keeps arenas that
+    are nearly empty.
+    """
+    from heapgraph.analysis.memory import report_memory  # noqa: PLC0415 - loads numpy
+
+    rows = limit or (None if as_json else _DEFAULT_ROWS)
+    with opened(file) as (graph, progress):
+        report = report_memory(graph, progress=progress, limit=rows)
+    if as_json:
+        print_json(report.to_dict())
+        return
+    print_account(report.account)
+    _print_large_blocks(report)
+    _print_arenas(report)
+
+
+def print_account(account: MemoryAccount, *, with_parts: bool = True) -> None:
+    """Print the sum beside the kernel's figure, and the verdict."""
+    print_table(
+        (("size", "right"), ("share", "right"), ("resident memory", "left")),
+        account_rows(account, with_parts=with_parts),
+    )
+    click.echo()
+    click.echo(f"verdict: {account.verdict.kind}. {account.verdict.reason}")
+
+
+def account_rows(account: MemoryAccount, *, with_parts: bool) -> Iterator[tuple[str, str, str]]:
+    """The groups with their parts, and the sum."""
+    for group in account.groups:
+        yield format_size(group.size), format_share(group.share), group.name
+        parts = [part for part in account.parts if part.group == group.name]
+        if with_parts and len(parts) > 1:
+            yield from (("", "", f"  {format_size(p.size)} {p.name}") for p in parts)
+        elif with_parts and parts:
+            yield "", "", f"  {parts[0].name}"
+    yield format_size(account.accounted), "", f"sum; the kernel says {format_size(account.rss)}"
+
+
+def _print_large_blocks(report: MemoryReport) -> None:
+    if not report.large_blocks:
+        return
+    click.echo()
+    print_table(
+        (("in memory", "right"), ("of", "right"), ("kind", "left"), ("what", "left")),
+        (
+            (format_size(b.size), format_size(b.length), b.kind, _what(b))
+            for b in report.large_blocks
+        ),
+        title="heaps, large blocks and mappings",
+    )
+
+
+def _what(block: LargeBlock) -> str:
+    if block.object is None:
+        return block.path or f"at {block.start:#x}"
+    return f"of {block.type} @{block.object}"
+
+
+def _print_arenas(report: MemoryReport) -> None:
+    totals = report.arenas
+    if not totals.count:
+        note("no arenas of pymalloc: the target uses another allocator for small objects")
+        return
+    click.echo()
+    share = totals.used_size / totals.size if totals.size else 0.0
+    print_table(
+        (
+            ("block", "right"),
+            ("pools", "right"),
+            ("used", "right"),
+            ("free", "right"),
+            ("free bytes", "right"),
+        ),
+        (
+            (
+                format_size(row.block_size),
+                format_count(row.pools),
+                format_count(row.used_blocks),
+                format_count(row.free_blocks),
+                format_size(row.free_size),
+            )
+            for row in report.size_classes
+        ),
+        title=f"{format_count(totals.count)} arenas of pymalloc, {format_size(totals.size)}, "
+        f"{format_share(share)} in use",
+    )
+    if not totals.nearly_empty:
+        return
+    click.echo()
+    print_table(
+        (
+            ("objects", "right"),
+            ("size", "right"),
+            ("arenas", "right"),
+            ("type", "left"),
+            ("held by", "left"),
+        ),
+        (
+            (
+                format_count(pin.count),
+                format_size(pin.size),
+                format_count(pin.arenas),
+                pin.type,
+                pin.holder,
+            )
+            for pin in report.pins
+        ),
+        title=f"{format_count(totals.nearly_empty)} arenas are nearly empty: "
+        f"{format_size(totals.pinning_size)} in {format_count(totals.pinning_blocks)} blocks keep "
+        f"{format_size(totals.nearly_empty_size)}",
+    )
+    click.echo()
+    print_table(
+        (
+            ("arena", "left"),
+            ("size", "right"),
+            ("in use", "right"),
+            ("blocks", "right"),
+            ("objects", "right"),
+            ("for example", "left"),
+        ),
+        (
+            (
+                f"{row.start:#x}",
+                format_size(row.size),
+                format_size(row.used_size),
+                format_count(row.used_blocks),
+                format_count(row.objects),
+                row.expression,
+            )
+            for row in report.nearly_empty
+        ),
+    )
