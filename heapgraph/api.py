@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
-    from heapgraph.analysis.diff import Diff
+    from heapgraph.analysis.diff_rows import Diff
     from heapgraph.analysis.dominators import Dominators
     from heapgraph.analysis.histogram import Histogram
     from heapgraph.analysis.holders import Holders
@@ -131,14 +131,16 @@ class Snapshot:
         """What could be smaller and what should not be there; all detectors if none is named."""
         return cast("Waste", self._run("waste", detectors=detectors, min_size=min_size))
 
-    def diff(self, new: Snapshot, newer: Snapshot | None = None, count: int = 20) -> Diff:
-        """What grew since this snapshot; with a third of the same process, what stayed.
+    def diff(self, new: Snapshot, *newer: Snapshot, count: int = 20) -> Diff:
+        """What grew since this snapshot.
+
+        With a third of the same process: what stayed. With more: what grew in every one of them.
 
         Raises:
             UsageError: three snapshots of different processes.
         """
-        third = None if newer is None else newer.graph
-        return cast("Diff", self._run("diff", new=new.graph, newer=third, limit=count))
+        later = [snapshot.graph for snapshot in newer]
+        return cast("Diff", self._run("diff", new=new.graph, newer=later, limit=count))
 
     def sql(self, query: str, limit: int | None = None) -> SqlResult:
         """Rows of a query in DuckDB's SQL; see docs/sql.md for the tables.

@@ -1,18 +1,18 @@
-"""What grew between two snapshots, and what stayed through three."""
+"""What grew between two snapshots, what stayed through three, what grew in each of more."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapgraph.analysis.diff_rows import Diff, HolderGrowth, TypeGrowth
 from heapgraph.analysis.holder_tree import HolderTree
 from heapgraph.analysis.object_rows import check_limit
 from heapgraph.analysis.path_groups import group_by_path
 from heapgraph.analysis.registry import Analysis, Parameter, Progress
-from heapgraph.analysis.results import TableResult, hidden, plain
+from heapgraph.analysis.repeated_growth import MOST_HOLDERS, grows, leak_shares, repeated_growth
 from heapgraph.analysis.survivors import same_object
 from heapgraph.errors import UsageError
 from heapgraph.graph.heap_graph import HeapGraph
@@ -23,139 +23,97 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from heapgraph.analysis.path_groups import PathGroups
+
+    _Snapshot = HeapGraph | str | Path
+
 DEFAULT_LIMIT = 20
 
+WITH_SURVIVORS = 3
+LEAST_FOR_REPEATED_GROWTH = 4
+"""Snapshots: three are compared object by object; of more, what grows in every one tells."""
 
-@dataclass(frozen=True)
-class TypeGrowth:
-    """All objects of one type in each snapshot.
-
-    Attributes:
-        type: qualified name.
-        count_growth, size_growth: last snapshot against the first; sizes are shallow, in bytes.
-        counts, sizes: in each snapshot, the oldest first.
-        survivors, survivors_size: objects that are new in the second snapshot and still in the
-            third; None with two snapshots.
-    """
-
-    type: str
-    count_growth: int
-    size_growth: int
-    counts: tuple[int, ...]
-    sizes: tuple[int, ...]
-    survivors: int | None = None
-    survivors_size: int | None = None
-
-
-@dataclass(frozen=True)
-class HolderGrowth:
-    """Objects that are reached in one way, in each snapshot.
-
-    Attributes:
-        expression: how they are reached; `[*]` stands for any key or position.
-        type: qualified type name.
-        size_growth: bytes reached through them, last snapshot against the first.
-        item_growth: items of the containers, last snapshot against the first.
-        sizes: bytes reached through them in each snapshot.
-        items: items of the containers in each snapshot.
-        grows_each_time: whether there were more bytes in every snapshot than in the one before.
-        survivors_size: of what is reached through them, bytes of objects that are new in the second
-            snapshot and still in the third; None with two snapshots.
-    """
-
-    expression: str
-    type: str
-    size_growth: int
-    item_growth: int
-    sizes: tuple[int, ...]
-    items: tuple[int, ...]
-    grows_each_time: bool
-    survivors_size: int | None = None
-
-
-@dataclass(frozen=True)
-class Diff(TableResult):
-    """Growth by type and by holder, the most first.
-
-    With two snapshots the rank is growth in bytes; with three it is bytes of survivors: objects
-    made between the first two that have not gone. Ordinary traffic comes and goes and is not in
-    it.
-
-    Attributes:
-        types: types whose objects became more or larger.
-        holders: where the growth gathers.
-        types_left_out: how many more types grew.
-    """
-
-    rows_field: ClassVar[str] = "holders"
-
-    types: tuple[TypeGrowth, ...]
-    holders: tuple[HolderGrowth, ...]
-    types_left_out: int = hidden()
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON document; survivors are there with three snapshots only."""
-        return {
-            name: [
-                {key: value for key, value in plain(row).items() if value is not None}
-                for row in rows
-            ]
-            for name, rows in (("types", self.types), ("holders", self.holders))
-        }
+_TypeTable = dict[str, tuple[int, int]]
+"""Count and shallow size by type name."""
 
 
 def diff_snapshots(
     graph: HeapGraph,
     *,
     progress: Progress | None = None,
-    new: HeapGraph | str | Path,
-    newer: HeapGraph | str | Path | None = None,
+    new: _Snapshot,
+    newer: _Snapshot | Sequence[_Snapshot] | None = None,
     limit: int | None = DEFAULT_LIMIT,
 ) -> Diff:
     """Compare snapshots of one program.
 
-    Types and holders are aligned by their names, so the snapshots may be of two runs. Survivors are
-    objects at the same address with the same type, size and value: three snapshots must be of
+    Types and holders are aligned by their names, so the snapshots may be of several runs. Survivors
+    are objects at the same address with the same type, size and value: three snapshots must be of
     one process.
 
     Args:
         graph: the first snapshot.
         progress: told of each snapshot.
         new: the second.
-        newer: the third, if there is one.
+        newer: the third, or all later ones in their order.
         limit: how many types and how many holders; None: all.
 
     Raises:
         UsageError: three snapshots of different processes.
         SnapshotFormatError: a file is no whole snapshot.
 
-    Cost: the paths of each snapshot, then one dict entry for each way of reaching objects.
+    Cost: the paths of each snapshot, one after the other, then one dict entry for each way of
+        reaching objects. Three snapshots are in memory together, of others the first and the last.
     """
     check_limit(limit)
-    graphs = [graph, _graph_of(new)]
-    if newer is not None:
-        graphs.append(_graph_of(newer))
+    graphs = [graph, _graph_of(new), *map(_graph_of, _later(newer))]
+    count = len(graphs)
+    if count == WITH_SURVIVORS:
         _check_same_process(graphs)
-    groups = []
-    for done, one in enumerate(graphs):
-        if progress is not None:
-            progress("paths from roots", done, len(graphs))
-        groups.append(group_by_path(one))
+    groups, counted, kept = _grouped(graphs, progress)
     tree = HolderTree(groups)
-    survivors = None
-    if newer is None:
-        tree.weigh_by_growth()
+    surviving = None
+    if count == WITH_SURVIVORS:
+        survivors = _survivors(kept)
+        surviving = _by_type(kept[-1], survivors)
+        holders = _surviving_holders(tree, groups[-1], kept[-1], survivors, limit)
+    elif count >= LEAST_FOR_REPEATED_GROWTH:
+        holders = _repeated_holders(tree, groups, kept, limit)
     else:
-        survivors = _survivors(graphs)
-        grouped = survivors[groups[-1].of_object[survivors] >= 0]
-        tree.weigh_by(2, groups[-1].of_object[grouped], graphs[-1].shallow_sizes[grouped])
-    types = _type_rows(graphs, survivors)
-    holders = _holder_rows(tree, limit or len(tree.nodes), with_survivors=newer is not None)
-    return Diff(tuple(types[:limit]), holders, len(types) - len(types[:limit]))
+        tree.weigh_by_growth()
+        holders = [_holder_row(tree, row) for row in tree.growing(limit)]
+    types = _type_rows(counted, surviving)
+    return Diff(tuple(types[:limit]), tuple(holders), len(types) - len(types[:limit]))
 
 
-def _graph_of(snapshot: HeapGraph | str | Path) -> HeapGraph:
+def _grouped(
+    graphs: list[HeapGraph], progress: Progress | None
+) -> tuple[list[PathGroups], list[_TypeTable], list[HeapGraph]]:
+    """Groups and types of each snapshot, and the graphs that are needed later; empties the list."""
+    count = len(graphs)
+    needed = range(count) if count == WITH_SURVIVORS else (0, count - 1)
+    groups: list[PathGroups] = []
+    counted: list[_TypeTable] = []
+    kept: list[HeapGraph] = []
+    for position in range(count):
+        if progress is not None:
+            progress("paths from roots", position, count)
+        graph = graphs.pop(0)  # unless it is kept, its memory is free for the next one
+        groups.append(group_by_path(graph))
+        counted.append(_by_type(graph))
+        if count >= WITH_SURVIVORS and position in needed:
+            kept.append(graph)
+    return groups, counted, kept
+
+
+def _graph_of(snapshot: _Snapshot) -> HeapGraph:
     return snapshot if isinstance(snapshot, HeapGraph) else HeapGraph.open(snapshot)
+
+
+def _later(newer: _Snapshot | Sequence[_Snapshot] | None) -> Sequence[_Snapshot]:
+    if newer is None:
+        return ()
+    return newer if isinstance(newer, list | tuple) else (newer,)
 
 
 def _check_same_process(graphs: Sequence[HeapGraph]) -> None:
@@ -181,35 +139,42 @@ def _survivors(graphs: Sequence[HeapGraph]) -> NDArray[np.int64]:
 
 
 def _type_rows(
-    graphs: Sequence[HeapGraph], survivors: NDArray[np.int64] | None
+    counted: Sequence[_TypeTable], surviving: _TypeTable | None = None
 ) -> list[TypeGrowth]:
-    counted = [_by_type(graph, None) for graph in graphs]
-    surviving = {} if survivors is None else _by_type(graphs[-1], survivors)
+    """Types that grew; of four or more snapshots, those that grew in number in every one."""
     rows = []
     for name in dict.fromkeys(name for table in counted for name in table):
         counts, sizes = zip(*(table.get(name, (0, 0)) for table in counted), strict=True)
         row = TypeGrowth(name, counts[-1] - counts[0], sizes[-1] - sizes[0], counts, sizes)
-        if survivors is not None:
+        if surviving is not None:
             count, size = surviving.get(name, (0, 0))
             row = replace(row, survivors=count, survivors_size=size)
-        if _rank(row) > 0 or (row.survivors is None and row.count_growth > 0):
+        if _has_grown(row):
             rows.append(row)
     rows.sort(key=lambda row: (-_rank(row), -row.count_growth, row.type))
     return rows
+
+
+def _has_grown(row: TypeGrowth) -> bool:
+    if row.survivors is not None:
+        return _rank(row) > 0
+    if len(row.counts) >= LEAST_FOR_REPEATED_GROWTH:
+        return grows(row.counts)
+    return row.size_growth > 0 or row.count_growth > 0
 
 
 def _rank(row: TypeGrowth) -> int:
     return row.size_growth if row.survivors_size is None else row.survivors_size
 
 
-def _by_type(graph: HeapGraph, members: NDArray[np.int64] | None) -> dict[str, tuple[int, int]]:
+def _by_type(graph: HeapGraph, members: NDArray[np.int64] | None = None) -> _TypeTable:
     """Count and shallow size of objects by type name; types of one name are taken together."""
     rows = graph.type_ids if members is None else graph.type_ids[members]
     sizes = graph.shallow_sizes if members is None else graph.shallow_sizes[members]
     count = len(graph.type_names)
     counts = np.bincount(rows, minlength=count).tolist()
     sums = np.bincount(rows, sizes.astype(np.float64), minlength=count).astype(np.int64).tolist()
-    found: dict[str, tuple[int, int]] = {}
+    found: _TypeTable = {}
     for row, name in enumerate(graph.type_names):
         if counts[row]:
             before = found.get(name, (0, 0))
@@ -217,31 +182,67 @@ def _by_type(graph: HeapGraph, members: NDArray[np.int64] | None) -> dict[str, t
     return found
 
 
-def _holder_rows(tree: HolderTree, limit: int, *, with_survivors: bool) -> tuple[HolderGrowth, ...]:
-    rows = []
-    for row in tree.growing(limit):
-        node, shown = tree.nodes[row], tree.nodes[tree.shown(row)]
-        rows.append(
-            HolderGrowth(
-                tree.expression(row),
-                shown.type,
-                node.sizes[-1] - node.sizes[0],
-                node.items[-1] - node.items[0],
-                tuple(node.sizes),
-                tuple(node.items),
-                all(a < b for a, b in pairwise(node.sizes)),
-                node.weight if with_survivors else None,
-            )
+def _surviving_holders(
+    tree: HolderTree,
+    groups: PathGroups,
+    graph: HeapGraph,
+    survivors: NDArray[np.int64],
+    limit: int | None,
+) -> list[HolderGrowth]:
+    """Where the survivors gather in the last snapshot."""
+    grouped = survivors[groups.of_object[survivors] >= 0]
+    tree.weigh_by(-1, groups.of_object[grouped], graph.shallow_sizes[grouped])
+    return [
+        replace(_holder_row(tree, row), survivors_size=tree.nodes[row].weight)
+        for row in tree.growing(limit)
+    ]
+
+
+def _repeated_holders(
+    tree: HolderTree,
+    groups: Sequence[PathGroups],
+    graphs: Sequence[HeapGraph],
+    limit: int | None,
+) -> list[HolderGrowth]:
+    """Holders that grew in every snapshot, the one whose share grew most first."""
+    rows = sorted(repeated_growth(tree), key=lambda row: -tree.growth(row))[:MOST_HOLDERS]
+    first, last = (
+        leak_shares(graph, tree.rows_of_objects(end, groups[end]), rows)
+        for graph, end in zip(graphs, (0, -1), strict=True)
+    )
+    found = [
+        replace(
+            _holder_row(tree, row),
+            leak_share=after.size,
+            leak_share_growth=after.size - before.size,
+            exclusive_size=after.exclusive_size,
         )
-    return tuple(rows)
+        for row, before, after in zip(rows, first, last, strict=True)
+    ]
+    found.sort(key=lambda row: (-(row.leak_share_growth or 0), -row.size_growth, row.expression))
+    return found[:limit]
+
+
+def _holder_row(tree: HolderTree, row: int) -> HolderGrowth:
+    node, shown = tree.nodes[row], tree.nodes[tree.shown(row)]
+    return HolderGrowth(
+        tree.expression(row),
+        shown.type,
+        node.sizes[-1] - node.sizes[0],
+        node.items[-1] - node.items[0],
+        tuple(node.sizes),
+        tuple(node.items),
+        grows(node.sizes),
+    )
 
 
 ANALYSIS = Analysis(
     "diff",
-    "growth by type and by holder between snapshots; with three, what stayed",
+    "growth by type and by holder between snapshots; with three, what stayed; with more, what"
+    " grew in every one",
     (
         Parameter("new", "the second snapshot", required=True),
-        Parameter("newer", "the third snapshot"),
+        Parameter("newer", "the third snapshot, or a list of all later ones"),
         Parameter("limit", "how many types and holders", DEFAULT_LIMIT),
     ),
     diff_snapshots,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.path_groups import ANY_ITEM, ANY_KEY
+from heapgraph.analysis.path_groups import ANY_ITEM, ANY_KEY, UNNAMED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -22,6 +23,9 @@ PASS_ON_SHARE = 0.7
 Eclipse MAT uses the same limit to find where memory accumulates."""
 
 _MAX_STEPS_DOWN = 200
+_LEAST_LINKS = 30
+"""So many objects of one type on one path are a linked list, not a structure."""
+
 _TOP = 0
 
 
@@ -36,6 +40,7 @@ class HolderNode:
         counts: objects in each snapshot.
         items: items of containers in each snapshot.
         sizes: bytes reached through it in each snapshot.
+        own_sizes: bytes of its objects themselves in each snapshot.
         children: rows.
         weight: what it is ranked by: bytes of growth.
     """
@@ -46,6 +51,7 @@ class HolderNode:
     counts: list[int]
     items: list[int]
     sizes: list[int]
+    own_sizes: list[int] = field(default_factory=list)
     children: list[int] = field(default_factory=list)
     weight: int = 0
 
@@ -72,6 +78,8 @@ class HolderTree:
         self.node_of_group = [
             self._add(position, groups, width) for position, groups in enumerate(snapshots)
         ]
+        for node in self.nodes:
+            node.own_sizes = node.sizes.copy()
         for node in reversed(self.nodes[1:]):  # parents come before their children
             above = self.nodes[node.parent]
             above.sizes = [a + b for a, b in zip(above.sizes, node.sizes, strict=True)]
@@ -93,17 +101,31 @@ class HolderTree:
             rows[group] = row
         return rows
 
-    def weigh_by_growth(self) -> None:
-        """Rank by the bytes added between the first and the last snapshot."""
-        for node in self.nodes:
-            node.weight = node.sizes[-1] - node.sizes[0]
+    def growth(self, row: int) -> int:
+        """Bytes added between the first and the last snapshot."""
+        return self.nodes[row].sizes[-1] - self.nodes[row].sizes[0]
 
-    def weigh_by(self, position: int, groups: NDArray[np.int64], sizes: NDArray[np.uint64]) -> None:
+    def weigh_by_growth(self) -> None:
+        """Rank by `growth`."""
+        for row, node in enumerate(self.nodes):
+            node.weight = self.growth(row)
+
+    def rows_of_objects(self, position: int, groups: PathGroups) -> NDArray[np.int32]:
+        """int32[n], the row of each object of one snapshot; -1 for none.
+
+        Args:
+            position: of the snapshot.
+            groups: its groups.
+        """
+        rows = np.append(self.node_of_group[position], -1).astype(np.int32)
+        return rows[groups.of_object]
+
+    def weigh_by(self, position: int, groups: NDArray[np.int32], sizes: NDArray[np.uint64]) -> None:
         """Rank by some objects of one snapshot.
 
         Args:
             position: of the snapshot.
-            groups: int64[k], the group of each object.
+            groups: int32[k], the group of each object.
             sizes: uint64[k], what each weighs.
         """
         rows = self.node_of_group[position][groups]
@@ -113,8 +135,9 @@ class HolderTree:
         for node in reversed(self.nodes[1:]):
             self.nodes[node.parent].weight += node.weight
 
-    def growing(self, limit: int) -> list[int]:
+    def growing(self, limit: int | None = None) -> list[int]:
         """Rows of the groups where growth gathers, the most first; none lies below another."""
+        limit = len(self.nodes) if limit is None else limit
         found: list[int] = []
         queue: list[tuple[int, int, bool]] = []
 
@@ -128,42 +151,58 @@ class HolderTree:
             _, row, is_holder = heapq.heappop(queue)
             if is_holder:
                 found.append(row)
-            elif self._is_module(row):
+            elif self.is_module(row):
                 for child in self.nodes[row].children:
                     push(child)
             else:
                 push(self._gathering_point(row), is_holder=True)
         return found
 
-    def _is_module(self, row: int) -> bool:
+    def is_module(self, row: int) -> bool:
         """A module, or its dict: everybody knows that the program is in its modules."""
         node = self.nodes[row]
         return node.type == "module" or (
             node.text == "" and self.nodes[node.parent].type == "module"
         )
 
+    def is_growing_root(self, row: int, grows: Callable[[Sequence[int]], bool]) -> bool:
+        """Whether roots of one name hold more and more objects: nothing above them does."""
+        return self.nodes[row].parent == _TOP and grows(self.nodes[row].counts)
+
     def _gathering_point(self, row: int) -> int:
         """The group below this one to which most of its growth goes."""
+        if self.is_growing_root(row, lambda counts: counts[-1] > counts[0]):
+            return row
         for _ in range(_MAX_STEPS_DOWN):
             node = self.nodes[row]
             best = max(node.children, key=lambda child: self.nodes[child].weight, default=None)
             if best is None or self.nodes[best].weight < PASS_ON_SHARE * node.weight:
-                return row
+                return self.first_link(row)
             child = self.nodes[best]
             if child.text in (ANY_ITEM, ANY_KEY) and child.counts[-1] > child.counts[0]:
                 return row  # the container grows by items: it is the holder
             row = best
         return row
 
+    def first_link(self, row: int) -> int:
+        """The first group of a linked list in place of a group far down in it; else the group."""
+        chain = [row]
+        while self.nodes[chain[-1]].parent != _TOP:
+            chain.append(self.nodes[chain[-1]].parent)
+        types = [self.nodes[link].type for link in reversed(chain)]
+        commonest, links = Counter(types).most_common(1)[0]
+        return list(reversed(chain))[types.index(commonest)] if links >= _LEAST_LINKS else row
+
     def shown(self, row: int) -> int:
-        """The group to show for another: the owner of a `__dict__`."""
-        while self.nodes[row].text == "" and self.nodes[row].parent != _TOP:
+        """The group to show for another: the owner of a `__dict__` or of what has no name."""
+        while self.nodes[row].text in ("", UNNAMED) and self.nodes[row].parent != _TOP:
             row = self.nodes[row].parent
         return row
 
     def expression(self, row: int) -> str:
         """How the objects of a group are reached, positions and keys as `[*]`."""
         parts: list[str] = []
+        row = self.shown(row)
         while row != _TOP:
             parts.append(self.nodes[row].text)
             row = self.nodes[row].parent

@@ -9,6 +9,7 @@ Source: LeakCanary's heap growth detector, after BLeak (Vilk and Berger, PLDI 20
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,10 @@ SMALL_DICT = 16
 
 ANY_ITEM = "[*]"
 ANY_KEY = "<key>"
+UNNAMED = "<reference>"
+
+_OFFSET = re.compile(r" \+0x[0-9a-f]+")
+"""Where in a struct of the interpreter a root lies."""
 
 _LABEL_BITS = 32
 _ITEM_KINDS = (EdgeKind.INDEX, EdgeKind.MEMBER, EdgeKind.VALUE, EdgeKind.STACK)
@@ -62,7 +67,7 @@ class PathGroups:
         counts: int64[g], objects in each.
         items: int64[g], items of the containers in each; keys do not count.
         sizes: int64[g], their shallow sizes, with those of what lies deeper than `MAX_DISTANCE`.
-        of_object: int64[n], the group of each object; -1 where no path leads or it lies too deep.
+        of_object: int32[n], the group of each object; -1 where no path leads or it lies too deep.
     """
 
     parents: NDArray[np.int64]
@@ -71,7 +76,7 @@ class PathGroups:
     counts: NDArray[np.int64]
     items: NDArray[np.int64]
     sizes: NDArray[np.int64]
-    of_object: NDArray[np.int64]
+    of_object: NDArray[np.int32]
 
 
 def group_by_path(graph: HeapGraph) -> PathGroups:
@@ -91,7 +96,7 @@ class _Grouping:
         self._root_texts: list[str] = []
         self._facts = HeapFacts(graph)
         self._codes, self._code_rows = self._edge_codes()
-        self._of_object = np.full(graph.object_count, -1, np.int64)
+        self._of_object = np.full(graph.object_count, -1, np.int32)
         self._parents: list[NDArray[np.int64]] = []
         self._texts: list[str] = []
         self._types: list[str] = []
@@ -133,7 +138,7 @@ class _Grouping:
             parents = np.full(len(objects), -1, np.int64)
             rows = self._root_rows(objects)
         else:
-            parents = self._of_object[self._paths.parent[objects]]
+            parents = self._of_object[self._paths.parent[objects]].astype(np.int64)
             rows = self._code_rows[objects]
         row_count = int(rows.max()) + 1
         type_count = len(graph.type_names)
@@ -174,7 +179,8 @@ class _Grouping:
         if root.kind is RootKind.C_HELD:
             return "<held by C code>"
         kind = root.kind.name.lower().replace("_", " ")
-        return f"<{kind} {root.name}>" if root.name else f"<{kind}>"
+        name = _OFFSET.sub("", root.name)
+        return f"<{kind} {name}>" if name else f"<{kind}>"
 
     def _edge_codes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The distinct ways in which objects are reached, and the row of its way per object."""
@@ -224,14 +230,14 @@ class _Grouping:
         if kind in _FIXED_TEXTS:
             return _FIXED_TEXTS[kind]
         if kind == _SMALL_DICT_KEY:
-            key = literal(graph, label)
+            key = None if label == NO_LABEL else literal(graph, label)
             return ANY_ITEM if key is None else f"[{key}]"
         if kind in (_NAME, EdgeKind.LOCAL):
             name = text_of(graph, label) if label != NO_LABEL else None
             return f".{name}" if is_attribute_name(name) else f"<{name or 'attribute'}>"
         if kind in (EdgeKind.SLOT, EdgeKind.FIELD):
             return f".{graph.name(label)}"
-        return "<reference>"
+        return UNNAMED
 
     def _sizes_with_deeper(self) -> NDArray[np.uint64]:
         """uint64[n], shallow sizes; what lies deeper than the groups is added to what holds it."""

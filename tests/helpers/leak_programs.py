@@ -33,7 +33,8 @@ class LeakProgram:
     Attributes:
         path: the program; with `--fixed` it is its twin.
         expected: its EXPECTED: `holder` (`*` stands for anything), `leaked_type`, `chain` (labels
-            on the path to a leaked object), `objects_at_ready`.
+            on the path to a leaked object), `objects_at_ready`, `grows` (what a comparison of
+            snapshots calls the holder, where it calls it otherwise).
         needs: packages it imports that heapgraph does not depend on.
     """
 
@@ -53,14 +54,24 @@ class LeakProgram:
 
     def is_holder(self, expression: str) -> bool:
         """Whether an expression is the known holder."""
-        parts = map(re.escape, self.expected["holder"].split("*"))
-        return re.fullmatch(".*".join(parts), expression, re.DOTALL) is not None
+        return _fits(self.expected["holder"], expression)
+
+    def is_growing_holder(self, expression: str) -> bool:
+        """Whether an expression is what a comparison calls the known holder."""
+        wanted = self.expected.get("grows")
+        return self.is_holder(expression) if wanted is None else expression == wanted
 
     def names_holder(self, suspect: LeakSuspect) -> bool:
         """Whether a suspect names the known holder, by itself or as its accumulation point."""
         point = suspect.accumulation_point
         texts = [suspect.expression] if point is None else [suspect.expression, point.expression]
         return any(map(self.is_holder, texts))
+
+
+def _fits(pattern: str, expression: str) -> bool:
+    """Whether a text is what a pattern says, `*` standing for anything."""
+    parts = map(re.escape, pattern.split("*"))
+    return re.fullmatch(".*".join(parts), expression, re.DOTALL) is not None
 
 
 def leak_programs() -> list[LeakProgram]:
@@ -107,3 +118,27 @@ def ask_live(
         assert target.process.poll() is None, "the target must survive its dump"
     graph = HeapGraph.open(snapshot)
     return LiveAnswer(graph, find_suspects(graph).suspects)
+
+
+def grow_live(
+    program: LeakProgram, folder: Path, count: int, *, python: str = sys.executable
+) -> list[HeapGraph]:
+    """Snapshots of one run, with more leaked before each, and one object of noise for twenty.
+
+    Args:
+        program: what to run.
+        folder: where the snapshots go.
+        count: how many.
+        python: the interpreter of the program.
+    """
+    graphs = []
+    with start_target(program.path, "--noise", python=python) as target:
+        for number in range(count):
+            if number:
+                target.send("grow")
+                answer = target.read_line()
+                assert answer == "grew", answer
+            snapshot = folder / f"{program.name}-{number}.heapgraph"
+            dump(target.pid, snapshot)
+            graphs.append(HeapGraph.open(snapshot))
+    return graphs
