@@ -10,10 +10,9 @@ import numpy as np
 
 from heapgraph.errors import ObjectNotFound
 from heapgraph.graph.alternative_paths import all_paths
-from heapgraph.graph.cache import ArrayCache
-from heapgraph.graph.columns import SnapshotColumns, SnapshotSource
 from heapgraph.graph.dominators import DominatorTree
 from heapgraph.graph.folding import FoldedTree
+from heapgraph.graph.kept_columns import KeptColumns
 from heapgraph.graph.paths import NOTHING_EXCLUDED, PathExclusions, RootPaths, search_paths
 from heapgraph.graph.references import Reference, ReverseReferences
 from heapgraph.model import UNREACHABLE, EdgeFlags, EdgeKind
@@ -30,22 +29,18 @@ if TYPE_CHECKING:
     from heapgraph.native.graph_kernels import U32, U64
 
 
-class HeapGraph(SnapshotColumns):
+class HeapGraph(KeptColumns):
     """Objects, references and roots of one snapshot, with what is derived from them.
 
-    Everything is read or computed when first used and then kept; dominators, paths and reverse
-    references are also kept on disk (`graph/cache.py`). Weak references never retain and are on
-    no path. Not safe to share between threads while something is computed for the first time.
+    Everything is read or computed when first used and then kept; dominators, paths, reverse
+    references and the columns of a large snapshot are also kept on disk (`graph/cache.py`). Weak
+    references never retain and are on no path. Not safe to share between threads while something
+    is computed for the first time.
 
     Args:
         source: an open snapshot, or tables made by hand.
         use_cache: False keeps nothing on disk.
     """
-
-    def __init__(self, source: SnapshotSource, *, use_cache: bool = True) -> None:
-        """Read nothing yet."""
-        super().__init__(source)
-        self._cache = ArrayCache(self.snapshot_id if use_cache else "")
 
     @classmethod
     def open(cls, path: str | Path) -> HeapGraph:

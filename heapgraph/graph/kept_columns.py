@@ -1,0 +1,51 @@
+"""Columns of large snapshots, kept decoded between runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from heapgraph.graph.cache import ArrayCache
+from heapgraph.graph.columns import SnapshotColumns
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from heapgraph.graph.columns import SnapshotSource
+
+KEPT_ROWS = 1_000_000
+"""Rows from which on a column is kept: shorter ones are decoded in a few milliseconds."""
+
+
+class KeptColumns(SnapshotColumns):
+    """Columns that are decoded once and then mapped from the cache.
+
+    A kept column is known by the checksum of the table it came from, so that a snapshot whose
+    tables were changed under the same id is read anew.
+
+    Args:
+        source: an open snapshot, or tables made by hand.
+        use_cache: False keeps nothing on disk.
+
+    Cost: up to 20 bytes on disk per object, and 10 per reference, for what is used; to map a
+    column takes a fifth of the time to decode it.
+    """
+
+    def __init__(self, source: SnapshotSource, *, use_cache: bool = True) -> None:
+        """Read nothing yet."""
+        super().__init__(source)
+        self._cache = ArrayCache(self.snapshot_id if use_cache else "")
+
+    def _numbers(
+        self, table: str, column: str, dtype: type[np.generic], length: int | None = None
+    ) -> npt.NDArray[Any]:
+        member = self.manifest.get("members", {}).get(f"{table}.parquet")
+        if member is None or member["rows"] < KEPT_ROWS:
+            return super()._numbers(table, column, dtype, length)
+        name = f"{table}.{column}.{member['crc32']:08x}"
+        kept = self._cache.load({name: (dtype, member["rows"])})
+        if kept is not None and length in (None, member["rows"]):
+            return kept[name]
+        numbers = super()._numbers(table, column, dtype, length)
+        self._cache.store({name: numbers})
+        return numbers
