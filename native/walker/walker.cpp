@@ -45,14 +45,23 @@ bool Walker::has_gc_head(u64 object, const TypeInfo& type) {
   return image_->view(object, layout_.tp_size).word(layout_.tp_flags) & type_flag::kHeapType;
 }
 
+// Some objects are smaller than their type's basic size, and may lie at the very end of a region: compact
+// ASCII strings, static types, which lack what the struct of a heap type has, and naive datetimes.
+u64 Walker::least_bytes(u64 object, const TypeInfo& type) {
+  switch (type.handler) {
+    case Handler::kStr: return layout_.uni_ascii_size;
+    case Handler::kType: return has_gc_head(object, type) ? type.basicsize : layout_.tp_size;
+    case Handler::kDatetime: return type.is_python_class ? type.basicsize : type.basicsize - 8;
+    default: return type.basicsize;
+  }
+}
+
 TypeInfo* Walker::plausible(u64 address, const Position& at, bool strictly) {
   const View head = image_->view(address, 16);
   if (!head) return nullptr;
   TypeInfo* type = types_.find(head.word(layout_.type));
   if (type == nullptr) return nullptr;
-  // A compact ASCII string is smaller than its type's basic size, and may lie at the end of an arena.
-  const u64 least = type->handler == Handler::kStr ? layout_.uni_ascii_size : type->basicsize;
-  if (!image_->view(address, least)) return nullptr;
+  if (!image_->view(address, least_bytes(address, *type))) return nullptr;
   i64 count = head.signed_word(layout_.refcount);
   if (layout_.at_least(12)) {
     // Freed memory keeps a free-list pointer in this word; bits 32-47 of a live object are zero

@@ -53,6 +53,24 @@ void check_text_at_end(const LayoutTable& table) {
   CHECK_EQUAL(walked.getsizeof_(text), heap.layout.uni_ascii_size + 4);
 }
 
+// A static type has less than the basic size of `type`, which is that of heap types.
+void check_static_type_at_end(const LayoutTable& table) {
+  HeapBuilder heap(table, 4);
+  const u64 size = (heap.layout.tp_size + 15) / 16 * 16;
+  const u64 type = heap.static_type({.name = "extension.Last", .basicsize = 32});
+  const u64 object = heap.instance(type);
+  heap.statics.leave_only(size);
+  const u64 last = heap.statics.allocate(size);
+  CHECK_EQUAL(last + size, heap.statics.end());
+  for (i64 at = 0; at < heap.layout.tp_size; at += 8) put_word(last + at, get_word(type + at));
+  put_word(object + heap.layout.type, last);
+  const u64 list = heap.list({object, last});
+  WalkedHeap walked(heap);
+  CHECK((walked.targets(list, EdgeKind::kIndex) == Objects{object, last}));
+  CHECK(walked.targets(object, EdgeKind::kType) == Objects{last});
+  CHECK_EQUAL(walked.counts().invalid_references, 0);
+}
+
 void check_border_inside_object(const LayoutTable& table) {
   HeapBuilder heap(table, 8);
   const u64 list = heap.list({0, 0});
@@ -190,6 +208,7 @@ void check_bad_regions() {
 void test_borders(const LayoutTable& table) {
   check_end_of_region(table);
   check_text_at_end(table);
+  check_static_type_at_end(table);
   check_border_inside_object(table);
   check_holes(table);
   check_wild_addresses(table);
