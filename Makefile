@@ -21,7 +21,7 @@ $(INSTALLED): pyproject.toml $(NATIVE_SOURCES)
 	@scripts/prepare_machine.sh $(PYTHON)
 	@echo "building heapgraph into $(VENV) (a minute or two the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) install --editable '.[test,lint]'
+	@$(PIP) install --editable '.[test,lint,application]'
 	@touch $@
 
 demo: setup ## find the leak of a running program and draw what holds it

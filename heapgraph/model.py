@@ -71,6 +71,7 @@ class RootKind(IntEnum):
     INTERNED = 6
     C_HELD = 7  # more references are counted than found; count: how many
     IMMORTAL = 8
+    LIBRARY = 9  # a variable of the executable or a library; name: the file, and where in it
 
 
 class RegionKind(IntEnum):

@@ -30,6 +30,7 @@ _NAMED_BY_FIELD = {
     RootKind.INTERPRETER: "interpreter",
     RootKind.THREAD: "thread state",
     RootKind.STATIC_TYPE: "static type",
+    RootKind.LIBRARY: "C variable of",
 }
 
 _DICT_TYPES = frozenset({"dict", "collections.OrderedDict", "collections.defaultdict"})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from heapgraph.capture.captured import Captured, Clock, write_captured
 from heapgraph.capture.freeze import Frozen, Method, freeze
+from heapgraph.capture.libraries import find_library_data
 from heapgraph.capture.maps import read_maps, with_sizes
 from heapgraph.capture.memory import ProcessMemory, UnreadableMemory
 from heapgraph.capture.quality import Account
@@ -123,6 +124,7 @@ class _Dump:
         with self.clock.phase("roots"), ProcessMemory(pid) as memory:
             named = find_roots(memory, target.layout, target.runtime_address)
             heads = gc_list_heads(memory, target.layout, target.runtime_address)
+            libraries = find_library_data(memory, maps, named.scan_ranges)
         walk = HeapWalk(pid, target.layout, target.version, readable_regions(maps), self.progress)
         if frozen.method == "pause":
             with self.clock.phase("copy"):
@@ -130,6 +132,7 @@ class _Dump:
             frozen.release()
         with self.clock.phase("discover"):
             walk.discover(heads, named.addresses, named.scan_ranges)
+            walk.discover_from(libraries)
         with self.clock.phase("traverse"):
             traversed = traverse_clone(frozen, walk, verify=self.verify)
         with self.clock.phase("read objects"):

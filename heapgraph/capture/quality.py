@@ -112,6 +112,7 @@ class Account:
         self._add_static_types()
         reached = self._reach()
         reached = self._add_scanned(reached)
+        reached = self._add_libraries(reached)
         named_share = float(reached.mean()) if len(reached) else 1.0
         held = self._add_surplus(reached)
         immortal = self._add_immortal(reached)
@@ -185,6 +186,34 @@ class Account:
                 self._surplus[object_id] -= counted
                 added = True
         return self._reach() if added else reached
+
+    def _add_libraries(self, reached: Array) -> Array:
+        """Name the variables of libraries that a reference count vouches for.
+
+        Others are borrowed, or left behind; those of immortal objects are believed where nothing
+        else reaches them.
+        """
+        rows = len(self._rows.target)
+        for library, words in self._columns.library_words:
+            ids = self._columns.ids_of(words[:, 0])
+            places = words[:, 1][ids >= 0]
+            ids = ids[ids >= 0]
+            counted = (self._surplus[ids] > 0) & ~self._immortal[ids]
+            wanted = (counted | (self._immortal[ids] & (reached[ids] == 0))) & ~self._inside(places)
+            for object_id, place in zip(ids[wanted].tolist(), places[wanted].tolist(), strict=True):
+                count = int(self._surplus[object_id] > 0 and not self._immortal[object_id])
+                if count or self._immortal[object_id]:
+                    name = f"{library.library} +{place - library.bias:#x}"
+                    self._rows.add(object_id, RootKind.LIBRARY, name, count)
+                    self._surplus[object_id] -= count
+        return self._reach() if len(self._rows.target) > rows else reached
+
+    def _inside(self, addresses: Array) -> Array:
+        """Which addresses lie in objects: those words are references of theirs."""
+        starts = self._columns.arrays["address"]
+        before = np.searchsorted(starts, addresses, side="right") - 1
+        sizes = self._columns.arrays["getsizeof"][before]
+        return (before >= 0) & (addresses - starts[before] < sizes)
 
     def _add_surplus(self, reached: Array) -> int:
         """Objects counted more often than found: C code holds them, whoever else does.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from heapgraph.capture.layouts import Layout
+    from heapgraph.capture.libraries import LibraryData
     from heapgraph.capture.maps import Mapping
     from heapgraph.capture.traverse import CloneTraversal
     from heapgraph.capture.type_rule import TypeRule
@@ -42,6 +43,8 @@ class HeapColumns:
         counts: totals and failures, see `HeapWalker.counts`.
         scanned_roots: object addresses found in structs of the interpreter, with the struct's
             name and the byte offset.
+        library_words: addresses of objects, and of the words in the data of libraries that hold
+            them: uint64[n, 2], by library.
     """
 
     arrays: dict[str, Array]
@@ -49,6 +52,7 @@ class HeapColumns:
     names: list[str]
     counts: dict[str, int]
     scanned_roots: list[tuple[int, str, int]] = field(default_factory=list)
+    library_words: list[tuple[LibraryData, Array]] = field(default_factory=list)
 
     @property
     def object_count(self) -> int:
@@ -156,6 +160,7 @@ class HeapWalk:
         )
         self._progress = progress
         self._scanned: list[tuple[int, str, int]] = []
+        self._library_words: list[tuple[LibraryData, Array]] = []
         for tp_name, rule in TYPE_RULES.items():
             self._add_rule(tp_name, rule, fields, version)
 
@@ -210,6 +215,21 @@ class HeapWalk:
             self._walker.discover(found)
             self._scanned += zip(found.tolist(), [name] * len(found), offsets.tolist(), strict=True)
 
+    def discover_from(self, libraries: Iterable[LibraryData]) -> None:
+        """Find what variables of libraries refer to.
+
+        Args:
+            libraries: their data.
+
+        Cost: 5 to 10 ms per MiB of it.
+        """
+        for library in libraries:
+            found, offsets = self._walker.scan_range(library.address, library.size)
+            if len(found):
+                self._walker.discover(found)
+                words = np.stack([found, offsets + np.uint64(library.address)], axis=1)
+                self._library_words.append((library, words))
+
     def traverse(self, traversal: CloneTraversal) -> None:
         """Learn exactly what objects of types without a table refer to, and find what that reaches.
 
@@ -243,6 +263,7 @@ class HeapWalk:
             self._walker.names(),
             self._walker.counts(),
             self._scanned,
+            self._library_words,
         )
 
     @property

@@ -22,6 +22,7 @@ ROOT_PREFERENCE = (
     RootKind.FRAME,
     RootKind.INTERPRETER,
     RootKind.STATIC_TYPE,
+    RootKind.LIBRARY,
     RootKind.INTERNED,
     RootKind.C_HELD,
     RootKind.IMMORTAL,

@@ -70,6 +70,9 @@ TypeInfo* Walker::plausible(u64 address, const Position& at, bool strictly) {
     count &= 0xffffffff;
   }
   if (count <= 0 || count > kMaxRefcount) return nullptr;
+  // A table of C code can look like an object: an address where the count is, and then a type.
+  const bool immortal = layout_.at_least(12) && count >> 31;
+  if (strictly && !immortal && image_->find(count) != nullptr) return nullptr;
   if (is_tracked(at) || !has_gc_head(address, *type)) return type;
   // A GC object outside of all lists is untracked (no link), or on the stack of a running collection.
   if (strictly && image_->word(address - kGcHead) != 0) return nullptr;

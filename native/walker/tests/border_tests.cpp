@@ -175,6 +175,19 @@ void check_gc_lists(const LayoutTable& table) {
   CHECK_EQUAL(odd.counts().gc_tracked, tracked);
 }
 
+Ranges sorted(Ranges regions) {
+  std::sort(regions.begin(), regions.end());
+  return regions;
+}
+
+// A page below 2^32, as a program that is not position-independent has them.
+u64 low_region() {
+  void* const wanted = reinterpret_cast<void*>(0x2a000000);
+  void* place = mmap(wanted, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(place == wanted);
+  return reinterpret_cast<u64>(place);
+}
+
 void check_scan(const LayoutTable& table) {
   HeapBuilder heap(table);
   const u64 list = heap.list({}), number = heap.number(9);
@@ -191,6 +204,16 @@ void check_scan(const LayoutTable& table) {
   CHECK(addresses[0] == list && offsets[0] == 0 && addresses[1] == number && offsets[1] == 32);
   CHECK_EQUAL(walker.scan_range(words, 5 * 8, addresses, offsets, 1), 1);
   CHECK_EQUAL(walker.scan_range(0x1000, 64, addresses, offsets, 5), 0);
+  // Two pointers in a row, the second to a type, are no object; those of a program may be short.
+  const u64 low = low_region();
+  const Ranges regions{{low, low + kPage}, {heap.data.start(), heap.data.end()}, {heap.statics.start(), heap.statics.end()}};
+  const u64 table_of_c = heap.data.allocate(64);
+  put_word(table_of_c, low);
+  put_word(table_of_c + 8, heap.int_type);
+  put_word(words, table_of_c);
+  WalkedHeap with_table(heap, sorted(regions), {heap.gc_head}, {});
+  CHECK_EQUAL(with_table.walker().scan_range(words, 5 * 8, addresses, offsets, 5), 1);
+  munmap(reinterpret_cast<void*>(low), kPage);
   walker.forget_memory();
   CHECK_EQUAL(walker.object_id(list), kNoLabel);
 }

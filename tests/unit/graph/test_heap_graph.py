@@ -169,7 +169,7 @@ def test_an_empty_snapshot_has_nothing_and_says_so():
         ("objects", "type", 50, "objects.type contains 50"),
         ("objects", "out_degree", 9, "rows where"),
         ("roots", "target", 999, "roots.target contains 999"),
-        ("roots", "kind", 9, "roots.kind contains 9"),
+        ("roots", "kind", 10, "roots.kind contains 10"),
     ],
 )
 def test_tables_that_contradict_one_another_are_a_damaged_file(table, column, value, complaint):
