@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pytest
 
-from heapgraph.capture.dump import DumpResult, dump
+from heapgraph.capture.dump import dump
 from heapgraph.graph.heap_graph import HeapGraph
 from heapgraph.model import ObjectFlags, RootKind
 from helpers.packages import needs_packages
@@ -16,6 +16,8 @@ from helpers.running_target import start_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from heapgraph.capture.captured import DumpResult
 
 pytestmark = needs_packages()
 
