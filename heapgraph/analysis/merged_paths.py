@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
-from heapgraph.native import graph_kernels
+from heapgraph.graph.merged_paths import reached_members, sum_on_paths
+from heapgraph.model import VIRTUAL_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from heapgraph.graph.heap_graph import HeapGraph
-    from heapgraph.graph.paths import MergedPaths, RootPath, RootPaths
+    from heapgraph.graph.merged_paths import MergedPaths, PathSums
+    from heapgraph.graph.paths import RootPath, RootPaths
 
 FAN_OUT_SHARE = 0.1
 """Where no next object leads to this share of the members any more, the paths are shown as one:
@@ -55,14 +56,14 @@ def merged_paths(
     Returns:
         Groups, the one with most members first, and how many members no path reaches.
 
-    Cost: one pass over the heap; the groups need the objects near the roots only.
+    Cost: the paths of the members; the groups need the objects near the roots only.
     """
     tree = paths.merge(members)
     retained = _retained_behind(graph, paths, members)
     groups = []
     for end, passed_on in _ends_of_groups(tree, limit):
         count, size, freed = (
-            int(behind[end] - behind[passed_on].sum())
+            int(behind.at([end])[0] - behind.at(passed_on).sum())
             for behind in (tree.counts, tree.sizes, retained)
         )
         groups.append(PathGroup(paths.path_along(paths.chain(end)), count, size, freed))
@@ -70,16 +71,11 @@ def merged_paths(
     return groups, len(members) - tree.member_count
 
 
-def _retained_behind(
-    graph: HeapGraph, paths: RootPaths, members: NDArray[np.uint32]
-) -> NDArray[np.uint64]:
-    """uint64[n]: retained size of the topmost members that are reached through each object."""
-    reached = members[paths.parent[members] != UNREACHABLE]
-    topmost = graph.dominators.topmost(reached)
-    values = np.zeros(graph.object_count, np.uint64)
-    values[topmost] = graph.dominators.retained_sizes[topmost]
-    graph_kernels.sum_to_parents(paths.order, paths.parent, values)
-    return values
+def _retained_behind(graph: HeapGraph, paths: RootPaths, members: NDArray[np.uint32]) -> PathSums:
+    """Retained size of the topmost members that are reached through each object."""
+    topmost = np.sort(graph.dominators.topmost(reached_members(paths, members)))
+    (sums,) = sum_on_paths(paths, topmost, graph.dominators.retained_sizes[topmost])
+    return sums
 
 
 def _ends_of_groups(tree: MergedPaths, limit: int) -> Iterator[tuple[int, NDArray[np.uint32]]]:
@@ -88,16 +84,19 @@ def _ends_of_groups(tree: MergedPaths, limit: int) -> Iterator[tuple[int, NDArra
     queue: list[tuple[int, int]] = []
 
     def push(object_ids: NDArray[np.uint32]) -> None:
-        for object_id in object_ids.tolist():
-            heapq.heappush(queue, (-int(tree.counts[object_id]), object_id))
+        for count, object_id in zip(
+            tree.counts.at(object_ids).tolist(), object_ids.tolist(), strict=True
+        ):
+            heapq.heappush(queue, (-count, object_id))
 
     push(tree.unsorted_children(VIRTUAL_ROOT))
     found = 0
     while queue and found < limit:
         negative, object_id = heapq.heappop(queue)
         children = tree.unsorted_children(object_id)
-        large = children[tree.counts[children] >= FAN_OUT_SHARE * -negative]
-        is_member = -negative > int(tree.counts[children].sum())
+        counts = tree.counts.at(children)
+        large = children[counts >= FAN_OUT_SHARE * -negative]
+        is_member = -negative > int(counts.sum())
         if is_member or not len(large):
             yield object_id, nothing
         elif len(children) <= limit:

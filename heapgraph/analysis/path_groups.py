@@ -191,7 +191,7 @@ class _Grouping:
         labels = graph.labels[edges[reached]].astype(np.int64)
         sources = facts.sources[edges[reached]]
         is_value = kinds == EdgeKind.VALUE
-        namespaces = facts.dict_owner >= 0
+        namespaces = facts.is_owned_dict.copy()
         namespaces[list(root_names(graph).namespaces)] = True
         is_small = facts.item_counts[sources] <= SMALL_DICT
         kinds[is_value & is_small] = _SMALL_DICT_KEY

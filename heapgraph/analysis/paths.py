@@ -217,11 +217,14 @@ def parse_exclusions(names: Sequence[str]) -> PathExclusions:
 
 def _members(graph: HeapGraph, objects: Sequence[int | str]) -> NDArray[np.uint32]:
     """uint32[k], the distinct objects that were asked for, rising."""
-    texts = [f"@{which}" if isinstance(which, int) else which for which in objects]
-    if not texts:
+    if not len(objects):
         raise UsageError("no object was given", "paths lead to objects", "name at least one")
-    found = np.concatenate([resolve_set(graph, text) for text in texts])
-    return distinct_ids(found, graph.object_count)
+    texts = [which for which in objects if isinstance(which, str)]
+    ids = [which for which in objects if not isinstance(which, str)]
+    outside = [which for which in ids if not 0 <= which < graph.object_count]
+    texts += [f"@{which}" for which in outside[:1]]  # refused in the words for a text
+    named = [resolve_set(graph, text) for text in texts]
+    return distinct_ids(np.concatenate([np.array(ids, np.uint32), *named]), graph.object_count)
 
 
 ANALYSIS = Analysis(

@@ -15,7 +15,7 @@ from heapgraph.model import NO_ROW, EdgeKind, RegionKind
 from heapgraph.snapshot.arrow_arrays import arrow_array
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
@@ -43,6 +43,13 @@ class SnapshotSource(Protocol):
 
     def strings(self, table: str, name: str) -> pa.StringArray:
         """A column of texts."""
+
+    def strings_at(self, table: str, name: str, rows: Sequence[int]) -> list[str | None]:
+        """A few rows of a column of texts."""
+
+
+_FEW_PREVIEWS = 1000
+"""Fewer previews are read without all the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,14 +307,18 @@ class SnapshotColumns:
         return self._source
 
     def previews(self, object_ids: U32) -> list[str | None]:
-        """Previews of many objects. Cost: about 0.1 us each."""
-        texts: list[str | None] = self._previews.take(arrow_array(object_ids)).to_pylist()
+        """Previews of many objects. Cost: all are read when many are asked for; 0.1 us each."""
+        if len(object_ids) < _FEW_PREVIEWS and "all_previews" not in self.__dict__:
+            return self._source.strings_at("objects", "preview", object_ids.tolist())
+        texts: list[str | None] = self.all_previews.take(arrow_array(object_ids)).to_pylist()
         return texts
 
     def preview(self, object_id: int) -> str | None:
         """The first characters of an object's value, if they were kept."""
-        text: str | None = self._previews[object_id].as_py()
-        return text
+        if "all_previews" in self.__dict__:
+            text: str | None = self.all_previews[object_id].as_py()
+            return text
+        return self._source.strings_at("objects", "preview", [object_id])[0]
 
     def name(self, row: int) -> str:
         """A row of names: what a SLOT, FIELD or WEAK label says."""
@@ -315,7 +326,8 @@ class SnapshotColumns:
         return text
 
     @cached_property
-    def _previews(self) -> pa.StringArray:
+    def all_previews(self) -> pa.StringArray:
+        """Previews of all objects, null where none was kept. Cost: 0.4 s for 10 million."""
         return self._source.strings("objects", "preview")
 
     @cached_property

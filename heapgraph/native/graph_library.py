@@ -47,6 +47,8 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "hg_reachable": (_POINTER, _POINTER, _COUNT, _POINTER, _POINTER),
     "hg_reverse_references": (_POINTER,) * 4,
     "hg_count_in_references": (_COUNT, _COUNT) + (_POINTER,) * 3,
+    "hg_count_out_references": (_COUNT, _COUNT) + (_POINTER,) * 3,
+    "hg_reference_sources": (_COUNT, _COUNT) + (_POINTER,) * 2,
     "hg_dominator_children": (_COUNT,) + (_POINTER,) * 3,
     "hg_dominator_preorder": (_COUNT,) + (_POINTER,) * 7,
     "hg_sum_to_parents": (_COUNT, _COUNT) + (_POINTER,) * 3,

@@ -87,6 +87,7 @@ class SnapshotFile:
         self._image = image
         self._members = members
         self._footers: dict[str, pq.FileMetaData] = {}
+        self._parts: dict[tuple[str, str, int], pa.ChunkedArray] = {}
         self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
@@ -159,6 +160,49 @@ class SnapshotFile:
             if values.nbytes > _MAX_STRING_BYTES:
                 values = values.cast(pa.large_string())
             return values.combine_chunks()
+
+    def strings_at(self, table: str, name: str, rows: Sequence[int]) -> list[str | None]:
+        """Read a few rows of a column of text.
+
+        Args:
+            table: its table.
+            name: its name.
+            rows: in any order.
+
+        Returns:
+            Their texts in this order; None where there is none.
+
+        Raises:
+            SnapshotFormatError: the table is damaged.
+            KeyError: no such column, or one of numbers.
+            IndexError: no such row.
+
+        Cost: some 5 ms for each stretch of 200,000 rows that is asked for the first time; what was
+            read is kept.
+        """
+        if not pa.types.is_string(self._column_type(table, name)):
+            raise KeyError(f"{table}.{name} holds numbers: use column()")
+        if len(rows) and not 0 <= min(rows) <= max(rows) < self.row_count(table):
+            raise IndexError(f"{table} has {self.row_count(table)} rows")
+        with self._reading(TABLES[table]) as parquet:
+            metadata = parquet.metadata
+            sizes = [metadata.row_group(g).num_rows for g in range(metadata.num_row_groups)]
+            ends = np.cumsum(sizes)
+            texts: list[str | None] = []
+            for row in rows:
+                group = int(np.searchsorted(ends, row, side="right"))
+                part = self._part(parquet, table, name, group)
+                texts.append(part[row - int(ends[group]) + sizes[group]].as_py())
+            return texts
+
+    def _part(self, parquet: pq.ParquetFile, table: str, name: str, group: int) -> pa.ChunkedArray:
+        """One row group of a column of text, read when first asked for."""
+        part = self._parts.get((table, name, group))
+        if part is None:
+            part = parquet.read_row_group(group, columns=[name], use_threads=False).column(0)
+            part.validate(full=True)
+            self._parts[table, name, group] = part
+        return part
 
     def table(self, name: str) -> pa.Table:
         """Read a whole table, with the columns and types of the schema.

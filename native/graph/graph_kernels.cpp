@@ -31,6 +31,13 @@ int check(const CsrGraph &graph, const std::uint32_t *roots, std::uint64_t root_
                            : heapgraph::check_roots(graph.object_count(), roots, root_count);
 }
 
+// Whether offsets rise from 0 to the number of references.
+bool are_good(const std::uint64_t *offsets, std::uint64_t object_count,
+              std::uint64_t reference_count) {
+    return offsets[0] == 0 && offsets[object_count] == reference_count &&
+           std::is_sorted(offsets, offsets + object_count + 1);
+}
+
 }  // namespace
 
 int hg_kernel_version(void) { return HG_KERNEL_VERSION; }
@@ -92,6 +99,30 @@ int hg_count_in_references(uint64_t object_count, uint64_t reference_count,
     for (std::uint64_t edge = 0; edge < reference_count; ++edge) {
         if (targets[edge] >= object_count) return HG_TARGET_OUT_OF_RANGE;
         counts[targets[edge]] += counted == nullptr || counted[edge] != 0 ? 1U : 0U;
+    }
+    return HG_OK;
+}
+
+int hg_count_out_references(uint64_t object_count, uint64_t reference_count,
+                            const uint64_t *offsets, const uint8_t *counted, uint32_t *counts) {
+    if (!are_good(offsets, object_count, reference_count)) return HG_BAD_OFFSETS;
+    for (std::uint64_t object = 0; object < object_count; ++object) {
+        std::uint32_t count = 0;
+        for (std::uint64_t edge = offsets[object]; edge < offsets[object + 1]; ++edge) {
+            count += counted[edge] != 0 ? 1U : 0U;
+        }
+        counts[object] = count;
+    }
+    return HG_OK;
+}
+
+int hg_reference_sources(uint64_t object_count, uint64_t reference_count, const uint64_t *offsets,
+                         uint32_t *sources) {
+    if (object_count >= HG_UNREACHABLE) return HG_TOO_MANY_OBJECTS;
+    if (!are_good(offsets, object_count, reference_count)) return HG_BAD_OFFSETS;
+    for (std::uint64_t object = 0; object < object_count; ++object) {
+        std::fill(sources + offsets[object], sources + offsets[object + 1],
+                  static_cast<std::uint32_t>(object));
     }
     return HG_OK;
 }

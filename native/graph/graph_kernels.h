@@ -75,6 +75,15 @@ HG_API int hg_count_in_references(uint64_t object_count, uint64_t reference_coun
                                   const uint32_t *targets, const uint8_t *counted,
                                   uint32_t *counts);
 
+/* counts[i] = references of i whose `counted` byte is not 0. */
+HG_API int hg_count_out_references(uint64_t object_count, uint64_t reference_count,
+                                   const uint64_t *offsets, const uint8_t *counted,
+                                   uint32_t *counts);
+
+/* sources[e] = the object that reference e belongs to. */
+HG_API int hg_reference_sources(uint64_t object_count, uint64_t reference_count,
+                                const uint64_t *offsets, uint32_t *sources);
+
 /* The dominator tree top down: the children of object i are children[child_offsets[i]] ..
  * children[child_offsets[i + 1] - 1] in id order; row object_count is the virtual root.
  * child_offsets: [object_count + 2], children: [object_count]. */

@@ -21,6 +21,8 @@ from heapgraph.graph.heap_graph import HeapGraph
 from heapgraph.model import NO_LABEL, NO_ROW, EdgeFlags, EdgeKind, ObjectFlags, RootKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 FIRST_ADDRESS = 0x7F0000000000
@@ -44,6 +46,9 @@ class TableSnapshot:
 
     def strings(self, table: str, name: str) -> pa.StringArray:
         return self._tables[table].column(name).combine_chunks()
+
+    def strings_at(self, table: str, name: str, rows: Sequence[int]) -> list[str | None]:
+        return [self._tables[table].column(name)[row].as_py() for row in rows]
 
 
 @dataclass

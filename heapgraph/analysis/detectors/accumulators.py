@@ -72,7 +72,7 @@ def _large(
     values = np.unique(values)
     containers = values[facts.is_of_types(*CONTAINER_TYPES)[values]]
     containers = containers[facts.item_counts[containers] >= least]
-    containers = containers[facts.dict_owner[containers] < 0]
+    containers = containers[~facts.is_owned_dict[containers]]
     sizes = graph.dominators.retained_sizes[containers]
     for row in np.lexsort((containers, ~sizes))[:_SHOWN_FINDINGS].tolist():
         owner = int(containers[row])

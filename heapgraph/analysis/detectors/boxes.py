@@ -25,13 +25,13 @@ def _boxes(
     graph = facts.graph
     is_box = facts.is_of_types(*boxed) & ~facts.is_permanent & (graph.refcounts == 1)
     edges = np.flatnonzero(facts.is_item & is_box[graph.targets])
-    counts = np.bincount(facts.sources[edges], minlength=graph.object_count)
+    counts = np.bincount(facts.sources_of(edges), minlength=graph.object_count)
     found = (counts >= LEAST_ITEMS) & (counts >= MOSTLY * facts.item_counts)
     found &= facts.is_of_types(*containers) & facts.is_reachable
     owners = facts.ids(found)
     if not len(owners):
         return
-    chosen = edges[found[facts.sources[edges]]]
+    chosen = edges[found[facts.sources_of(edges)]]
     boxes = np.unique(graph.targets[chosen])
     largest = owners[np.argsort(-counts[owners], kind="stable")][:_SHOWN_OWNERS]
     note = f"{format_count(len(boxes))} {what} in {format_count(len(owners))} containers"

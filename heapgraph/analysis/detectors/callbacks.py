@@ -35,9 +35,9 @@ def callback_lists(facts: HeapFacts) -> Iterator[Evidence]:
     is_callback = facts.is_of_types("method", "functools.partial") | _is_closure(facts)
     is_box = facts.is_of_types("tuple", "dict")
     edges = np.flatnonzero(facts.is_item & is_callback[graph.targets])
-    counts = np.bincount(facts.sources[edges], minlength=graph.object_count)
+    counts = np.bincount(facts.sources_of(edges), minlength=graph.object_count)
     found = (counts >= LEAST_CALLBACKS) & (counts >= MOSTLY * facts.item_counts)
-    found &= facts.is_of_types(*CONTAINER_TYPES) & (facts.dict_owner < 0) & facts.is_reachable
+    found &= facts.is_of_types(*CONTAINER_TYPES) & ~facts.is_owned_dict & facts.is_reachable
     owners = facts.ids(found)
     for owner in owners[np.argsort(-counts[owners], kind="stable")].tolist():
         callbacks = np.unique(graph.targets[edges_of(graph, owner)])
@@ -65,7 +65,7 @@ def _is_closure(facts: HeapFacts) -> NDArray[np.bool_]:
     )
     edges = np.flatnonzero(is_edge)
     holds_something = facts.is_of_types("tuple")[graph.targets[edges]]
-    mask[facts.sources[edges[holds_something]]] = True
+    mask[facts.sources_of(edges[holds_something])] = True
     return mask
 
 

@@ -41,7 +41,7 @@ _SET_ENTRY = 16
 def _own(facts: HeapFacts, *types: str) -> NDArray[np.uint32]:
     """Containers of these types that are nobody's `__dict__`, and no constants."""
     mask = facts.is_of_types(*types) & facts.is_reachable & ~facts.is_permanent
-    mask &= facts.dict_owner < 0
+    mask &= ~facts.is_owned_dict
     mask[facts.graph.roots.unique_targets] = False
     return facts.ids(mask)
 
@@ -67,7 +67,7 @@ def empty_containers(facts: HeapFacts) -> Iterator[Evidence]:
 def underfilled_lists(facts: HeapFacts) -> Iterator[Evidence]:
     """Lists with room for much more than they hold."""
     members = _own(facts, "list")
-    count = facts.item_counts[members]
+    count = facts.item_counts[members].astype(np.int64)
     spare = _tables(facts, members) // 8 - count
     yield from _underfilled(members, spare > count // 8 + _LIST_SLACK, spare * 8, "lists")
 
@@ -87,7 +87,7 @@ def underfilled_sets(facts: HeapFacts) -> Iterator[Evidence]:
     """Sets whose table stayed large when members were discarded."""
     members = _own(facts, "set")
     slots = _tables(facts, members) / _SET_ENTRY
-    count = facts.item_counts[members]
+    count = facts.item_counts[members].astype(np.int64)
     needed = _power_of_two(count * 5 / 3)
     unused = (np.maximum(slots - needed, 0) * _SET_ENTRY).astype(np.int64)
     yield from _underfilled(members, slots >= _SET_SPARE * np.maximum(count, 1), unused, "sets")
@@ -113,7 +113,7 @@ def tiny_containers(facts: HeapFacts) -> Iterator[Evidence]:
     """Many containers of a few items each, for what tuples would save."""
     for name in ("dict", "list", "set"):
         members = _own(facts, name)
-        count = facts.item_counts[members]
+        count = facts.item_counts[members].astype(np.int64)
         few = (count >= 1) & (count <= TINY_ITEMS)
         members, count = members[few], count[few]
         saved = facts.graph.shallow_sizes[members].astype(np.int64) - _TUPLE_HEADER - 8 * count
@@ -125,7 +125,7 @@ def tiny_containers(facts: HeapFacts) -> Iterator[Evidence]:
 def tiny_deques(facts: HeapFacts) -> Iterator[Evidence]:
     """Deques of a few items: each has at least one block of 64."""
     members = _own(facts, "collections.deque")
-    count = facts.item_counts[members]
+    count = facts.item_counts[members].astype(np.int64)
     members, count = members[count <= DEQUE_BLOCK_ITEMS], count[count <= DEQUE_BLOCK_ITEMS]
     saved = facts.graph.shallow_sizes[members].astype(np.int64) - _LIST_HEADER - 8 * count
     if len(members) >= LEAST_EMPTY:

@@ -30,14 +30,14 @@ def stored_exceptions(facts: HeapFacts) -> Iterator[Evidence]:
     being_handled = graph.roots.targets[
         np.isin(graph.roots.kinds, [RootKind.THREAD, RootKind.FRAME])
     ]
-    stored = facts.is_reachable[facts.sources[edges]]
-    stored &= ~np.isin(facts.sources[edges], being_handled)
+    stored = facts.is_reachable[facts.sources_of(edges)]
+    stored &= ~np.isin(facts.sources_of(edges), being_handled)
     edges = edges[stored]
     if len(edges) >= LEAST_EXCEPTIONS:
         note = f"{format_count(len(edges))} stored exceptions keep their frames"
         tracebacks = np.unique(graph.targets[edges])
         size = facts.retained(tracebacks)
-        yield Evidence(size, len(edges), note, np.unique(facts.sources[edges]))
+        yield Evidence(size, len(edges), note, np.unique(facts.sources_of(edges)))
 
 
 def last_exception(facts: HeapFacts) -> Iterator[Evidence]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from heapgraph.analysis.suspended_code import name_rows, references_of
 from heapgraph.model import UNREACHABLE, EdgeKind, ObjectFlags
+from heapgraph.native.reference_kernels import count_out_references, reference_sources
 from heapgraph.snapshot.arrow_arrays import numpy_array
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ CONTAINER_TYPES = (
     "collections.OrderedDict",
     "collections.defaultdict",
 )
+_FEW = 20
+"""References are looked up one by one while they are fewer than this part of all."""
+
 GC_HEAD = 16
 """Bytes before every object that the collector tracks (Include/internal/pycore_gc.h)."""
 
@@ -48,10 +52,8 @@ class HeapFacts:
 
     @cached_property
     def sources(self) -> NDArray[np.uint32]:
-        """uint32[m], the referrer of each reference."""
-        offsets = self.graph.offsets.astype(np.int64)
-        degrees = offsets[1:] - offsets[:-1]
-        return np.repeat(np.arange(self.graph.object_count, dtype=np.uint32), degrees)
+        """uint32[m], the referrer of each reference; `sources_of` where few are asked for."""
+        return reference_sources(self.graph.offsets)
 
     @cached_property
     def is_reachable(self) -> NDArray[np.bool_]:
@@ -66,25 +68,43 @@ class HeapFacts:
     @cached_property
     def is_item(self) -> NDArray[np.bool_]:
         """bool[m]: the reference leads from a container to something in it; keys do not count."""
-        return np.isin(self.graph.edge_kinds, ITEM_KINDS)
+        wanted = np.zeros(256, np.bool_)
+        wanted[list(ITEM_KINDS)] = True
+        return wanted[self.graph.edge_kinds]
 
     @cached_property
-    def item_counts(self) -> NDArray[np.int64]:
-        """int64[n], items of each container."""
-        return np.bincount(self.sources[self.is_item], minlength=self.graph.object_count)
+    def item_counts(self) -> NDArray[np.uint32]:
+        """uint32[n], items of each container."""
+        return count_out_references(self.graph.offsets, self.is_item.view(np.uint8))
 
     @cached_property
     def dict_owner(self) -> NDArray[np.int64]:
         """int64[n]: the object whose `__dict__` this is, or -1."""
         owner = np.full(self.graph.object_count, -1, np.int64)
         edges = np.flatnonzero(self.graph.edge_kinds == EdgeKind.DICT)
-        owner[self.graph.targets[edges]] = self.sources[edges]
+        owner[self.graph.targets[edges]] = self.sources_of(edges)
         return owner
+
+    @cached_property
+    def is_owned_dict(self) -> NDArray[np.bool_]:
+        """bool[n]: it is the `__dict__` of something."""
+        owned = np.zeros(self.graph.object_count, np.bool_)
+        owned[self.graph.targets[self.graph.edge_kinds == EdgeKind.DICT]] = True
+        return owned
+
+    def sources_of(self, edges: NDArray[np.integer]) -> NDArray[np.uint32]:
+        """uint32[k], the referrers of some references."""
+        graph = self.graph
+        if "sources" in self.__dict__ or len(edges) > graph.reference_count // _FEW:
+            sources: NDArray[np.uint32] = self.sources[edges]
+            return sources
+        rows = np.searchsorted(graph.offsets, edges.astype(np.uint64), side="right")
+        return (rows - 1).astype(np.uint32)
 
     @cached_property
     def previews(self) -> pa.StringArray:
         """Of every object the text of its value, or null."""
-        return self.graph.source.strings("objects", "preview")
+        return self.graph.all_previews
 
     @cached_property
     def type_columns(self) -> dict[str, NDArray[np.int64]]:

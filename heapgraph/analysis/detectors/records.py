@@ -37,7 +37,7 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 def record_dicts(facts: HeapFacts) -> Iterator[Evidence]:
     """Dicts that all have the same keys."""
     graph = facts.graph
-    mask = facts.is_of_types("dict") & facts.is_reachable & (facts.dict_owner < 0)
+    mask = facts.is_of_types("dict") & facts.is_reachable & ~facts.is_owned_dict
     members = facts.ids(mask & (facts.item_counts > 0) & (facts.item_counts <= MOST_SLOTS))
     owner, edges = facts.references(members)
     is_value = graph.edge_kinds[edges] == EdgeKind.VALUE
@@ -102,10 +102,10 @@ def unused_attributes(facts: HeapFacts) -> Iterator[Evidence]:
     is_none = facts.is_of_types("NoneType")
     named = np.isin(graph.edge_kinds, [EdgeKind.ATTRIBUTE, EdgeKind.SLOT, EdgeKind.VALUE])
     edges = np.flatnonzero(named & is_none[graph.targets])
-    owner = facts.dict_owner[facts.sources[edges]]
+    owner = facts.dict_owner[facts.sources_of(edges)]
     in_dict = graph.edge_kinds[edges] == EdgeKind.VALUE
     edges, owner, in_dict = (part[~in_dict | (owner >= 0)] for part in (edges, owner, in_dict))
-    holder = np.where(in_dict, owner, facts.sources[edges])
+    holder = np.where(in_dict, owner, facts.sources_of(edges))
     is_slot = (graph.edge_kinds[edges] == EdgeKind.SLOT).astype(np.uint64)
     keys = (graph.type_ids[holder].astype(np.uint64) << np.uint64(33)) | (
         graph.labels[edges].astype(np.uint64) << np.uint64(1)
@@ -128,10 +128,10 @@ def unused_attributes(facts: HeapFacts) -> Iterator[Evidence]:
 def vertical_bars(facts: HeapFacts) -> Iterator[Evidence]:
     """Containers of very many small containers of one type."""
     graph = facts.graph
-    small = facts.is_of_types("dict", "list", "tuple") & (facts.dict_owner < 0)
+    small = facts.is_of_types("dict", "list", "tuple") & ~facts.is_owned_dict
     small &= (facts.item_counts >= 1) & (facts.item_counts <= _SHOWN_KEYS)
     edges = np.flatnonzero(facts.is_item & small[graph.targets])
-    counts = np.bincount(facts.sources[edges], minlength=graph.object_count)
+    counts = np.bincount(facts.sources_of(edges), minlength=graph.object_count)
     is_bar = (counts >= LEAST_RECORDS) & (counts >= UNUSED_SHARE * facts.item_counts)
     bars = facts.ids(is_bar & facts.is_reachable)
     for bar in bars[np.argsort(-counts[bars], kind="stable")][:_SHOWN_FINDINGS].tolist():

@@ -45,7 +45,7 @@ def finalizer_cycles(facts: HeapFacts) -> Iterator[Evidence]:
         (graph.edge_kinds == EdgeKind.VALUE) & np.isin(graph.labels, facts.string_ids("__del__"))
     )
     edges = edges[facts.is_of_types("function")[graph.targets[edges]]]
-    owners = facts.dict_owner[facts.sources[edges]]
+    owners = facts.dict_owner[facts.sources_of(edges)]
     classes = facts.type_columns["object"]
     rows = np.flatnonzero(np.isin(classes, owners[owners >= 0]) & (classes != NO_ROW))
     members = facts.ids(np.isin(graph.type_ids, rows) & ~facts.is_reachable)

@@ -44,14 +44,14 @@ def _pinned(
     large &= graph.shallow_sizes >= LARGE_BASE
     large[graph.roots.unique_targets] = False
     edges = np.flatnonzero(large[graph.targets] & (graph.edge_kinds != EdgeKind.WEAK))
-    from_view = facts.is_of_types(*views)[facts.sources[edges]]
+    from_view = facts.is_of_types(*views)[facts.sources_of(edges)]
     targets = graph.targets[edges]
     others = np.zeros(graph.object_count, np.bool_)
     others[targets[~from_view]] = True
     pinned = np.unique(targets[from_view])
     pinned = pinned[~others[pinned]]
     if len(pinned):
-        viewers = np.unique(facts.sources[edges[from_view & ~others[targets]]])
+        viewers = np.unique(facts.sources_of(edges[from_view & ~others[targets]]))
         note = (
             f"{format_count(len(pinned))} {what} are kept by {format_count(len(viewers))} views "
             "alone; how much of them the views show is not in the snapshot"

@@ -76,7 +76,7 @@ def _thread_objects(facts: HeapFacts) -> tuple[NDArray[np.uint32], NDArray[np.st
     graph = facts.graph
     edges = (graph.edge_kinds == EdgeKind.ATTRIBUTE) | (graph.edge_kinds == EdgeKind.VALUE)
     edges &= np.isin(graph.labels, facts.string_ids("_ident"))
-    holders = np.unique(facts.sources[edges]).astype(np.int64)
+    holders = np.unique(facts.sources_of(edges)).astype(np.int64)
     holders = np.where(facts.dict_owner[holders] >= 0, facts.dict_owner[holders], holders)
     threads = np.unique(holders).astype(np.uint32)
     threads = threads[facts.is_reachable[threads]]

@@ -166,8 +166,8 @@ def test_merged_paths_count_members_and_bytes():
     assert merged.children(VIRTUAL_ROOT).tolist() == [r]
     assert merged.children(r).tolist() == [a, b]
     assert merged.children(a).tolist() == [x2, x1]
-    assert [int(merged.counts[i]) for i in (r, a, b, y)] == [3, 2, 1, 0]
-    assert [int(merged.sizes[i]) for i in (r, a, b)] == [70, 30, 40]
+    assert merged.counts.at([r, a, b, y]).tolist() == [3, 2, 1, 0]
+    assert merged.sizes.at([r, a, b]).tolist() == [70, 30, 40]
     nothing = graph.root_paths.merge([])
     assert (nothing.member_count, nothing.total_size) == (0, 0)
 
