@@ -10,6 +10,7 @@ import numpy as np
 from heapgraph.analysis.object_rows import check_limit
 from heapgraph.analysis.registry import Analysis, Parameter, Progress
 from heapgraph.analysis.results import TableResult, hidden
+from heapgraph.graph.object_sets import sum_by_group
 
 if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
@@ -77,7 +78,7 @@ def type_histogram(
         progress("dominator tree", 0, 0)
     type_count = len(graph.type_names)
     counts = np.bincount(graph.type_ids, minlength=type_count)
-    shallow = _sum_by_type(graph, type_count)
+    shallow = sum_by_group(graph.type_ids, graph.shallow_sizes, type_count)
     retained = graph.retained_by_type()
     present = np.flatnonzero(counts)
     order = present[np.lexsort((present, ~retained[present]))]
@@ -91,16 +92,6 @@ def type_histogram(
         for row in chosen.tolist()
     )
     return Histogram(rows, len(order) - len(rows), exact_count)
-
-
-def _sum_by_type(graph: HeapGraph, type_count: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-    """uint64[types], bytes. Sorted sums: float weights of bincount lose bytes beyond 2**53."""
-    order = np.argsort(graph.type_ids, kind="stable")
-    ends = np.searchsorted(graph.type_ids[order], np.arange(type_count), side="right")
-    running = np.zeros(len(order) + 1, np.uint64)
-    np.cumsum(graph.shallow_sizes[order], out=running[1:])
-    sums: np.ndarray[tuple[int], np.dtype[np.uint64]] = np.diff(running[ends], prepend=np.uint64(0))
-    return sums
 
 
 def _make_exact(

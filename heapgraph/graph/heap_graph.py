@@ -13,9 +13,10 @@ from heapgraph.graph.alternative_paths import all_paths
 from heapgraph.graph.dominators import DominatorTree
 from heapgraph.graph.folding import FoldedTree
 from heapgraph.graph.kept_columns import KeptColumns
+from heapgraph.graph.object_sets import sum_where
 from heapgraph.graph.paths import NOTHING_EXCLUDED, PathExclusions, RootPaths, search_paths
 from heapgraph.graph.references import Reference, ReverseReferences
-from heapgraph.model import UNREACHABLE, EdgeFlags, EdgeKind
+from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeFlags, EdgeKind
 from heapgraph.native import graph_kernels
 
 if TYPE_CHECKING:
@@ -181,7 +182,8 @@ class HeapGraph(KeptColumns):
     @cached_property
     def reachable_size(self) -> int:
         """Shallow size of everything the roots reach, bytes."""
-        return int(self.shallow_sizes[self.dominators.idom != UNREACHABLE].sum())
+        tree = self.dominators
+        return int(tree.retained_sizes[tree.idom == VIRTUAL_ROOT].sum())
 
     @cached_property
     def unreachable_size(self) -> int:
@@ -198,16 +200,15 @@ class HeapGraph(KeptColumns):
         Cost: one search, 0.5-1 s for 10 million objects; `dominators.minimum_retained_size` is
         free and less or equal.
         """
-        removed = np.zeros(self.object_count, np.uint8)
-        removed[np.asarray(object_ids, np.uint32)] = 1
+        removed = np.asarray(object_ids, np.uint32)
+        mark = np.zeros(self.object_count, np.uint8)
+        mark[removed] = 1  # as if they were seen already: no search goes on through them
         roots = self.roots.unique_targets
         left = graph_kernels.reachable(
-            self.offsets,
-            self.targets,
-            roots[removed[roots] == 0],
-            removed[self.targets] | self.weak_references,
+            self.offsets, self.targets, roots, self.weak_references, mark
         )
-        return self.reachable_size - int(self.shallow_sizes[left.view(np.bool_)].sum())
+        left[removed] = 0
+        return self.reachable_size - sum_where(self.shallow_sizes, left.view(np.bool_))
 
     def as_networkx(self) -> SnapshotDiGraph:
         """The whole snapshot as a graph that networkx computes on without a conversion."""
