@@ -89,8 +89,9 @@ def linked_content(graph: HeapGraph, object_id: int) -> Content:
 def children_of(graph: HeapGraph, object_id: int) -> NDArray[np.uint32]:
     """What an object and its folded `__dict__` immediately dominate, the largest first."""
     parts = graph.folded.parts_of(object_id)
-    below = np.concatenate([graph.dominators.children(part) for part in parts])
-    below = below[~np.isin(below, parts)]
+    below = np.concatenate([graph.dominators.unsorted_children(part) for part in parts])
+    for part in parts[1:]:
+        below = below[below != part]
     retained = graph.dominators.retained_sizes[below]
     return below[np.argsort(~retained, kind="stable")].astype(np.uint32)
 
@@ -124,16 +125,13 @@ def inner_type(graph: HeapGraph, content: Content) -> str | None:
         The most weighty type with a module in its name that has a tenth of the bytes below the
         members, at most three objects deep; None when the members are such themselves.
 
-    Cost: one pass over the dominator tree for each step.
+    Cost: the children of the members, and theirs.
     """
     members, type_name = content.members, content.type_name
-    idom = graph.dominators.idom
     for _ in range(_MOST_WRAPPERS):
         if "." in type_name or not len(members):
             return None
-        is_member = np.zeros(len(idom) + 1, np.bool_)
-        is_member[members] = True
-        below = np.flatnonzero(is_member[np.minimum(idom, len(idom))]).astype(np.uint32)
+        below = graph.dominators.children_of_all(members)
         by_type = retained_by_type(graph, below)
         least = TELLING_SHARE * by_type.sum()
         for row in np.argsort(-by_type, kind="stable").tolist():
@@ -159,8 +157,10 @@ def retained_by_type(graph: HeapGraph, members: NDArray[np.uint32]) -> NDArray[n
 
 
 def _largest_child(graph: HeapGraph, object_id: int) -> int | None:
-    children = graph.dominators.children(object_id)
-    return int(children[0]) if len(children) else None
+    children = graph.dominators.unsorted_children(object_id)
+    if not len(children):
+        return None
+    return int(children[graph.dominators.retained_sizes[children].argmax()])
 
 
 def _first_link(graph: HeapGraph, chain: list[int]) -> int:

@@ -25,7 +25,7 @@ from heapgraph.analysis.accumulation import (
 )
 from heapgraph.analysis.application_code import Origin, is_application_root, origin_of_type
 from heapgraph.analysis.suspects_groups import GroupHolder, holder_of_group
-from heapgraph.model import VIRTUAL_ROOT, EdgeKind, ObjectFlags, RootKind
+from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, ObjectFlags, RootKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,8 +90,10 @@ def find_candidates(graph: HeapGraph, is_structure: NDArray[np.bool_]) -> list[C
     Cost: the dominator tree and the shortest paths; then passes over the objects.
     """
     threshold = max(LEAST_SIZE, int(SUSPECT_SHARE * graph.reachable_size))
-    found = list(_single_objects(graph, is_structure, threshold))
-    for group in _groups(graph, is_structure, threshold):
+    tops = _below_structure(graph, is_structure)
+    is_large = graph.dominators.retained_sizes[tops] >= threshold
+    found = list(_single_objects(graph, tops[is_large], threshold))
+    for group in _groups(graph, is_structure, tops[~is_large], threshold):
         if not any(_overlap(graph, group.point, other.point) for other in found):
             found.append(group)
     found.extend(_long_containers(graph, found))
@@ -115,14 +117,14 @@ def structure_mask(graph: HeapGraph) -> NDArray[np.bool_]:
 
 
 def _single_objects(
-    graph: HeapGraph, is_structure: NDArray[np.bool_], threshold: int
+    graph: HeapGraph, tops: NDArray[np.uint32], threshold: int
 ) -> Iterator[Candidate]:
     """Step A: objects over the threshold, walked down to where their bytes gather.
 
     An object that is a frame for several large parts is not reported, its large parts are.
     """
     retained = graph.dominators.retained_sizes
-    waiting = [*_below_structure(graph, is_structure, retained >= threshold).tolist()]
+    waiting = tops.tolist()
     while waiting:
         point = accumulation_point(graph, waiting.pop())
         children = children_of(graph, point)
@@ -165,20 +167,17 @@ def _undivided(graph: HeapGraph, point: int, content: Content | None) -> Candida
     return Candidate("object", retained, point, content)
 
 
-def _below_structure(
-    graph: HeapGraph, is_structure: NDArray[np.bool_], wanted: NDArray[np.bool_]
-) -> NDArray[np.uint32]:
-    """Wanted objects that are no structure themselves and lie right below it, or at the top."""
-    idom = graph.dominators.idom
-    below = np.zeros(len(idom), np.bool_)
-    is_top = idom == VIRTUAL_ROOT
-    has_idom = idom < len(idom)
-    below[has_idom] = is_structure[idom[has_idom]]
-    return np.flatnonzero((is_top | below) & ~is_structure & wanted).astype(np.uint32)
+def _below_structure(graph: HeapGraph, is_structure: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    """Objects that are no structure themselves and lie right below it, or at the top."""
+    tree = graph.dominators
+    at_top = tree.unsorted_children(VIRTUAL_ROOT)
+    structure = np.flatnonzero(is_structure & (tree.idom != UNREACHABLE)).astype(np.uint32)
+    below = np.concatenate([at_top, tree.children_of_all(structure)])
+    return np.sort(below[~is_structure[below]])
 
 
 def _groups(
-    graph: HeapGraph, is_structure: NDArray[np.bool_], threshold: int
+    graph: HeapGraph, is_structure: NDArray[np.bool_], rest: NDArray[np.uint32], threshold: int
 ) -> Iterator[Candidate]:
     """Step B: objects below the threshold, grouped by type, when the group is over it.
 
@@ -186,8 +185,9 @@ def _groups(
     where functions that Python holds are the program.
     """
     retained = graph.dominators.retained_sizes
-    rest = _below_structure(graph, is_structure, retained < threshold)
-    is_c_held = np.isin(rest, _only_c_held(graph))
+    only_c_held = np.zeros(graph.object_count, np.bool_)
+    only_c_held[_only_c_held(graph)] = True
+    is_c_held = only_c_held[rest]
     for members, passed_over in ((rest[is_c_held], {"code"}), (rest[~is_c_held], _STRUCTURE_TYPES)):
         types = graph.type_ids[members]
         by_type = retained_by_type(graph, members)
@@ -228,10 +228,10 @@ def _long_containers(graph: HeapGraph, found: list[Candidate]) -> Iterator[Candi
     """Step C: containers with very many items of one type, from a smaller share on."""
     least = max(LEAST_SIZE, int(ITEMS_SHARE * graph.reachable_size))
     retained = graph.dominators.retained_sizes
-    rows = [row for row, name in enumerate(graph.type_names) if name in _CONTAINER_TYPES]
-    degrees = np.diff(graph.offsets)
-    fits = (degrees >= MANY_ITEMS) & (retained >= least) & np.isin(graph.type_ids, rows)
-    long = np.flatnonzero(fits)
+    is_container = np.array([name in _CONTAINER_TYPES for name in graph.type_names], np.bool_)
+    large = np.flatnonzero(retained >= least)
+    degrees = graph.offsets[large + 1] - graph.offsets[large]
+    long = large[(degrees >= MANY_ITEMS) & is_container[graph.type_ids[large]]]
     taken = [candidate.point for candidate in found]
     for object_id in long[np.argsort(~retained[long], kind="stable")].tolist():
         point = graph.folded.owner_of(object_id)
