@@ -35,10 +35,10 @@ def documented_queries() -> list[str]:
 
 
 def opened(snapshot: str) -> HeapGraph:
-    """A graph with what every analysis needs: references, sizes, types, the dominator tree."""
+    """A graph with what analyses need: references, sizes, types, the dominator tree, paths."""
     graph = HeapGraph.open(snapshot)
     _ = graph.offsets, graph.targets, graph.edge_kinds, graph.shallow_sizes, graph.type_ids
-    _ = graph.dominators.retained_sizes
+    _ = graph.dominators.order
     return graph
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.path_groups import ANY_ITEM, ANY_KEY, UNNAMED
+from heapgraph.analysis.path_groups import ANY_KEY, UNNAMED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -179,7 +179,8 @@ class HolderTree:
             if best is None or self.nodes[best].weight < PASS_ON_SHARE * node.weight:
                 return self.first_link(row)
             child = self.nodes[best]
-            if child.text in (ANY_ITEM, ANY_KEY) and child.counts[-1] > child.counts[0]:
+            is_item = child.text == ANY_KEY or child.text.startswith("[")
+            if is_item and child.counts[-1] > child.counts[0]:
                 return row  # the container grows by items: it is the holder
             row = best
         return row

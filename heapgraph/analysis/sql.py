@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from heapgraph.analysis.object_rows import check_limit
 from heapgraph.analysis.registry import Analysis, Parameter, Progress
 from heapgraph.analysis.results import Result, TableResult, hidden
-from heapgraph.analysis.sql_tables import load_heap
+from heapgraph.analysis.sql_tables import VIEWS, HeapTables, heap_tables, scanned_columns
 from heapgraph.errors import UsageError
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def query_heap(
     Raises:
         UsageError: the query is wrong, does anything but read, or needs too much memory.
 
-    Cost: dominators and paths once per snapshot; then what the query costs.
+    Cost: the columns that the query reads, once per snapshot; then what the query costs.
     """
     import duckdb  # noqa: PLC0415 - 0.1 s
 
@@ -114,20 +115,29 @@ def query_heap(
     if progress is not None:
         progress("tables", 0, 0)
     with duckdb.connect(":memory:") as connection:
-        load_heap(connection, graph)
+        tables = heap_tables(graph)
+        tables.register(connection)
+        connection.execute(VIEWS)
         for name, value in _SETTINGS.items():
             connection.execute(f"set {name} = {value}")
         if progress is not None:
             progress("query", 0, 0)
         try:
-            return _run(connection, query, limit)
+            statement = _only_statement(connection, query)
+            _fill(connection, tables, statement)
+            return _run(connection, statement, limit)
         except duckdb.InterruptException as failure:
             raise KeyboardInterrupt from failure
         except duckdb.Error as failure:
             raise _explained(failure) from failure
 
 
-def _run(connection: duckdb.DuckDBPyConnection, query: str, limit: int | None) -> SqlResult:
+def _only_statement(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
+    """The query, after a look whether it is one, and reads.
+
+    Raises:
+        UsageError: it is not.
+    """
     statements = connection.extract_statements(query)
     if len(statements) != 1 or statements[0].type.name not in _READING:
         kinds = ", ".join(statement.type.name for statement in statements) or "nothing"
@@ -136,7 +146,35 @@ def _run(connection: duckdb.DuckDBPyConnection, query: str, limit: int | None) -
             "a snapshot is read-only, and one query is answered at a time",
             "begin with SELECT, WITH or FROM",
         )
-    relation: Any = connection.sql(statements[0])  # its stub knows no Arrow
+    return statements[0]
+
+
+def _fill(
+    connection: duckdb.DuckDBPyConnection, tables: HeapTables, statement: duckdb.Statement
+) -> None:
+    """Read the columns that the query needs: those that DuckDB's own plan of it scans."""
+    import duckdb  # noqa: PLC0415 - loaded already
+
+    while True:
+        try:
+            if statement.type.name == "EXPLAIN":  # with `analyze` it runs what it explains
+                wanted = None
+            else:
+                explained = connection.execute(f"explain (format json) {statement.query}")
+                plans = json.loads(explained.fetchall()[0][1])
+                wanted = set().union(*map(scanned_columns, plans))
+        except duckdb.Error:  # no plan of this statement: it has its say when it runs
+            wanted = None
+        if not tables.fill(wanted):
+            return
+        # Asked again, for the plan may be another one now.
+        tables.register(connection)
+
+
+def _run(
+    connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement, limit: int | None
+) -> SqlResult:
+    relation: Any = connection.sql(statement)  # its stub knows no Arrow
     # One row more tells whether there are more.
     table = (relation if limit is None else relation.limit(limit + 1)).to_arrow_table()
     left_out = limit is not None and table.num_rows > limit

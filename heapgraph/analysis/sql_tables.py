@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from heapgraph.model import EDGE_KIND_NAMES, ROOT_KIND_NAMES, UNREACHABLE, EdgeFlags, ObjectFlags
+from heapgraph.native.graph_kernels import tree_depths
+from heapgraph.native.reference_kernels import reference_sources
 from heapgraph.snapshot.arrow_arrays import arrow_array, text_array
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     import duckdb
     import pyarrow as pa
@@ -78,63 +82,115 @@ create macro instances(name) as table
 """`instances` takes what `type:NAME` takes: `*` stands for anything."""
 
 
-_KNOWN: WeakKeyDictionary[HeapGraph, dict[str, pa.Table]] = WeakKeyDictionary()
-"""Tables of the graphs that were asked before: the next query starts at once."""
+_OBJECTS: dict[str, tuple[type[np.generic] | None, Callable[[HeapGraph], Any]]] = {
+    "id": (np.uint32, lambda graph: np.arange(graph.object_count, dtype=np.uint32)),
+    "address": (np.uint64, lambda graph: graph.addresses),
+    "type": (np.uint32, lambda graph: graph.type_ids),
+    "shallow_size": (np.uint64, lambda graph: graph.shallow_sizes),
+    "getsizeof": (np.uint64, lambda graph: graph.getsizeof),
+    "refcount": (np.int64, lambda graph: graph.refcounts),
+    "flags": (np.uint16, lambda graph: graph.flags),
+    "out_degree": (np.uint32, lambda graph: np.diff(graph.offsets).astype(np.uint32)),
+    "preview": (None, lambda graph: graph.all_previews),
+    "idom": (np.uint32, lambda graph: graph.dominators.idom),
+    "retained_size": (np.uint64, lambda graph: graph.dominators.retained_sizes),
+    "depth": (
+        np.uint32,
+        lambda graph: tree_depths(graph.dominators.order, graph.dominators.idom),
+    ),
+    "subtree_begin": (np.uint32, lambda graph: graph.dominators.order.position),
+    "subtree_count": (np.uint32, lambda graph: graph.dominators.order.subtree_count),
+    "distance": (np.uint32, lambda graph: graph.root_paths.distance),
+}
+_REFS: dict[str, tuple[type[np.generic] | None, Callable[[HeapGraph], Any]]] = {
+    "source": (np.uint32, lambda graph: reference_sources(graph.offsets)),
+    "target": (np.uint32, lambda graph: graph.targets),
+    "label": (np.uint32, lambda graph: graph.labels),
+    "kind": (np.uint8, lambda graph: graph.edge_kinds),
+    "flags": (np.uint8, lambda graph: graph.edge_flags),
+}
+"""Columns of the two large tables: what numbers they have (None: texts), and how to get them."""
+
+_LARGE = {"_objects": _OBJECTS, "_refs": _REFS}
 
 
-def load_heap(connection: duckdb.DuckDBPyConnection, graph: HeapGraph) -> None:
-    """Make the heap known to a connection; numbers are not copied.
+class HeapTables:
+    """The heap as Arrow tables, of which the columns of the large ones are filled on demand.
+
+    A column that no query has asked for is there with the right type and length, and zeros that
+    take no memory: the system gives a page only when somebody reads or writes it.
 
     Args:
-        connection: an empty one.
         graph: the snapshot.
-
-    Cost: dominators, paths and reverse order of the heap, once per snapshot; then milliseconds.
     """
+
+    def __init__(self, graph: HeapGraph) -> None:
+        """Fill no large column."""
+        self._graph = graph
+        self._filled: dict[str, dict[str, pa.Array]] = {name: {} for name in _LARGE}
+        self._small = _small_tables(graph)
+
+    def register(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make the tables, as far as they are filled, known to a connection. Nothing is copied."""
+        tables = self._small | {name: self._large_table(name) for name in _LARGE}
+        for name, table in tables.items():
+            connection.register(name, table)
+
+    def fill(self, wanted: Collection[str] | None = None) -> bool:
+        """Fill columns of these names in both tables; None: all. Whether any was not there yet."""
+        found = False
+        for table, columns in _LARGE.items():
+            filled = self._filled[table]
+            for name, (_, read) in columns.items():
+                if name not in filled and (wanted is None or name in wanted):
+                    filled[name] = _arrow(table, name, read(self._graph))
+                    found = True
+        return found
+
+    def _large_table(self, table: str) -> pa.Table:
+        import pyarrow as pa  # noqa: PLC0415 - only who asks for a table pays for it
+
+        graph = self._graph
+        rows = graph.object_count if table == "_objects" else graph.reference_count
+        filled = self._filled[table]
+        return pa.table(
+            {
+                name: filled[name] if name in filled else _arrow(table, name, _zeros(dtype, rows))
+                for name, (dtype, _) in _LARGE[table].items()
+            }
+        )
+
+
+def heap_tables(graph: HeapGraph) -> HeapTables:
+    """The tables of a graph; those of one that was asked before are filled as they were."""
     if graph not in _KNOWN:
-        _KNOWN[graph] = _tables(graph)
-    for name, table in _KNOWN[graph].items():
-        connection.register(name, table)
-    connection.execute(VIEWS)
+        _KNOWN[graph] = HeapTables(graph)
+    return _KNOWN[graph]
 
 
-def _tables(graph: HeapGraph) -> dict[str, pa.Table]:
+_KNOWN: WeakKeyDictionary[HeapGraph, HeapTables] = WeakKeyDictionary()
+
+
+def scanned_columns(plan: Mapping[str, Any]) -> set[str]:
+    """Names of the columns that a plan of DuckDB reads of tables made by Python.
+
+    Args:
+        plan: a node of what `explain (format json)` gives.
+    """
+    found: set[str] = set()
+    if "ARROW_SCAN" in plan.get("name", ""):
+        # Whatever the plan says of the scan: projections, filters. A word too many costs time only.
+        found.update(re.findall(r"\w+", json.dumps(plan.get("extra_info", {}))))
+    for child in plan.get("children", ()):
+        found |= scanned_columns(child)
+    return found
+
+
+def _small_tables(graph: HeapGraph) -> dict[str, pa.Table]:
     """Arrow tables by the names the views use."""
-    source = graph.source
-    degrees = graph.offsets[1:].astype(np.int64) - graph.offsets[:-1].astype(np.int64)
-    ids = np.arange(graph.object_count, dtype=np.uint32)
-    tables = {
-        "_objects": _table(
-            {
-                "id": ids,
-                "address": graph.addresses,
-                "type": graph.type_ids,
-                "shallow_size": graph.shallow_sizes,
-                "getsizeof": graph.getsizeof,
-                "refcount": graph.refcounts,
-                "flags": graph.flags,
-                "out_degree": degrees.astype(np.uint32),
-                "preview": source.strings("objects", "preview"),
-                "idom": graph.dominators.idom,
-                "retained_size": graph.dominators.retained_sizes,
-                "depth": dominator_depths(graph),
-                "subtree_begin": graph.dominators.order.position,
-                "subtree_count": graph.dominators.order.subtree_count,
-                "distance": graph.root_paths.distance,
-            }
-        ),
-        "_refs": _table(
-            {
-                "source": np.repeat(ids, degrees),
-                "target": graph.targets,
-                "label": graph.labels,
-                "kind": _named(graph.edge_kinds, EDGE_KIND_NAMES),
-                "flags": graph.edge_flags,
-            }
-        ),
-    }
+    tables = {}
     for name in ("types", "names", "roots", "threads", "frames", "maps"):
-        table = source.table(name)
+        table = graph.source.table(name)
         numbers = arrow_array(np.arange(table.num_rows, dtype=np.uint32))
         if name == "roots":
             kinds = _named(graph.roots.kinds, ROOT_KIND_NAMES)
@@ -144,35 +200,25 @@ def _tables(graph: HeapGraph) -> dict[str, pa.Table]:
     return tables
 
 
-def _table(columns: Mapping[str, Any]) -> pa.Table:
-    """Numpy arrays, and Arrow arrays as they are."""
-    import pyarrow as pa  # noqa: PLC0415 - only who asks for a table pays for it
+def _zeros(dtype: type[np.generic] | None, rows: int) -> Any:  # noqa: ANN401 - numpy or Arrow
+    """Zeros, or empty texts."""
+    import pyarrow as pa  # noqa: PLC0415 - as above
 
-    return pa.table(
-        {
-            name: arrow_array(values) if isinstance(values, np.ndarray) else values
-            for name, values in columns.items()
-        }
-    )
+    if dtype is not None:
+        return np.zeros(rows, dtype)
+    buffers = [None, pa.py_buffer(np.zeros(rows + 1, np.int32)), pa.py_buffer(b"")]
+    return pa.Array.from_buffers(pa.string(), rows, buffers)
+
+
+def _arrow(table: str, name: str, values: Any) -> pa.Array:  # noqa: ANN401 - numpy or Arrow
+    if (table, name) == ("_refs", "kind"):
+        return _named(values, EDGE_KIND_NAMES)
+    return arrow_array(values) if isinstance(values, np.ndarray) else values
 
 
 def _named(kinds: NDArray[np.uint8], names: Mapping[Any, str]) -> pa.DictionaryArray:
     """Numbers of kinds as an enumeration of their names: compared as numbers, shown as text."""
     import pyarrow as pa  # noqa: PLC0415 - as above
 
-    return pa.DictionaryArray.from_arrays(arrow_array(kinds), text_array(list(names.values())))
-
-
-def dominator_depths(graph: HeapGraph) -> NDArray[np.uint32]:
-    """uint32[n], dominators above each object; 0 where there is none.
-
-    A subtree is a run of the preorder: depths rise where one begins and fall behind its end.
-    """
-    order = graph.dominators.order
-    preorder = order.preorder
-    ends = np.arange(len(preorder)) + order.subtree_count[preorder]
-    falls = np.bincount(ends, minlength=len(preorder) + 1)[: len(preorder)]
-    # Every object opens a subtree right before its own place; it does not lie in its own.
-    depths = np.zeros(graph.object_count, np.uint32)
-    depths[preorder] = np.cumsum(1 - falls) - 1
-    return depths
+    texts = text_array(list(names.values()))
+    return pa.DictionaryArray.from_arrays(arrow_array(kinds), texts, safe=False)

@@ -40,6 +40,7 @@ __all__ = [
     "reverse_references",
     "sum_to_parents",
     "sum_topmost",
+    "tree_depths",
     "tree_order",
 ]
 
@@ -274,6 +275,34 @@ def tree_order(idom: U32) -> TreeOrder:
     )
     size = reached.value
     return TreeOrder(child_offsets, children[:size], preorder[:size], position, subtree_count)
+
+
+def tree_depths(order: TreeOrder, idom: U32) -> U32:
+    """How many dominators every object has above it.
+
+    Args:
+        order: of `tree_order`.
+        idom: uint32[n], what it was made from.
+
+    Returns:
+        uint32[n]; 0 outside the tree.
+
+    Raises:
+        ValueError: an array of a wrong type or length, an entry that is no object.
+
+    Cost: O(n).
+    """
+    count = len(order.position)
+    depths = np.empty(count, np.uint32)
+    run(
+        "hg_tree_depths",
+        count,
+        len(order.preorder),
+        order.preorder.ctypes.data,
+        checked("idom", idom, np.uint32, count),
+        depths.ctypes.data,
+    )
+    return depths
 
 
 def sum_topmost(order: TreeOrder, groups: U32, group_count: int, values: U64) -> U64:

@@ -51,6 +51,7 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "hg_reference_sources": (_COUNT, _COUNT) + (_POINTER,) * 2,
     "hg_dominator_children": (_COUNT,) + (_POINTER,) * 3,
     "hg_dominator_preorder": (_COUNT,) + (_POINTER,) * 7,
+    "hg_tree_depths": (_COUNT, _COUNT) + (_POINTER,) * 3,
     "hg_sum_to_parents": (_COUNT, _COUNT) + (_POINTER,) * 3,
     "hg_sum_topmost": (_COUNT, _COUNT) + (_POINTER,) * 3 + (_COUNT,) + (_POINTER,) * 2,
 }

@@ -145,6 +145,19 @@ int hg_dominator_preorder(uint64_t object_count, const uint32_t *idom,
     });
 }
 
+int hg_tree_depths(uint64_t object_count, uint64_t reached, const uint32_t *preorder,
+                   const uint32_t *idom, uint32_t *depths) {
+    std::fill_n(depths, object_count, 0U);
+    for (std::uint64_t row = 0; row < reached; ++row) {
+        const std::uint32_t object = preorder[row];
+        if (object >= object_count) return HG_BAD_TREE;
+        if (idom[object] == HG_VIRTUAL_ROOT) continue;
+        if (idom[object] >= object_count) return HG_BAD_TREE;
+        depths[object] = depths[idom[object]] + 1;
+    }
+    return HG_OK;
+}
+
 int hg_sum_to_parents(uint64_t object_count, uint64_t reached, const uint32_t *order,
                       const uint32_t *parent, uint64_t *values) {
     for (std::uint64_t row = reached; row > 0; --row) {

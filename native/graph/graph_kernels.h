@@ -98,6 +98,10 @@ HG_API int hg_dominator_preorder(uint64_t object_count, const uint32_t *idom,
                                  uint32_t *preorder, uint32_t *position, uint32_t *subtree_count,
                                  uint64_t *reached);
 
+/* depths[i] = dominators above object i; 0 outside the tree. */
+HG_API int hg_tree_depths(uint64_t object_count, uint64_t reached, const uint32_t *preorder,
+                          const uint32_t *idom, uint32_t *depths);
+
 /* values[p] += values[i] for each object i and its parent p, what lies farthest away first. */
 HG_API int hg_sum_to_parents(uint64_t object_count, uint64_t reached, const uint32_t *order,
                              const uint32_t *parent, uint64_t *values);

@@ -35,7 +35,7 @@ def cache_heap(entries: int, *, shift: int = 0) -> HeapBuilder:
 
 def diff(*heaps: HeapBuilder, **parameters):
     old, new, *rest = (graph_of(heap) for heap in heaps)
-    return diff_snapshots(old, new=new, newer=rest[0] if rest else None, **parameters)
+    return diff_snapshots(old, new=new, newer=rest, **parameters)
 
 
 def test_the_container_that_grows_is_the_holder_wherever_it_lies():
@@ -109,6 +109,99 @@ def test_a_linked_list_beyond_the_limit_belongs_to_its_last_group():
     for name, size in zip(groups.types, groups.sizes.tolist(), strict=True):
         by_type[name] = by_type.get(name, 0) + size
     assert by_type["app.Link"] == 10 * len(links)
+
+
+def test_a_linked_list_that_grows_is_named_by_its_first_link():
+    def chained(length):
+        heap = HeapBuilder()
+        module(heap, "app")
+        links = [heap.object("app.Link", size=10) for _ in range(length)]
+        set_global(heap, "app", "HEAD", links[0])
+        for before, after in pairwise(links):
+            heap.edge(before, after, EdgeKind.SLOT, "next")
+        return heap
+
+    two = diff(chained(50), chained(90))
+    beyond = diff(*(chained(length) for length in (200, 300, 400, 500)))
+    for result in (two, beyond):
+        assert [(row.expression, row.type) for row in result.holders] == [("app.HEAD", "app.Link")]
+
+
+def test_what_roots_hold_in_growing_numbers_is_named_itself():
+    def held(count):
+        heap = HeapBuilder()
+        for _ in range(count):
+            message = heap.object("app.Message", size=10)
+            heap.edge(message, heap.object("bytes", size=1000), EdgeKind.SLOT, "body")
+            heap.root(RootKind.C_HELD, "", message)
+        return heap
+
+    (holder,) = diff(held(10), held(20)).holders
+    assert (holder.expression, holder.type) == ("<held by C code>", "app.Message")
+    (holder,) = diff(*map(held, (10, 20, 30, 40))).holders
+    assert holder.expression == "<held by C code>"
+
+
+def test_a_value_without_a_key_that_was_kept_is_just_an_item():
+    heap = cache_heap(3)
+    heap.edge(heap.ids["cache"], heap.object("bytearray", size=9), EdgeKind.VALUE)
+    (holder, *_) = diff(cache_heap(2), heap).holders
+    assert holder.expression == "app.STORE.cache"
+
+
+def growing(leaked: int, *, slow: int, settled: int) -> HeapBuilder:
+    """A leak, a container that grows slowly, one that has stopped, and an object both share."""
+    heap = HeapBuilder()
+    module(heap, "app")
+    lists = {name: heap.object("list", size=56) for name in ("LEAK", "SLOW", "SETTLED")}
+    for name, held in lists.items():
+        set_global(heap, "app", name, held)
+    shared = heap.object("bytearray", size=1000)
+    for name, count, size in (
+        ("LEAK", leaked, 100),
+        ("SLOW", slow, 30),
+        ("SETTLED", settled, 5000),
+    ):
+        own = [heap.object("bytearray", size=size) for _ in range(count)]
+        items(heap, lists[name], *own, *[shared] * (name != "SETTLED"))
+    return heap
+
+
+def test_of_four_snapshots_only_what_grew_in_each_is_listed_by_its_share():
+    result = diff(
+        growing(10, slow=1, settled=1),
+        growing(20, slow=2, settled=9),
+        growing(30, slow=3, settled=9),
+        growing(40, slow=4, settled=10),
+    )
+    assert [row.expression for row in result.holders] == ["app.LEAK", "app.SLOW"]
+    leak, slow = result.holders
+    # The list itself, what it holds alone, and half of what both hold.
+    assert (leak.leak_share, leak.exclusive_size) == (56 + 4000 + 500, 56 + 4000)
+    assert (slow.leak_share, slow.exclusive_size) == (56 + 120 + 500, 56 + 120)
+    assert (leak.leak_share_growth, slow.leak_share_growth) == (3000, 90)
+    assert (leak.items, slow.items) == ((11, 21, 31, 41), (2, 3, 4, 5))
+    assert [row.type for row in result.types] == ["bytearray"]
+    assert result.types[0].survivors is None
+
+
+def test_snapshots_of_several_runs_show_repeated_growth(tmp_path):
+    files = []
+    for number, leaked in enumerate((10, 20, 30, 40)):
+        heap = growing(leaked, slow=1, settled=1)
+        target = heap.manifest()["target"] | {"pid": 100 + number}
+        files.append(heap.write(tmp_path / f"{number}.heapgraph", target=target))
+    document = invoke("diff", *files, "--json").document
+    (holder,) = document["holders"]
+    assert holder["expression"] == "app.LEAK"
+    # What a container that does not grow holds as well is nobody's blame.
+    assert (holder["leak_share"], holder["leak_share_growth"]) == (56 + 4000, 3000)
+    assert holder["exclusive_size"] == 56 + 4000
+    table = invoke("diff", *files).stdout.splitlines()
+    assert table[1].split("  ")[0] == "share grew by"
+    assert "app.LEAK (list)" in table[2]
+    nothing = invoke("diff", *[files[0]] * 4)
+    assert "nothing grew in every snapshot" in nothing.stderr
 
 
 def traffic(generation: int, *, leaked: int) -> HeapBuilder:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from heapgraph.analysis.registry import run
-from heapgraph.analysis.sql_tables import dominator_depths
+from heapgraph.analysis.sql_tables import heap_tables
 from heapgraph.errors import UsageError
 from heapgraph.model import ObjectFlags
 from helpers.app_heap import app_heap, graph_of
 from helpers.cli import invoke
-from helpers.heaps import HeapBuilder, draw_heap
+from helpers.heaps import HeapBuilder
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "sql.md").read_text()
 QUERIES = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
@@ -80,18 +80,42 @@ def test_the_page_lists_the_columns_of_small_tables(graph, table):
     assert re.findall(r"`(\w+)`", line) == columns
 
 
-def test_depth_counts_dominators():
-    heap = draw_heap("""
-        * -> a -> b -> c
-        a -> c -> d
-        * -> e -> d
-        * -> f -> g
-    """)
-    graph = graph_of(heap)
-    depths = dominator_depths(graph)
-    assert {name: int(depths[heap.ids[name]]) for name in "abcdefg"} == dict(
-        zip("abcdefg", (0, 1, 1, 0, 0, 0, 1), strict=True)
-    )
+@pytest.mark.parametrize(
+    "query",
+    [
+        *QUERIES,
+        "from objects",
+        "from refs",
+        "from named_refs",
+        "from dominators",
+        "from instances('app.*')",
+        "select count(*) from refs",
+        "select objects from objects",
+        "select columns('r.*') from objects",
+        "select * exclude (value) from objects",
+        "summarize objects",
+        "describe objects",
+        "with few as materialized (from refs limit 5) from few",
+        "select (select max(r.label) from refs r where r.source = o.id) from objects o",
+        "select type from objects where value is not null and distance = 2",
+        "select row_number() over (partition by type order by address) from objects",
+        "select o.id from objects o where exists (from refs where target = o.id and is_weak)",
+    ],
+)
+def test_columns_that_are_read_on_demand_are_all_there(query):
+    on_demand, filled = graph_of(app_heap()), graph_of(app_heap())
+    heap_tables(filled).fill()
+    ordered = sorted(map(repr, rows(on_demand, query)))
+    assert ordered == sorted(map(repr, rows(filled, query)))
+
+
+def test_a_query_reads_the_columns_it_needs_and_no_others():
+    graph = graph_of(app_heap())
+    assert rows(graph, "select sum(shallow_size) from objects where distance >= 0")[0][0] > 0
+    tables = heap_tables(graph)
+    assert not tables.fill({"shallow_size", "distance"})
+    assert tables.fill({"preview"})
+    assert tables.fill({"target"})
 
 
 def test_missing_values_are_null(graph, heap):

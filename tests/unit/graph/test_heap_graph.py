@@ -18,10 +18,12 @@ function (globals)    'a'|   |'b'     | .result
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from heapgraph.errors import ObjectNotFound, SnapshotFormatError
 from heapgraph.graph.heap_graph import HeapGraph
+from heapgraph.graph.object_sets import sum_by_group, sum_where
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, RootKind
 from helpers.graphs import GraphBuilder, TableSnapshot
 
@@ -182,3 +184,13 @@ def test_tables_that_contradict_one_another_are_a_damaged_file(table, column, va
     with pytest.raises(SnapshotFormatError, match=complaint) as failure:
         _ = graph.dominators, graph.type_ids
     assert failure.value.member.endswith(".parquet")
+
+
+def test_sums_by_group_are_exact_beyond_what_floats_hold():
+    groups = np.array([0, 1, 0, 1, 1], np.uint32)
+    small = np.array([1, 2, 3, 4, 5], np.uint64)
+    assert sum_by_group(groups, small, 3).tolist() == [4, 11, 0]
+    large = np.array([2**61 + 1, 7, 2**53 + 1, 2**33, 0], np.uint64)
+    assert sum_by_group(groups, large, 3).tolist() == [2**61 + 2**53 + 2, 2**33 + 7, 0]
+    assert sum_by_group(groups[:0], small[:0], 2).tolist() == [0, 0]
+    assert sum_where(small, small > 3) == 9

@@ -2,8 +2,10 @@
 
 from random import Random
 
+import numpy as np
 import pytest
 
+from heapgraph.graph import merged_paths
 from heapgraph.graph.paths import PathExclusions
 from heapgraph.model import VIRTUAL_ROOT, EdgeKind, RootKind
 from helpers.graphs import GraphBuilder
@@ -170,6 +172,25 @@ def test_merged_paths_count_members_and_bytes():
     assert merged.sizes.at([r, a, b]).tolist() == [70, 30, 40]
     nothing = graph.root_paths.merge([])
     assert (nothing.member_count, nothing.total_size) == (0, 0)
+
+
+def test_climbing_from_a_few_members_is_as_good_as_a_pass_over_the_heap(monkeypatch):
+    generator = np.random.default_rng(5)
+    heap = GraphBuilder()
+    objects = [heap.object(size=int(size)) for size in generator.integers(1, 90, 400)]
+    for target in objects[1:]:
+        for source in generator.integers(0, target, 2).tolist():
+            heap.refer(source, target)
+    heap.root(objects[0])
+    paths = heap.build().root_paths
+    members = np.sort(generator.choice(400, 30, replace=False)).astype(np.uint32)
+    few = paths.merge(members)
+    monkeypatch.setattr(merged_paths, "_MOST_LEVELS", -1)
+    whole = paths.merge(members)
+    for one, other in ((few.counts, whole.counts), (few.sizes, whole.sizes)):
+        assert one.objects.tolist() == other.objects.tolist()
+        assert one.at(objects).tolist() == other.at(objects).tolist()
+    assert few.member_count == 30
 
 
 @pytest.mark.parametrize("kind", list(RootKind))

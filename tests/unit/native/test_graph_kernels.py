@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
-from heapgraph.native import graph_kernels
+from heapgraph.native import graph_kernels, reference_kernels
 from helpers.reference_algorithms import (
     RawGraph,
     dominated_sets,
@@ -146,6 +146,33 @@ def test_count_in_references_leaves_out_what_is_not_counted():
     counted = np.array([1, 0, 1, 0], np.uint8)
     assert graph_kernels.count_in_references(3, targets).tolist() == [1, 3, 0]
     assert graph_kernels.count_in_references(3, targets, counted).tolist() == [0, 2, 0]
+
+
+def test_references_are_counted_and_named_by_their_source():
+    offsets = np.array([0, 2, 2, 5], np.uint64)
+    counted = np.array([1, 0, 1, 1, 1], np.uint8)
+    assert reference_kernels.count_out_references(offsets, counted).tolist() == [1, 0, 3]
+    assert reference_kernels.reference_sources(offsets).tolist() == [0, 0, 2, 2, 2]
+    nothing = np.zeros(1, np.uint64)
+    assert len(reference_kernels.reference_sources(nothing)) == 0
+    assert len(reference_kernels.count_out_references(nothing, counted[:0])) == 0
+    for wrong in (np.array([0, 4, 3], np.uint64), np.array([1, 3], np.uint64)):
+        with pytest.raises(ValueError, match="offsets must rise"):
+            reference_kernels.reference_sources(wrong)
+    with pytest.raises(ValueError, match="offsets must rise"):
+        reference_kernels.count_out_references(offsets, counted[:3])
+    with pytest.raises(ValueError, match="one entry more"):
+        reference_kernels.reference_sources(nothing[:0])
+
+
+def test_depth_counts_dominators():
+    graph = graph_of([[1, 2], [2], [3], [], [3], []], roots=[0, 4])
+    idom, _ = dominator_tree(graph)
+    depths = graph_kernels.tree_depths(graph_kernels.tree_order(idom), idom)
+    assert depths.tolist() == [0, 1, 1, 0, 0, 0]
+    order = graph_kernels.tree_order(np.array([VIRTUAL_ROOT, 0], np.uint32))
+    with pytest.raises(ValueError, match="immediate dominator"):
+        graph_kernels.tree_depths(order, np.array([9, 0], np.uint32))
 
 
 def test_an_empty_graph_and_a_graph_without_roots():

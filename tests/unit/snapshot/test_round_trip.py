@@ -208,3 +208,15 @@ def test_columns_that_do_not_fit_the_schema_are_refused():
         table_from_columns("names", {"name": [], "colour": []})
     with pytest.raises((ValueError, OverflowError)):
         table_from_rows("roots", [{"target": -1, "kind": 0, "name": "", "frame": 0, "count": 1}])
+
+
+def test_a_few_texts_are_those_of_the_whole_column(tmp_path: Path):
+    with open_snapshot(sample_heap().write(tmp_path / "a.heapgraph")) as snapshot:
+        texts = snapshot.strings("objects", "preview").to_pylist()
+        rows = list(range(len(texts)))[::-1]
+        assert snapshot.strings_at("objects", "preview", rows) == texts[::-1]
+        assert snapshot.strings_at("objects", "preview", []) == []
+        with pytest.raises(IndexError, match="rows"):
+            snapshot.strings_at("objects", "preview", [len(texts)])
+        with pytest.raises(KeyError):
+            snapshot.strings_at("objects", "address", [0])
