@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from heapgraph.analysis.dominators import Dominators
     from heapgraph.analysis.histogram import Histogram
     from heapgraph.analysis.holders import Holders
+    from heapgraph.analysis.memory import MemoryReport
     from heapgraph.analysis.paths import Paths
     from heapgraph.analysis.registry import Progress
     from heapgraph.analysis.show import ShownObject
@@ -130,6 +131,10 @@ class Snapshot:
     def waste(self, *detectors: str, min_size: int | None = None) -> Waste:
         """What could be smaller and what should not be there; all detectors if none is named."""
         return cast("Waste", self._run("waste", detectors=detectors, min_size=min_size))
+
+    def memory(self, limit: int | None = None) -> MemoryReport:
+        """What resident memory is made of, the verdict, and what keeps nearly empty arenas."""
+        return cast("MemoryReport", self._run("memory", limit=limit))
 
     def diff(self, new: Snapshot, *newer: Snapshot, count: int = 20) -> Diff:
         """What grew since this snapshot.

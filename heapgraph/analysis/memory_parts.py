@@ -33,6 +33,7 @@ _BLOCK_STEP = 16  # ALIGNMENT of Objects/obmalloc.c
 _POOL_HEADER = 48
 _GC_HEAD = 16
 _CHUNK_HEADER = 8  # malloc keeps the size of a chunk in front of it
+_OBJECTS_A_STEP = 1 << 18  # few enough for the caches of a processor
 _MAPPING_TYPE = "mmap.mmap"
 _SHARED_PATHS = ("/dev/zero", "/dev/shm/", "/memfd:", "/SYSV")  # noqa: S108 - names in a listing
 
@@ -58,7 +59,7 @@ def memory_parts(graph: HeapGraph) -> tuple[MemoryPart, ...]:
     Args:
         graph: the snapshot.
 
-    Cost: 0.3 s for 10 million objects.
+    Cost: 0.5 s for 10 million objects.
     """
     regions = graph.regions
     kinds = {kind: [r for r in regions if r.kind is kind] for kind in RegionKind}
@@ -133,19 +134,18 @@ def _arena_slack(
     headers = np.minimum(resident - used, _POOL_HEADER)
     free = resident - used - headers
     is_empty = pools.used == 0
-    total = sum(region.resident - region.in_use for region in arenas)
-    in_pools, empty, head = (
-        int(free[~is_empty].sum()),
-        int(free[is_empty].sum()),
-        int(headers.sum()),
-    )
-    return [
-        (SLACK, "free blocks in pools of pymalloc", in_pools),
-        (SLACK, "empty pools of pymalloc", empty),
-        (SLACK, POOL_HEADERS, head),
-        (SLACK, "parts of arenas without pools", max(0, total - in_pools - empty - head)),
-        (SLACK, ROUNDING, places.rounding),
-    ]
+    left = sum(max(0, region.resident - region.in_use) for region in arenas)
+    parts = []
+    for name, size in (
+        ("free blocks in pools of pymalloc", int(free[~is_empty].sum())),
+        ("empty pools of pymalloc", int(free[is_empty].sum())),
+        (POOL_HEADERS, int(headers.sum())),
+        ("parts of arenas without pools", left),
+    ):
+        part = min(size, left)  # together never more than the kernel counts
+        left -= part
+        parts.append((SLACK, name, part))
+    return [*parts, (SLACK, ROUNDING, places.rounding)]
 
 
 class _Places:
@@ -163,62 +163,68 @@ class _Places:
         self, graph: HeapGraph, arenas: list[MemoryRegion], regions: list[MemoryRegion]
     ) -> None:
         """Add them up."""
-        sizes = graph.shallow_sizes.astype(np.int64)
-        in_arena = _in_ranges(graph.addresses, arenas)
-        is_small = in_arena & (sizes <= LARGEST_SMALL_BLOCK)
-        is_heap = (graph.flags & np.uint16(ObjectFlags.STATIC)) == 0
-        small = sizes[is_small]
-        # A larger one has its head in an arena, and a buffer; a short buffer is there as well.
-        split = np.flatnonzero(in_arena & ~is_small)
-        heads = np.minimum(graph.basic_sizes[graph.type_ids[split]] + _GC_HEAD, sizes[split])
-        buffers = sizes[split] - heads
-        buffers_there = np.where(buffers <= LARGEST_SMALL_BLOCK, buffers, 0)
-        outside = np.zeros(0, np.int64) if not len(sizes) else sizes[is_heap & ~in_arena]
+        ranges = _object_ranges(graph.addresses, arenas)
+        wanted = rounding = outside = 0
+        for first in range(0, graph.object_count, _OBJECTS_A_STEP):
+            last = min(first + _OBJECTS_A_STEP, graph.object_count)
+            ids = np.arange(first, last)
+            inside, beyond = _split_sizes(graph, ids, _in_ranges(ids, ranges))
+            wanted += int(inside.sum())
+            outside += int(beyond.sum())
+            rounding += int((-inside % _BLOCK_STEP).sum())
         used = sum(region.in_use for region in arenas)
-        wanted = int(small.sum() + heads.sum() + buffers_there.sum())
         self.in_arenas = min(wanted, used)
-        self.rounding = min(int((-small % _BLOCK_STEP).sum()), used - self.in_arenas)
+        self.rounding = min(rounding, used - self.in_arenas)
         self.other_small_blocks = used - self.in_arenas - self.rounding
-        known = self._in_known_blocks(graph, regions, split, buffers - buffers_there, in_arena)
-        total = int(outside.sum()) + int((buffers - buffers_there).sum())
-        self.outside = max(0, total - known)
+        self.outside = max(0, outside - _in_known_blocks(graph, regions, ranges))
         self.mapped = _resident(
             region
             for region in regions
             if region.object != NO_ROW and graph.type_name(region.object) == _MAPPING_TYPE
         )
 
-    def _in_known_blocks(
-        self,
-        graph: HeapGraph,
-        regions: list[MemoryRegion],
-        split: NDArray[np.int64],
-        buffers: NDArray[np.int64],
-        in_arena: NDArray[np.bool_],
-    ) -> int:
-        """Bytes that lie outside of arenas, in regions whose owner is known."""
-        lengths: dict[int, int] = {}
-        for region in regions:
-            if region.object != NO_ROW:
-                length = region.end - region.start
-                lengths[region.object] = lengths.get(region.object, 0) + length
-        total = 0
-        for owner, length in lengths.items():
-            own = int(graph.shallow_sizes[owner])
-            if in_arena[owner]:
-                place = int(np.searchsorted(split, owner))
-                is_split = place < len(split) and int(split[place]) == owner
-                own = int(buffers[place]) if is_split else 0
-            total += min(own, length)
-        return total
+
+def _split_sizes(
+    graph: HeapGraph, ids: NDArray[np.int64], in_arena: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Bytes in blocks of pymalloc and elsewhere of some objects: int64 each.
+
+    A small object is a block. A larger one in an arena has its head there, and a buffer that is
+    there as well if it is short. Objects in the program's files are neither.
+    """
+    sizes = graph.shallow_sizes[ids].astype(np.int64)
+    is_large = sizes > LARGEST_SMALL_BLOCK
+    heads = np.minimum(graph.basic_sizes[graph.type_ids[ids]] + _GC_HEAD, sizes)
+    is_split = in_arena & is_large & (sizes - heads > LARGEST_SMALL_BLOCK)
+    is_heap = (graph.flags[ids] & np.uint16(ObjectFlags.STATIC)) == 0
+    inside = np.where(is_split, heads, np.where(in_arena, sizes, 0))
+    return inside, np.where(in_arena | is_heap, sizes - inside, 0)
 
 
-def _in_ranges(addresses: NDArray[np.uint64], regions: list[MemoryRegion]) -> NDArray[np.bool_]:
-    """Whether each of the rising addresses lies in one of the regions."""
-    steps = np.zeros(len(addresses) + 1, np.int8)
-    for bound, step in ((region_bounds(regions, "start"), 1), (region_bounds(regions, "end"), -1)):
-        np.add.at(steps, np.searchsorted(addresses, bound), step)
-    inside: NDArray[np.bool_] = np.cumsum(steps[:-1], dtype=np.int8) > 0
+def _in_known_blocks(
+    graph: HeapGraph, regions: list[MemoryRegion], ranges: NDArray[np.int64]
+) -> int:
+    """Bytes that lie outside of arenas, in regions whose owner is known."""
+    lengths: dict[int, int] = {}
+    for region in regions:
+        if region.object != NO_ROW:
+            length = region.end - region.start
+            lengths[region.object] = lengths.get(region.object, 0) + length
+    owners = np.array(sorted(lengths), np.int64)
+    _, outside = _split_sizes(graph, owners, _in_ranges(owners, ranges))
+    pairs = zip(owners.tolist(), outside.tolist(), strict=True)
+    return sum(min(own, lengths[owner]) for owner, own in pairs)
+
+
+def _object_ranges(addresses: NDArray[np.uint64], regions: list[MemoryRegion]) -> NDArray[np.int64]:
+    """First object in each region and the one behind its last, in one rising row: int64."""
+    bounds = (region_bounds(regions, "start"), region_bounds(regions, "end"))
+    return np.stack([np.searchsorted(addresses, part) for part in bounds], axis=1).reshape(-1)
+
+
+def _in_ranges(ids: NDArray[np.int64], ranges: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each object is in one of the ranges: behind an odd number of their bounds."""
+    inside: NDArray[np.bool_] = np.searchsorted(ranges, ids, side="right") % 2 == 1
     return inside
 
 

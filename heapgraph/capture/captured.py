@@ -63,11 +63,10 @@ class Captured:
     named: RootSet
     verdict: Verdict
     maps: list[Mapping]
+    regions: MemoryRegions
     method: str
     collecting: bool
     traversed: TraverseAccount
-    regions: MemoryRegions | None = None
-    """What private memory is used for; None of a core file, which has no allocator to ask."""
 
 
 class Clock:

@@ -98,7 +98,7 @@ class _Dump:
             method = frozen.method
         with self.clock.phase("judge"):
             verdict = Account(columns, named).judge()
-        return Captured(columns, named, verdict, maps, method, collecting, traversed, regions)
+        return Captured(columns, named, verdict, maps, regions, method, collecting, traversed)
 
     def _wait_for_collector(self) -> bool:
         """Give a running collection a moment to end; True when it still runs."""
@@ -140,13 +140,12 @@ class _Dump:
         if not columns.object_count:
             raise _gone(target.pid, "no object could be read")
         with self.clock.phase("memory regions"):
-            threads = [int(row["thread_id"]) for row in named.threads]
             regions = find_regions(
                 walk.reads,
                 residency,
                 maps,
                 version=target.version,
-                thread_ids=threads,
+                thread_ids=named.thread_ids(),
                 columns=columns,
             )
         walk.forget_memory()

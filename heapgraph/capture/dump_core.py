@@ -11,6 +11,7 @@ from heapgraph.capture.core_target import inspect_core
 from heapgraph.capture.maps import printable
 from heapgraph.capture.memory import UnreadableMemory
 from heapgraph.capture.quality import Account
+from heapgraph.capture.regions import find_regions, stored_residency
 from heapgraph.capture.roots import find_roots, gc_list_heads, is_collecting
 from heapgraph.capture.traverse import TraverseLog
 from heapgraph.capture.traverse_account import TraverseAccount, explain
@@ -93,6 +94,15 @@ def _capture(found: CoreTarget, path: Path, clock: Clock, progress: Progress | N
         statics = static_ranges(target.maps, target.runtime_address, target.runtime_end)
         with clock.phase("read objects"):
             columns = walk.emit(statics)
+        with clock.phase("memory regions"):
+            memory_regions = find_regions(
+                walk.reads,
+                stored_residency(target.maps),
+                target.maps,
+                version=target.version,
+                thread_ids=named.thread_ids(),
+                columns=columns,
+            )
         walk.forget_memory()
     except UnreadableMemory as error:
         raise _unreadable(path, str(error)) from error
@@ -101,7 +111,9 @@ def _capture(found: CoreTarget, path: Path, clock: Clock, progress: Progress | N
     with clock.phase("judge"):
         verdict = _with_missing(Account(columns, named).judge(), columns, found)
     traversed = TraverseAccount(TraverseLog(), note="no code can run in a core file")
-    return Captured(columns, named, verdict, target.maps, "core", collecting, traversed)
+    return Captured(
+        columns, named, verdict, target.maps, memory_regions, "core", collecting, traversed
+    )
 
 
 def _add_native_ids(named: RootSet, found: CoreTarget) -> None:

@@ -103,6 +103,19 @@ def find_heaps(
             yield heap
 
 
+def guess_heap(reads: MemoryReads, residency: Residency, start: int, end: int) -> MallocHeap | None:
+    """The main heap, where mappings have no names: chunks from start to end, some in use.
+
+    Args:
+        reads: of the frozen moment.
+        residency: of the same.
+        start: of a mapping of private anonymous memory.
+        end: of the mapping.
+    """
+    heap = _read_from(reads, residency, start, end, start)
+    return heap if heap is not None and heap.blocks else None
+
+
 def _read_from(
     reads: MemoryReads, residency: Residency, start: int, end: int, first_chunk: int
 ) -> MallocHeap | None:

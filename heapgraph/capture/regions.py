@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from heapgraph.capture.malloc_heaps import SMALLEST_MAPPED, find_heaps, read_heap
+from heapgraph.capture.malloc_heaps import SMALLEST_MAPPED, find_heaps, guess_heap, read_heap
 from heapgraph.capture.page_scan import PageScan
 from heapgraph.capture.region_claims import Claims, Region
 from heapgraph.capture.region_owners import find_owners
-from heapgraph.capture.residency import read_residency
+from heapgraph.capture.residency import PAGE, Residency, read_residency
 from heapgraph.capture.thread_stacks import find_stacks
 from heapgraph.model import NO_ROW, RegionKind
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from heapgraph.capture.malloc_heaps import MallocHeap
     from heapgraph.capture.maps import Mapping
     from heapgraph.capture.pools import Pools
-    from heapgraph.capture.residency import Residency
     from heapgraph.capture.walk import HeapColumns
     from heapgraph.native.memory_reads import MemoryReads
 
@@ -31,6 +30,10 @@ Array: TypeAlias = npt.NDArray[Any]
 
 _HEAP_NAME = "[heap]"
 _STACK_NAME = "[stack"  # old kernels name the stacks of threads as well: [stack:123]
+
+
+_ZEROED = (RegionKind.CHUNK, RegionKind.OWNED)
+"""Kinds whose memory comes zeroed from the kernel and may be used as it is."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,18 @@ def anonymous_residency(pid: int, maps: Iterable[Mapping]) -> Residency:
         maps: its mappings with sizes.
     """
     return read_residency(pid, [m for m in maps if is_anonymous(m) and m.rss])
+
+
+def stored_residency(maps: Iterable[Mapping]) -> Residency:
+    """Take what a core file has for what was in memory; of parts that were not, it has zeros.
+
+    Args:
+        maps: of the core, whose sizes are what it has of them.
+    """
+    stored = [m for m in maps if is_anonymous(m) and m.rss]
+    starts, ends = [m.start for m in stored], [m.start + m.rss for m in stored]
+    pages = np.ones(sum(m.rss // PAGE for m in stored), np.uint8)
+    return Residency(starts, ends, pages, is_measured=False)
 
 
 def find_regions(
@@ -129,7 +144,8 @@ class _Survey:
     def __init__(self, reads: MemoryReads, residency: Residency, maps: Sequence[Mapping]) -> None:
         self.reads = reads
         self.residency = residency
-        self.anonymous = [mapping for mapping in maps if is_anonymous(mapping) and mapping.rss]
+        # Also what has nothing in memory: a block begins in one mapping and ends in such a one.
+        self.anonymous = [m for m in maps if is_anonymous(m) and m.permissions.startswith("rw")]
         self.unnamed = [m for m in self.anonymous if not m.path.startswith(_HEAP_NAME)]
         self.before = {
             second.start: first for first, second in pairwise(maps) if first.end == second.start
@@ -175,14 +191,15 @@ class _Survey:
 
     def claim_heaps(self) -> None:
         """Claim glibc's heaps; what another allocator has there stays unclaimed."""
+        has_names = len(self.unnamed) < len(self.anonymous)  # core files have none
         for mapping in self.anonymous:
             start, end = mapping.start, mapping.end
             if mapping.path.startswith(_HEAP_NAME):
-                heap = read_heap(self.reads, self.residency, start, end, start)
+                self._add_heap(read_heap(self.reads, self.residency, start, end, start))
+            elif not has_names:
+                self._add_heap(guess_heap(self.reads, self.residency, start, end))
+            for heap in find_heaps(self.reads, self.residency, start, end):
                 self._add_heap(heap)
-            else:
-                for heap in find_heaps(self.reads, self.residency, start, end):
-                    self._add_heap(heap)
 
     def _add_heap(self, heap: MallocHeap | None) -> None:
         if heap is None or list(self.claims.gaps(heap.start, heap.end)) != [(heap.start, heap.end)]:
@@ -255,15 +272,27 @@ class _Survey:
         """The regions, together no larger than what the kernel counts of their mappings.
 
         A page that was read and never written is the kernel's one page of zeros: it is there and
-        not counted. Such pages are in large blocks.
+        not counted. Such pages are in large blocks that were asked for zeroed, or are free.
         """
         regions = self.claims.regions
-        for run in _runs(self.anonymous):
-            rows = self.claims.within(run.start, run.end)
-            excess = sum(regions[row].resident for row in rows) - run.rss
-            if excess > 0:
-                row = max(rows, key=lambda row: regions[row].resident)
-                left = max(0, regions[row].resident - excess)
-                in_use = min(regions[row].in_use, left)
-                regions[row] = replace(regions[row], resident=left, in_use=in_use)
+        for mapping in self.anonymous:
+            rows = self.claims.within(mapping.start, mapping.end)
+            here = {row: self._resident_part(regions[row], mapping) for row in rows}
+            excess = sum(here.values()) - mapping.rss
+            for row in sorted(here, key=lambda row: (regions[row].kind not in _ZEROED, -here[row])):
+                if excess <= 0:
+                    break
+                region = regions[row]
+                kept = 0 if region.kind in _ZEROED else region.in_use
+                cut = max(0, min(excess, here[row], region.resident - kept))
+                excess -= cut
+                left = region.resident - cut
+                regions[row] = replace(region, resident=left, in_use=min(region.in_use, left))
         return regions
+
+    def _resident_part(self, region: Region, mapping: Mapping) -> int:
+        """Bytes in memory of the part of a region that lies in a mapping."""
+        if mapping.start <= region.start and region.end <= mapping.end:
+            return region.resident
+        first, last = max(region.start, mapping.start), min(region.end, mapping.end)
+        return self.residency.total(first, last)

@@ -41,6 +41,10 @@ class RootSet:
     scan_ranges: list[tuple[int, int, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    def thread_ids(self) -> list[int]:
+        """What `threading.get_ident()` says in each thread."""
+        return [int(row["thread_id"]) for row in self.threads]
+
     def add(
         self,
         address: int,

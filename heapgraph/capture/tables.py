@@ -56,7 +56,7 @@ def snapshot_tables(
     named: RootSet,
     verdict: Verdict,
     maps: Sequence[Mapping],
-    memory: MemoryRegions | None,
+    memory: MemoryRegions,
 ) -> dict[str, pa.Table]:
     """Make every table of the snapshot file.
 
@@ -65,7 +65,7 @@ def snapshot_tables(
         named: threads and frames.
         verdict: roots and garbage.
         maps: the target's mappings.
-        memory: what its private anonymous memory is used for, where that is known.
+        memory: what its private anonymous memory is used for.
 
     Cost: no copy of the columns; a few Python steps per type, root and frame.
     """
@@ -95,14 +95,6 @@ def snapshot_tables(
         "threads": table_from_rows("threads", named.threads),
         "frames": table_from_rows("frames", _frame_rows(columns, named)),
         "maps": table_from_rows("maps", [_map_row(mapping) for mapping in maps]),
-        **_memory_tables(memory),
-    }
-
-
-def _memory_tables(memory: MemoryRegions | None) -> dict[str, pa.Table]:
-    if memory is None:
-        return {name: table_from_rows(name, []) for name in ("regions", "pools")}
-    return {
         "regions": table_from_rows("regions", [vars(region) for region in memory.regions]),
         "pools": table_from_columns(
             "pools",

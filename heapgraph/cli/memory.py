@@ -37,7 +37,7 @@ def command(file: str, limit: int | None, as_json: bool) -> None:
     if as_json:
         print_json(report.to_dict())
         return
-    print_account(report.account)
+    print_account(report)
     _print_large_blocks(report)
     _print_arenas(report)
 
@@ -49,7 +49,7 @@ def print_account(account: MemoryAccount, *, with_parts: bool = True) -> None:
         account_rows(account, with_parts=with_parts),
     )
     click.echo()
-    click.echo(f"verdict: {account.verdict.kind}. {account.verdict.reason}")
+    click.echo(f"verdict: {account.verdict}. {account.reason}")
 
 
 def account_rows(account: MemoryAccount, *, with_parts: bool) -> Iterator[tuple[str, str, str]]:

@@ -29,10 +29,10 @@ from heapgraph.model import (
     EdgeFlags,
     EdgeKind,
     ObjectFlags,
-    RegionKind,
     RootKind,
 )
 from heapgraph.snapshot.schema import TABLES, table_from_columns, table_from_rows
+from helpers.heap_memory import MemoryRows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ _LABEL_IS_NAME = {EdgeKind.SLOT, EdgeKind.FIELD, EdgeKind.WEAK}
 _ORDINARY = EdgeFlags.GC_VISIBLE | EdgeFlags.COUNTED
 
 
-class HeapBuilder:
+class HeapBuilder(MemoryRows):
     """Collects objects, references and roots, and makes the tables of a snapshot of them.
 
     Attributes:
@@ -64,14 +64,8 @@ class HeapBuilder:
         self._types: dict[str, dict[str, Any]] = {}
         self._names: dict[str, int] = {}
         self._strings: dict[str, int] = {}
-        self._rows: dict[str, list[dict[str, Any]]] = {
-            "roots": [],
-            "threads": [],
-            "frames": [],
-            "maps": [],
-            "regions": [],
-            "pools": [],
-        }
+        super().__init__()
+        self._rows |= {"roots": [], "threads": [], "frames": []}
 
     def object(
         self,
@@ -221,71 +215,6 @@ class HeapBuilder:
             }
         )
         return len(frames) - 1
-
-    def mapping(
-        self,
-        start: int,
-        end: int,
-        path: str = "",
-        *,
-        rss: int | None = None,
-        permissions: str = "rw-p",
-    ) -> None:
-        """Add a row of maps; `rss` defaults to the whole range, all of it private and dirty."""
-        resident = end - start if rss is None else rss
-        self._rows["maps"].append(
-            {
-                "start": start,
-                "end": end,
-                "permissions": permissions,
-                "offset": 0,
-                "path": path,
-                "rss": resident,
-                "pss": resident,
-                "private_dirty": resident,
-            }
-        )
-
-    def region(
-        self,
-        kind: RegionKind | str,
-        start: int,
-        end: int,
-        *,
-        in_use: int | None = None,
-        free: int = 0,
-        blocks: int = 1,
-        resident: int | None = None,
-        owner: int = NO_ROW,
-    ) -> int:
-        """Add a row of regions and return it; by default all of it is in memory and in use."""
-        row = len(self._rows["regions"])
-        size = end - start if resident is None else resident
-        self._rows["regions"].append(
-            {
-                "start": start,
-                "end": end,
-                "kind": int(RegionKind[kind.upper()] if isinstance(kind, str) else kind),
-                "resident": size,
-                "in_use": size if in_use is None else in_use,
-                "free": free,
-                "blocks": blocks,
-                "object": owner,
-            }
-        )
-        return row
-
-    def pool(self, start: int, region: int, block_size: int, used: int, resident: int) -> None:
-        """Add a row of pools."""
-        self._rows["pools"].append(
-            {
-                "start": start,
-                "region": region,
-                "block_size": block_size,
-                "used": used,
-                "resident": resident,
-            }
-        )
 
     def tables(self) -> dict[str, pa.Table]:
         """Make every table of the file."""

@@ -76,6 +76,13 @@ def test_a_block_of_which_a_part_has_other_advice_is_one():
     assert kinds(found) == [(RegionKind.CHUNK, 2 * ARENA)]
 
 
+def test_a_block_whose_rest_was_never_touched_is_known_by_its_header():
+    pages = BuiltPages(64 * PAGE, absent=range(1, 64))
+    pages.put(0, 0, 64 * PAGE | 2)
+    (region,) = survey(pages, pages.mapping(0, PAGE), pages.mapping(PAGE)).regions
+    assert (region.end - region.start, region.resident) == (64 * PAGE, PAGE)
+
+
 def test_pages_of_zeros_are_not_counted():
     """Present, says the page table; not resident, says the kernel's sum."""
     pages = BuiltPages(2 * ARENA)
@@ -83,6 +90,18 @@ def test_pages_of_zeros_are_not_counted():
     mapping = replace(pages.mapping(), rss=ARENA // 2)
     (region,) = survey(pages, mapping).regions
     assert (region.resident, region.in_use) == (ARENA // 2, ARENA // 2)
+
+
+def test_pages_of_zeros_are_taken_to_be_in_large_blocks_then_in_what_is_free():
+    """An arena of which 4 KiB are in use, and a block; together more than the kernel counts."""
+    pages = BuiltPages(2 * ARENA)
+    pages.pool(0, 64, 64)
+    pages.put(ARENA - POOL, 0, ARENA | 2)
+    found = survey(pages, replace(pages.mapping(), rss=ARENA))
+    assert kinds(found) == [(RegionKind.ARENA, ARENA - POOL), (RegionKind.CHUNK, POOL)]
+    found = survey(pages, replace(pages.mapping(), rss=POOL))
+    assert kinds(found) == [(RegionKind.ARENA, POOL), (RegionKind.CHUNK, 0)]
+    assert found.regions[0].in_use == 64 * 64
 
 
 def test_a_block_belongs_to_the_object_that_points_to_it():

@@ -49,6 +49,10 @@ def test_the_sample_agrees_with_itself():
         ("frames", 0, {"thread": 1}, "thread is 1 at row 0, but only 1 exist"),
         ("frames", 0, {"code": 1000}, "code is 1000 at row 0"),
         ("maps", 0, {"end": 1}, "a range ends before it starts"),
+        ("regions", 0, {"end": 1}, "a range ends before it starts"),
+        ("regions", 0, {"kind": 200}, "kind is 200 at row 0"),
+        ("regions", 0, {"object": 1000}, "object is 1000 at row 0"),
+        ("pools", 0, {"region": 1}, "region is 1 at row 0, but only 1 exist"),
     ],
 )
 def test_each_contradiction_is_named(table: str, row: int, values: dict[str, int], said: str):

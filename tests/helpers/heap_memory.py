@@ -1,0 +1,79 @@
+"""The part of a synthetic snapshot that is about memory: mappings, regions, pools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from heapgraph.model import NO_ROW, RegionKind
+
+
+class MemoryRows:
+    """Rows of the tables maps, regions and pools."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, list[dict[str, Any]]] = {"maps": [], "regions": [], "pools": []}
+
+    def mapping(
+        self,
+        start: int,
+        end: int,
+        path: str = "",
+        *,
+        rss: int | None = None,
+        permissions: str = "rw-p",
+    ) -> None:
+        """Add a row of maps; `rss` defaults to the whole range, all of it private and dirty."""
+        resident = end - start if rss is None else rss
+        self._rows["maps"].append(
+            {
+                "start": start,
+                "end": end,
+                "permissions": permissions,
+                "offset": 0,
+                "path": path,
+                "rss": resident,
+                "pss": resident,
+                "private_dirty": resident,
+            }
+        )
+
+    def region(
+        self,
+        kind: RegionKind | str,
+        start: int,
+        end: int,
+        *,
+        in_use: int | None = None,
+        free: int = 0,
+        blocks: int = 1,
+        resident: int | None = None,
+        owner: int = NO_ROW,
+    ) -> int:
+        """Add a row of regions and return it; by default all of it is in memory and in use."""
+        row = len(self._rows["regions"])
+        size = end - start if resident is None else resident
+        self._rows["regions"].append(
+            {
+                "start": start,
+                "end": end,
+                "kind": int(RegionKind[kind.upper()] if isinstance(kind, str) else kind),
+                "resident": size,
+                "in_use": size if in_use is None else in_use,
+                "free": free,
+                "blocks": blocks,
+                "object": owner,
+            }
+        )
+        return row
+
+    def pool(self, start: int, region: int, block_size: int, used: int, resident: int) -> None:
+        """Add a row of pools."""
+        self._rows["pools"].append(
+            {
+                "start": start,
+                "region": region,
+                "block_size": block_size,
+                "used": used,
+                "resident": resident,
+            }
+        )
