@@ -58,6 +58,7 @@ QUESTIONS = (
     Question("merged paths of 100,000 objects", ("merged",), 1),
     Question("threads and tasks", ("analysis", "threads")),
     Question("all detectors of waste", ("analysis", "waste")),
+    Question("account of resident memory", ("analysis", "memory")),
     Question("diff with itself", ("analysis", "diff")),
 )
 

@@ -52,7 +52,7 @@ def rows_of_analysis(graph: HeapGraph, name: str) -> int:
     """Run an analysis with its defaults; the rows of its first list."""
     result = run(name, graph, new=graph) if name == "diff" else run(name, graph)
     document = result.to_dict()
-    return len(next(iter(document.values())))
+    return len(next(value for value in document.values() if isinstance(value, list)))
 
 
 def question(graph: HeapGraph, kind: str, name: str) -> Callable[[], int]:

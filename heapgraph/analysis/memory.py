@@ -45,9 +45,9 @@ class MemoryAccount(TableResult):
 
     Attributes:
         rss: what the kernel said in `/proc/PID/status` when the dump began.
-        accounted: the sum of the parts: private anonymous memory as it was at the frozen moment,
-            mapped files as `/proc/PID/smaps` had them just before.
-        private_dirty: of it, what would be given back if the target ended.
+        accounted_size: the sum of the parts: private memory as it was at the frozen moment, mapped
+            files as `/proc/PID/smaps` had them just before.
+        private_size: of it, what would be given back if the target ended.
         verdict: what most of it is; see `MemoryVerdict.kind`.
         share: how much, without the program and its libraries, 0..1.
         reason: the numbers behind the verdict, and what to do.
@@ -58,8 +58,8 @@ class MemoryAccount(TableResult):
     rows_field: ClassVar[str] = "parts"
 
     rss: int
-    accounted: int
-    private_dirty: int
+    accounted_size: int
+    private_size: int
     verdict: str
     share: float
     reason: str
@@ -76,18 +76,18 @@ class LargeBlock:
     """A large block or mapping.
 
     Attributes:
-        start: its address.
+        address: where it begins.
         size: bytes in memory.
-        length: bytes of addresses.
+        reserved_size: bytes of addresses.
         kind: what it is.
         path: of the mapped file, else empty.
         object: id of the object it belongs to, None for none.
         type: that object's type.
     """
 
-    start: int
+    address: int
     size: int
-    length: int
+    reserved_size: int
     kind: str
     path: str
     object: int | None
@@ -127,8 +127,8 @@ def account_memory(graph: HeapGraph) -> MemoryAccount:
     verdict = judge_memory(parts, arena_totals(graph), _largest_types(graph), len(graph.threads))
     return MemoryAccount(
         rss=int(graph.manifest.get("target", {}).get("rss", 0)),
-        accounted=accounted,
-        private_dirty=sum(mapping.private_dirty for mapping in graph.maps),
+        accounted_size=accounted,
+        private_size=sum(mapping.private_dirty for mapping in graph.maps),
         verdict=verdict.kind,
         share=verdict.share,
         reason=verdict.reason,
@@ -207,7 +207,7 @@ def _large_blocks(graph: HeapGraph) -> tuple[LargeBlock, ...]:
             blocks.append(
                 LargeBlock(region.start, region.resident, length, name, "", owner, owner_type)
             )
-    return tuple(sorted(blocks, key=lambda block: (-block.size, block.start)))
+    return tuple(sorted(blocks, key=lambda block: (-block.size, block.address)))
 
 
 ANALYSIS = Analysis(

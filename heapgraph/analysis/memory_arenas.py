@@ -74,7 +74,7 @@ class ArenaRow:
     """One nearly empty arena.
 
     Attributes:
-        start: its address.
+        address: where it begins.
         size: bytes in memory.
         used_size: bytes of blocks in use.
         used_blocks: how many.
@@ -83,7 +83,7 @@ class ArenaRow:
         expression: how to reach one of the objects; empty when there is none.
     """
 
-    start: int
+    address: int
     size: int
     used_size: int
     used_blocks: int
@@ -209,7 +209,7 @@ def _arena_row(graph: HeapGraph, arena: MemoryRegion, first: int, last: int) -> 
         place = first + int(np.argmax(graph.type_ids[first:last] == common[0]))
         example = expression(graph, place)
     return ArenaRow(
-        start=arena.start,
+        address=arena.start,
         size=arena.resident,
         used_size=arena.in_use,
         used_blocks=arena.blocks,

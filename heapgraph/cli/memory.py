@@ -61,7 +61,11 @@ def account_rows(account: MemoryAccount, *, with_parts: bool) -> Iterator[tuple[
             yield from (("", "", f"  {format_size(p.size)} {p.name}") for p in parts)
         elif with_parts and parts:
             yield "", "", f"  {parts[0].name}"
-    yield format_size(account.accounted), "", f"sum; the kernel says {format_size(account.rss)}"
+    yield (
+        format_size(account.accounted_size),
+        "",
+        f"sum; the kernel says {format_size(account.rss)}",
+    )
 
 
 def _print_large_blocks(report: MemoryReport) -> None:
@@ -71,7 +75,7 @@ def _print_large_blocks(report: MemoryReport) -> None:
     print_table(
         (("in memory", "right"), ("of", "right"), ("kind", "left"), ("what", "left")),
         (
-            (format_size(b.size), format_size(b.length), b.kind, _what(b))
+            (format_size(b.size), format_size(b.reserved_size), b.kind, _what(b))
             for b in report.large_blocks
         ),
         title="heaps, large blocks and mappings",
@@ -80,7 +84,7 @@ def _print_large_blocks(report: MemoryReport) -> None:
 
 def _what(block: LargeBlock) -> str:
     if block.object is None:
-        return block.path or f"at {block.start:#x}"
+        return block.path or f"at {block.address:#x}"
     return f"of {block.type} @{block.object}"
 
 
@@ -149,7 +153,7 @@ def _print_arenas(report: MemoryReport) -> None:
         ),
         (
             (
-                f"{row.start:#x}",
+                f"{row.address:#x}",
                 format_size(row.size),
                 format_size(row.used_size),
                 format_count(row.used_blocks),

@@ -57,9 +57,9 @@ def account_of(
 
 def assert_adds_up(account: MemoryAccount, expected: int) -> None:
     allowed = ALLOWED_ERROR * expected
-    assert abs(account.accounted - expected) <= allowed
+    assert abs(account.accounted_size - expected) <= allowed
     assert abs(account.rss - expected) <= allowed
-    assert sum(part.size for part in account.parts) == account.accounted
+    assert sum(part.size for part in account.parts) == account.accounted_size
     assert account.group("unknown") <= allowed
 
 
@@ -120,9 +120,9 @@ def test_arrays_are_objects_as_far_as_they_are_in_memory(tmp_path: Path) -> None
     assert found["in heaps of malloc"] >= 2000 * 4000
     owned = [block for block in report.large_blocks if block.type == "numpy.ndarray"]
     assert sum(block.size > 7 * MIB for block in owned) == 10
-    (untouched,) = (block for block in owned if block.length > 300 * MIB)
+    (untouched,) = (block for block in owned if block.reserved_size > 300 * MIB)
     assert untouched.size < MIB
-    (read,) = (block for block in owned if 2 * MIB < block.length < 7 * MIB)
+    (read,) = (block for block in owned if 2 * MIB < block.reserved_size < 7 * MIB)
     assert read.size < MIB // 4
 
 
@@ -175,6 +175,6 @@ def test_a_core_file_has_the_same_verdict(program: str, verdict: str, tmp_path: 
     assert stored.verdict == verdict
     assert stored.arenas.count == report.arenas.count
     assert stored.arenas.nearly_empty == report.arenas.nearly_empty
-    assert abs(stored.accounted - stored.rss) <= ALLOWED_ERROR * stored.rss
+    assert abs(stored.accounted_size - stored.rss) <= ALLOWED_ERROR * stored.rss
     for name in ("in arenas of pymalloc", "in heaps of malloc"):
         assert sizes(stored)[name] == pytest.approx(sizes(report)[name], rel=ALLOWED_ERROR)

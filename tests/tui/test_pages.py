@@ -52,7 +52,7 @@ def test_the_overview_begins_with_what_is_big(session):
     assert page.shares[0].share == holders[0].share
     memory = summarize(session.graph).memory
     assert [row[0] for row in cells_of(page, 2)][:2] == [
-        format_size(memory.accounted),
+        format_size(memory.accounted_size),
         format_size(memory.group("objects")),
     ]
     assert all(table.row(index).place for table in page.tables for index in range(len(table)))

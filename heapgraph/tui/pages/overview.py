@@ -96,8 +96,8 @@ def _facts(session: Session, summary: Summary) -> list[tuple[str, str]]:
 
 
 def _memory_rows(memory: MemoryAccount) -> list[Row]:
-    lines = [(memory.accounted, "resident"), *((g.size, g.name) for g in memory.groups)]
-    whole = max(memory.accounted, 1)
+    lines = [(memory.accounted_size, "resident"), *((g.size, g.name) for g in memory.groups)]
+    whole = max(memory.accounted_size, 1)
     return [
         Row(
             (format_size(size), Bar(size / whole), text),

@@ -62,7 +62,7 @@ def test_objects_in_arenas_with_rounding_headers_and_free_blocks():
         "free blocks in pools of pymalloc": 48 * KIB - used - 3 * 48,
         "empty pools of pymalloc": 16 * KIB - 48,
     }
-    assert account.accounted == 64 * KIB
+    assert account.accounted_size == 64 * KIB
     assert account.to_arrow().column_names == ["group", "name", "size"]
 
 
@@ -143,7 +143,7 @@ def test_objects_are_never_more_than_the_memory_they_can_be_in():
     heap.mapping(HEAP, HEAP + MIB, "[heap]")
     heap.region("heap", HEAP, HEAP + MIB, in_use=MIB // 2, blocks=0)
     account = account_memory(graph_of(heap))
-    assert account.accounted == MIB
+    assert account.accounted_size == MIB
     assert groups(account)["objects"] == MIB // 2
 
 
@@ -161,8 +161,8 @@ def test_the_parts_add_up_to_what_the_kernel_counts(seed):
     heap.mapping(FILES, FILES + MIB, "/data/table.bin")
     graph = graph_of(heap)
     account = account_memory(graph)
-    assert account.accounted == sum(mapping.rss for mapping in graph.maps)
-    assert sum(groups(account).values()) == account.accounted
+    assert account.accounted_size == sum(mapping.rss for mapping in graph.maps)
+    assert sum(groups(account).values()) == account.accounted_size
     assert all(part.size > 0 for part in account.parts)
 
 
@@ -196,7 +196,7 @@ def test_nearly_empty_arenas_are_listed_with_what_keeps_them():
     assert (totals.nearly_empty_size, totals.pinning_blocks) == (MIB // 2, 20)
     assert totals.pinning_size == 20 * 64
     (arena,) = report.nearly_empty
-    assert arena.start == FIRST_ADDRESS
+    assert arena.address == FIRST_ADDRESS
     assert arena.types[0] == "app.Item"
     assert arena.expression == "app.KEPT[0]"
     pin = report.pins[0]
@@ -272,7 +272,7 @@ def test_the_verdict_is_what_has_more_than_half(regions, kind, words):
 
 def test_an_empty_snapshot_has_a_verdict_too():
     report = report_memory(graph_of(HeapBuilder()))
-    assert report.accounted == 0
+    assert report.accounted_size == 0
     assert report.verdict == "mixed"
     assert report.arenas.count == 0
     assert judge_memory([], report.arenas, [], 0).share == 0

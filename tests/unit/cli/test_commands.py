@@ -40,7 +40,7 @@ def test_summary(snapshot):
     }
     memory = document["memory"]
     sizes = {group["name"]: group["size"] for group in memory["groups"]}
-    assert (memory["accounted"], sizes["mapped files"]) == (9 * MEBIBYTE, MEBIBYTE)
+    assert (memory["accounted_size"], sizes["mapped files"]) == (9 * MEBIBYTE, MEBIBYTE)
     assert memory["verdict"] == "objects"
     table = run("summary", snapshot).stdout
     assert "verdict: objects" in table
@@ -50,10 +50,19 @@ def test_summary(snapshot):
 
 def test_memory(snapshot):
     document = run("memory", snapshot, "--json").document
-    account = ["rss", "accounted", "private_dirty", "verdict", "share", "reason", "groups", "parts"]
+    account = [
+        "rss",
+        "accounted_size",
+        "private_size",
+        "verdict",
+        "share",
+        "reason",
+        "groups",
+        "parts",
+    ]
     lists = ["pins", "nearly_empty", "size_classes", "large_blocks"]
     assert list(document) == [*account, *lists, "arenas"]
-    assert sum(part["size"] for part in document["parts"]) == document["accounted"]
+    assert sum(part["size"] for part in document["parts"]) == document["accounted_size"]
     assert [block["kind"] for block in document["large_blocks"]] == ["heap", "mapped file"]
     outcome = run("memory", snapshot, "--limit", 1)
     assert "in heaps of malloc" in outcome.stdout
