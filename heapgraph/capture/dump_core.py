@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from heapgraph.capture.captured import Captured, Clock, write_captured
 from heapgraph.capture.core_target import inspect_core
+from heapgraph.capture.libraries import find_library_data
 from heapgraph.capture.maps import printable
 from heapgraph.capture.memory import UnreadableMemory
 from heapgraph.capture.quality import Account
@@ -91,6 +92,7 @@ def _capture(found: CoreTarget, path: Path, clock: Clock, progress: Progress | N
         walk = HeapWalk(found.pieces, target.layout, target.version, regions, progress)
         with clock.phase("discover"):
             walk.discover(heads, named.addresses, named.scan_ranges)
+            walk.discover_from(find_library_data(found.memory, target.maps, named.scan_ranges))
         statics = static_ranges(target.maps, target.runtime_address, target.runtime_end)
         with clock.phase("read objects"):
             columns = walk.emit(statics)

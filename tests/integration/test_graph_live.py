@@ -6,6 +6,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
+from heapgraph.graph.roots import ROOT_PREFERENCE
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind
 from helpers.live_graphs import dump_graph
 from helpers.running_target import start_target
@@ -57,7 +58,7 @@ def test_paths_are_as_short_as_those_of_networkx(graph, own):
     left = own.copy()
     left.remove_node(TOP)
     distance = np.full(graph.object_count, UNREACHABLE, np.uint32)
-    for kind in sorted(set(graph.roots.kinds.tolist())):
+    for kind in ROOT_PREFERENCE:
         roots = set(graph.roots.targets[graph.roots.kinds == kind].tolist()) & set(left)
         if not roots:
             continue
