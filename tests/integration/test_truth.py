@@ -11,6 +11,7 @@ from heapgraph.analysis.resolving import resolve
 from heapgraph.capture.dump import dump
 from heapgraph.graph.heap_graph import HeapGraph
 from helpers.interpreters import each_interpreter
+from helpers.packages import needs_packages
 from helpers.running_target import TARGETS, start_target
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ MAX_ERROR_SHARE = 0.02
 MAX_ERROR_BYTES = 256
 
 
-def _errors(python: str, folder: Path, *options: str) -> tuple[int, list[str]]:
-    """Dump once, then drop one owner after the other; sentences about those that are off."""
-    off = []
+def _errors(python: str, folder: Path, *options: str) -> tuple[int, dict[str, str]]:
+    """Dump once, then drop one owner after the other; how far those that are off are off."""
+    off = {}
     with start_target(TARGETS / "truth.py", *options, python=python) as target:
         dump(target.pid, folder / "truth.heapgraph")
         graph = HeapGraph.open(folder / "truth.heapgraph")
@@ -38,7 +39,7 @@ def _errors(python: str, folder: Path, *options: str) -> tuple[int, list[str]]:
             target.send(f"drop {name}")
             freed = int(target.read_line())
             if abs(predicted - freed) > max(MAX_ERROR_BYTES, MAX_ERROR_SHARE * freed):
-                off.append(f"{name}: predicted {predicted}, freed {freed}")
+                off[name] = f"predicted {predicted}, freed {freed}"
     return len(names), off
 
 
@@ -52,6 +53,19 @@ def test_retained_size_is_what_comes_back(
 
     assert owners >= MIN_OWNERS
     assert not off
+
+
+@needs_packages()
+def test_objects_of_extensions_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given objects of extension packages, the same holds but for what is known not to be told."""
+    monkeypatch.setenv("HEAPGRAPH_CACHE", str(tmp_path / "cache"))
+    with start_target(TARGETS / "truth.py", "--extensions") as target:
+        target.send("untold")
+        untold = set(target.read_line().split())
+    owners, off = _errors(sys.executable, tmp_path, "--extensions")
+
+    assert owners >= MIN_OWNERS + 20
+    assert off.keys() <= untold, off
 
 
 def test_arrays_of_numpy_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
