@@ -308,7 +308,8 @@ class SnapshotColumns:
 
     def previews(self, object_ids: U32) -> list[str | None]:
         """Previews of many objects. Cost: all are read when many are asked for; 0.1 us each."""
-        if len(object_ids) < _FEW_PREVIEWS and "all_previews" not in self.__dict__:
+        few = max(_FEW_PREVIEWS, self.object_count // 100)
+        if len(object_ids) < few and "all_previews" not in self.__dict__:
             return self._source.strings_at("objects", "preview", object_ids.tolist())
         texts: list[str | None] = self.all_previews.take(arrow_array(object_ids)).to_pylist()
         return texts

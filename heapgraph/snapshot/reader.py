@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from heapgraph.errors import HeapgraphError
 from heapgraph.snapshot import damage
 from heapgraph.snapshot.archive import ArchiveError, MemberRange, locate_members, read_directory
-from heapgraph.snapshot.arrow_arrays import numpy_array
+from heapgraph.snapshot.arrow_arrays import arrow_array, numpy_array
 from heapgraph.snapshot.manifest import MAX_MANIFEST_BYTES, decode_manifest
 from heapgraph.snapshot.schema import MANIFEST_MEMBER, TABLES, TableLayout
 from heapgraph.units import format_size
@@ -188,11 +188,16 @@ class SnapshotFile:
             metadata = parquet.metadata
             sizes = [metadata.row_group(g).num_rows for g in range(metadata.num_row_groups)]
             ends = np.cumsum(sizes)
-            texts: list[str | None] = []
-            for row in rows:
-                group = int(np.searchsorted(ends, row, side="right"))
+            wanted = np.asarray(rows, np.int64)
+            groups = np.searchsorted(ends, wanted, side="right")
+            texts: list[str | None] = [None] * len(wanted)
+            for group in np.unique(groups).tolist():
+                here = np.flatnonzero(groups == group)
                 part = self._part(parquet, table, name, group)
-                texts.append(part[row - int(ends[group]) + sizes[group]].as_py())
+                within = wanted[here] - (int(ends[group]) - sizes[group])
+                found = part.take(arrow_array(within)).to_pylist()
+                for position, text in zip(here.tolist(), found, strict=True):
+                    texts[position] = text
             return texts
 
     def _part(self, parquet: pq.ParquetFile, table: str, name: str, group: int) -> pa.ChunkedArray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from heapgraph.analysis.detectors.base import Detector, Evidence
 from heapgraph.analysis.detectors.facts import CONTAINER_TYPES, HeapFacts
+from heapgraph.graph.object_sets import distinct_ids
 from heapgraph.units import format_count
 
 if TYPE_CHECKING:
@@ -24,16 +25,16 @@ def _boxes(
     """Containers whose items are mostly objects that nothing else refers to."""
     graph = facts.graph
     is_box = facts.is_of_types(*boxed) & ~facts.is_permanent & (graph.refcounts == 1)
-    edges = np.flatnonzero(facts.is_item & is_box[graph.targets])
-    counts = np.bincount(facts.sources_of(edges), minlength=graph.object_count)
+    is_boxed_item = facts.is_item & is_box[graph.targets]
+    counts = facts.count_references(is_boxed_item)
     found = (counts >= LEAST_ITEMS) & (counts >= MOSTLY * facts.item_counts)
     found &= facts.is_of_types(*containers) & facts.is_reachable
     owners = facts.ids(found)
     if not len(owners):
         return
-    chosen = edges[found[facts.sources_of(edges)]]
-    boxes = np.unique(graph.targets[chosen])
-    largest = owners[np.argsort(-counts[owners], kind="stable")][:_SHOWN_OWNERS]
+    _, edges = facts.references(owners)
+    boxes = distinct_ids(graph.targets[edges[is_boxed_item[edges]]], graph.object_count)
+    largest = owners[np.argsort(~counts[owners], kind="stable")][:_SHOWN_OWNERS]
     note = f"{format_count(len(boxes))} {what} in {format_count(len(owners))} containers"
     yield Evidence(facts.size(boxes), len(boxes), note, owners=tuple(largest.tolist()))
 

@@ -34,12 +34,11 @@ def callback_lists(facts: HeapFacts) -> Iterator[Evidence]:
     graph = facts.graph
     is_callback = facts.is_of_types("method", "functools.partial") | _is_closure(facts)
     is_box = facts.is_of_types("tuple", "dict")
-    edges = np.flatnonzero(facts.is_item & is_callback[graph.targets])
-    counts = np.bincount(facts.sources_of(edges), minlength=graph.object_count)
+    counts = facts.count_references(facts.is_item & is_callback[graph.targets])
     found = (counts >= LEAST_CALLBACKS) & (counts >= MOSTLY * facts.item_counts)
     found &= facts.is_of_types(*CONTAINER_TYPES) & ~facts.is_owned_dict & facts.is_reachable
     owners = facts.ids(found)
-    for owner in owners[np.argsort(-counts[owners], kind="stable")].tolist():
+    for owner in owners[np.argsort(~counts[owners], kind="stable")].tolist():
         callbacks = np.unique(graph.targets[edges_of(graph, owner)])
         callbacks = callbacks[is_callback[callbacks]]
         behind = np.unique(_behind(facts, callbacks))

@@ -10,7 +10,6 @@ import numpy as np
 from heapgraph.analysis.suspended_code import name_rows, references_of
 from heapgraph.model import UNREACHABLE, EdgeKind, ObjectFlags
 from heapgraph.native.reference_kernels import count_out_references, reference_sources
-from heapgraph.snapshot.arrow_arrays import numpy_array
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -48,7 +47,6 @@ class HeapFacts:
     def __init__(self, graph: HeapGraph) -> None:
         """Compute nothing yet."""
         self.graph = graph
-        self._string_ids: dict[str, NDArray[np.uint32]] = {}
 
     @cached_property
     def sources(self) -> NDArray[np.uint32]:
@@ -75,7 +73,7 @@ class HeapFacts:
     @cached_property
     def item_counts(self) -> NDArray[np.uint32]:
         """uint32[n], items of each container."""
-        return count_out_references(self.graph.offsets, self.is_item.view(np.uint8))
+        return self.count_references(self.is_item)
 
     @cached_property
     def dict_owner(self) -> NDArray[np.int64]:
@@ -147,15 +145,26 @@ class HeapFacts:
         return name_rows(self.graph, names)
 
     def string_ids(self, text: str) -> NDArray[np.uint32]:
-        """uint32[k], ids of the str objects that are this text."""
-        import pyarrow.compute as pc  # noqa: PLC0415 - slow to import, and not all detectors ask
+        """uint32[k], ids of the str objects that are this text, as names in code are: interned."""
+        return np.array(self._interned.get(text, ()), np.uint32)
 
-        if text not in self._string_ids:
-            equal = pc.fill_null(pc.equal(self.previews, text), False)
-            found = np.flatnonzero(numpy_array(equal))
-            is_str = self.is_of_types("str")[found]
-            self._string_ids[text] = found[is_str].astype(np.uint32)
-        return self._string_ids[text]
+    @cached_property
+    def _interned(self) -> dict[str, list[int]]:
+        """Interned strings by their texts; all strings of a heap in which none is marked."""
+        graph = self.graph
+        is_str = self.is_of_types("str")
+        ids = self.ids(is_str & ((graph.flags & ObjectFlags.INTERNED) != 0))
+        if not len(ids):
+            ids = self.ids(is_str)
+        found: dict[str, list[int]] = {}
+        for object_id, text in zip(ids.tolist(), graph.previews(ids), strict=True):
+            if text is not None:
+                found.setdefault(text, []).append(object_id)
+        return found
+
+    def count_references(self, counted: NDArray[np.bool_]) -> NDArray[np.uint32]:
+        """uint32[n], how many of its references count for each object; counted is bool[m]."""
+        return count_out_references(self.graph.offsets, counted.view(np.uint8))
 
     def attribute(self, members: NDArray[np.uint32], *names: str) -> NDArray[np.int64]:
         """int64[k]: what an attribute of each object is, wherever it is kept; -1 where missing.

@@ -10,6 +10,7 @@ from heapgraph.analysis.detectors.base import Detector, Evidence
 from heapgraph.analysis.detectors.facts import GC_HEAD, HeapFacts
 from heapgraph.analysis.literals import describe_value, text_of
 from heapgraph.analysis.segments import edges_of
+from heapgraph.graph.object_sets import distinct_ids
 from heapgraph.model import EdgeKind
 from heapgraph.units import format_count, format_share
 
@@ -130,12 +131,11 @@ def vertical_bars(facts: HeapFacts) -> Iterator[Evidence]:
     graph = facts.graph
     small = facts.is_of_types("dict", "list", "tuple") & ~facts.is_owned_dict
     small &= (facts.item_counts >= 1) & (facts.item_counts <= _SHOWN_KEYS)
-    edges = np.flatnonzero(facts.is_item & small[graph.targets])
-    counts = np.bincount(facts.sources_of(edges), minlength=graph.object_count)
+    counts = facts.count_references(facts.is_item & small[graph.targets])
     is_bar = (counts >= LEAST_RECORDS) & (counts >= UNUSED_SHARE * facts.item_counts)
     bars = facts.ids(is_bar & facts.is_reachable)
-    for bar in bars[np.argsort(-counts[bars], kind="stable")][:_SHOWN_FINDINGS].tolist():
-        targets = np.unique(graph.targets[edges_of(graph, bar)])
+    for bar in bars[np.argsort(~counts[bars], kind="stable")][:_SHOWN_FINDINGS].tolist():
+        targets = distinct_ids(graph.targets[edges_of(graph, bar)], graph.object_count)
         inner = targets[small[targets] & facts.dominated_by(bar, targets)]
         saved = facts.size(inner) - _POINTER * int(facts.item_counts[inner].sum())
         if len(inner) >= LEAST_RECORDS and saved > 0:
