@@ -41,8 +41,8 @@ def _repeated(
     sizes = sums_by_group(groups, facts.graph.shallow_sizes[members], len(counts))
     wasted = np.where(often, sizes - sizes // np.maximum(counts, 1), 0)
     largest = np.lexsort((np.arange(len(wasted)), -wasted))[:_SHOWN]
-    first = np.full(len(counts), len(members), np.int64)
-    np.minimum.at(first, groups, np.arange(len(members)))
+    first = np.empty(len(counts), np.int64)
+    first[groups[::-1]] = np.arange(len(members))[::-1]  # the last that is written stays
     examples = ", ".join(
         f"{_value(facts, int(members[first[group]]))} x {format_count(int(counts[group]))}"
         for group in largest.tolist()
@@ -68,15 +68,18 @@ def _by_preview(
 
     members = facts.ids(facts.is_of_types(*types) & facts.is_reachable & ~facts.is_permanent)
     texts = facts.previews.take(arrow_array(members))
+    keep = pc.is_valid(texts)
     if cut_mark:
-        whole = pc.ends_with(texts, "'")
-    else:
-        whole = pc.less_equal(pc.utf8_length(texts), PREVIEW_CHARACTERS)
-    # A number of very many digits is only described, in <...>.
-    whole = pc.and_(whole, pc.invert(pc.starts_with(texts, "<"))) if types == ("int",) else whole
-    keep = pc.fill_null(whole, False)
-    members = members[numpy_array(keep)]
-    encoded = pc.dictionary_encode(texts.filter(keep))
+        keep = pc.and_(keep, pc.fill_null(pc.ends_with(texts, "'"), False))
+    elif types == ("int",):  # a number of very many digits is only described, in <...>
+        keep = pc.and_(keep, pc.invert(pc.fill_null(pc.starts_with(texts, "<"), True)))
+    elif types == ("str",):
+        is_whole = pc.less_equal(pc.utf8_length(texts), PREVIEW_CHARACTERS)
+        keep = pc.and_(keep, pc.fill_null(is_whole, False))
+    kept = numpy_array(keep)
+    if not kept.all():
+        members, texts = members[kept], texts.filter(keep)
+    encoded = pc.dictionary_encode(texts)
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
     groups = numpy_array(encoded.indices).astype(np.int64)
