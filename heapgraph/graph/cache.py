@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import mmap
 import os
 import re
 import tempfile
@@ -123,7 +124,16 @@ def _map_whole(path: Path, dtype: np.dtype[Any], length: int) -> Array | None:
             array = np.memmap(stream, dtype, "r", offset=len(header), shape=(length,))
     except (OSError, ValueError):
         return None
-    return array if _checksum(array) == checksum else None
+    is_whole = _checksum(array) == checksum
+    _forget_pages(array)
+    return array if is_whole else None
+
+
+def _forget_pages(array: np.memmap[Any, Any]) -> None:
+    """Have only those pages count as resident that are looked at again; most never are."""
+    mapping = array._mmap  # type: ignore[attr-defined]  # noqa: SLF001 - numpy has no name for it
+    if isinstance(mapping, mmap.mmap):
+        mapping.madvise(mmap.MADV_DONTNEED)
 
 
 def _write_whole(path: Path, array: Array) -> None:

@@ -251,6 +251,8 @@ class SnapshotFile:
         member = layout.member
         try:
             yield self._open_parquet(layout)
+            _forget_pages(self._image, self._members[member])
+            pa.default_memory_pool().release_unused()  # what decompressing needed
         except MemoryError as error:  # also pyarrow's
             raise HeapgraphError(
                 f"not enough memory to read {layout.name} of {self.path}",
@@ -350,7 +352,14 @@ def _checksum(image: mmap.mmap, member: MemberRange) -> int:
         for start in range(0, member.size, _CHECKSUM_STEP):
             stop = min(start + _CHECKSUM_STEP, member.size)
             checksum = zlib.crc32(view[member.start + start : member.start + stop], checksum)
+    _forget_pages(image, member)
     return checksum
+
+
+def _forget_pages(image: mmap.mmap, member: MemberRange) -> None:
+    """Have the pages of a member not count as resident any more; they stay in the page cache."""
+    start = member.start - member.start % mmap.PAGESIZE
+    image.madvise(mmap.MADV_DONTNEED, start, member.start + member.size - start)
 
 
 def _map_file(path: Path) -> mmap.mmap:

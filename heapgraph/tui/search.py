@@ -85,6 +85,5 @@ def objects_with_value(graph: HeapGraph, text: str) -> U32:
     """Ids of the objects whose kept value contains a text, rising; case matters not."""
     import pyarrow.compute as pc  # noqa: PLC0415 - only a search needs it
 
-    values = graph.source.strings("objects", "preview")
-    fits = pc.match_substring(values, text, ignore_case=True).fill_null(False)
+    fits = pc.match_substring(graph.all_previews, text, ignore_case=True).fill_null(False)
     return np.flatnonzero(numpy_array(fits)).astype(np.uint32)

@@ -111,7 +111,7 @@ class Session:
             ("order of the tree", lambda: graph.dominators.order),
             ("attribute dicts", lambda: graph.folded.parts_of(0) if graph.object_count else []),
             ("paths from the roots", lambda: graph.root_paths),
-            ("values", lambda: graph.preview(0) if graph.object_count else None),
+            ("values", lambda: graph.all_previews),
             ("totals", lambda: graph.reachable_size),
         )
         for done, (phase, step) in enumerate(steps):
