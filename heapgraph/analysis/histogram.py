@@ -59,10 +59,11 @@ def type_histogram(
     progress: Progress | None = None,
     limit: int | None = None,
     exact: bool = False,
+    work: int = EXACT_WORK,
 ) -> Histogram:
     """Count the objects of every type.
 
-    The retained size of a set is exact for the largest types, as many as `EXACT_WORK` allows, and
+    The retained size of a set is exact for the largest types, as many as `work` allows, and
     a minimum for the rest: what two objects of a type hold together is then left out.
 
     Args:
@@ -70,6 +71,7 @@ def type_histogram(
         progress: told of each type whose retained size is made exact.
         limit: how many rows; None: all types that have objects.
         exact: make every row exact, however long it takes.
+        work: objects and references that may be looked at for exact sizes; 0: minimums only.
 
     Cost: vectorised over all objects; one search of the heap per exact row.
     """
@@ -83,8 +85,8 @@ def type_histogram(
     present = np.flatnonzero(counts)
     order = present[np.lexsort((present, ~retained[present]))]
     chosen = order if limit is None else order[:limit]
-    work = max(1, graph.reference_count + graph.object_count)
-    exact_count = len(chosen) if exact else min(len(chosen), EXACT_WORK // work)
+    search = max(1, graph.reference_count + graph.object_count)
+    exact_count = len(chosen) if exact else min(len(chosen), work // search)
     _make_exact(graph, retained, chosen[:exact_count], counts, progress)
     chosen = np.concatenate([_by_size(chosen[:exact_count], retained), chosen[exact_count:]])
     rows = tuple(

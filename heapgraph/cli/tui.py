@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,10 @@ from heapgraph.cli.dump import default_output
 from heapgraph.cli.output import note
 from heapgraph.cli.progress import TerminalProgress
 from heapgraph.errors import UsageError
+
+if TYPE_CHECKING:
+    from heapgraph.analysis.registry import Progress
+    from heapgraph.tui.screens.opening import Opened
 
 
 @click.command(name="tui", short_help="Browse a snapshot in the terminal.")
@@ -21,14 +26,38 @@ def command(file: str, serve: bool, port: int) -> None:
 
     Keys: arrows or hjkl move, Enter opens, ? lists the keys that work where you are.
     """
-    path = dumped(int(file)) if file.isdecimal() and not Path(file).exists() else file
+    is_process = file.isdecimal() and not Path(file).exists()
     if serve:
-        serve_browser(path, port)
+        serve_browser(dumped(int(file)) if is_process else file, port)
         return
-    from heapgraph.graph.heap_graph import HeapGraph  # noqa: PLC0415 - keeps --help quick
     from heapgraph.tui.app import run  # noqa: PLC0415 - loads Textual
+    from heapgraph.tui.screens.opening import Opening  # noqa: PLC0415
 
-    run(path, HeapGraph.open(path))
+    if is_process:
+        pid = int(file)
+        path = default_output(pid)
+        run(Opening(f"process {pid}", lambda progress: _dump(pid, path, progress)))
+        if path.exists():
+            note(f"wrote {path}")
+    else:
+        run(Opening(file, lambda progress: _open(file, progress)))
+
+
+def _open(file: str, progress: Progress) -> Opened:
+    from heapgraph.graph.heap_graph import HeapGraph  # noqa: PLC0415 - after the first frame
+    from heapgraph.tui.screens.opening import Opened  # noqa: PLC0415
+
+    progress("opening", 0, 0)
+    return Opened(file, HeapGraph.open(file))
+
+
+def _dump(pid: int, path: Path, progress: Progress) -> Opened:
+    from heapgraph.capture.dump import dump  # noqa: PLC0415 - after the first frame
+    from heapgraph.graph.heap_graph import HeapGraph  # noqa: PLC0415
+    from heapgraph.tui.screens.opening import Opened  # noqa: PLC0415
+
+    result = dump(pid, path, progress=progress)
+    return Opened(str(path), HeapGraph.open(path), (f"wrote {path}", *result.notes))
 
 
 def dumped(pid: int) -> str:
@@ -38,7 +67,8 @@ def dumped(pid: int) -> str:
     path = default_output(pid)
     with TerminalProgress() as progress:
         result = dump(pid, path, progress=progress)
-    note(f"wrote {result.path}")
+    for text in (f"wrote {result.path}", *result.notes):
+        note(text)
     return str(result.path)
 
 

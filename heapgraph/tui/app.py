@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
 
+from heapgraph.errors import HeapgraphError
+from heapgraph.tui.jobs import JobThread
 from heapgraph.tui.keys import KEYS
 from heapgraph.tui.places import Overview
 from heapgraph.tui.screens.browser import Browser
+from heapgraph.tui.screens.opening import OpeningScreen
 from heapgraph.tui.screens.page_screen import parsed_action
 
 if TYPE_CHECKING:
@@ -16,17 +19,19 @@ if TYPE_CHECKING:
 
     from textual.screen import Screen
 
-    from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.tui.places import Place
+    from heapgraph.tui.screens.opening import Opened, Opening
 
 
-class HeapgraphApp(App[None]):
-    """Browses one snapshot.
+class HeapgraphApp(App[HeapgraphError]):
+    """Browses one snapshot; returns why it could not be opened, or None.
 
     Args:
-        file: the snapshot as it was given, for command lines.
-        graph: open; nothing needs to be computed yet.
+        opening: the snapshot, to be opened when the screen is there.
         first: where to begin.
+
+    Attributes:
+        browser: the screen of pages, once the snapshot is open.
     """
 
     CSS_PATH = "style.tcss"
@@ -34,32 +39,50 @@ class HeapgraphApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING: ClassVar[str] = "ctrl+p"
 
-    def __init__(self, file: str, graph: HeapGraph, first: Place | None = None) -> None:
-        """Compose nothing yet."""
+    def __init__(self, opening: Opening, first: Place | None = None) -> None:
+        """Open nothing yet."""
         super().__init__()
-        self.browser = Browser(file, graph, first or Overview())
+        self.browser: Browser | None = None
+        self._opening = opening
+        self._first = first or Overview()
+        self._jobs = JobThread()
 
     def on_mount(self) -> None:
-        """Show the browser."""
-        self.push_screen(self.browser)
+        """Open the snapshot."""
+        self.push_screen(OpeningScreen(self._opening, self._browse, self._jobs))
+
+    def _browse(self, opened: Opened) -> None:
+        self.browser = Browser(opened.file, opened.graph, self._first, self._jobs)
+        self.browser.notes = opened.notes
+        self.switch_screen(self.browser)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The palette: what the keys do now, and Textual's own commands for the theme."""
+        """The palette: what the keys do now, and Textual's own command for the theme."""
+        browser = self.browser
+        if browser is None or screen is not browser:
+            return
         for key in KEYS:
-            name, parameters = parsed_action(key.action)
-            if screen is self.browser and self.browser.check_action(name, parameters):
-                yield SystemCommand(key.help.capitalize(), key.keys, self._doing(key.action))
+            if browser.check_action(*parsed_action(key.action)):
+                title = f"{key.help[0].upper()}{key.help[1:]}"
+                yield SystemCommand(title, f"key {key.shown}", self._doing(browser, key.action))
         for command in super().get_system_commands(screen):
             if command.title == "Theme":
                 yield command
 
-    def _doing(self, action: str) -> Callable[[], Awaitable[None]]:
+    @staticmethod
+    def _doing(browser: Browser, action: str) -> Callable[[], Awaitable[None]]:
         async def run() -> None:
-            await self.browser.run_action(action)
+            await browser.run_action(action)
 
         return run
 
 
-def run(file: str, graph: HeapGraph) -> None:
-    """Browse a snapshot until the user leaves."""
-    HeapgraphApp(file, graph).run()
+def run(opening: Opening) -> None:
+    """Browse a snapshot until the user leaves.
+
+    Raises:
+        HeapgraphError: it cannot be opened.
+    """
+    failure = HeapgraphApp(opening).run()
+    if failure is not None:
+        raise failure

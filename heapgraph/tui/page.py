@@ -35,6 +35,20 @@ class PageCommand:
 
 
 @dataclass(frozen=True)
+class Later:
+    """What a page computes after it is shown.
+
+    Attributes:
+        title: what it is, for the user.
+        work: called in the background; returns what puts the result on the page, which is called
+            where pages are drawn.
+    """
+
+    title: str
+    work: Callable[[Progress], Callable[[], None]]
+
+
+@dataclass(frozen=True)
 class Share:
     """One field of the block of shares on the overview."""
 
@@ -62,6 +76,7 @@ class Page:
         keys_mean_page: keys are about the page's object, not about that of the row.
         detail_lines: lines for the full text of the row at the cursor.
         focus: which of the lists has the keys.
+        later: what is still to be computed.
     """
 
     place: Place
@@ -78,6 +93,7 @@ class Page:
     keys_mean_page: bool = False
     detail_lines: int = 2
     focus: int = 0
+    later: Later | None = None
 
     @property
     def tables(self) -> list[Table]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.tui.names import Names
-from heapgraph.tui.places import command_line
+from heapgraph.tui.places import Bookmarks, command_line
 from heapgraph.tui.search import find_members
 
 if TYPE_CHECKING:
@@ -19,11 +19,15 @@ if TYPE_CHECKING:
     from heapgraph.native.graph_kernels import U32
     from heapgraph.tui.cells import Row
     from heapgraph.tui.page import Page
+    from heapgraph.tui.places import Place
 
 MOST_PAGES = 100
 """Pages that history keeps; each holds its cursors and what was unfolded."""
 
 _KEPT_SETS = 8
+_KEPT_PAGES = 30
+_CHANGING = (Bookmarks,)
+"""Places whose pages are made anew at each visit."""
 
 
 class History:
@@ -91,6 +95,7 @@ class Session:
         self.selection_text = ""
         self.is_prepared = False
         self._sets: dict[str, U32] = {}
+        self._pages: dict[Place, Page] = {}
 
     @cached_property
     def names(self) -> Names:
@@ -118,6 +123,20 @@ class Session:
             progress(phase, done, len(steps))
             step()
         self.is_prepared = True
+
+    def known_page(self, place: Place) -> Page | None:
+        """The page of a place that was visited not long ago, as it was left; None without one."""
+        return self._pages.get(place)
+
+    def visit(self, page: Page) -> None:
+        """Show a page and remember it."""
+        self.history.visit(page)
+        if isinstance(page.place, _CHANGING):
+            return
+        self._pages.pop(page.place, None)
+        self._pages[page.place] = page
+        if len(self._pages) > _KEPT_PAGES:
+            del self._pages[next(iter(self._pages))]
 
     def members(self, text: str) -> U32:
         """Ids of the objects of a set, rising; see `find_members`.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.widgets import Input
 
 from heapgraph.tui.app import HeapgraphApp
 from heapgraph.tui.pages import build_page
+from heapgraph.tui.screens.opening import Opened, Opening
 from heapgraph.tui.state import Session
 
 if TYPE_CHECKING:
@@ -39,8 +40,11 @@ def session_of(graph: HeapGraph) -> Session:
 
 
 def page_of(session: Session, place: Place) -> Page:
-    """The page of a place, computed here and now."""
-    return build_page(session, place, quiet)
+    """The page of a place, computed here and now, with what it adds later."""
+    page = build_page(session, place, quiet)
+    if page.later is not None:
+        page.later.work(quiet)()
+    return page
 
 
 def cells_of(page: Page, number: int = 0) -> list[tuple[str, ...]]:
@@ -57,30 +61,38 @@ TYPED = "type "
 """Before a text that is put into the prompt at once; key by key it would take seconds."""
 
 
-async def press(app: HeapgraphApp, pilot: Pilot[None], keys: Sequence[str]) -> None:
+async def press(app: HeapgraphApp, pilot: Pilot[Any], keys: Sequence[str]) -> None:
     """Press keys, each after what the one before asked for is there."""
     for key in keys:
         if key.startswith(TYPED):
             app.screen.query_one(Input).insert_text_at_cursor(key.removeprefix(TYPED))
         else:
             await pilot.press(key)
-        await app.browser.settled()
+        if app.browser is not None:
+            await app.browser.settled()
         await pilot.pause()
+
+
+async def browsing(app: HeapgraphApp, pilot: Pilot[Any]) -> None:
+    """Wait for the first page."""
+    while app.browser is None or app.browser.page is None:
+        await pilot.pause()
+    await app.browser.settled()
+    await pilot.pause()
 
 
 def drive(
     graph: HeapGraph,
     *keys: str,
     size: tuple[int, int] = SMALL,
-    then: Callable[[HeapgraphApp, Pilot[None]], Awaitable[_Result]],
+    then: Callable[[HeapgraphApp, Pilot[Any]], Awaitable[_Result]],
 ) -> _Result:
     """Browse a snapshot, press keys, and return what `then` makes of it."""
 
     async def run() -> _Result:
-        app = HeapgraphApp(FILE, graph)
+        app = HeapgraphApp(Opening(FILE, lambda _: Opened(FILE, graph)))
         async with app.run_test(size=size) as pilot:
-            await app.browser.settled()
-            await pilot.pause()
+            await browsing(app, pilot)
             await press(app, pilot, keys)
             return await then(app, pilot)
 
@@ -90,7 +102,7 @@ def drive(
 def frame(graph: HeapGraph, *keys: str, size: tuple[int, int] = SMALL) -> str:
     """The text of the screen after some keys."""
 
-    async def read(app: HeapgraphApp, pilot: Pilot[None]) -> str:
+    async def read(app: HeapgraphApp, pilot: Pilot[Any]) -> str:
         del pilot
         return text_of_screen(app)
 

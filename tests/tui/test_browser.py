@@ -16,6 +16,7 @@ from heapgraph.model import EdgeKind
 from heapgraph.tui import places
 from heapgraph.tui.screens.help import HelpScreen
 from heapgraph.tui.screens.page_view import share_lines
+from heapgraph.tui.widgets.message_box import MessageBox
 from heapgraph.tui.widgets.row_list import RowList
 from heapgraph.units import format_size
 from helpers.app_heap import app_heap, graph_of, module, set_global, store
@@ -237,7 +238,8 @@ def test_a_search_leads_to_an_object_or_to_a_set(graph, heap):
 
 def messages_of(app) -> list[str]:
     """What the browser says to the user."""
-    return [note.message for note in app._notifications]
+    text = app.browser.query_one(MessageBox).text
+    return [text] if text else []
 
 
 def test_a_search_without_a_result_is_explained_and_nothing_else_happens(graph):

@@ -9,14 +9,14 @@ from heapgraph.analysis.memory_parts import OBJECTS
 from heapgraph.analysis.registry import REGISTRY, run
 from heapgraph.analysis.summary import summarize
 from heapgraph.tui.cells import Bar, Column, Row, safe
-from heapgraph.tui.page import Page, Share
+from heapgraph.tui.page import Later, Page, Share
 from heapgraph.tui.pages.object_rows import NAME, OBJECT_COLUMNS, RETAINED, SHARE, object_cells_row
 from heapgraph.tui.places import AnalysisOf, DominatorsOf, Inspect, Overview, Types
 from heapgraph.tui.tables import RowTable
 from heapgraph.units import format_count, format_seconds, format_share, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from heapgraph.analysis.memory import MemoryAccount
     from heapgraph.analysis.registry import Progress
@@ -60,12 +60,12 @@ def first_page(manifest: Mapping[str, Any]) -> Page:
 
 def build(session: Session, place: Overview, progress: Progress) -> Page:
     """The overview."""
-    progress("summary", 0, 3)
+    progress("summary", 0, 2)
     summary = summarize(session.graph)
-    progress("biggest holders", 1, 3)
+    progress("biggest holders", 1, 2)
     holders = find_holders(session.graph, limit=HOLDERS).objects
     rows = [object_cells_row(session, row.id, retained=row.retained_size) for row in holders]
-    page = Page(place, "overview", _facts(session, summary), detail_lines=2)
+    page = Page(place, "overview", _facts(session, summary), detail_lines=5)
     page.left = [RowTable("biggest holders", OBJECT_COLUMNS, rows)]
     page.right = [
         RowTable("resident memory", MEMORY_COLUMNS, _memory_rows(summary.memory)),
@@ -76,10 +76,10 @@ def build(session: Session, place: Overview, progress: Progress) -> Page:
         for row in holders[:_SHOWN_FIELDS]
         if row.share >= _LEAST_FIELD
     ]
-    progress("leak suspects", 2, 3)
-    if suspects := _suspects(session, progress):
-        page.left.insert(0, RowTable("leak suspects", SUSPECT_COLUMNS, suspects))
-        page.detail_lines = 5
+    page.left.insert(0, _suspect_table([Row(("", "", "looking ...", ""), style="dim")]))
+    page.later = Later(
+        "leak suspects", lambda progress: _look_for_suspects(session, page, progress)
+    )
     return page
 
 
@@ -118,12 +118,22 @@ def _root_rows(summary: Summary) -> list[Row]:
     ]
 
 
-def _suspects(session: Session, progress: Progress) -> list[Row]:
-    """Leak suspects, where the registry has that analysis."""
-    if "suspects" not in REGISTRY:
-        return []
+def _suspect_table(rows: list[Row]) -> RowTable:
+    return RowTable("leak suspects", SUSPECT_COLUMNS, rows)
+
+
+def _look_for_suspects(session: Session, page: Page, progress: Progress) -> Callable[[], None]:
+    """Find the leak suspects, which take longer than all the rest of the page."""
     result = run("suspects", session.graph, progress=progress, limit=SUSPECTS).to_dict()
-    return [_suspect_row(suspect) for suspect in result["suspects"]]
+    rows = [_suspect_row(suspect) for suspect in result["suspects"]]
+    if not rows:
+        nothing = "none: nothing stands out from the rest of the heap"
+        rows = [Row(("", "", nothing, ""), AnalysisOf("suspects"), style="dim")]
+
+    def show() -> None:
+        page.left = [_suspect_table(rows), *page.left[1:]]
+
+    return show
 
 
 def _suspect_row(suspect: dict[str, Any]) -> Row:

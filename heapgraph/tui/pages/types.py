@@ -9,13 +9,16 @@ import numpy as np
 from heapgraph.analysis.histogram import type_histogram
 from heapgraph.analysis.object_rows import share_of_heap
 from heapgraph.tui.cells import Bar, Column, Row, safe
-from heapgraph.tui.page import Page, PageCommand
+from heapgraph.tui.page import Later, Page, PageCommand
 from heapgraph.tui.pages.object_rows import BAR, SHARE
 from heapgraph.tui.places import ObjectSet
-from heapgraph.tui.tables import LazyTable
+from heapgraph.tui.tables import LazyTable, current_row
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from heapgraph.analysis.histogram import Histogram
     from heapgraph.analysis.registry import Progress
     from heapgraph.tui.places import Types
     from heapgraph.tui.state import Session
@@ -35,18 +38,21 @@ class TypeRows:
     """One row for each type, with what narrows and orders them."""
 
     def __init__(self, session: Session, place: Types, progress: Progress) -> None:
-        """Count."""
+        """Count; of the retained sizes of all types take the minimums, which are there at once."""
         self._graph = session.graph
         self.order = ORDERS[0]
         self.text = ""
         if place.within:
             self._rows = _rows_of_set(session, place.within)
         else:
-            result = type_histogram(session.graph, progress=progress)
-            self._rows = [
-                (row.type, row.count, row.shallow_size, row.retained_size, number < result.exact)
-                for number, row in enumerate(result.types)
-            ]
+            self.take(type_histogram(session.graph, progress=progress, work=0))
+
+    def take(self, histogram: Histogram) -> None:
+        """Show these rows from now on."""
+        self._rows = [
+            (row.type, row.count, row.shallow_size, row.retained_size, number < histogram.exact)
+            for number, row in enumerate(histogram.types)
+        ]
 
     def chosen(self) -> list[tuple[str, int, int, int, bool]]:
         """The rows that fit the text, in order; retained sizes keep the order of the analysis."""
@@ -81,6 +87,12 @@ class TypeRows:
 
         return LazyTable("types", _COLUMNS, len(rows), make_row)
 
+    def place_of(self, set_text: str) -> int:
+        """The row of a type; the first one where the type is not shown."""
+        names = [row[0] for row in self.chosen()]
+        name = set_text.removeprefix("type:")
+        return names.index(name) if name in names else 0
+
     def totals(self) -> str:
         """What the chosen rows add up to."""
         rows = self.chosen()
@@ -109,7 +121,10 @@ def build(session: Session, place: Types, progress: Progress) -> Page:
         page.title = f"types of {safe(place.within)}"
 
     def refresh() -> None:
+        before = current_row(page.left[0]) if page.left else None
         page.left = [rows.table()]
+        if before is not None and before.set_text is not None:
+            page.left[0].cursor = rows.place_of(before.set_text)
         page.filter_text = rows.text
         order = f"sorted by {rows.order}"
         page.facts = [("types", f"{rows.totals()}, {order}")]
@@ -125,7 +140,18 @@ def build(session: Session, place: Types, progress: Progress) -> Page:
         rows.text = text
         refresh()
 
+    def more_exact(progress: Progress) -> Callable[[], None]:
+        histogram = type_histogram(session.graph, progress=progress)
+
+        def show() -> None:
+            rows.take(histogram)
+            refresh()
+
+        return show
+
     refresh()
     page.on_filter = narrow
+    if not place.within:
+        page.later = Later("retained sizes", more_exact)
     page.commands = {"sort": PageCommand(sort)}
     return page

@@ -36,6 +36,12 @@ class Browser(PageScreen, inherit_bindings=False):
         for key in KEYS
     ]
 
+    def on_mount(self) -> None:
+        """Begin."""
+        super().on_mount()
+        if self.notes:
+            self.say("\n".join(map(safe, self.notes)))
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key does anything now: it is hidden from footer and help otherwise."""
         if action in CONDITIONS:
@@ -88,6 +94,9 @@ class Browser(PageScreen, inherit_bindings=False):
         name, description = missing
         self.pending = lambda text: self.goto(work.with_parameter(place, name, text))
         self.query_one(Prompt).ask("parameter", f"{name}: {description}")
+
+    notes: tuple[str, ...] = ()
+    """What there is to say when the browser opens."""
 
     pending: Callable[[str], None] | None = None
     """What goes on with the parameter that was asked for."""

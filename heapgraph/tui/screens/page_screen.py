@@ -1,24 +1,23 @@
-"""A screen that shows pages and runs long work beside itself; what keys do is in browser.py."""
+"""A screen that shows pages and the way between them; what keys do is in browser.py."""
 
 from __future__ import annotations
 
-import asyncio
-from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from functools import cache, partial
+from typing import TYPE_CHECKING
 
 from textual.actions import parse
-from textual.screen import Screen
 
-from heapgraph.errors import HeapgraphError
 from heapgraph.tui.cells import safe
-from heapgraph.tui.jobs import Cancelled, Job, JobThread
+from heapgraph.tui.jobs import JobThread
 from heapgraph.tui.keys import KEYS
 from heapgraph.tui.page import Notice
 from heapgraph.tui.places import AnalysisOf
 from heapgraph.tui.screens.page_view import PageView
+from heapgraph.tui.screens.working import WorkingScreen, explained
 from heapgraph.tui.state import Session
 from heapgraph.tui.widgets.headline import Headline
 from heapgraph.tui.widgets.key_line import KeyLine
+from heapgraph.tui.widgets.message_box import MessageBox
 from heapgraph.tui.widgets.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -27,44 +26,44 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from heapgraph.analysis.registry import Progress
+    from heapgraph.errors import HeapgraphError
     from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.tui.cells import Row
     from heapgraph.tui.page import Page, PageCommand
     from heapgraph.tui.places import Place
 
-_Result = TypeVar("_Result")
-_PROGRESS_EVERY_S = 0.1
 
-
-class PageScreen(Screen[None], inherit_bindings=False):
+class PageScreen(WorkingScreen, inherit_bindings=False):
     """Shows the page of a place, and the way there.
 
     Args:
         file: the snapshot as it was given.
         graph: open, nothing computed.
         first: where to begin.
+        jobs: the thread that works.
     """
 
-    def __init__(self, file: str, graph: HeapGraph, first: Place) -> None:
+    def __init__(self, file: str, graph: HeapGraph, first: Place, jobs: JobThread) -> None:
         """Show nothing yet."""
-        super().__init__()
+        super().__init__(jobs)
         self.session = Session(file, graph)
         self._first = first
-        self._jobs = JobThread()
-        self._job: Job | None = None
+        # A thread of its own: what the next key asks for must not wait for what was given up.
+        self._later_jobs = JobThread()
 
     def compose(self) -> ComposeResult:
-        """Headline, page, prompt, footer."""
+        """Headline, page, prompt, keys; messages lie over the page."""
         yield Headline(self.session.file, id="headline")
         yield PageView(id="page")
         yield Prompt(id="prompt")
         yield KeyLine(id="keys")
+        yield MessageBox(id="message")
 
     def on_mount(self) -> None:
         """Show what the manifest says, and begin to compute the rest."""
         from heapgraph.tui.pages.overview import first_page  # noqa: PLC0415 - needs numpy
 
-        self.set_interval(_PROGRESS_EVERY_S, self._show_progress)
+        super().on_mount()
         self.query_one(PageView).show(first_page(self.session.graph.manifest))
         self.goto(self._first)
 
@@ -78,73 +77,68 @@ class PageScreen(Screen[None], inherit_bindings=False):
         """The row at the cursor."""
         return self.query_one(PageView).row
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether something is being computed for the user."""
-        return self._job is not None
-
     def goto(self, place: Place) -> None:
-        """Make the page of a place in the background and show it when it is there."""
+        """Show the page of a place: at once if it was there before, else when it is made."""
+        known = self.session.known_page(place)
+        if known is not None:
+            self.cancel_job()
+            self.show_new(known)
+            return
         title = place.name if isinstance(place, AnalysisOf) else type(place).__name__.lower()
         self.run_job(title, lambda progress: self._build(place, progress), self.show_new)
 
     def show_new(self, page: Page) -> None:
         """Show a page and remember the one before."""
-        self.session.history.visit(page)
+        self.session.visit(page)
         self.show_page()
 
     def show_page(self) -> None:
-        """Draw the page that history is at."""
+        """Draw the page that history is at, and go on with what it still has to compute."""
         page = self.page
-        if page is not None:
-            self.query_one(PageView).show(page)
-            self.query_one(Headline).show_trail(self.session.history.titles)
-            self.offer_keys()
-
-    def run_job(
-        self, title: str, work: Callable[[Progress], _Result], then: Callable[[_Result], None]
-    ) -> None:
-        """Run work in the background; new work takes the place of the old."""
-        self.cancel_job()
-        self._job = job = Job(title)
-        future = self._jobs.submit(job, work)
-
-        async def wait() -> None:
-            try:
-                result = await asyncio.wrap_future(future)
-            except Cancelled:
-                return
-            except HeapgraphError as failure:
-                self.say("\n".join(map(safe, failure.parts())), is_error=True)
-            else:
-                if not job.is_cancelled:
-                    then(result)
-            finally:
-                if self._job is job:
-                    self._job = None
-                    self._show_progress()
-                    self.offer_keys()
-
-        self.run_worker(wait(), group="job")
+        if page is None:
+            return
+        self.query_one(PageView).show(page)
+        self.query_one(Headline).show_trail(self.session.history.titles)
         self.offer_keys()
+        later = page.later
+        if later is not None:
+            then = partial(self._show_later, page)
+            self.run_job(later.title, later.work, then, self._later_jobs)
 
-    def cancel_job(self) -> None:
-        """Give up the work in the background, if there is any."""
-        if self._job is not None:
-            self._job.is_cancelled = True
-            self._job = None
+    def _show_later(self, page: Page, show: Callable[[], None]) -> None:
+        page.later = None
+        show()
+        if page is self.page:
+            self.query_one(PageView).refresh_page()
 
     def run_command(self, command: PageCommand) -> None:
         """Do what a key does on this page."""
         row = self.row
         if command.is_heavy:
             self.run_job("working", lambda progress: command.run(row, progress), self._after)
+            return
+        try:
+            outcome = command.run(row, _no_progress)
+        except Exception as failure:  # noqa: BLE001 - as for work in the background
+            self.work_failed(explained(failure))
         else:
-            self._after(command.run(row, _no_progress))
+            self._after(outcome)
 
     def say(self, text: str, *, is_error: bool = False) -> None:
-        """Show a line for a few seconds. Text of the target is not read as markup."""
-        self.notify(text, severity="error" if is_error else "information", markup=False)
+        """Show a message until the next key. Text of the target is not read as markup."""
+        self.query_one(MessageBox).show(text, is_error=is_error)
+
+    def on_key(self) -> None:
+        """A message was read by who presses a key."""
+        self.query_one(MessageBox).close()
+
+    def work_failed(self, failure: HeapgraphError) -> None:
+        """Say what failed, why, and what to do."""
+        self.say("\n".join(map(safe, failure.parts())), is_error=True)
+
+    def work_changed(self) -> None:
+        """Esc does something, or does nothing any more."""
+        self.offer_keys()
 
     def offer_keys(self) -> None:
         """Show the keys that do something now."""
@@ -176,14 +170,10 @@ class PageScreen(Screen[None], inherit_bindings=False):
         else:
             self.goto(outcome)
 
-    def _show_progress(self) -> None:
-        text = "" if self._job is None else f"{self._job.describe()} - esc stops"
-        self.query_one(Headline).show_work(safe(text))
-
-    async def settled(self) -> None:
-        """Wait until nothing is being computed: for tests and measurements."""
-        while self.is_busy:
-            await self.workers.wait_for_complete()
+    def show_progress(self) -> None:
+        """Phase, done and total in the headline."""
+        text = self.progress_text
+        self.query_one(Headline).show_work(f"{text} - esc stops" if text else "")
 
 
 def _no_progress(phase: str, done: int, total: int) -> None:
