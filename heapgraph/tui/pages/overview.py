@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from heapgraph.analysis.holders import find_holders
 from heapgraph.analysis.memory_parts import OBJECTS
-from heapgraph.analysis.registry import REGISTRY, run
+from heapgraph.analysis.registry import run
 from heapgraph.analysis.summary import summarize
 from heapgraph.tui.cells import Bar, Column, Row, safe
 from heapgraph.tui.page import Later, Page, Share
