@@ -40,7 +40,7 @@ HEAD = (
     "objects",
     "same size",
     "missing",
-    "from named roots",
+    "alive from named roots",
     "C-held",
     "fewer counted than found",
 )
@@ -58,6 +58,8 @@ def interpreters(only: Sequence[str]) -> Iterator[Interpreter]:
 def row(name: str, kinds: int, result: DumpResult, fidelity: Fidelity) -> list[str]:
     """The figures of one interpreter, in the order of `HEAD`."""
     quality = result.quality
+    alive = 1 - quality["garbage"] / result.objects
+    named = quality["reached_from_named_roots"] / alive
     return [
         name,
         str(kinds),
@@ -67,7 +69,7 @@ def row(name: str, kinds: int, result: DumpResult, fidelity: Fidelity) -> list[s
         format_count(fidelity.objects),
         f"{fidelity.size_share:.3%}",
         str(fidelity.missing.total()),
-        f"{quality['reached_from_named_roots']:.3%}",
+        f"{named:.3%}",
         str(quality["c_held"]),
         str(quality["negative_refcounts"]),
     ]
