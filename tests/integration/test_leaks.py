@@ -9,6 +9,7 @@ import pytest
 
 from heapgraph.analysis.diff import diff_snapshots
 from heapgraph.analysis.paths import paths_to
+from heapgraph.analysis.suspects import find_suspects
 from helpers.leak_programs import LeakProgram, LiveAnswer, ask_live, grow_live, leak_programs
 from helpers.running_target import start_target
 
@@ -76,10 +77,25 @@ def test_the_program_goes_on_leaking_when_told_to(program):
         assert target.read_line() == "grew"
 
 
-def test_a_comparison_names_the_growing_holder_first(program, tmp_path):
-    """Of two snapshots, of three, of four; other containers grow as well, by a twentieth."""
-    graphs = grow_live(program, tmp_path, 4)
+@pytest.fixture(scope="module")
+def graphs(program, tmp_path_factory):
+    """Four snapshots of another run, in which other containers grow as well, by a twentieth."""
+    return grow_live(program, tmp_path_factory.mktemp("growth"), 4)
+
+
+def test_a_comparison_names_the_growing_holder_first(program, graphs):
+    """Of two snapshots, of three, of four."""
     for newer in (graphs[1:2], graphs[1:3], graphs[1:4]):
         first = diff_snapshots(graphs[0], new=newer[0], newer=newer[1:]).holders[0]
         assert program.is_growing_holder(first.expression), (len(newer) + 1, first.expression)
         assert first.grows_each_time
+
+
+def test_the_fingerprint_is_the_same_in_every_run_and_when_more_has_leaked(program, answer, graphs):
+    found = [
+        suspect.fingerprint
+        for graph in (graphs[0], graphs[-1])
+        for suspect in find_suspects(graph).suspects
+        if program.names_holder(suspect)
+    ]
+    assert found == [answer.suspects[0].fingerprint] * 2

@@ -63,7 +63,7 @@ def _by_preview(
     facts: HeapFacts, types: tuple[str, ...], what: str, *, cut_mark: bool
 ) -> Iterator[Evidence]:
     """Objects of these types whose kept value is whole and the same."""
-    import pyarrow as pa  # noqa: PLC0415 - as in HeapFacts.string_ids
+    import pyarrow as pa  # noqa: PLC0415 - slow to import, and not all detectors ask
     import pyarrow.compute as pc  # noqa: PLC0415
 
     members = facts.ids(facts.is_of_types(*types) & facts.is_reachable & ~facts.is_permanent)
