@@ -121,10 +121,11 @@ def is_over(question: Question, outcome: Outcome, objects: int) -> bool:
 def cells(question: Question, outcome: Outcome, objects: int) -> list[str]:
     """The row of one question."""
     if outcome.failure:
-        return [question.title, outcome.failure, "-", "-", "-"]
+        return [question.title, outcome.failure, "-", "-", "-", "-"]
     return [
         question.title,
         format_seconds(outcome.answer["seconds"]),
+        format_seconds(outcome.answer["cpu"]),
         "-" if question.limit_s is None else format_seconds(question.limit_s),
         format_seconds(outcome.seconds),
         f"{outcome.peak_memory / objects:.0f}",
@@ -163,7 +164,7 @@ def measure(snapshot: Path, folder: Path) -> tuple[str, int]:
         outcomes = [ask_patiently(snapshot, cache, question, objects) for question in questions]
         pairs = list(zip(questions, outcomes, strict=True))
         over += sum(is_over(question, outcome, objects) for question, outcome in pairs)
-        head = [title, "time", "limit", "whole process", "peak B/object"]
+        head = [title, "time", "processor", "limit", "whole process", "peak B/object"]
         lines.append(
             table(head, [cells(question, outcome, objects) for question, outcome in pairs])
         )
