@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from typing import TYPE_CHECKING, TypeVar
 
 from textual.screen import Screen
@@ -111,17 +112,17 @@ class WorkingScreen(Screen[None], inherit_bindings=False):
             self._job.is_cancelled = True
             self._job = None
 
+    @abstractmethod
     def show_progress(self) -> None:
         """Show `progress_text`; called all the time."""
-        raise NotImplementedError
 
+    @abstractmethod
     def work_failed(self, failure: HeapgraphError) -> None:
         """Tell the user."""
-        raise NotImplementedError
 
+    @abstractmethod
     def work_changed(self) -> None:
         """Work was begun or is over: other keys do something."""
-        raise NotImplementedError
 
     async def settled(self) -> None:
         """Wait until nothing is being computed: for tests and measurements."""
