@@ -79,12 +79,11 @@ def shared_by_two() -> HeapBuilder:
     return heap
 
 
-def test_the_retained_size_of_a_type_counts_what_its_objects_hold_together(monkeypatch):
+def test_the_retained_size_of_a_type_counts_what_its_objects_hold_together():
     graph = graph_of(shared_by_two())
     rows = {row.type: row for row in type_histogram(graph).types}
     assert rows["m.Box"].retained_size == 102
-    monkeypatch.setattr("heapgraph.analysis.histogram.EXACT_WORK", 0)
-    minimum = type_histogram(graph)
+    minimum = type_histogram(graph, work=0)
     assert {row.type: row.retained_size for row in minimum.types}["m.Box"] == 2
     assert minimum.exact == 0
     exact = type_histogram(graph, exact=True)
