@@ -103,7 +103,10 @@ class _BackwardSearch:
     def _referrers(self, object_id: int) -> list[int]:
         """Referrers that a path may use, each once, the nearest to a root first."""
         edges = self._reverse.edges_to(object_id)
-        sources = np.unique(self._reverse.sources_of(object_id)[self._paths.skip[edges] == 0])
+        sources = self._reverse.sources_of(object_id)[self._paths.skip[edges] == 0]
+        is_new = np.ones(len(sources), np.bool_)  # they rise: no set is needed to see each once
+        np.not_equal(sources[1:], sources[:-1], out=is_new[1:])
+        sources = sources[is_new]
         sources = sources[self._paths.parent[sources] != UNREACHABLE]
         nearest = np.argsort(self._paths.distance[sources], kind="stable")[:MAX_REFERRERS]
         return [int(source) for source in sources[nearest]]

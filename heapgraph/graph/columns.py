@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from heapgraph.graph.references import ReverseReferences
     from heapgraph.native.graph_kernels import U8, U32, U64
 
 _I64 = npt.NDArray[np.int64]
@@ -300,6 +301,12 @@ class SnapshotColumns:
             self._numbers("pools", "used", np.uint16, len(regions)),
             self._numbers("pools", "resident", np.uint32, len(regions)),
         )
+
+    @property
+    def known_reverse(self) -> ReverseReferences | None:
+        """The references grouped by referent, if a graph of these columns needed them before."""
+        known: ReverseReferences | None = self.__dict__.get("reverse")
+        return known
 
     @property
     def source(self) -> SnapshotSource:

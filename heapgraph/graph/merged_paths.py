@@ -85,7 +85,9 @@ class MergedPaths:
 
     def unsorted_children(self, object_id: int) -> U32:
         """`children` by rising id, without the cost of sorting them."""
-        begin, end = np.searchsorted(self._parents, np.array([object_id, object_id + 1], np.uint64))
+        wanted = np.uint32(object_id)  # another dtype would convert the whole array every time
+        begin = np.searchsorted(self._parents, wanted)
+        end = np.searchsorted(self._parents, wanted, side="right")
         return self._objects[begin:end]
 
 

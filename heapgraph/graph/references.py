@@ -10,6 +10,8 @@ import numpy as np
 from heapgraph.model import EdgeFlags, EdgeKind
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from heapgraph.native.graph_kernels import U8, U32, U64
 
 EDGE_PREFERENCE = (
@@ -92,6 +94,23 @@ class ReferenceArrays(Protocol):
     def edge_kinds(self) -> U8:
         """uint8[m]."""
 
+    @property
+    def known_reverse(self) -> ReverseReferences | None:
+        """The references grouped by referent, if that was done already."""
+
+
+_MANY = 1_000
+"""References of one source from which on it is worth while to look from the other end."""
+
+
+def _rows_in_runs(
+    begins: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Runs of rows, one after the other: the number of the run, and the row."""
+    run = np.repeat(np.arange(len(begins)), lengths)
+    first = np.cumsum(lengths) - lengths
+    return run, np.arange(len(run)) - first[run] + begins[run]
+
 
 def best_edges(
     graph: ReferenceArrays, sources: U32, targets: U32, skip: U8 | None = None
@@ -112,15 +131,25 @@ def best_edges(
     Raises:
         ValueError: no reference joins a pair.
 
-    Cost: time and memory of all references of the sources together, in one vectorised pass.
+    Cost: time and memory of all references of the sources together, in one vectorised pass; of a
+    source with very many, where the reverse order is known, only those of its referent.
     """
     if not len(sources):
         return []
     begins = graph.offsets[sources].astype(np.int64)
     degrees = graph.offsets[sources.astype(np.int64) + 1].astype(np.int64) - begins
-    pair = np.repeat(np.arange(len(sources)), degrees)
-    first_row = np.cumsum(degrees) - degrees
-    edges = np.arange(len(pair)) - first_row[pair] + begins[pair]
+    reverse = graph.known_reverse
+    if reverse is None or degrees.max() < _MANY:
+        pair, edges = _rows_in_runs(begins, degrees)
+    else:
+        ends = reverse.offsets[targets.astype(np.int64) + 1].astype(np.int64)
+        incoming = reverse.offsets[targets].astype(np.int64)
+        backwards = (degrees >= _MANY) & (ends - incoming < degrees)
+        pair, edges = _rows_in_runs(begins, np.where(backwards, 0, degrees))
+        back_pair, places = _rows_in_runs(incoming, np.where(backwards, ends - incoming, 0))
+        is_source = reverse.sources[places] == sources[back_pair]
+        pair = np.concatenate([pair, back_pair[is_source]])
+        edges = np.concatenate([edges, reverse.edges[places[is_source]].astype(np.int64)])
     joins = graph.targets[edges] == targets[pair]
     if skip is not None:
         joins &= skip[edges] == 0

@@ -35,7 +35,15 @@ class Bar:
     share: float
 
 
-Cell = str | Bar
+@dataclass(frozen=True, slots=True)
+class Led:
+    """A text whose beginning, the lines and signs of a tree, is never cut."""
+
+    lead: str
+    text: str
+
+
+Cell = str | Bar | Led
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,12 @@ def fit(text: str, width: int, *, align: str = "left", keep: str = "start") -> s
     while tail > 0 and (size := cell_len(text[tail - 1])) <= room:
         tail, room = tail - 1, room - size
     return ELLIPSIS + " " * room + text[tail:]
+
+
+def fit_led(cell: Led, width: int, *, keep: str) -> str:
+    """`fit` for what stands behind the lead; the lead has at most half of the width."""
+    lead = cell.lead[-(width // 2) :] if len(cell.lead) > width // 2 else cell.lead
+    return lead + fit(cell.text, width - len(lead), keep=keep)
 
 
 def bar(share: float, width: int) -> str:

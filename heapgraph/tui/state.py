@@ -116,6 +116,7 @@ class Session:
             ("order of the tree", lambda: graph.dominators.order),
             ("attribute dicts", lambda: graph.folded.parts_of(0) if graph.object_count else []),
             ("paths from the roots", lambda: graph.root_paths),
+            ("referrers", lambda: graph.reverse),
             ("values", lambda: graph.all_previews),
             ("totals", lambda: graph.reachable_size),
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from textual.widgets import Input
 
 from heapgraph.tui.app import HeapgraphApp
+from heapgraph.tui.cells import Bar, Led
 from heapgraph.tui.pages import build_page
 from heapgraph.tui.screens.opening import Opened, Opening
 from heapgraph.tui.state import Session
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from textual.pilot import Pilot
 
     from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.tui.cells import Cell
     from heapgraph.tui.page import Page
     from heapgraph.tui.places import Place
 
@@ -51,10 +53,13 @@ def cells_of(page: Page, number: int = 0) -> list[tuple[str, ...]]:
     """All rows of a list of a page as text; bars as their share."""
     table = page.tables[number]
     rows = [table.row(index).cells for index in range(len(table))]
-    return [
-        tuple(cell if isinstance(cell, str) else f"{cell.share:.3f}" for cell in row)
-        for row in rows
-    ]
+    return [tuple(_text(cell) for cell in row) for row in rows]
+
+
+def _text(cell: Cell) -> str:
+    if isinstance(cell, Bar):
+        return f"{cell.share:.3f}"
+    return cell.lead + cell.text if isinstance(cell, Led) else cell
 
 
 TYPED = "type "

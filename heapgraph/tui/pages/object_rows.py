@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from heapgraph.analysis.object_rows import share_of_heap
-from heapgraph.tui.cells import Bar, Column, Row, safe
+from heapgraph.tui.cells import Bar, Column, Led, Row, safe
 from heapgraph.tui.places import Inspect
 from heapgraph.units import format_share, format_size
 
@@ -26,6 +26,7 @@ def object_cells_row(
     object_id: int,
     *,
     name: str | None = None,
+    lead: str = "",
     retained: int | None = None,
     raw: bool = False,
 ) -> Row:
@@ -35,6 +36,7 @@ def object_cells_row(
         session: what is open.
         object_id: the object.
         name: what to call it here; its own name by default.
+        lead: what stands before the name, where there is one.
         retained: its retained size where that is known already.
         raw: sizes without a folded `__dict__`.
     """
@@ -53,7 +55,7 @@ def object_cells_row(
         format_size(retained),
         format_share(share),
         Bar(share),
-        full_name if name is None else name,
+        full_name if name is None else name if not lead else Led(lead, name),
         type_name,
         format_size(shallow),
     )

@@ -80,6 +80,11 @@ class TreeTable:
         line = self._lines[index]
         if isinstance(line, MoreLine):
             return self._more_row(line.node)
+        if line.row is None:
+            line.row = self._worded(line)
+        return line.row
+
+    def _worded(self, line: Node) -> Row:
         indent = "  " * min(line.depth, _DEEPEST_INDENT)
         sign = "▾ " if line.is_open else "▸ " if self._source.has_children(line) else "  "
         if line.members is not None:
@@ -92,10 +97,10 @@ class TreeTable:
             raise ValueError("the top of the tree has no line")
         parent = node.parent
         above = self._top if parent is None or parent.object_id is None else parent.object_id
-        name = before + self._session.names.below(above, object_id)
+        name = self._session.names.below(above, object_id)
         retained = None if self.raw else node.retained_size
         return object_cells_row(
-            self._session, object_id, name=name, retained=retained, raw=self.raw
+            self._session, object_id, name=name, lead=before, retained=retained, raw=self.raw
         )
 
     def _group_row(self, node: Node, before: str) -> Row:
@@ -153,7 +158,7 @@ class TreeTable:
         while end < len(self._lines) and self._is_below(self._lines[end], node):
             end += 1
         del self._lines[index + 1 : end]
-        node.is_open, node.shown = False, 0
+        node.is_open, node.shown, node.row = False, 0, None
 
     def open_to_fork(self, index: int) -> None:
         """Unfold single children until there are several, and go there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from heapgraph.model import VIRTUAL_ROOT
 if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.native.graph_kernels import U32, U64
+    from heapgraph.tui.cells import Row
 
 FIRST_CHILDREN = 50
 """Children shown at once; "N more" shows as many again, ten times as many each time after."""
@@ -34,6 +35,7 @@ class Node:
         sizes: uint64[k], their retained sizes.
         shown: how many of them have lines.
         is_open: whether they are shown.
+        row: its line as it was worded last; None when that has changed.
     """
 
     object_id: int | None
@@ -46,7 +48,7 @@ class Node:
     sizes: U64 | None = None
     shown: int = 0
     is_open: bool = False
-    groups: list[Node] = field(default_factory=list)
+    row: Row | None = None
 
     @property
     def is_group(self) -> bool:
@@ -113,8 +115,9 @@ class TreeSource:
         """Whether there is anything below a node."""
         if node.is_group or node.object_id is None:
             return True
-        if self.raw:
-            return len(self.graph.dominators.unsorted_children(node.object_id)) > 0
+        below = len(self.graph.dominators.unsorted_children(node.object_id))
+        if self.raw or below > 1:  # of several children not all are folded dicts
+            return below > 0
         return len(self.graph.folded.unsorted_children(node.object_id)) > 0
 
     def _retained(self, ids: U32) -> U64:
@@ -138,6 +141,7 @@ def open_node(source: TreeSource, node: Node) -> list[Line]:
         else:
             node.children, node.sizes = source.children(node.object_id)
     node.is_open = True
+    node.row = None
     node.shown = 0
     return show_more(node)
 

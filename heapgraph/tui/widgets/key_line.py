@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from textual import events
 
 
+ALWAYS = "help"
+"""The action whose key is never left out."""
+
+
 class KeyLine(Widget):
     """Keys and what they do, as many as there is room for."""
 
@@ -44,16 +48,35 @@ class KeyLine(Widget):
         del y
         key_style = self.get_component_rich_style("key-line--key")
         segments = []
-        for name, label, _ in self._keys:
+        for name, label, _ in self._shown():
             segments.append(Segment(f" {name}", key_style))
             segments.append(Segment(f" {label}", self.rich_style))
         return Strip(segments).adjust_cell_length(self.size.width, self.rich_style)
 
+    def _shown(self) -> list[tuple[str, str, str]]:
+        """The keys there is room for; the one that lists all the others always is."""
+        last = [key for key in self._keys if key[2] == ALWAYS]
+        room = self.size.width - sum(map(_width, last))
+        shown = []
+        for key in self._keys:
+            if key[2] == ALWAYS:
+                continue
+            room -= _width(key)
+            if room < 0:
+                break
+            shown.append(key)
+        return shown + last
+
     def on_click(self, event: events.Click) -> None:
         """Do what was clicked."""
         end = 0
-        for name, label, action in self._keys:
-            end += len(name) + len(label) + 2
+        for key in self._shown():
+            end += _width(key)
             if event.x < end:
-                self.post_message(self.Clicked(action))
+                self.post_message(self.Clicked(key[2]))
                 return
+
+
+def _width(key: tuple[str, str, str]) -> int:
+    """Cells of a key with its label and the gaps before both."""
+    return len(key[0]) + len(key[1]) + 2

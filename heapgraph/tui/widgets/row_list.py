@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from heapgraph.tui.cells import GAP, Bar, bar, fit, lay_out
+from heapgraph.tui.cells import GAP, Bar, Led, bar, fit, fit_led, lay_out
 from heapgraph.tui.keys import MOVING_KEYS
 from heapgraph.tui.tables import current_row
 from heapgraph.units import format_count
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _LEAST_WITH_HEADER = 4
 """Lines from which a list that does not have the keys still shows its column titles."""
+
+_KEPT_STRIPS = 500
 
 CURSOR, NO_CURSOR = ">", " "
 """The cursor has a sign besides its colour: there are terminals without any."""
@@ -63,6 +65,7 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
         self.table: Table | None = None
         self._layout: list[tuple[int, Column]] = []
         self._laid_out_width = -1
+        self._strips: dict[tuple[int, bool], Strip] = {}
 
     def show(self, table: Table | None) -> None:
         """Show a table, at its own cursor."""
@@ -73,6 +76,7 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
 
     def refresh_rows(self) -> None:
         """Draw the table again after it changed."""
+        self._strips.clear()
         if self.table is None:
             return
         count = len(self.table)
@@ -138,7 +142,17 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
         index = y - self._header_lines + int(self.scroll_offset.y)
         if index >= len(self.table):
             return Strip.blank(width, self.rich_style)
-        return self._line(index, width)
+        key = (index, self.has_focus and index == self.table.cursor)
+        if key not in self._strips:
+            if len(self._strips) > _KEPT_STRIPS:
+                self._strips.clear()
+            self._strips[key] = self._line(index, width)
+        return self._strips[key]
+
+    def notify_style_update(self) -> None:
+        """Other colours."""
+        self._strips.clear()
+        super().notify_style_update()
 
     @property
     def _width(self) -> int:
@@ -155,6 +169,7 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
     def _lay_out(self) -> None:
         columns = self.table.columns if self.table is not None else ()
         self._laid_out_width = self._width
+        self._strips.clear()
         self._layout = lay_out(columns, max(1, self._width - len(CURSOR)))
 
     def _header(self, width: int) -> Strip:
@@ -177,6 +192,8 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
             cell = row.cells[cell_index]
             if isinstance(cell, Bar):
                 segments.append(Segment(bar(cell.share, column.width), bar_style))
+            elif isinstance(cell, Led):
+                segments.append(Segment(fit_led(cell, column.width, keep=column.keep), style))
             else:
                 text = fit(cell, column.width, align=column.align, keep=column.keep)
                 segments.append(Segment(text, style))
