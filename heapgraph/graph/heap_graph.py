@@ -175,7 +175,7 @@ class HeapGraph(KeptColumns):
         Args:
             pattern: the exact name, `*` standing for any characters.
         """
-        expression = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
+        expression = re.compile(".*".join(map(re.escape, re.split(r"\*+", pattern))), re.DOTALL)
         fits = [expression.fullmatch(name) is not None for name in self.type_names]
         return np.flatnonzero(np.array(fits, np.bool_)[self.type_ids]).astype(np.uint32)
 

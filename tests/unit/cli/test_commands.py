@@ -6,6 +6,7 @@ import pytest
 
 from helpers.app_heap import MEBIBYTE, app_heap
 from helpers.cli import invoke
+from helpers.heaps import draw_heap
 
 OBJECT_KEYS = ["id", "address", "type", "expression", "shallow_size", "retained_size", "share"]
 PAYLOAD = "app.sessions.CACHE['user:42'].history[3]"
@@ -208,3 +209,13 @@ def test_garbage_explains_objects_that_no_root_reaches(heap, tmp_path):
     quality = heap.manifest()["quality"] | {"reached_from_named_roots": 0.5, "garbage": 40}
     file = heap.write(tmp_path / "garbage.heapgraph", quality=quality)
     assert invoke("verify", file).code == 0
+
+
+def test_names_of_roots_do_not_drive_the_terminal(tmp_path):
+    heap = draw_heap("leaked")
+    heap.root("interpreter", "a\x1b]8;;http://evil\x07\nb", heap.ids["leaked"])
+    file = heap.write(tmp_path / "evil.heapgraph")
+    shown = run("path", file, f"@{heap.ids['leaked']}").stdout
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+    assert r"a\x1b]8;;http://evil\x07\nb" in shown

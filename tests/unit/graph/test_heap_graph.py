@@ -134,6 +134,7 @@ def test_lookup(app):
     assert graph.objects_of_type("app.User").tolist() == [ids.user1, ids.user2]
     assert ids.worker in graph.objects_of_type("app.*")
     assert graph.objects_of_type("appxUser").tolist() == []
+    assert graph.objects_of_type("*" * 60 + "ppxUser").tolist() == []  # at once
     assert graph.type_name(ids.user1) == "app.User"
     assert [frame.function for frame in graph.frames] == ["main"]
     assert graph.frames[0].line == 12
