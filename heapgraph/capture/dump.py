@@ -18,6 +18,7 @@ from heapgraph.capture.regions import (
     find_regions,
     is_anonymous,
 )
+from heapgraph.capture.residency import filled_ranges
 from heapgraph.capture.roots import RootSet, find_roots, gc_list_heads, is_collecting
 from heapgraph.capture.target import Target, inspect_target
 from heapgraph.capture.traverse_account import TraverseAccount, explain, traverse_clone
@@ -128,7 +129,7 @@ class _Dump:
         walk = HeapWalk(pid, target.layout, target.version, readable_regions(maps), self.progress)
         if frozen.method == "pause":
             with self.clock.phase("copy"):
-                walk.load(writable_regions(maps))
+                walk.load(filled_ranges(pid, writable_regions(maps)))
             frozen.release()
         with self.clock.phase("discover"):
             walk.discover(heads, named.addresses, named.scan_ranges)

@@ -19,6 +19,7 @@ Array: TypeAlias = npt.NDArray[Any]
 PAGE = mmap.PAGESIZE
 _ENTRY = 8  # bytes of a page's entry in pagemap
 _PRESENT = 63  # its bit "page present" (Documentation/admin-guide/mm/pagemap.rst)
+_SWAPPED = 62  # its bit "page swapped"
 _PAGES_A_READ = 1 << 18
 
 
@@ -115,12 +116,48 @@ def read_residency(pid: int, maps: Iterable[Mapping]) -> Residency:
     )
 
 
-def _entries(descriptor: int, first: int, last: int) -> Iterable[Array]:
-    """Present bits of pages first..last - 1."""
+def filled_ranges(pid: int, maps: Iterable[Mapping]) -> list[tuple[int, int]]:
+    """Ranges that hold something: in memory, swapped out, or in a file.
+
+    Of a reservation of a terabyte that nobody wrote to nothing is left: to read its pages would
+    take long and give them memory.
+
+    Args:
+        pid: a process that stands still.
+        maps: its mappings, in address order.
+
+    Returns:
+        (start, end) of page addresses; without permission to read pagemap, the whole mappings.
+
+    Cost: some 5 ms per GiB of address space without a file.
+    """
+    ranges: list[tuple[int, int]] = []
+    try:
+        descriptor = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return [(mapping.start, mapping.end) for mapping in maps]
+    try:
+        for mapping in maps:
+            if mapping.is_file:
+                ranges.append((mapping.start, mapping.end))
+                continue
+            at = mapping.start
+            for filled in _entries(descriptor, at // PAGE, mapping.end // PAGE, _SWAPPED):
+                edges = np.flatnonzero(np.diff(filled != 0, prepend=False, append=False))
+                bounds = (edges * PAGE + at).tolist()
+                ranges += zip(bounds[::2], bounds[1::2], strict=True)
+                at += len(filled) * PAGE
+    finally:
+        os.close(descriptor)
+    return ranges
+
+
+def _entries(descriptor: int, first: int, last: int, lowest: int = _PRESENT) -> Iterable[Array]:
+    """Of pages first..last - 1 the bits from `lowest` on; 0 where none of them is set."""
     for at in range(first, last, _PAGES_A_READ):
         count = min(_PAGES_A_READ, last - at)
         data = os.pread(descriptor, count * _ENTRY, at * _ENTRY)
-        bits = (np.frombuffer(data, np.uint64, len(data) // _ENTRY) >> np.uint64(_PRESENT)).astype(
+        bits = (np.frombuffer(data, np.uint64, len(data) // _ENTRY) >> np.uint64(lowest)).astype(
             np.uint8
         )
         yield np.concatenate((bits, np.zeros(count - len(bits), np.uint8)))

@@ -104,10 +104,10 @@ def readable_regions(maps: Iterable[Mapping]) -> list[tuple[int, int]]:
     return regions
 
 
-def writable_regions(maps: Iterable[Mapping]) -> list[tuple[int, int]]:
-    """Private writable ranges: what must be copied while a paused target stands."""
+def writable_regions(maps: Iterable[Mapping]) -> list[Mapping]:
+    """Private writable mappings: what must be copied while a paused target stands."""
     return [
-        (mapping.start, mapping.end)
+        mapping
         for mapping in maps
         if mapping.permissions.startswith("rw") and mapping.permissions.endswith("p")
     ]

@@ -14,6 +14,7 @@ import pytest
 from heapgraph.capture.freeze import freeze
 from heapgraph.capture.maps import read_maps
 from heapgraph.capture.permissions import read_status
+from heapgraph.capture.residency import filled_ranges
 from heapgraph.capture.target import inspect_target
 from heapgraph.capture.walk import HeapWalk, readable_regions, writable_regions
 from heapgraph.errors import CaptureInterrupted, TargetNotFound
@@ -101,7 +102,7 @@ def test_reading_the_clone_copies_none_of_its_pages() -> None:
             walk = HeapWalk(
                 frozen.memory_pid, target.layout, target.version, readable_regions(maps)
             )
-            walk.load(writable_regions(maps))
+            walk.load(filled_ranges(frozen.memory_pid, writable_regions(maps)))
             gained = private_bytes(frozen.memory_pid) - before
         read = walk.emit([]).counts["bytes_read"]
     assert read > 10 * 2**20
