@@ -177,13 +177,29 @@ void Walker::discover(const u64* seeds, u64 count) {
   progress_.store(counts_.objects, std::memory_order_relaxed);
 }
 
+// A variable may still point at an object that was freed, and the memory still look like one; what that refers
+// to mostly does not.
+bool Walker::is_sound(u64 address, const Position& at) {
+  const TypeInfo* type = plausible(address, at, true);
+  if (type == nullptr) return false;
+  edges_.clear();
+  reader_.references(address, *type, edges_);
+  for (const Edge& edge : edges_.edges()) {
+    Position target;
+    if (edge.flags & kScanned) continue;
+    if (!position(edge.target, target)) return false;
+    if (!is_known(target) && plausible(edge.target, target, false) == nullptr) return false;
+  }
+  return true;
+}
+
 u64 Walker::scan_range(u64 start, u64 size, u64* addresses, u64* offsets, u64 capacity) {
   u64 found = 0;
   for (u64 offset = 0; offset + 8 <= size && found < capacity; offset += 8) {
     const u64 word = image_->word(start + offset);
     Position at;
     if (!position(word, at)) continue;
-    if (!is_known(at) && plausible(word, at, true) == nullptr) continue;
+    if (!is_known(at) && !is_sound(word, at)) continue;
     addresses[found] = word;
     offsets[found++] = offset;
   }

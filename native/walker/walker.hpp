@@ -92,6 +92,7 @@ class Walker {
   bool has_gc_head(u64 object, const TypeInfo& type);
   bool add(u64 address, bool strictly);
   void drain();
+  bool is_sound(u64 address, const Position& at);
   void learn_python_class();
   void number_objects();
   void emit_object(u64 address, const Position& at, bool is_static);
