@@ -34,6 +34,7 @@ _PACKED = {
 }
 _READABLE, _WRITABLE, _EXECUTABLE = 4, 2, 1  # PF_R, PF_W, PF_X
 _LARGEST_NOTES = 1 << 28
+_LARGEST_OFFSET = 1 << 62  # in a file, for the kernel as for us
 _END_OF_USER_SPACE = 1 << 47
 _ENTRY = 9  # AT_ENTRY, linux/auxvec.h
 
@@ -211,6 +212,8 @@ class _Notes:
 def _mapped_files(note: Any) -> Iterator[MappedFile]:  # noqa: ANN401 - it has no types
     page = note["page_size"]
     for place, name in zip(note["Elf_Nt_File_Entry"], note["filename"], strict=True):
+        if place["page_offset"] * page > _LARGEST_OFFSET:
+            raise ValueError(f"a mapping from {place['page_offset']} pages of {page} bytes")
         path = bytes(name).decode(errors="surrogateescape")
         yield MappedFile(place["vm_start"], place["vm_end"], place["page_offset"] * page, path)
 

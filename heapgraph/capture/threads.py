@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _MAX_INTERPRETERS = 10_000
 _MAX_THREADS = 100_000
+_END_OF_IDS = 1 << 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +159,9 @@ def _described_threads(
 
 def _description(reader: ObjectReader, thread: int) -> tuple[str | None, int]:
     name = reader.get_attribute(thread, "_name")
-    native_id = reader.get_attribute(thread, "_native_id")
+    number = reader.get_attribute(thread, "_native_id")
+    native_id = reader.read_int(number) if number else 0
     return (
         reader.read_str(name) if name else None,
-        reader.read_int(native_id) if native_id else 0,
+        native_id if 0 <= native_id < _END_OF_IDS else 0,  # damaged memory can hold any number
     )

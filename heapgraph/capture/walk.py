@@ -81,8 +81,9 @@ class HeapColumns:
         return result
 
     def preview(self, object_id: int) -> str | None:
-        """What an object looks like, None when its kind has no preview."""
-        if object_id < 0 or not self.arrays["has_preview"][object_id]:
+        """What an object looks like, None for no object and when its kind has no preview."""
+        # A key that is no object, in a dict that was caught half-made, has the label NO_LABEL.
+        if not 0 <= object_id < self.object_count or not self.arrays["has_preview"][object_id]:
             return None
         ends = self.arrays["preview_ends"]
         start = int(ends[object_id - 1]) if object_id else 0

@@ -58,6 +58,7 @@ _COUNT_NAMES = (
     "bytes_unreadable",
 )
 _TYPE_NUMBERS = 9
+_WORD = 2**64 - 1
 
 NAMELESS = "<type at "
 """What the name of a type begins with whose own name is in memory that cannot be read."""
@@ -382,7 +383,7 @@ class HeapWalker:
                     text.decode(errors="replace") or f"{NAMELESS}{address:#x}>",
                     basicsize,
                     itemsize,
-                    flags,
+                    flags & _WORD,  # unsigned, whatever damaged memory has in its top bit
                     handler,
                     bool(is_class),
                     bool(known),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import resource
 import shutil
 import signal
@@ -338,3 +339,25 @@ def test_a_core_without_the_memory_of_the_process(tmp_path: Path) -> None:
         dump_core(path, tmp_path / "x.heapgraph")
     assert len(caught.value.parts()) == 3
     assert "cannot be found" in caught.value.what
+
+
+def test_a_core_that_is_damaged(tmp_path: Path) -> None:
+    """Given words of a core's headers and data changed, there is a snapshot or a clear error."""
+    with start_target("idle.py") as target, stopped(target.pid):
+        whole = write_core(target.pid, tmp_path / "core").read_bytes()
+    outcomes = set()
+    for seed in range(12):
+        chance, damaged = random.Random(seed), bytearray(whole)
+        end = len(damaged) if seed % 2 else 64 << 10  # the headers and notes, or all of it
+        for _ in range(5000 if seed % 2 else 4):
+            at = chance.randrange(end // 8) * 8
+            damaged[at : at + 8] = chance.randbytes(8)
+        path = tmp_path / "damaged"
+        path.write_bytes(damaged)
+        try:
+            result = dump_core(path, tmp_path / "x.heapgraph", force=True)
+        except TargetError as error:
+            outcomes.add(len(error.parts()))
+        else:
+            open_snapshot(result.path).verify_all()
+    assert outcomes <= {3}

@@ -102,6 +102,11 @@ def test_ranges_that_overlap_or_lie_outside_are_left_out() -> None:
     assert [item.path for item in core.files] == ["/a"]
 
 
+def test_an_offset_that_no_file_has() -> None:
+    files = files_note([(BASE, BASE + PAGE, PAGE << 62, "/a")])
+    assert "headers" in refused(core_bytes((), files)).what
+
+
 def test_cut_at_any_byte_it_says_how_much_is_there() -> None:
     for size in (*range(1, 400), *range(400, len(CORE), 97), len(CORE) - 1):
         error = refused(CORE[:size])
