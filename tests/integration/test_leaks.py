@@ -92,10 +92,11 @@ def test_a_comparison_names_the_growing_holder_first(program, graphs):
 
 
 def test_the_fingerprint_is_the_same_in_every_run_and_when_more_has_leaked(program, answer, graphs):
-    found = [
+    """At first there may be too little of it for a suspect, and later several of one kind."""
+    found = {
         suspect.fingerprint
         for graph in (graphs[0], graphs[-1])
         for suspect in find_suspects(graph).suspects
         if program.names_holder(suspect)
-    ]
-    assert found == [answer.suspects[0].fingerprint] * 2
+    }
+    assert found == {answer.suspects[0].fingerprint}
