@@ -12,8 +12,6 @@ from heapgraph.graph.merged_paths import reached_members, sum_on_paths
 from heapgraph.model import VIRTUAL_ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from heapgraph.graph.heap_graph import HeapGraph
@@ -61,7 +59,8 @@ def merged_paths(
     tree = paths.merge(members)
     retained = _retained_behind(graph, paths, members)
     groups = []
-    for end, passed_on in _ends_of_groups(tree, limit):
+    for end, shown_apart in _ends_of_groups(tree, limit).items():
+        passed_on = np.array(shown_apart, np.uint32)
         count, size, freed = (
             int(behind.at([end])[0] - behind.at(passed_on).sum())
             for behind in (tree.counts, tree.sizes, retained)
@@ -78,31 +77,33 @@ def _retained_behind(graph: HeapGraph, paths: RootPaths, members: NDArray[np.uin
     return sums
 
 
-def _ends_of_groups(tree: MergedPaths, limit: int) -> Iterator[tuple[int, NDArray[np.uint32]]]:
-    """Objects at which the paths fan out, and those of their next objects shown apart."""
-    nothing = np.empty(0, np.uint32)
-    queue: list[tuple[int, int]] = []
+def _ends_of_groups(tree: MergedPaths, limit: int) -> dict[int, list[int]]:
+    """Objects at which the paths fan out, each with the ones behind it that are shown apart.
 
-    def push(object_ids: NDArray[np.uint32]) -> None:
+    What the limit leaves no room for stays with the nearest object before it that is shown.
+    """
+    ends: dict[int, list[int]] = {}
+    queue: list[tuple[int, int, int]] = []  # members, negative; object; end before it
+
+    def push(object_ids: NDArray[np.uint32], before: int) -> None:
         for count, object_id in zip(
             tree.counts.at(object_ids).tolist(), object_ids.tolist(), strict=True
         ):
-            heapq.heappush(queue, (-count, object_id))
+            heapq.heappush(queue, (-count, object_id, before))
 
-    push(tree.unsorted_children(VIRTUAL_ROOT))
-    found = 0
-    while queue and found < limit:
-        negative, object_id = heapq.heappop(queue)
+    push(tree.unsorted_children(VIRTUAL_ROOT), VIRTUAL_ROOT)
+    while queue and len(ends) < limit:
+        negative, object_id, before = heapq.heappop(queue)
         children = tree.unsorted_children(object_id)
         counts = tree.counts.at(children)
         large = children[counts >= FAN_OUT_SHARE * -negative]
         is_member = -negative > int(counts.sum())
-        if is_member or not len(large):
-            yield object_id, nothing
-        elif len(children) <= limit:
-            push(children)
+        if not is_member and len(large) and len(children) <= limit:
+            push(children, before)
             continue
-        else:
-            push(large)
-            yield object_id, large
-        found += 1
+        ends[object_id] = []
+        if before != VIRTUAL_ROOT:
+            ends[before].append(object_id)
+        if not is_member:
+            push(large, object_id)
+    return ends

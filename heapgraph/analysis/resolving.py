@@ -26,6 +26,12 @@ from heapgraph.analysis.segments import (
     label_text,
     namespace_of,
 )
+from heapgraph.analysis.suspended import (
+    SUSPENDED_PREFIXES,
+    suspended_objects,
+    suspended_openings,
+    suspended_place,
+)
 from heapgraph.analysis.writing import expression
 from heapgraph.errors import ObjectNotFound
 from heapgraph.model import EdgeKind
@@ -135,13 +141,40 @@ def _resolve_prefixed(graph: HeapGraph, text: str) -> set[int]:
     names = root_names(graph)
     found: set[int] = set()
     for row, target in enumerate(graph.roots.targets.tolist()):
-        rest = _after_opening(text, names.opening(row))
-        if rest is not None:
-            name, operations = parse_expression(rest)
-            if name != _NOTHING:
-                operations.insert(0, Item(name))
-            found |= follow_all(graph, [_variable_value(graph, target)], operations)
+        found |= _follow_opening(graph, text, names.opening(row), target)
+    return found or _resolve_suspended(graph, text)
+
+
+def _resolve_suspended(graph: HeapGraph, text: str) -> set[int]:
+    """An expression that begins at a variable of a generator, a coroutine or a task."""
+    found: set[int] = set()
+    if not text.startswith(SUSPENDED_PREFIXES):
+        return found
+    for object_id in suspended_objects(graph):
+        if f"{suspended_place(graph, object_id)}>" not in text:
+            continue
+        for opening in suspended_openings(graph, object_id):
+            if not text.startswith(f"<{opening}>"):
+                continue
+            for edge in edges_of(graph, object_id, EdgeKind.LOCAL):
+                variable = graph.reference(int(edge))
+                name = label_text(graph, variable) or ""
+                head = name if is_attribute_name(name) else f"<{name}>"
+                found |= _follow_opening(
+                    graph, text, Opening(f"<{opening}>", head), variable.target
+                )
     return found
+
+
+def _follow_opening(graph: HeapGraph, text: str, opening: Opening, target: int) -> set[int]:
+    """What a text names if it begins with an opening, whose first object is given."""
+    rest = _after_opening(text, opening)
+    if rest is None:
+        return set()
+    name, operations = parse_expression(rest)
+    if name != _NOTHING:
+        operations.insert(0, Item(name))
+    return set(follow_all(graph, [_variable_value(graph, target)], operations))
 
 
 def _variable_value(graph: HeapGraph, target: int) -> int:
@@ -173,7 +206,9 @@ def _one(graph: HeapGraph, text: str, found: Iterable[int]) -> int:
     if not distinct:
         raise ObjectNotFound(
             f"no object {text!r} in this snapshot",
-            "the first name is neither a module nor a global of one",
+            "nothing in this snapshot begins so, or what follows is not there"
+            if text.startswith("<")
+            else "the first name is neither a module nor a global of one, or has no such attribute",
             SYNTAX_HINT,
         )
     shown = [f"@{found} ({expression(graph, found)})" for found in distinct[:_MAX_CANDIDATES]]
@@ -181,7 +216,7 @@ def _one(graph: HeapGraph, text: str, found: Iterable[int]) -> int:
         shown.append(f"... {len(distinct) - _MAX_CANDIDATES} more")
     raise ObjectNotFound(
         f"{text!r} names {len(distinct)} objects",
-        "several modules or interpreters have it",
+        "several modules, interpreters or suspended functions have it",
         "one of: " + ", ".join(shown),
     )
 

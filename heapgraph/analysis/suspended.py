@@ -11,10 +11,15 @@ from heapgraph.analysis.segments import edges_of, label_text
 from heapgraph.model import EdgeKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.graph.references import Reference
 
 _TYPES = frozenset({"generator", "coroutine", "async_generator", "frame"})
+SUSPENDED_PREFIXES = ("<task ", "<generator ", "<coroutine ", "<async generator ", "<frame ")
+"""How expressions begin that start at a variable of a suspended function."""
+
 _TASK_TYPES = frozenset({"_asyncio.Task", "asyncio.tasks.Task"})
 _TASK_NAME_FIELDS = ("task_name", "_name")
 _CODE_FIELDS = ("f_code", "gi_code", "cr_code", "ag_code")
@@ -41,6 +46,23 @@ def describe_suspended(graph: HeapGraph, object_id: int, referrer: Reference | N
         return f"{what} {where}"
     name = _task_name(graph, referrer.source)
     return f"task in {where}" if name is None else f"task {name!r} in {where}"
+
+
+def suspended_openings(graph: HeapGraph, object_id: int) -> set[str]:
+    """Every way in which `describe_suspended` may write it: plainly, and by each task it is of."""
+    tasks = (r for r in graph.referrers(object_id) if graph.type_name(r.source) in _TASK_TYPES)
+    return {describe_suspended(graph, object_id, referrer) for referrer in (None, *tasks)}
+
+
+def suspended_objects(graph: HeapGraph) -> Iterator[int]:
+    """Ids of all generators, coroutines, async generators and frames."""
+    for type_name in sorted(_TYPES):
+        yield from graph.objects_of_type(type_name).tolist()
+
+
+def suspended_place(graph: HeapGraph, object_id: int) -> str:
+    """Where it stands: `fetch() at client.py:41`."""
+    return _place(graph, object_id)
 
 
 def _place(graph: HeapGraph, object_id: int) -> str:

@@ -165,3 +165,21 @@ def test_tables_become_arrow_and_html():
     assert table.column_names == ["type", "count", "shallow_size", "retained_size"]
     assert table.num_rows == 2
     assert "<th>retained_size</th>" in histogram._repr_html_()
+
+
+@pytest.mark.parametrize("limit", range(1, 8))
+def test_what_a_limit_has_no_room_for_stays_with_its_container(limit):
+    """m.A: list of 8 lists of 3 bytes each. No row is empty, and no member is lost."""
+    heap = HeapBuilder()
+    module(heap, "m")
+    outer = heap.object("list")
+    set_global(heap, "m", "A", outer)
+    inner = [heap.object("list") for _ in range(8)]
+    items(heap, outer, *inner)
+    for owner in inner:
+        items(heap, owner, *(heap.object("bytes", size=10) for _ in range(3)))
+    found = paths_to(graph_of(heap), objects=["type:bytes"], limit=limit).paths
+    assert len(found) <= limit
+    assert min(row.count for row in found) > 0
+    assert sum(row.count for row in found) == 24
+    assert sum(row.shallow_size for row in found) == sum(row.retained_size for row in found) == 240

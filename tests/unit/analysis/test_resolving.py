@@ -30,6 +30,8 @@ def graph(heap):
         ("app", "app"),
         ("app.sessions", "app.sessions"),
         ("app.sessions.CACHE['user:42'].history[3]", "payload"),
+        ("<task 'poll' in fetch() at client.py:41> response.body", "body"),
+        ("<coroutine fetch() at client.py:41> response.body", "body"),
         ('app.sessions.CACHE[ "user:42" ].history[3]', "payload"),
         ("app.sessions.__dict__['CACHE']", "CACHE"),
         ("app.sessions.CACHE['user:42'].__dict__", "user.__dict__"),
