@@ -41,7 +41,7 @@ def describe_suspended(graph: HeapGraph, object_id: int, referrer: Reference | N
         referrer: the reference the path came by; a task's gives the task's name.
     """
     what = graph.type_name(object_id).replace("_", " ")
-    where = _place(graph, object_id)
+    where = suspended_place(graph, object_id)
     if referrer is None or graph.type_name(referrer.source) not in _TASK_TYPES:
         return f"{what} {where}"
     name = _task_name(graph, referrer.source)
@@ -61,12 +61,7 @@ def suspended_objects(graph: HeapGraph) -> Iterator[int]:
 
 
 def suspended_place(graph: HeapGraph, object_id: int) -> str:
-    """Where it stands: `fetch() at client.py:41`."""
-    return _place(graph, object_id)
-
-
-def _place(graph: HeapGraph, object_id: int) -> str:
-    """Function and place, as the code object's preview tells them."""
+    """Where it stands, as the code object's preview tells it: `fetch() at client.py:41`."""
     for edge in edges_of(graph, object_id, EdgeKind.FIELD):
         reference = graph.reference(int(edge))
         if label_text(graph, reference) in _CODE_FIELDS:
