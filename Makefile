@@ -27,10 +27,16 @@ $(INSTALLED): pyproject.toml $(NATIVE_SOURCES)
 demo: setup ## find the leak of a running program and draw what holds it
 	@scripts/demo.sh $(BIN) demo-output
 
-# CPythons that this machine lacks are fetched to dump them; without them their tests skip, except in CI.
+# CPythons that this machine lacks are fetched to dump them, and extension packages for some of them; without them
+# their tests skip, except in CI.
+define FETCH
+	@test ! -f scripts/$(1) || $(BIN)/python scripts/$(1) || test -z "$$CI" \
+		|| { echo "$(2) could not be fetched, and CI is set: failing" >&2; exit 1; }
+endef
+
 interpreters: setup
-	@test ! -f scripts/fetch_interpreters.py || $(BIN)/python scripts/fetch_interpreters.py || test -z "$$CI" \
-		|| { echo "interpreters could not be fetched, and CI is set: failing" >&2; exit 1; }
+	$(call FETCH,fetch_interpreters.py,interpreters)
+	$(call FETCH,fetch_packages.py,packages)
 
 test: setup interpreters ## run the tests: PYTEST_ARGS="-k walk -x"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -46,14 +46,12 @@ class Truth:
         freed: bytes really freed, by owner.
         said: by tool, then by owner; bytes, and for objgraph the length of its chain.
         absent: why a tool has no answers, by tool.
-        untold: owners of which heapgraph is known to miss a part, and why.
     """
 
     python: str
     freed: dict[str, int] = field(default_factory=dict)
     said: dict[str, dict[str, int]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
-    untold: dict[str, str] = field(default_factory=dict)
 
     def error(self, tool: str, owner: str) -> float | None:
         """Share of the freed bytes by which a tool is off; None without an answer."""
@@ -87,10 +85,6 @@ def measure(python: str, time_limit_s: float, folder: Path) -> Truth:
         dump(target.pid, snapshot)
         target.send("names")
         names = [name for name in target.read_line().split() if name != "nothing"]
-        target.send("untold")
-        truth.untold = {
-            name: why for name, why in json.loads(target.read_line()).items() if name in names
-        }
         for peer in PEERS:
             print(f"{truth.python}: {peer}", file=sys.stderr, flush=True)
             target.send(f"ask {peer} {time_limit_s}")
@@ -173,9 +167,7 @@ def main() -> None:
             truth = measure(python, arguments.time_limit, Path(folder))
             parts += [f"CPython {truth.python}, {len(truth.freed)} owners:\n", summary_table(truth)]
             parts.append(owner_table(truth, arguments.worst))
-            promised = truth.freed.keys() - truth.untold.keys()
-            kept &= all(abs(truth.error(HEAPGRAPH, name) or 0) <= 0.02 for name in promised)
-            parts += [f"- `{name}`: not told: {why}" for name, why in truth.untold.items()]
+            kept &= all(abs(truth.error(HEAPGRAPH, name) or 0) <= 0.02 for name in truth.freed)
     text = "\n".join(parts)
     print(text)
     if arguments.output:

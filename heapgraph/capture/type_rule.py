@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
 from heapgraph.model import EdgeFlags, EdgeKind
 
@@ -43,6 +43,7 @@ class Handler(IntEnum):
     STG_DICT = 29  # its dict, up to 3.12
     PICKLER = 30
     UNPICKLER = 31
+    KHASH = 32  # a hash table of pandas whose keys are objects
 
 
 class BufferCount(IntEnum):
@@ -105,6 +106,32 @@ class Buffer:
         return self.since <= version < self.before
 
 
+class BlockContents(IntFlag):
+    """What blocks of memory hold that an object leads to."""
+
+    REFERENCES = 1
+    BYTES = 2  # they are the object's own, as those of a table are
+    ARROW_BUFFERS = 4  # some are arrow::PoolBuffer; what the pool gave them is the object's own
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Memory that an object owns through pointers, and whose layout is not known.
+
+    Which words are pointers to a block, and how large it is, is told by the allocator's own
+    bookkeeping. References in it are believed only where reference counts are left over.
+
+    Attributes:
+        contents: what is in it.
+        depth: how many pointers away from the object it may be.
+        raw_depth: the same of plain pointers; std::vector and std::shared_ptr show what they are.
+    """
+
+    contents: BlockContents
+    depth: int
+    raw_depth: int
+
+
 @dataclass(frozen=True)
 class TypeRule:
     """How the builtin part of a type's instances is read.
@@ -113,6 +140,7 @@ class TypeRule:
         handler: the code that reads it.
         fields: the words that it has at fixed places.
         buffers: memory that it owns besides.
+        blocks: memory that it owns, of unknown layout.
         scan_from: byte offset from which on words are scanned as well; None where all is known.
     """
 
@@ -120,3 +148,4 @@ class TypeRule:
     fields: tuple[Field, ...] = ()
     scan_from: int | None = None
     buffers: tuple[Buffer, ...] = ()
+    blocks: Blocks | None = None

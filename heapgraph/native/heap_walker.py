@@ -240,6 +240,21 @@ class HeapWalker:
         if status:
             raise ValueError(f"the walker has no rule for {tp_name} to add a buffer to")
 
+    def set_blocks(self, tp_name: str, depth: int, raw_depth: int, contents: int) -> None:
+        """Say that instances of a type with a rule own blocks of memory.
+
+        Args:
+            tp_name: a type with a rule.
+            depth: how many pointers away they may be.
+            raw_depth: the same of plain pointers, that are no vector or shared pointer of C++.
+            contents: bits: 1 references, 2 bytes that count, 4 buffers of Arrow.
+        """
+        status = self._library.hg_walker_set_blocks(
+            self._handle, tp_name.encode(), depth, raw_depth, contents
+        )
+        if status:
+            raise ValueError(f"the walker has no rule for {tp_name} to give blocks to")
+
     def load(self, start: int, end: int) -> bool:
         """Copy a range now; False when part of it could not be read."""
         return bool(self._library.hg_walker_load(self._handle, start, end))

@@ -31,6 +31,10 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
             ctypes.c_int,
         ),
     ),
+    "hg_walker_set_blocks": (
+        ctypes.c_int,
+        (_POINTER, ctypes.c_char_p, *(ctypes.c_int,) * 3),
+    ),
     "hg_walker_load": (ctypes.c_int, (_POINTER, _U64, _U64)),
     "hg_walker_read_gc_lists": (ctypes.c_int, (_POINTER, _POINTER, _U64)),
     "hg_walker_discover": (ctypes.c_int, (_POINTER, _POINTER, _U64)),

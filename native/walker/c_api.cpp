@@ -87,6 +87,13 @@ HG_EXPORT int hg_walker_add_buffer(Walker* walker, const char* type_name, i64 po
   return walker->types().add_buffer(type_name, buffer) ? kOk : kInvalidArgument;
 }
 
+// Says that instances own blocks of memory; see BlockRule.
+HG_EXPORT int hg_walker_set_blocks(Walker* walker, const char* type_name, int depth, int raw_depth,
+                                   int contents) {
+  const BlockRule blocks{static_cast<u8>(depth), static_cast<u8>(raw_depth), static_cast<u8>(contents)};
+  return walker->types().set_blocks(type_name, blocks) ? kOk : kInvalidArgument;
+}
+
 // 1 when the whole range was read.
 HG_EXPORT int hg_walker_load(Walker* walker, u64 start, u64 end) { return walker->image().load(start, end); }
 

@@ -16,6 +16,10 @@ constexpr u64 kMaxChildren = 1ull << 32;
 constexpr i64 kQueueList = 32;
 constexpr i64 kRingFirst = 32, kRingItems = 40, kRingCapacity = 48, kRingLength = 56;
 
+// PyObjectHashTable of pandas/_libs/hashtable.pyx: a kh_pymap_t (klib's khash.h, as pandas keeps it)
+constexpr i64 kHashTable = 24;
+constexpr i64 kHashBuckets = 0, kHashEmpty = 16, kHashKeys = 24, kHashHead = 40;
+
 }  // namespace
 
 // Objects that code caches for Python programs that ask for co_code, co_varnames...
@@ -65,6 +69,18 @@ void HeapReader::simple_queue(u64 object, const TypeInfo& type, EdgeList& out) {
   if (!items) return;
   for (u64 i = 0; i < length; ++i) {
     out.add(items.word((view.word(kRingFirst) + i) % capacity * 8), EdgeKind::kIndex, i);
+  }
+}
+
+// Buckets without a key hold what was there before; one bit each tells them.
+void HeapReader::khash(u64 object, const TypeInfo& type, EdgeList& out) {
+  const View table = memory_.view(memory_.view(object, type.basicsize).word(kHashTable), kHashHead);
+  const u64 buckets = table.half(kHashBuckets);
+  const View empty = memory_.view(table.word(kHashEmpty), (buckets + 31) / 32 * 4);
+  const View keys = memory_.view(table.word(kHashKeys), buckets * 8);
+  if (!empty || !keys) return;
+  for (u64 i = 0; i < buckets; ++i) {
+    if (!(empty.half(i / 32 * 4) >> (i % 32) & 1)) out.add(keys.word(i * 8), EdgeKind::kKey, i, kCounted | kScanned);
   }
 }
 

@@ -107,6 +107,7 @@ void Walker::emit_object(u64 address, const Position& at, bool is_static) {
 void Walker::emit(const u64* static_starts, const u64* static_ends, u64 static_count) {
   number_objects();
   reserve_columns();
+  reader_.share_blocks(std::move(block_owners_));
   u64 range = 0, done = 0;
   for (Region& region : image_->regions()) {
     for (u64 word = 0; word < region.ranks.size(); ++word) {

@@ -45,7 +45,8 @@ u64 HeapReader::heap_type_bytes(u64 object, const TypeInfo& type, View view) {
 }
 
 u64 HeapReader::footprint(u64 object, const TypeInfo& type, View view, u64 getsizeof_bytes) {
-  u64 size = getsizeof_bytes + inline_values_bytes(object, type) + buffers_bytes(object, type, view, false);
+  u64 size = getsizeof_bytes + inline_values_bytes(object, type) + buffers_bytes(object, type, view, false) +
+             blocks_bytes(object, type);
   switch (type.handler) {
     case Handler::kCtype:
     case Handler::kType:

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "edges.hpp"
@@ -37,6 +38,12 @@ struct DictTable {
   u64 table_bytes = 0;
 };
 
+// A block that an object owns; `used`: how much of it is in use.
+struct OwnedBlock { u64 address; u64 size; u64 used; };
+
+// Words that may lead to further blocks of an owner.
+struct BlockSearch { u64 owner; const TypeInfo* type; u64 start; u64 end; u8 depth; };
+
 class HeapReader {
  public:
   HeapReader(MemoryImage& memory, const Layout& layout, TypeTable& types)
@@ -52,6 +59,8 @@ class HeapReader {
   i64 refcount(u64 object);
   bool is_interned(u64 object, const TypeInfo& type);
   DictTable dict_table(u64 dict);
+  // Settle which block is whose, when all objects that have blocks are known.
+  void share_blocks(std::vector<u64> owners);
   // Choose anew which dict stands for the users of a key table: when all classes are known.
   void forget_owners() { orphan_tables_.clear(); }
 
@@ -74,6 +83,19 @@ class HeapReader {
   void datetime(u64 object, const TypeInfo& type, EdgeList& out);
   void element(u64 object, const TypeInfo& type, EdgeList& out);
   void simple_queue(u64 object, const TypeInfo& type, EdgeList& out);
+  void khash(u64 object, const TypeInfo& type, EdgeList& out);
+  // blocks.cpp
+  void claim_blocks(const std::vector<u64>& owners);
+  void search_words(const BlockSearch& from, std::vector<BlockSearch>& next, std::vector<BlockSearch>& last_words);
+  bool claim_block(u64 address, const BlockSearch& from, OwnedBlock& block);
+  bool is_shared_pointer(u64 object, u64 control);
+  const std::vector<OwnedBlock>& blocks_of(u64 object);
+  bool is_module_state(View block, const TypeInfo& type);
+  bool looks_like_object(u64 address);
+  void references_in_blocks(u64 object, const TypeInfo& type, EdgeList& out);
+  u64 blocks_bytes(u64 object, const TypeInfo& type);
+  u64 arrow_bytes(View block);
+  bool is_pool_buffer(u64 vtable);
   // ctypes.cpp
   void ctype(u64 object, const TypeInfo& type, EdgeList& out);
   u64 ctype_extra_bytes(u64 object, const TypeInfo& type);
@@ -137,6 +159,9 @@ class HeapReader {
   TypeTable& types_;
   std::unordered_map<u64, std::vector<u64>> object_places_;  // by dtype, see numpy.cpp
   std::unordered_map<u64, u64> orphan_tables_;  // key table -> the dict that stands for its users
+  std::unordered_set<u64> claimed_blocks_;  // see blocks.cpp
+  std::unordered_map<u64, std::vector<OwnedBlock>> owned_blocks_;  // by owner
+  std::unordered_map<u64, bool> pool_buffers_;  // by vtable
   u64 general_lookup_ = 0;  // <= 3.10: the dk_lookup of tables that hold other keys than str
 };
 

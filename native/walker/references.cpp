@@ -22,8 +22,9 @@ const HeapReader::ReferenceFunction HeapReader::kReferenceFunctions[] = {
     &HeapReader::ndarray,      &HeapReader::nothing,     &HeapReader::nothing,      &HeapReader::nothing,
     &HeapReader::nothing,      &HeapReader::datetime,    &HeapReader::element,     &HeapReader::simple_queue,
     &HeapReader::ctype,        &HeapReader::dict,        &HeapReader::nothing,      &HeapReader::nothing,
+    &HeapReader::khash,
 };
-static_assert(static_cast<int>(Handler::kCount) == 32, "one function per handler");
+static_assert(static_cast<int>(Handler::kCount) == 33, "one function per handler");
 
 void HeapReader::references(u64 object, const TypeInfo& type, EdgeList& out) {
   u8 type_flags = type.is_heap ? kCounted : 0;
@@ -34,6 +35,7 @@ void HeapReader::references(u64 object, const TypeInfo& type, EdgeList& out) {
   if (type.scan_from < type.scan_to) scan(view, type, out);
   (this->*kReferenceFunctions[static_cast<int>(type.handler)])(object, type, out);
   if (!is_type_handler(type.handler)) instance_dict(object, type, out);
+  if (type.blocks.contents & BlockRule::kReferences) references_in_blocks(object, type, out);
 }
 
 void HeapReader::fields(View object, const TypeInfo& type, EdgeList& out) {

@@ -143,12 +143,31 @@ const TypeRule* TypeTable::nearest_rule(u64 address, u64& ruled, bool& found) {
   return nullptr;
 }
 
+// Bindings of C++ classes (nanobind) share no base class, but a metaclass.
+const TypeRule* TypeTable::rule_of_metaclass(u64 address) {
+  static const std::string prefix = "metaclass ";
+  const u64 metaclass = memory_.word(address + layout_.type);
+  const std::string wanted = prefix + text(memory_.word(metaclass + layout_.tp_name));
+  auto rule = rules_.upper_bound(wanted);
+  if (rule == rules_.begin()) return nullptr;
+  --rule;
+  const std::string& name = rule->first;
+  const bool begins = name.compare(0, prefix.size(), prefix) == 0 && wanted.compare(0, name.size(), name) == 0;
+  return begins ? &rule->second : nullptr;
+}
+
 // The builtin part of an object is read by the rule of its nearest ancestor that has one; words that
 // C subclasses added behind it are scanned, with the names their member tables give.
 void TypeTable::choose_handler(TypeInfo& info) {
   u64 ruled = 0;
   bool found = false;
   const TypeRule* rule = nearest_rule(info.builtin_base, ruled, found);
+  if (!found || memory_.word(ruled + layout_.tp_base) == 0) {  // that of `object`, which says nothing
+    if (const TypeRule* bound = rule_of_metaclass(info.builtin_base)) {
+      rule = bound;
+      found = true;
+    }
+  }
   const View builtin = memory_.view(info.builtin_base, layout_.tp_size);
   if (found) {
     info.handler = rule->handler;
@@ -164,6 +183,8 @@ void TypeTable::choose_handler(TypeInfo& info) {
       info.scan_from = rule->scan_from;
       info.scan_to = builtin.signed_word(layout_.tp_basicsize);
     }
+    info.blocks = rule->blocks;
+    info.blocks_to = std::clamp(builtin.signed_word(layout_.tp_basicsize), i64{0}, info.basicsize);
   } else if (builtin) {
     info.scan_from = layout_.object_size;
     info.scan_to = builtin.signed_word(layout_.tp_basicsize);

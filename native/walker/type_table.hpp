@@ -1,6 +1,7 @@
 // What the walker knows of each type: read once from the target, then looked up by address.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -19,7 +20,7 @@ enum class Handler : u8 {
   kItems = 1,  // variable-size objects whose items are references
   kInt, kStr, kBytes, kList, kTuple, kDict, kSet, kType, kModule, kCode, kFrame, kGenerator,
   kDeque, kOrderedDict, kLruCache, kTee, kMemoryview, kWeakref, kNdarray, kBytearray, kFloat, kArray, kStruct, kDatetime, kElement, kSimpleQueue,
-  kCtype, kStgDict, kPickler, kUnpickler,
+  kCtype, kStgDict, kPickler, kUnpickler, kKhash,
   kCount,
 };
 
@@ -50,10 +51,23 @@ struct BufferRule {
   bool in_getsizeof;
 };
 
+// Blocks of memory that belong to the object and may hold references: hash tables, C++ objects, vectors.
+// Their size is known from the allocator that gave them.
+struct BlockRule {
+  static constexpr u8 kReferences = 1;    // they hold references
+  static constexpr u8 kBytes = 2;         // their bytes are the object's
+  static constexpr u8 kArrowBuffers = 4;  // some are arrow::PoolBuffer, whose bytes are the object's
+
+  u8 depth = 0;      // how many pointers away from the object they may be; 0: it has none
+  u8 raw_depth = 0;  // the same of plain pointers, that are no vector or shared pointer of C++
+  u8 contents = 0;
+};
+
 struct TypeRule {
   Handler handler = Handler::kPlain;
   std::vector<FieldRule> fields;
   std::vector<BufferRule> buffers;
+  BlockRule blocks;
   i64 scan_from = kAbsent;  // words from here on are scanned as well
 };
 
@@ -77,6 +91,8 @@ struct TypeInfo {
   i64 preheader = 0;     // bytes before the GC head (managed dict and weak references)
   i64 scan_from = 0;     // words of [scan_from, scan_to) hold references we have no names for
   i64 scan_to = 0;
+  BlockRule blocks;
+  i64 blocks_to = 0;     // end of the words that may point at blocks
   i64 tuple_items = 0;   // struct sequences hold more items than len() says
   u64 cached_keys = 0;   // key table shared by the instances
   u64 base = 0;
@@ -107,6 +123,12 @@ class TypeTable {
     if (rule != rules_.end()) rule->second.buffers.push_back(buffer);
     return rule != rules_.end();
   }
+  bool set_blocks(const std::string& tp_name, const BlockRule& blocks) {
+    const auto rule = rules_.find(tp_name);
+    if (rule != rules_.end()) rule->second.blocks = blocks;
+    return rule != rules_.end();
+  }
+  // "metaclass NAME" is the rule of classes that have no other and whose metaclass has a name that begins so.
   void add_rule(const std::string& tp_name, TypeRule rule) { rules_[tp_name] = std::move(rule); }
   // The type at this address, or null when there is no plausible type there.
   TypeInfo* find(u64 address) {
@@ -138,6 +160,7 @@ class TypeTable {
   void read_basics(TypeInfo& info, View type);
   void choose_handler(TypeInfo& info);
   const TypeRule* nearest_rule(u64 address, u64& ruled, bool& found);
+  const TypeRule* rule_of_metaclass(u64 address);
   void count_struct_items(TypeInfo& info);
   void add_members(TypeInfo& info, u64 type_address);
   void add_slots(TypeInfo& info);
@@ -148,7 +171,7 @@ class TypeTable {
   std::vector<Slot> slots_;
   u64 used_ = 0;
   std::vector<std::unique_ptr<TypeInfo>> types_;
-  std::unordered_map<std::string, TypeRule> rules_;
+  std::map<std::string, TypeRule> rules_;
   std::unordered_set<u64> shared_tables_;
   NameTable names_;
   u64 class_dealloc_ = 0;

@@ -145,6 +145,7 @@ void Walker::drain() {
     TypeInfo* type = types_.find(image_->word(object + layout_.type));
     if (type == nullptr) continue;
     if (type->wants_traverse && has_gc_head(object, *type)) to_traverse_.push_back(object);
+    if (type->blocks.depth != 0) block_owners_.push_back(object);
     edges_.clear();
     reader_.references(object, *type, edges_);
     for (const Edge& edge : edges_.edges()) {

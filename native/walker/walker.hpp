@@ -111,6 +111,7 @@ class Walker {
   std::vector<u64> gc_objects_;
   std::vector<u64> stack_;
   EdgeList edges_;
+  std::vector<u64> block_owners_;  // objects whose type says that they own blocks of memory
   std::vector<u64> to_traverse_;
   Traversed traversed_;
   u64 listed_region_ = 0, listed_word_ = 0;  // where collectable_objects goes on

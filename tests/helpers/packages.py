@@ -8,11 +8,41 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from helpers.interpreters import Interpreter, fetched_folder, find_python
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
+
+    from _pytest.mark.structures import ParameterSet
 
 APPLICATION = ("aiohttp", "lxml", "pandas", "pydantic", "sqlalchemy", "uvloop")
 """The extra `application` of pyproject.toml, by import name."""
+
+
+PACKAGE_MINORS = (9, 11, 12, 13, 14)
+"""The CPythons, 3.x, for which `scripts/fetch_packages.py` brings extension packages."""
+
+
+def fetched_packages(minor: int) -> Path:
+    """The folder of the packages fetched for CPython 3.`minor`, for its PYTHONPATH."""
+    return fetched_folder() / "packages" / f"3.{minor}"
+
+
+def each_with_packages() -> list[ParameterSet]:
+    """Parameters of a test: (Interpreter, folder of its packages).
+
+    Without them it skips, except in CI.
+    """
+    parameters = []
+    for minor in PACKAGE_MINORS:
+        interpreter = Interpreter(f"py3.{minor}", (3, minor), find_python(minor))
+        folder = fetched_packages(minor)
+        missing = interpreter.is_missing or not folder.exists()
+        reason = f"no {folder.name} with packages: scripts/fetch_packages.py fetches them"
+        marks = [pytest.mark.skip(reason=reason)] if missing and not os.environ.get("CI") else []
+        parameters.append(pytest.param(interpreter, folder, id=interpreter.name, marks=marks))
+    return parameters
 
 
 def needs_packages(names: Sequence[str] = APPLICATION) -> pytest.MarkDecorator:

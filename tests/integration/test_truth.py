@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +10,7 @@ from heapgraph.analysis.resolving import resolve
 from heapgraph.capture.dump import dump
 from heapgraph.graph.heap_graph import HeapGraph
 from helpers.interpreters import each_interpreter
-from helpers.packages import needs_packages
+from helpers.packages import each_with_packages
 from helpers.running_target import TARGETS, start_target
 
 if TYPE_CHECKING:
@@ -30,6 +29,9 @@ def _errors(python: str, folder: Path, *options: str) -> tuple[int, dict[str, st
     with start_target(TARGETS / "truth.py", *options, python=python) as target:
         dump(target.pid, folder / "truth.heapgraph")
         graph = HeapGraph.open(folder / "truth.heapgraph")
+        if "--extensions" in options:
+            target.send("missing")
+            assert not target.read_line()
         target.send("names")
         names = target.read_line().split()
         names.remove("nothing")
@@ -55,25 +57,14 @@ def test_retained_size_is_what_comes_back(
     assert not off
 
 
-@needs_packages()
-def test_objects_of_extensions_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given objects of extension packages, the same holds but for what is known not to be told."""
+@pytest.mark.parametrize(("interpreter", "packages"), each_with_packages())
+def test_objects_of_extensions_come_back(
+    interpreter: Interpreter, packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given owners made of what extension packages have, the same holds, all memory included."""
     monkeypatch.setenv("HEAPGRAPH_CACHE", str(tmp_path / "cache"))
-    with start_target(TARGETS / "truth.py", "--extensions") as target:
-        target.send("untold")
-        untold = set(target.read_line().split())
-    owners, off = _errors(sys.executable, tmp_path, "--extensions")
+    monkeypatch.setenv("PYTHONPATH", str(packages))
+    owners, off = _errors(str(interpreter.path), tmp_path, "--extensions", "--numpy")
 
-    assert owners >= MIN_OWNERS + 20
-    assert off.keys() <= untold, off
-
-
-def test_arrays_of_numpy_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given arrays, object arrays and views, the same holds, data included.
-
-    This interpreter has numpy, as heapgraph itself needs it.
-    """
-    monkeypatch.setenv("HEAPGRAPH_CACHE", str(tmp_path / "cache"))
-    _, off = _errors(sys.executable, tmp_path, "--numpy")
-
+    assert owners >= MIN_OWNERS + 50
     assert not off

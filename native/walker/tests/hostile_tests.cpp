@@ -39,6 +39,9 @@ void check_absurd_counts(const LayoutTable& table) {
   damage_word(heap, zoo.array_of_objects + at.ndarray_nd, zoo.array_of_objects, 8);
   damage_word(heap, get_word(zoo.array_of_objects + at.ndarray_dimensions), zoo.array_of_objects, 8);
   damage_word(heap, zoo.tee + at.tee_numread, zoo.tee, 64);
+  damage_word(heap, get_word(zoo.bound + 16) - 8, zoo.bound, 8);
+  damage_word(heap, get_word(zoo.bound + 16) + 16, zoo.bound, 8);
+  damage_word(heap, get_word(zoo.hash_table + 24), zoo.hash_table, 64 * kPage / 8);
   damage_word(heap, zoo.queue + 48, zoo.queue, 8);
   damage_word(heap, zoo.queue + 56, zoo.queue, 8);
   damage_word(heap, zoo.module + at.module_state, zoo.module, 8);

@@ -137,6 +137,22 @@ void check_c_structs(const LayoutTable& table) {
   walked.check_reference_counts();
 }
 
+// Memory behind C++ objects and tables of C modules, and what lies there that is none of theirs.
+void check_owned_blocks(const LayoutTable& table) {
+  HeapBuilder heap(table);
+  const u64 kept = heap.text("kept"), one = heap.number(1001), two = heap.text("two"), other = heap.text("other");
+  const u64 bound = build_bound(heap, kept, {one, two}, other);
+  const u64 hash_table = build_hash_table(heap, {one, two, kept}, other);
+  heap.list({bound, hash_table, other});
+  WalkedHeap walked(heap);
+  CHECK((walked.targets(bound, EdgeKind::kUnnamed) == Objects{kept, one, two}));
+  CHECK((walked.targets(hash_table, EdgeKind::kKey) == Objects{one, two, kept}));
+  // What malloc gave for the table, its bits and its six buckets; the C++ object is no memory of Python's.
+  CHECK_EQUAL(walked.shallow(hash_table), 48 + 40 + 24 + 56);
+  CHECK_EQUAL(walked.shallow(bound), 32);
+  walked.check_reference_counts();
+}
+
 }  // namespace
 
 void test_objects(const LayoutTable& table) {
@@ -145,6 +161,7 @@ void test_objects(const LayoutTable& table) {
   check_slots(table);
   check_attributes(table);
   check_c_structs(table);
+  check_owned_blocks(table);
 }
 
 }  // namespace heapgraph::test

@@ -1,5 +1,7 @@
 #include "zoo.hpp"
 
+#include <algorithm>
+
 namespace heapgraph::test {
 namespace {
 
@@ -290,6 +292,50 @@ u64 build_object_array(HeapBuilder& heap, const Objects& items) {
   return array;
 }
 
+namespace {
+
+// A chunk as glibc's malloc gives it: its size in front, and behind it the next one, which says that it is in use.
+u64 allocate_chunk(HeapBuilder& heap, u64 bytes) {
+  const u64 size = std::max<u64>((bytes + 8 + 15) & ~u64{15}, 32);
+  const u64 chunk = heap.data.allocate(size + 16);
+  put_word(chunk + 8, size | 1);
+  put_word(chunk + size + 8, 32 | 1);
+  return chunk + 16;
+}
+
+}  // namespace
+
+// The object keeps one reference itself and some in a vector, behind whose end lies what others left.
+u64 build_bound(HeapBuilder& heap, u64 kept, const Objects& items, u64 stale) {
+  const u64 object = heap.instance(heap.static_type({.name = "pybind11_object", .basicsize = 32}));
+  const u64 cpp = allocate_chunk(heap, 4 * 8), storage = allocate_chunk(heap, (items.size() + 1) * 8);
+  put_word(object + 16, cpp);
+  heap.own(cpp, kept);
+  put_word(cpp + 8, storage);
+  put_word(cpp + 16, storage + items.size() * 8);
+  put_word(cpp + 24, storage + (items.size() + 1) * 8);
+  for (u64 i = 0; i < items.size(); ++i) heap.own(storage + i * 8, items[i]);
+  put_word(storage + items.size() * 8, stale);
+  return object;
+}
+
+// Every second bucket is empty, and holds what others left.
+u64 build_hash_table(HeapBuilder& heap, const Objects& keys, u64 stale) {
+  const u64 object = heap.instance(heap.static_type({.name = "pandas._libs.hashtable.PyObjectHashTable", .basicsize = 48}));
+  const u64 table = allocate_chunk(heap, 40), empty = allocate_chunk(heap, 8), buckets = 2 * keys.size();
+  const u64 slots = allocate_chunk(heap, buckets * 8);
+  put_word(object + 24, table);
+  put<i32>(table, buckets);
+  put_word(table + 16, empty);
+  put_word(table + 24, slots);
+  put<u32>(empty, 0xaaaaaaaa);
+  for (u64 i = 0; i < keys.size(); ++i) {
+    heap.own(slots + i * 16, keys[i]);
+    put_word(slots + i * 16 + 8, stale);
+  }
+  return object;
+}
+
 Zoo build_zoo(HeapBuilder& heap) {
   Zoo zoo;
   zoo.first = heap.number(41), zoo.second = heap.text("second"), zoo.third = heap.bytes("third");
@@ -306,6 +352,8 @@ Zoo build_zoo(HeapBuilder& heap) {
   zoo.node = build_node(heap, few);
   zoo.array_of_objects = build_object_array(heap, few);
   zoo.queue = build_queue(heap, few);
+  zoo.bound = build_bound(heap, zoo.first, {zoo.second, zoo.third}, zoo.list);
+  zoo.hash_table = build_hash_table(heap, few, zoo.list);
   zoo.record = build_record(heap, few);
   zoo.code = build_code(heap, {heap.text("left"), heap.text("right")});
   zoo.frame = build_frame(heap, zoo.code, few);
@@ -324,7 +372,7 @@ Zoo build_zoo(HeapBuilder& heap) {
   zoo.moment = heap.instance(heap.static_type({.name = "datetime.datetime", .basicsize = 48}));
   put<u8>(zoo.moment + 24, 1);
   heap.own(zoo.moment + 40, zoo.first);
-  heap.list({zoo.moment, zoo.array_of_objects});
+  heap.list({zoo.moment, zoo.array_of_objects, zoo.bound, zoo.hash_table});
   return zoo;
 }
 

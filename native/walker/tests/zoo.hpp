@@ -11,6 +11,8 @@ struct Zoo {
   // containers
   u64 list = 0, dict = 0, mixed_dict = 0, split_dict = 0, deque = 0, ordered = 0, cache = 0, tee = 0, node = 0;
   u64 array_of_objects = 0, queue = 0, record = 0;
+  // extension packages: an instance that stands for a C++ object, and a table of pandas
+  u64 bound = 0, hash_table = 0;
   // the interpreter's own
   u64 code = 0, frame = 0, generator = 0, module = 0, view = 0, weak = 0, opaque = 0;
   u64 moment = 0, element = 0;
@@ -24,5 +26,7 @@ Zoo build_zoo(HeapBuilder& heap);
 u64 build_deque(HeapBuilder& heap, const Objects& items);
 u64 build_cache(HeapBuilder& heap, const Pairs& results);
 u64 build_object_array(HeapBuilder& heap, const Objects& items);
+u64 build_bound(HeapBuilder& heap, u64 kept, const Objects& items, u64 stale);
+u64 build_hash_table(HeapBuilder& heap, const Objects& keys, u64 stale);
 
 }  // namespace heapgraph::test

@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""Fetches the extension packages whose objects the tests dump: nothing is installed.
+
+    python scripts/fetch_packages.py [VERSION...]        (3.9, 3.11 to 3.14 unless named)
+
+Each CPython gets a folder `.interpreters/packages/VERSION/` for its PYTHONPATH (the variable
+HEAPGRAPH_INTERPRETERS names another place for `.interpreters`). The pip of the Python that runs
+this brings the wheels, so the target needs none; two small modules of fixtures/extensions, bound
+with pybind11 and with nanobind, are compiled with its headers. Does nothing, at once, when all is
+there.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY / "tests"))
+
+from helpers.interpreters import header_folders  # noqa: E402 - found by the line above
+from helpers.packages import PACKAGE_MINORS, fetched_packages  # noqa: E402
+
+STEP_LIMIT_S = 900
+
+PACKAGES = (
+    *("aiohttp", "contourpy", "frozenlist", "lxml", "multidict", "numpy", "pandas", "pyarrow"),
+    *("pydantic", "sqlalchemy", "tzdata", "yarl"),
+    *("guppy3", "objgraph", "Pympler"),  # the peers of benchmarks/truth.py
+    *("nanobind", "pybind11"),
+    # pip chooses by the version asked for, but reads markers of the one it runs on
+    *("annotated-types<0.8", "typing-inspection<0.4.3"),
+)
+SOURCES = {
+    "holder_pybind11": ("{package}/pybind11/include",),
+    "holder_nanobind": ("{package}/nanobind/include", "{package}/nanobind/ext/robin_map/include"),
+}
+MORE_SOURCES = {"holder_nanobind": ("{package}/nanobind/src/nb_combined.cpp",)}
+STAMP = "packages.txt"
+"""File in the folder that says which packages it has."""
+
+COMPILER = (
+    *("c++", "-std=c++17", "-O1", "-shared", "-fPIC", "-fvisibility=hidden"),
+    "-fno-strict-aliasing",
+)
+
+
+class FetchError(Exception):
+    """The packages cannot be fetched here: what and why."""
+
+
+def run(command: list[str]) -> None:
+    """Run a program to its end.
+
+    Raises:
+        FetchError: it is missing, fails, or takes too long.
+    """
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=STEP_LIMIT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise FetchError(f"{command[0]} could not be run: {error}") from error
+    if done.returncode:
+        raise FetchError(f"{' '.join(command[:4])} ... failed:\n{done.stderr.strip()[-2000:]}")
+
+
+def download(minor: int, folder: Path) -> None:
+    """Unpack the wheels for CPython 3.`minor` into a folder."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    wheels = ["--only-binary", ":all:", "--python-version", f"3.{minor}", "--target", str(folder)]
+    run([*pip, *wheels, *PACKAGES])
+
+
+def compile_holders(minor: int, folder: Path) -> None:
+    """Compile the modules of fixtures/extensions for CPython 3.`minor` into its folder.
+
+    Raises:
+        FetchError: its headers are missing, or the compiler fails.
+    """
+    headers = header_folders(minor)
+    if not headers:
+        raise FetchError(f"the headers of CPython 3.{minor} are missing")
+    # Debian's name their pyconfig.h by a folder next to their own
+    includes = [f"-I{part}" for part in (headers[0], headers[0].parent)]
+    for name, folders in SOURCES.items():
+        includes_of_binding = [f"-I{part.format(package=folder)}" for part in folders]
+        sources = [str(REPOSITORY / "fixtures/extensions" / f"{name}.cpp")]
+        sources += [part.format(package=folder) for part in MORE_SOURCES.get(name, ())]
+        output = ["-o", str(folder / f"{name}.so")]
+        run([*COMPILER, *includes, *includes_of_binding, *sources, *output])
+
+
+def fetch(minor: int) -> None:
+    """Make the folder of one CPython; it appears under its name only when it is complete."""
+    destination = fetched_packages(minor)
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=f".{destination.name}-", dir=destination.parent))
+    try:
+        download(minor, building)
+        compile_holders(minor, building)
+        (building / STAMP).write_text("\n".join(PACKAGES))
+        building.chmod(0o755)
+        shutil.rmtree(destination, ignore_errors=True)
+        building.rename(destination)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def is_complete(minor: int) -> bool:
+    """Whether the folder of one CPython has what is listed here."""
+    stamp = fetched_packages(minor) / STAMP
+    return stamp.exists() and stamp.read_text() == "\n".join(PACKAGES)
+
+
+def main() -> int:
+    """Fetch what is missing; 1 with the reason on standard error when that is not possible."""
+    names = sys.argv[1:] or [f"3.{minor}" for minor in PACKAGE_MINORS]
+    wrong = [name for name in names if not name.removeprefix("3.").isdecimal()]
+    if wrong:
+        print(f"not a version like 3.14: {wrong[0]}", file=sys.stderr)
+        return 2
+    minors = [int(name.removeprefix("3.")) for name in names]
+    missing = [minor for minor in minors if not is_complete(minor)]
+    if not missing:
+        return 0
+    shown = " and ".join(f"3.{minor}" for minor in missing)
+    print(f"fetching extension packages of CPython {shown} for the tests", file=sys.stderr)
+    try:
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            list(pool.map(fetch, missing))
+    except (FetchError, OSError) as error:
+        print(f"packages of CPython {shown} cannot be fetched: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
