@@ -149,3 +149,13 @@ class TypeRule:
     scan_from: int | None = None
     buffers: tuple[Buffer, ...] = ()
     blocks: Blocks | None = None
+
+
+def owned(*fields: tuple[str | int, str]) -> tuple[Field, ...]:
+    """Fields that the type's traverse function visits."""
+    return tuple(Field(where, name) for where, name in fields)
+
+
+def hidden(*fields: tuple[str | int, str]) -> tuple[Field, ...]:
+    """Fields that own a reference but are not visited, as no cycle can run through them."""
+    return tuple(Field(where, name, EdgeFlags.COUNTED) for where, name in fields)

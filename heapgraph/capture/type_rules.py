@@ -10,26 +10,8 @@ Offsets are names of layout fields, or numbers where the struct is the same in e
 
 from __future__ import annotations
 
-from heapgraph.capture.type_rule import (
-    BlockContents,
-    Blocks,
-    Buffer,
-    BufferCount,
-    Field,
-    Handler,
-    TypeRule,
-)
-from heapgraph.model import EdgeFlags
-
-
-def _owned(*fields: tuple[str | int, str]) -> tuple[Field, ...]:
-    """Fields that the type's traverse function visits."""
-    return tuple(Field(where, name) for where, name in fields)
-
-
-def _hidden(*fields: tuple[str | int, str]) -> tuple[Field, ...]:
-    """Fields that own a reference but are not visited, as no cycle can run through them."""
-    return tuple(Field(where, name, EdgeFlags.COUNTED) for where, name in fields)
+from heapgraph.capture.extension_rules import EXTENSION_RULES
+from heapgraph.capture.type_rule import Buffer, BufferCount, Field, Handler, TypeRule, hidden, owned
 
 
 def _visited_since(version: tuple[int, ...], *fields: tuple[str | int, str]) -> tuple[Field, ...]:
@@ -38,24 +20,24 @@ def _visited_since(version: tuple[int, ...], *fields: tuple[str | int, str]) -> 
 
 
 def _fields(*fields: tuple[str | int, str]) -> TypeRule:
-    return TypeRule(Handler.PLAIN, _owned(*fields))
+    return TypeRule(Handler.PLAIN, owned(*fields))
 
 
 # PyDescr_COMMON (Include/cpython/descrobject.h): only the class is visited.
 _DESCRIPTOR = TypeRule(
     Handler.PLAIN,
-    _owned(("descr.type", "__objclass__"))
-    + _hidden(("descr.name", "__name__"), ("descr.qualname", "__qualname__")),
+    owned(("descr.type", "__objclass__"))
+    + hidden(("descr.name", "__name__"), ("descr.qualname", "__qualname__")),
 )
 
-_GENERATOR_FIELDS = _owned(
+_GENERATOR_FIELDS = owned(
     ("gen.frame", "gi_frame"),
     ("gen.code", "gi_code"),
     ("gen.name", "__name__"),
     ("gen.qualname", "__qualname__"),
 )
 
-_CODE_FIELDS = _hidden(
+_CODE_FIELDS = hidden(
     ("code.consts", "co_consts"),
     ("code.names", "co_names"),
     ("code.filename", "co_filename"),
@@ -72,7 +54,7 @@ _CODE_FIELDS = _hidden(
     ("code.localspluskinds", "co_localspluskinds"),
 )
 
-_FRAME_FIELDS = _owned(
+_FRAME_FIELDS = owned(
     ("frame.back", "f_back"),
     ("frame.code", "f_code"),
     ("frame.builtins", "f_builtins"),
@@ -84,7 +66,7 @@ _FRAME_FIELDS = _owned(
     ("frame.overwritten_fast_locals", "f_overwritten_fast_locals"),
 )
 
-_FUNCTION_FIELDS = _owned(
+_FUNCTION_FIELDS = owned(
     ("func.code", "__code__"),
     ("func.globals", "__globals__"),
     ("func.builtins", "__builtins__"),
@@ -100,7 +82,7 @@ _FUNCTION_FIELDS = _owned(
     ("func.typeparams", "__type_params__"),
 )
 
-_EXCEPTION_FIELDS = _owned(
+_EXCEPTION_FIELDS = owned(
     ("exc.args", "args"),
     ("exc.notes", "__notes__"),
     ("exc.traceback", "__traceback__"),
@@ -111,12 +93,12 @@ _EXCEPTION_FIELDS = _owned(
 _ITERATOR = _fields((24, "sequence"))  # seqiterobject and kin: {index, sequence}
 
 # `buffered` of Modules/_io/bufferedio.c
-_BUFFERED = TypeRule(Handler.PLAIN, _owned((16, "raw")), buffers=(Buffer(56, 120, 1),))
+_BUFFERED = TypeRule(Handler.PLAIN, owned((16, "raw")), buffers=(Buffer(56, 120, 1),))
 
 # CDataObject of Modules/_ctypes/ctypes.h: small values lie in the object itself
 _CTYPES_DATA = TypeRule(
     Handler.PLAIN,
-    _owned((32, "_b_base_"), (64, "_objects")),
+    owned((32, "_b_base_"), (64, "_objects")),
     buffers=(Buffer(16, 40, 1, flag=24, in_getsizeof=False),),
 )
 
@@ -124,21 +106,8 @@ _CTYPES_DATA = TypeRule(
 _LOCK = TypeRule(buffers=(Buffer(16, 0, 32, BufferCount.ONE, in_getsizeof=False, before=(3, 14)),))
 
 _COMBINATIONS = TypeRule(
-    Handler.PLAIN, _owned((16, "pool"), (32, "result")), buffers=(Buffer(24, 40, 8),)
+    Handler.PLAIN, owned((16, "pool"), (32, "result")), buffers=(Buffer(24, 40, 8),)
 )
-
-_OWN_TABLE = TypeRule(
-    scan_from=16,
-    blocks=Blocks(BlockContents.REFERENCES | BlockContents.BYTES, depth=1, raw_depth=1),
-)
-
-_KHASH = Blocks(BlockContents.BYTES, depth=2, raw_depth=2)
-
-# What `new` gave is not asked of Python's allocators, so it is not part of the size
-_CPP_OBJECT = TypeRule(scan_from=16, blocks=Blocks(BlockContents.REFERENCES, depth=6, raw_depth=2))
-
-# Table -> columns -> chunks -> array -> its data -> their list -> buffer, most of them by a vector
-_ARROW = TypeRule(scan_from=16, blocks=Blocks(BlockContents.ARROW_BUFFERS, depth=12, raw_depth=0))
 
 _DATETIME = TypeRule(Handler.DATETIME)
 
@@ -153,7 +122,7 @@ TYPE_RULES: dict[str, TypeRule] = {
     "complex": TypeRule(),
     "str": TypeRule(Handler.STR),
     "bytes": TypeRule(Handler.BYTES),
-    "bytearray": TypeRule(Handler.BYTEARRAY, _hidden(("bytearray.object", "buffer"))),
+    "bytearray": TypeRule(Handler.BYTEARRAY, hidden(("bytearray.object", "buffer"))),
     "list": TypeRule(Handler.LIST),
     "tuple": TypeRule(Handler.TUPLE),
     "dict": TypeRule(Handler.DICT),
@@ -161,7 +130,7 @@ TYPE_RULES: dict[str, TypeRule] = {
     "set": TypeRule(Handler.SET),
     "frozenset": TypeRule(Handler.SET),
     "type": TypeRule(Handler.TYPE),
-    "module": TypeRule(Handler.MODULE, _hidden(("module.name", "md_name"))),
+    "module": TypeRule(Handler.MODULE, hidden(("module.name", "md_name"))),
     "function": TypeRule(Handler.PLAIN, _FUNCTION_FIELDS),
     "builtin_function_or_method": _fields(
         ("cfunc.self", "__self__"), ("cfunc.module", "__module__")
@@ -172,10 +141,10 @@ TYPE_RULES: dict[str, TypeRule] = {
     "frame": TypeRule(Handler.FRAME, _FRAME_FIELDS),
     "generator": TypeRule(Handler.GENERATOR, _GENERATOR_FIELDS),
     "coroutine": TypeRule(
-        Handler.GENERATOR, _GENERATOR_FIELDS + _hidden(("coro.origin", "cr_origin"))
+        Handler.GENERATOR, _GENERATOR_FIELDS + hidden(("coro.origin", "cr_origin"))
     ),
     "async_generator": TypeRule(
-        Handler.GENERATOR, _GENERATOR_FIELDS + _owned(("agen.finalizer", "ag_finalizer"))
+        Handler.GENERATOR, _GENERATOR_FIELDS + owned(("agen.finalizer", "ag_finalizer"))
     ),
     "BaseException": TypeRule(Handler.PLAIN, _EXCEPTION_FIELDS),
     "traceback": _fields(("tb.next", "tb_next"), ("tb.frame", "tb_frame")),
@@ -192,14 +161,14 @@ TYPE_RULES: dict[str, TypeRule] = {
     "staticmethod": _fields((16, "__func__")),
     # Objects/rangeobject.c, sliceobject.c, typeobject.c
     "range": TypeRule(
-        Handler.PLAIN, _hidden((16, "start"), (24, "stop"), (32, "step"), (40, "length"))
+        Handler.PLAIN, hidden((16, "start"), (24, "stop"), (32, "step"), (40, "length"))
     ),
     "slice": _fields((16, "start"), (24, "stop"), (32, "step")),
     "super": _fields((16, "__thisclass__"), (24, "__self__"), (32, "__self_class__")),
     # Objects/enumobject.c, iterobject.c, listobject.c, tupleobject.c, dictobject.c, bltinmodule.c
     "enumerate": TypeRule(
         Handler.PLAIN,
-        _owned((24, "iterator"), (32, "result"), (40, "long_index")),
+        owned((24, "iterator"), (32, "result"), (40, "long_index")),
     ),
     "reversed": _ITERATOR,
     "iterator": _ITERATOR,
@@ -230,7 +199,7 @@ TYPE_RULES: dict[str, TypeRule] = {
     "functools._lru_cache_wrapper": TypeRule(Handler.LRU_CACHE, scan_from=56),
     # Links of the list hold each other without counting
     "functools._lru_list_elem": TypeRule(
-        Handler.PLAIN, _hidden(("lru.elem.key", "key"), ("lru.elem.result", "result"))
+        Handler.PLAIN, hidden(("lru.elem.key", "key"), ("lru.elem.result", "result"))
     ),
     "functools.partial": _fields((16, "func"), (24, "args"), (32, "keywords")),
     "itertools._tee_dataobject": TypeRule(Handler.TEE),
@@ -249,7 +218,7 @@ TYPE_RULES: dict[str, TypeRule] = {
     # Modules/_ctypes/stgdict.c, up to 3.12: a dict with fields that nothing visits
     "StgDict": TypeRule(
         Handler.STG_DICT,
-        _hidden(
+        hidden(
             (96, "proto"),
             (128, "argtypes"),
             (136, "converters"),
@@ -300,14 +269,14 @@ TYPE_RULES: dict[str, TypeRule] = {
     ),
     "itertools.product": TypeRule(
         Handler.PLAIN,
-        _owned((16, "pools"), (32, "result")),
+        owned((16, "pools"), (32, "result")),
         buffers=(Buffer(24, 16, 8, BufferCount.TUPLE),),
     ),
     "itertools.combinations": _COMBINATIONS,
     "itertools.combinations_with_replacement": _COMBINATIONS,
     "itertools.permutations": TypeRule(
         Handler.PLAIN,
-        _owned((16, "pool"), (40, "result")),
+        owned((16, "pool"), (40, "result")),
         buffers=(Buffer(24, 16, 8, BufferCount.TUPLE), Buffer(32, 48, 8)),
     ),
     "datetime.datetime": _DATETIME,
@@ -325,27 +294,6 @@ TYPE_RULES: dict[str, TypeRule] = {
     "hamt_bitmap_node": TypeRule(Handler.ITEMS, scan_from=16),
     "hamt_array_node": TypeRule(Handler.PLAIN, scan_from=16),
     "hamt_collision_node": TypeRule(Handler.ITEMS, scan_from=16),
-    "numpy.ndarray": TypeRule(
-        Handler.NDARRAY, _hidden(("ndarray.base", "base"), ("ndarray.descr", "dtype"))
-    ),
-    # Extension packages. multidict: a hash table, with the names as they are compared
-    "multidict._multidict.MultiDict": _OWN_TABLE,
-    "multidict._multidict.CIMultiDict": _OWN_TABLE,
-    # pandas: a khash table, and its three arrays
-    "pandas._libs.hashtable.HashTable": TypeRule(scan_from=16, blocks=_KHASH),
-    "pandas._libs.hashtable.PyObjectHashTable": TypeRule(
-        Handler.KHASH, scan_from=16, blocks=_KHASH
-    ),
-    # Every class that pybind11 binds, and every one that nanobind does: the C++ object, its vectors
-    "pybind11_object": _CPP_OBJECT,
-    "metaclass nb_type": _CPP_OBJECT,
-    "metaclass nanobind.nb_type": _CPP_OBJECT,
-    **dict.fromkeys(
-        (
-            "pyarrow.lib." + name
-            for name in ("Array", "Buffer", "ChunkedArray", "RecordBatch", "Table")
-        ),
-        _ARROW,
-    ),
+    **EXTENSION_RULES,
 }
 """Rules by tp_name, as CPython writes it (no Python class is ever matched)."""

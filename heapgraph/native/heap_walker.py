@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from heapgraph.errors import CaptureInterrupted
 from heapgraph.native.file_pieces import ProcessFile, piece_rows
-from heapgraph.native.walker_library import walker_library
+from heapgraph.native.walker_library import COLUMNS, COUNT_NAMES, walker_library
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,35 +28,6 @@ Array: TypeAlias = npt.NDArray[Any]
 ABSENT = -1
 """What the walker takes for a layout field that a version does not have."""
 
-_COLUMNS: tuple[tuple[str, str, str], ...] = (
-    ("address", "objects", "u8"),
-    ("type", "objects", "u4"),
-    ("shallow_size", "objects", "u8"),
-    ("getsizeof", "objects", "u8"),
-    ("refcount", "objects", "i8"),
-    ("flags", "objects", "u2"),
-    ("out_degree", "objects", "u4"),
-    ("counted_in", "objects", "u4"),
-    ("preview_ends", "objects", "u8"),
-    ("has_preview", "objects", "u1"),
-    ("previews", "preview_bytes", "u1"),
-    ("target", "references", "u4"),
-    ("label", "references", "u4"),
-    ("kind", "references", "u1"),
-    ("edge_flags", "references", "u1"),
-)
-_COUNT_NAMES = (
-    "objects",
-    "references",
-    "gc_tracked",
-    "list_breaks",
-    "invalid_references",
-    "traversed",
-    "names",
-    "types",
-    "bytes_read",
-    "bytes_unreadable",
-)
 _TYPE_NUMBERS = 9
 _WORD = 2**64 - 1
 
@@ -352,9 +323,9 @@ class HeapWalker:
 
     def counts(self) -> dict[str, int]:
         """Totals: objects, references, list breaks, invalid references, bytes read, ..."""
-        values = np.zeros(len(_COUNT_NAMES), dtype=np.uint64)
+        values = np.zeros(len(COUNT_NAMES), dtype=np.uint64)
         self._library.hg_walker_counts(self._handle, values.ctypes.data)
-        return dict(zip(_COUNT_NAMES, values.tolist(), strict=True))
+        return dict(zip(COUNT_NAMES, values.tolist(), strict=True))
 
     def columns(self) -> dict[str, Array]:
         """The columns of pass 2 as views; they keep this walker alive.
@@ -363,11 +334,11 @@ class HeapWalker:
         """
         sizes = self.counts()
         sizes["preview_bytes"] = int(self._library.hg_walker_preview_bytes(self._handle))
-        pointers = (ctypes.c_void_p * len(_COLUMNS))()
+        pointers = (ctypes.c_void_p * len(COLUMNS))()
         self._library.hg_walker_columns(self._handle, pointers)
         return {
             name: self._view(pointer, sizes[length], np.dtype(code))
-            for (name, length, code), pointer in zip(_COLUMNS, pointers, strict=True)
+            for (name, length, code), pointer in zip(COLUMNS, pointers, strict=True)
         }
 
     def _view(self, pointer: int | None, length: int, dtype: np.dtype[Any]) -> Array:

@@ -1,4 +1,4 @@
-"""The compiled walker's functions and their arguments (native/walker: c_api, allocators)."""
+"""The compiled walker's functions, arguments and columns (native/walker: c_api, allocators)."""
 
 from __future__ import annotations
 
@@ -55,6 +55,39 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "hg_walker_name_text": (ctypes.c_char_p, (_POINTER, _U64)),
     "hg_walker_type": (ctypes.c_char_p, (_POINTER, _U64, _POINTER)),
 }
+
+COLUMNS: tuple[tuple[str, str, str], ...] = (
+    ("address", "objects", "u8"),
+    ("type", "objects", "u4"),
+    ("shallow_size", "objects", "u8"),
+    ("getsizeof", "objects", "u8"),
+    ("refcount", "objects", "i8"),
+    ("flags", "objects", "u2"),
+    ("out_degree", "objects", "u4"),
+    ("counted_in", "objects", "u4"),
+    ("preview_ends", "objects", "u8"),
+    ("has_preview", "objects", "u1"),
+    ("previews", "preview_bytes", "u1"),
+    ("target", "references", "u4"),
+    ("label", "references", "u4"),
+    ("kind", "references", "u1"),
+    ("edge_flags", "references", "u1"),
+)
+"""In the order of hg_walker_columns: name, what there is one of in a row, numpy's type code."""
+
+COUNT_NAMES = (
+    "objects",
+    "references",
+    "gc_tracked",
+    "list_breaks",
+    "invalid_references",
+    "traversed",
+    "names",
+    "types",
+    "bytes_read",
+    "bytes_unreadable",
+)
+"""In the order of hg_walker_counts."""
 
 
 @functools.cache
