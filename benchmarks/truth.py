@@ -4,8 +4,8 @@
 
 One process holds the owners of the truth test (fixtures/targets/truth_owners.py). It is dumped;
 then the in-process peers are asked in forks of it; then it drops one owner after the other and
-counts the bytes that come back. The interpreter needs the peers (extra `benchmark`), and the
-packages of the extra `application` for the owners made of their objects.
+counts the bytes that come back. Without --python it runs on every CPython for which
+scripts/fetch_packages.py fetched the peers and the packages that owners are made of.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from heapgraph.units import format_count
 # Targets are started as the tests start theirs.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
+from helpers.interpreters import find_python
+from helpers.packages import PACKAGE_MINORS, fetched_packages
 from helpers.running_target import TARGETS, start_target
 
 HEAPGRAPH, OBJGRAPH = "heapgraph", "objgraph"
@@ -64,12 +66,6 @@ class Truth:
         return difference / max(self.freed[owner], 1)
 
 
-def has_numpy(python: str) -> bool:
-    """Tell whether owners made of arrays can be made."""
-    asked = subprocess.run([python, "-c", "import numpy"], capture_output=True, check=False)
-    return asked.returncode == 0
-
-
 def measure(python: str, time_limit_s: float, folder: Path) -> Truth:
     """Dump, ask, drop."""
     version = subprocess.run(
@@ -79,10 +75,13 @@ def measure(python: str, time_limit_s: float, folder: Path) -> Truth:
         check=True,
     )
     truth = Truth(version.stdout.strip())
-    options = ["--extensions", *(["--numpy"] if has_numpy(python) else [])]
+    minor = int(truth.python.split(".")[1])
+    packages = {"PYTHONPATH": str(fetched_packages(minor))}
     snapshot = folder / "truth.heapgraph"
-    with start_target(TARGETS / "truth_peers.py", *options, python=python) as target:
-        dump(target.pid, snapshot)
+    with start_target(
+        TARGETS / "truth_peers.py", "--extensions", "--numpy", python=python, env=packages
+    ) as target:
+        dump(target.pid, snapshot, force=True)
         target.send("names")
         names = [name for name in target.read_line().split() if name != "nothing"]
         for peer in PEERS:
@@ -101,6 +100,12 @@ def measure(python: str, time_limit_s: float, folder: Path) -> Truth:
         name: int(retained[resolve(graph, f"truth_owners.OWNERS[{name!r}]")]) for name in names
     }
     return truth
+
+
+def pythons_with_packages() -> list[str]:
+    """The interpreters for which packages were fetched."""
+    found = [find_python(minor) for minor in PACKAGE_MINORS if fetched_packages(minor).exists()]
+    return [str(python) for python in found if python is not None]
 
 
 def summary_table(truth: Truth) -> str:
@@ -163,7 +168,7 @@ def main() -> None:
     kept = True
     with tempfile.TemporaryDirectory() as folder:
         os.environ["HEAPGRAPH_CACHE"] = folder
-        for python in arguments.python or [sys.executable]:
+        for python in arguments.python or pythons_with_packages():
             truth = measure(python, arguments.time_limit, Path(folder))
             parts += [f"CPython {truth.python}, {len(truth.freed)} owners:\n", summary_table(truth)]
             parts.append(owner_table(truth, arguments.worst))

@@ -125,11 +125,13 @@ class Blocks:
         contents: what is in it.
         depth: how many pointers away from the object it may be.
         raw_depth: the same of plain pointers; std::vector and std::shared_ptr show what they are.
+        since: the first version that has them.
     """
 
     contents: BlockContents
     depth: int
     raw_depth: int
+    since: tuple[int, int] = (3, 0)
 
 
 @dataclass(frozen=True)

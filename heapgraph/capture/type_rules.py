@@ -11,7 +11,17 @@ Offsets are names of layout fields, or numbers where the struct is the same in e
 from __future__ import annotations
 
 from heapgraph.capture.extension_rules import EXTENSION_RULES
-from heapgraph.capture.type_rule import Buffer, BufferCount, Field, Handler, TypeRule, hidden, owned
+from heapgraph.capture.type_rule import (
+    BlockContents,
+    Blocks,
+    Buffer,
+    BufferCount,
+    Field,
+    Handler,
+    TypeRule,
+    hidden,
+    owned,
+)
 
 
 def _visited_since(version: tuple[int, ...], *fields: tuple[str | int, str]) -> tuple[Field, ...]:
@@ -254,6 +264,8 @@ TYPE_RULES: dict[str, TypeRule] = {
         Handler.PLAIN,
         scan_from=16,
         buffers=(Buffer(16, 40, 4, in_getsizeof=False),),
+        # A PyUnicodeWriter, in memory of its own since 3.14, collects until somebody reads
+        blocks=Blocks(BlockContents.REFERENCES, depth=1, raw_depth=1, since=(3, 14)),
     ),
     # Modules/_ctypes, _threadmodule.c, itertoolsmodule.c, _datetimemodule.c, _elementtree.c
     "_ctypes._CData": _CTYPES_DATA,

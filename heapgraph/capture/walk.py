@@ -175,8 +175,7 @@ class HeapWalk:
                 row = self._walker.name_row(part.name)
                 fields.append((offset, row, int(part.kind), int(part.flags_in(version))))
         self._walker.add_rule(tp_name, int(rule.handler), rule.scan_from, fields)
-        if rule.blocks is not None:
-            blocks = rule.blocks
+        if (blocks := rule.blocks) is not None and version >= blocks.since:
             self._walker.set_blocks(tp_name, blocks.depth, blocks.raw_depth, int(blocks.contents))
         for buffer in rule.buffers:
             if buffer.exists_in(version):

@@ -9,6 +9,8 @@ namespace heapgraph {
 namespace {
 
 constexpr u64 kMaxBlocks = 1 << 20;        // of one object
+constexpr u64 kMaxSearched = 64 << 20;     // larger blocks are matrices, not lists of objects
+constexpr u64 kMaxModuleState = 1 << 16;
 constexpr u32 kMaxUsers = 1 << 24;         // of a std::shared_ptr
 constexpr i64 kMaxRefcount = 1ll << 40;    // more is an address
 
@@ -43,7 +45,7 @@ bool HeapReader::claim_block(u64 address, const BlockSearch& from, OwnedBlock& b
   const u64 size = block_bytes(memory_, layout_, address);
   block = {address, size, size};
   if (size == 0 || looks_like_object(address)) return false;
-  if (is_module_state(memory_.view(address, block.size), *from.type)) return false;
+  if (size <= kMaxModuleState && is_module_state(memory_.view(address, size), *from.type)) return false;
   std::vector<OwnedBlock>& owned = owned_blocks_[from.owner];
   if (owned.size() >= kMaxBlocks) return false;
   claimed_blocks_.insert(address);
@@ -84,7 +86,7 @@ void HeapReader::search_words(const BlockSearch& from, std::vector<BlockSearch>&
   const auto follow = [&](const OwnedBlock& block, bool may_have_rest) {
     owned_blocks_[from.owner].push_back(block);
     const u8 depth = from.depth + 1;
-    if (depth >= rule.depth || block.used < 8) return;
+    if (depth >= rule.depth || block.used < 8 || block.used > kMaxSearched) return;
     const u64 end = block.address + block.used, solid = may_have_rest ? end - 8 : end;
     next.push_back({from.owner, from.type, block.address, solid, depth});
     if (may_have_rest && depth < rule.raw_depth) last_words.push_back({from.owner, from.type, solid, end, depth});
@@ -131,6 +133,7 @@ void HeapReader::references_in_blocks(u64 object, const TypeInfo& type, EdgeList
   const u8 flags = kCounted | kScanned | (type.is_gc ? kGcVisible : 0);
   u64 label = type.basicsize;
   for (const OwnedBlock& block : blocks_of(object)) {
+    if (block.used > kMaxSearched) continue;
     const View words = memory_.view(block.address, block.used);
     for (u64 at = 0; at + 8 <= words.size(); at += 8, label += 8) {
       const u64 target = words.word(at);
