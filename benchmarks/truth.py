@@ -79,7 +79,12 @@ def measure(python: str, time_limit_s: float, folder: Path) -> Truth:
     packages = {"PYTHONPATH": str(fetched_packages(minor))}
     snapshot = folder / "truth.heapgraph"
     with start_target(
-        TARGETS / "truth_peers.py", "--extensions", "--numpy", python=python, env=packages
+        TARGETS / "truth_peers.py",
+        "--extensions",
+        "--numpy",
+        python=python,
+        env=packages,
+        ready_limit_s=90,
     ) as target:
         dump(target.pid, snapshot, force=True)
         target.send("names")

@@ -97,6 +97,7 @@ def start_target(
     *args: object,
     python: str | Path = sys.executable,
     env: Mapping[str, str] | None = None,
+    ready_limit_s: float = ANSWER_LIMIT_S,
 ) -> Iterator[RunningTarget]:
     """Start `python program args...`, wait for its first line, kill it at the end.
 
@@ -105,6 +106,7 @@ def start_target(
         *args: its arguments, converted with str().
         python: the interpreter to run it with.
         env: variables added to the environment of the test.
+        ready_limit_s: how long its first line may take; more for one that imports very much.
 
     Yields:
         The target, its first line in `.ready`.
@@ -126,7 +128,7 @@ def start_target(
     ):
         target = RunningTarget(process, errors)
         try:
-            target.ready = target.read_line()
+            target.ready = target.read_line(ready_limit_s)
             yield target
         finally:
             target.kill()

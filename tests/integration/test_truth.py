@@ -26,7 +26,7 @@ MAX_ERROR_BYTES = 256
 def _errors(python: str, folder: Path, *options: str) -> tuple[int, dict[str, str]]:
     """Dump once, then drop one owner after the other; how far those that are off are off."""
     off = {}
-    with start_target(TARGETS / "truth.py", *options, python=python) as target:
+    with start_target(TARGETS / "truth.py", *options, python=python, ready_limit_s=90) as target:
         dump(target.pid, folder / "truth.heapgraph")
         graph = HeapGraph.open(folder / "truth.heapgraph")
         if "--extensions" in options:
