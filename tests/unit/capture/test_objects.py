@@ -78,11 +78,11 @@ def test_object_of_another_type_is_refused(reader: ObjectReader, method: str) ->
 
 
 def test_long_text_and_many_items_are_bounded(reader: ObjectReader) -> None:
-    text, items, number = "x" * 100_000, [None] * 1000, 1 << 200_000
+    text, items, number, raw = "x" * 100_000, [None] * 1000, 1 << 200_000, bytes(1000)
     assert reader.read_str(id(text)) == "x" * 4096
     for read in (
         lambda: list(reader.iter_list(id(items), 999)),
-        lambda: reader.read_bytes(id(bytes(1000)), 999),
+        lambda: reader.read_bytes(id(raw), 999),
         lambda: reader.read_int(id(number)),
     ):
         with pytest.raises(UnreadableMemory):
