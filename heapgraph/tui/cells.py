@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from rich.cells import cell_len, set_cell_size
 
 from heapgraph.export.text import printable
+from heapgraph.units import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,8 @@ class Column:
         width: characters; 0 takes a part of what the others leave.
         weight: that part, relative to other columns without a width.
         align: where short text stands.
-        keep: which end of a long text stays; of a path the end says more.
+        keep: what stays of a long text; of a path the end says more, of the keys of a dict, which
+            often begin alike, both ends.
         rank: columns of the highest rank go first where the terminal is narrow; 0 stays.
     """
 
@@ -63,7 +65,7 @@ class Column:
     width: int = 0
     weight: int = 1
     align: Literal["left", "right"] = "left"
-    keep: Literal["start", "end"] = "start"
+    keep: Literal["start", "end", "both"] = "start"
     rank: int = 0
 
 
@@ -114,16 +116,22 @@ def fit(text: str, width: int, *, align: str = "left", keep: str = "start") -> s
         return padding + text if align == "right" else text + padding
     if keep == "start":
         return set_cell_size(text, width - 1) + ELLIPSIS
-    tail, room = len(text), width - 1
+    head = (width - 1) // 2 if keep == "both" else 0
+    tail, room = len(text), width - 1 - head
     while tail > 0 and (size := cell_len(text[tail - 1])) <= room:
         tail, room = tail - 1, room - size
-    return ELLIPSIS + " " * room + text[tail:]
+    return set_cell_size(text, head) + ELLIPSIS + " " * room + text[tail:]
 
 
 def fit_led(cell: Led, width: int, *, keep: str) -> str:
     """`fit` for what stands behind the lead; the lead has at most half of the width."""
     lead = cell.lead[-(width // 2) :] if len(cell.lead) > width // 2 else cell.lead
     return lead + fit(cell.text, width - len(lead), keep=keep)
+
+
+def count_text(count: int, noun: str) -> str:
+    """`1 referrer`, `40,312 referrers`."""
+    return f"{format_count(count)} {noun}{'' if count == 1 else 's'}"
 
 
 def bar(share: float, width: int) -> str:

@@ -12,7 +12,7 @@ from heapgraph.analysis.literals import literal
 from heapgraph.analysis.segments import entry_label, is_namespace, segment
 from heapgraph.graph.references import best_edges
 from heapgraph.model import UNREACHABLE, EdgeKind
-from heapgraph.tui.cells import safe
+from heapgraph.tui.cells import count_text, safe
 from heapgraph.units import format_count
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Names:
             return safe(text[:_KEPT_CHARACTERS])
         begin, end = graph.offsets[object_id : object_id + 2].tolist()
         short = safe(graph.type_name(object_id).rpartition(".")[2])
-        return f"{short}, {format_count(end - begin)} references"
+        return f"{short}, {count_text(end - begin, 'reference')}"
 
     def _name(self, object_id: int) -> str:
         distance = int(self._graph.root_paths.distance[object_id])

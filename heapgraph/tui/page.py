@@ -75,8 +75,11 @@ class Page:
         filter_text: the filter that is on.
         keys_mean_page: keys are about the page's object, not about that of the row.
         detail_lines: lines for the full text of the row at the cursor.
+        detail_part: at most one part in so many of the page is for that text.
         focus: which of the lists has the keys.
         later: what is still to be computed.
+        words: command and arguments for the view as it was changed on the page, instead of those
+            of the place: called with OBJECT text; None where no command shows it.
     """
 
     place: Place
@@ -92,8 +95,10 @@ class Page:
     filter_text: str = ""
     keys_mean_page: bool = False
     detail_lines: int = 2
+    detail_part: int = 6
     focus: int = 0
     later: Later | None = None
+    words: Callable[[str], list[str] | None] | None = None
 
     @property
     def tables(self) -> list[Table]:

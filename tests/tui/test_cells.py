@@ -26,7 +26,7 @@ def test_text_of_the_target_cannot_steer_the_terminal(text, shown):
 
 
 @pytest.mark.parametrize("text", ["", "ab", "abcdefghij", "日本語テキスト", "a" * 500])
-@pytest.mark.parametrize("keep", ["start", "end"])
+@pytest.mark.parametrize("keep", ["start", "end", "both"])
 @pytest.mark.parametrize("width", [0, 1, 2, 7, 12])
 def test_a_cell_has_exactly_its_width(text, keep, width):
     assert cell_len(fit(text, width, keep=keep)) == width
@@ -35,6 +35,7 @@ def test_a_cell_has_exactly_its_width(text, keep, width):
 def test_a_cut_text_keeps_the_end_that_was_asked_for():
     assert fit("abcdef", 4) == "abc…"
     assert fit("abcdef", 4, keep="end") == "…def"
+    assert fit("abcdefgh", 5, keep="both") == "ab…gh"
     assert fit("ab", 4, align="right") == "  ab"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from heapgraph.tui.cells import Column, Row, safe
 from heapgraph.tui.pages.object_rows import OBJECT_COLUMNS, TYPE, mark, object_cells_row
 from heapgraph.tui.places import Inspect
 from heapgraph.tui.tables import LazyTable, RowTable
-from heapgraph.units import format_count, format_size
+from heapgraph.units import format_size
 
 if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
@@ -22,15 +23,18 @@ MOST_DOMINATORS = 500
 """Dominators listed: the chain of a linked list's end has a million."""
 
 _RETAINED = Column("retained", 9, align="right", rank=3)
+_LABEL = Column("refers to", keep="both")
 _REFERENT_COLUMNS = (
-    Column("refers to"),
+    _LABEL,
     Column("value", weight=2, rank=1),
     TYPE,
     _RETAINED,
 )
+_LONG_LABEL = 20
+_SAMPLED_LABELS = 50
 _REFERRER_COLUMNS = (
     Column("holder", keep="end", weight=2),
-    Column("holds it as"),
+    Column("holds it as", keep="both"),
     TYPE,
     _RETAINED,
 )
@@ -61,7 +65,11 @@ def referents(session: Session, object_id: int, *, raw: bool) -> LazyTable:
         detail = f"{kind} {label_cell}: {session.names.of(target)}  @{target}"
         return Row(cells, Inspect(target), target, style=mark(session, target), detail=detail)
 
-    return LazyTable("refers to", _REFERENT_COLUMNS, len(edges), make_row)
+    table = LazyTable("refers to", _REFERENT_COLUMNS, len(edges), make_row)
+    sample = (table.row(index).cells[0] for index in range(min(len(edges), _SAMPLED_LABELS)))
+    if any(isinstance(label, str) and len(label) > _LONG_LABEL for label in sample):
+        table.columns = (replace(_LABEL, weight=3), *_REFERENT_COLUMNS[1:])
+    return table
 
 
 def referrers(session: Session, object_id: int) -> LazyTable:
@@ -118,8 +126,3 @@ def _field_edges(graph: HeapGraph, object_id: int) -> np.ndarray[tuple[int], np.
 def _retained(graph: HeapGraph, object_id: int) -> str:
     shown = graph.folded.owner_of(object_id)
     return format_size(graph.folded.retained_size(shown))
-
-
-def count_text(count: int, noun: str) -> str:
-    """`1 referrer`, `40,312 referrers`."""
-    return f"{format_count(count)} {noun}{'' if count == 1 else 's'}"

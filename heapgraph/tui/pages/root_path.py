@@ -5,31 +5,43 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from heapgraph.analysis.cuts import CutReferences, freed_without
 from heapgraph.analysis.paths import parse_exclusions
 from heapgraph.analysis.segments import entry_label, is_namespace
 from heapgraph.model import EDGE_KIND_NAMES, ROOT_KIND_NAMES, EdgeKind
-from heapgraph.tui.cells import Column, Row, safe
+from heapgraph.tui.cells import Column, Row, count_text, safe
 from heapgraph.tui.page import Notice, Page, PageCommand
 from heapgraph.tui.pages.object_rows import RETAINED, mark
-from heapgraph.tui.pages.reference_tables import count_text
 from heapgraph.tui.places import Inspect, PathTo, Place
 from heapgraph.tui.tables import LazyTable
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
     from heapgraph.analysis.registry import Progress
+    from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.graph.paths import RootPath
+    from heapgraph.graph.references import Reference
     from heapgraph.tui.state import Session
 
 MOST_PATHS = 12
 _COLUMNS = (
     Column("by", 9, rank=4),
-    Column("label", weight=2),
-    Column("type", weight=2, keep="end"),
+    Column("label", keep="both"),
+    Column("type", 20, keep="end", rank=3),
     RETAINED,
-    Column("among", 9, align="right", rank=5),
+    Column("among", 12, align="right", rank=5),
 )
+
+
+def siblings(graph: HeapGraph, reference: Reference) -> int:
+    """References of the same kind from the same object: the items of a list, the values of a dict.
+
+    Cost: the references of the object, vectorised; 10 million take about 5 ms.
+    """
+    begin, end = graph.offsets[reference.source : reference.source + 2].tolist()
+    return int(np.count_nonzero(graph.edge_kinds[begin:end] == reference.kind))
 
 
 @dataclass(frozen=True)
@@ -103,8 +115,7 @@ class PathView:
         reference = graph.reference(step.edge)
         label = entry_label(graph, reference, in_namespace=step.in_namespace)
         kind = EDGE_KIND_NAMES[reference.kind]
-        degree = int(graph.offsets[reference.source + 1] - graph.offsets[reference.source])
-        among = f"1/{format_count(degree)}"
+        among = f"1 of {format_count(siblings(graph, reference))}"
         shown = "__dict__" if is_namespace(reference) else safe(label or "-")
         return self._row(step.object_id, kind, shown, among, f"{kind} reference")
 
@@ -153,6 +164,12 @@ def build(session: Session, place: PathTo, progress: Progress) -> Page:
     view = PathView(session, place, paths)
     page = Page(place, f"path to {session.names.of(place.object_id)}", object_id=place.object_id)
     _show(page, view)
+
+    def words(target: str) -> list[str] | None:
+        words, number = place.words(target), view.shown + 1
+        return words if words is None or number == 1 else [*words, "--all", str(number)]
+
+    page.words = words
     page.commands = PathCommands(session, page, view).by_name()
     return page
 

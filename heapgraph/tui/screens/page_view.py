@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual.containers import Container, Vertical
 from textual.widgets import Static
 
+from heapgraph.tui.cells import fit
 from heapgraph.tui.widgets.row_list import RowList
 from heapgraph.tui.widgets.share_block import ShareBlock
 
@@ -25,8 +27,6 @@ _LABEL_WIDTH = 11
 _FACTS_PART = 3
 _FRAME_LINES = 2
 """Lines of a list besides its rows: its title and the titles of its columns."""
-_DETAIL_PART = 6
-"""At most this part of the page is for the full text of the row at the cursor."""
 
 _NARROW = 60
 
@@ -63,9 +63,6 @@ class PageView(Vertical):
         """Show a page, at the list it was left at."""
         self.page = page
         self.query_one(ShareBlock).show(page.shares)
-        self.query_one("#detail").styles.height = min(
-            page.detail_lines, max(1, self.size.height // _DETAIL_PART)
-        )
         self.refresh_page()
         self.focus_list()
 
@@ -76,12 +73,15 @@ class PageView(Vertical):
             return
         facts = self.query_one("#facts", Static)
         is_narrow = self.app.size.width < _NARROW
-        text = _facts_text(page, is_narrow=is_narrow)
+        text = facts_text(page, self.size.width, is_narrow=is_narrow)
         if text != self._facts:
             self._facts = text
             facts.update(text)
         facts.styles.text_wrap = "nowrap" if is_narrow else "wrap"
         facts.styles.text_overflow = "ellipsis"
+        self.query_one("#detail").styles.height = min(
+            page.detail_lines, max(1, self.size.height // page.detail_part)
+        )
         facts.styles.max_height = max(2, self.size.height // _FACTS_PART)
         for number in range(2):
             self._fill(f"#list-{number}", page.left, number)
@@ -171,13 +171,21 @@ def share_lines(room: int, wanted: list[int], focus: int) -> list[int]:
     return lines
 
 
-def _facts_text(page: Page, *, is_narrow: bool) -> Text:
-    """Names and values, one a line; without names where there is hardly room for values."""
+def facts_text(page: Page, width: int, *, is_narrow: bool) -> Text:
+    """Names and values, one a line; without names where there is hardly room for values.
+
+    A word that is longer than a line, as an expression with a long key is, keeps both ends.
+    """
+    room = max(_LABEL_WIDTH, width - 2 - (0 if is_narrow else _LABEL_WIDTH))
     text = Text()
     for name, value in page.facts:
         if text:
             text.append("\n")
         if not is_narrow:
             text.append(f"{name:<{_LABEL_WIDTH - 1}} ", "dim")
-        text.append(value)
+        text.append(" ".join(_at_most(word, room) for word in value.split(" ")))
     return text
+
+
+def _at_most(word: str, room: int) -> str:
+    return word if cell_len(word) <= room else fit(word, room, keep="both")
