@@ -14,6 +14,7 @@ from heapgraph.analysis.code_places import (
     place_of_code,
 )
 from heapgraph.analysis.expressions import expression
+from heapgraph.analysis.results import hidden
 from heapgraph.model import EdgeKind
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class SuspendedRow:
         ended: objects that have ended and are still there.
         retained_size: bytes that go with all of them, as a minimum.
         expression: how to reach the one that retains most.
+        largest: its object id.
     """
 
     type: str
@@ -45,6 +47,7 @@ class SuspendedRow:
     ended: int
     retained_size: int
     expression: str
+    largest: int = hidden()
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ def suspended_rows(graph: HeapGraph) -> list[SuspendedRow]:
         place = place_of_code(graph, group.code)
         alive = int(np.count_nonzero(group.alive))
         sizes = graph.dominators.retained_sizes[group.members]
+        largest = int(group.members[np.argmax(sizes)])
         rows.append(
             SuspendedRow(
                 group.type,
@@ -100,7 +104,8 @@ def suspended_rows(graph: HeapGraph) -> list[SuspendedRow]:
                 alive,
                 len(group.members) - alive,
                 graph.dominators.minimum_retained_size(group.members),
-                expression(graph, int(group.members[np.argmax(sizes)])),
+                expression(graph, largest),
+                largest,
             )
         )
     rows.sort(key=lambda row: (-row.retained_size, -row.count, row.file, row.line))

@@ -12,6 +12,7 @@ from heapgraph.analysis.registry import Analysis, Parameter, Progress
 from heapgraph.analysis.results import TableResult, hidden, plain
 from heapgraph.analysis.suspended_code import SuspendedRow, suspended_rows
 from heapgraph.analysis.tasks import TaskRow, find_tasks, task_row
+from heapgraph.model import NO_ROW
 
 if TYPE_CHECKING:
     from heapgraph.graph.columns import Frame, Thread
@@ -48,6 +49,7 @@ class FrameRow:
         function, file, line: where it stands.
         retained_size: bytes that this frame alone keeps alive, as a minimum.
         locals: its variables, the largest first.
+        code: object id of its code, or NO_ROW.
     """
 
     depth: int
@@ -56,6 +58,7 @@ class FrameRow:
     line: int
     retained_size: int
     locals: tuple[LocalVariable, ...]
+    code: int = hidden(NO_ROW)
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,15 @@ def _frame_row(graph: HeapGraph, retention: FrameRetention, frame: Frame) -> Fra
         if is_variable(graph.roots.names[row])
     ]
     variables.sort(key=lambda variable: -variable.retained_size)
-    return FrameRow(frame.depth, frame.function, frame.file, frame.line, retained, tuple(variables))
+    return FrameRow(
+        frame.depth,
+        frame.function,
+        frame.file,
+        frame.line,
+        retained,
+        tuple(variables),
+        frame.code,
+    )
 
 
 def is_variable(name: str) -> bool:

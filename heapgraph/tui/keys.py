@@ -44,6 +44,10 @@ def _command(name: str) -> str:
     return f"command({name!r})"
 
 
+def _analysis(name: str) -> str:
+    return f"analysis({name!r})"
+
+
 KEYS = (
     Key("enter", "open_row", "open", "open the row at the cursor"),
     Key("right,l", "into", "into", "unfold the row, or open it", in_footer=False),
@@ -75,7 +79,14 @@ KEYS = (
     Key("1", "overview", "overview", "the overview", in_footer=False),
     Key("2", "dominators", "tree", "the dominator tree from the top", in_footer=False),
     Key("3", "types", "types", "the histogram of all types", in_footer=False),
-    Key("4,a", "analyses", "analyses", "suspects, waste, threads and all other analyses"),
+    Key("4,a", "analyses", "analyses", "the list of all analyses"),
+    Key("5", _analysis("suspects"), "suspects", "the leak suspects", in_footer=False),
+    Key("6", _analysis("threads"), "threads", "threads, tasks, suspended code", in_footer=False),
+    Key("7", _analysis("waste"), "waste", "what could be smaller", in_footer=False),
+    Key(
+        "8,D", "compare", "compare", "what grew between this snapshot and another", in_footer=False
+    ),
+    Key("9", _analysis("memory"), "memory", "the account of resident memory", in_footer=False),
     Key("tab", "next_list", "next list", "the next list on the page", in_footer=False),
     Key("shift+tab", "previous_list", "previous list", "the list before", in_footer=False),
     Key("escape", "cancel", "cancel", "stop the work in the background"),

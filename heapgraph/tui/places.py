@@ -4,11 +4,29 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from typing import ClassVar
+
+from heapgraph.tui.queries import roots_query, set_query, types_query
+
+ALL_ROOTS = "<roots>"
+"""OBJECT text of `dominators --of` for what no single object dominates."""
+
+_WITHOUT_COMMAND = frozenset({"holders"})
+"""Analyses that the command line does not have."""
+
+FILE = "\0FILE"
+"""Stands for the open snapshot among the words of a command line; no argument can contain NUL."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """One view of the snapshot; equal places show the same."""
+    """One view of the snapshot; equal places show the same.
+
+    Attributes:
+        title: what is being made, until the page with a title of its own is there.
+    """
+
+    title: ClassVar[str] = "page"
 
     def words(self, target: str) -> list[str] | None:
         """Command and arguments that show the same outside the browser, FILE left out.
@@ -27,6 +45,8 @@ class Place:
 class Overview(Place):
     """The first look."""
 
+    title: ClassVar[str] = "overview"
+
     def words(self, target: str) -> list[str]:
         """`summary`."""
         del target
@@ -41,16 +61,20 @@ class DominatorsOf(Place):
         object_id: None for the whole tree.
     """
 
+    title: ClassVar[str] = "dominator tree"
+
     object_id: int | None = None
 
     def words(self, target: str) -> list[str]:
-        """`dominators`, with `--of` below the top."""
-        return ["dominators"] if self.object_id is None else ["dominators", "--of", target]
+        """`dominators` of the object, or of all roots together."""
+        return ["dominators", "--of", ALL_ROOTS if self.object_id is None else target]
 
 
 @dataclass(frozen=True)
 class Inspect(Place):
     """Everything about one object."""
+
+    title: ClassVar[str] = "object"
 
     object_id: int
 
@@ -62,6 +86,8 @@ class Inspect(Place):
 @dataclass(frozen=True)
 class Named(Place):
     """Everything about the object that a text names; the text is resolved when it is opened."""
+
+    title: ClassVar[str] = "object"
 
     text: str
 
@@ -75,12 +101,16 @@ class PathTo(Place):
         without: single references not to use, as rows of the references table.
     """
 
+    title: ClassVar[str] = "paths"
+
     object_id: int
     exclude: tuple[str, ...] = ()
     without: tuple[int, ...] = ()
 
-    def words(self, target: str) -> list[str]:
+    def words(self, target: str) -> list[str] | None:
         """`path`; single references cannot be left out on the command line."""
+        if self.without:
+            return None
         kinds = ["--exclude", ",".join(self.exclude)] if self.exclude else []
         return ["path", target, *kinds]
 
@@ -93,17 +123,35 @@ class Types(Place):
         within: text of the set; "" for all objects.
     """
 
+    title: ClassVar[str] = "types"
+
     within: str = ""
 
-    def words(self, target: str) -> list[str] | None:
-        """`histogram`, which knows no sets."""
+    def words(self, target: str) -> list[str]:
+        """`histogram`; of a set, `sql`."""
         del target
-        return None if self.within else ["histogram"]
+        return ["sql", types_query(self.within)] if self.within else ["histogram"]
 
 
 @dataclass(frozen=True)
 class ObjectSet(Place):
     """The objects that a text names or a search finds."""
+
+    title: ClassVar[str] = "objects"
+
+    text: str
+
+    def words(self, target: str) -> list[str]:
+        """`sql`."""
+        del target
+        return ["sql", set_query(self.text)]
+
+
+@dataclass(frozen=True)
+class MergedPathsTo(Place):
+    """Who holds the objects of a set."""
+
+    title: ClassVar[str] = "holders"
 
     text: str
 
@@ -114,19 +162,28 @@ class ObjectSet(Place):
 
 
 @dataclass(frozen=True)
-class MergedPathsTo(Place):
-    """Who holds the objects of a set."""
+class RootsOf(Place):
+    """What the roots of one kind keep alive.
 
-    text: str
+    Attributes:
+        kind: name of the kind, as `summary` lists it.
+    """
 
-    def words(self, target: str) -> list[str] | None:
-        """`path`, for sets the command line can name."""
-        return ObjectSet(self.text).words(target)
+    title: ClassVar[str] = "roots"
+
+    kind: str
+
+    def words(self, target: str) -> list[str]:
+        """`sql`."""
+        del target
+        return ["sql", roots_query(self.kind)]
 
 
 @dataclass(frozen=True)
 class Analyses(Place):
     """The list of all analyses."""
+
+    title: ClassVar[str] = "analyses"
 
 
 @dataclass(frozen=True)
@@ -138,21 +195,51 @@ class AnalysisOf(Place):
         parameters: names and values as text, those without a default first.
     """
 
+    title: ClassVar[str] = "analysis"
+
     name: str
     parameters: tuple[tuple[str, str], ...] = ()
 
-    def words(self, target: str) -> list[str]:
+    def words(self, target: str) -> list[str] | None:
         """The command of the same name with the values in order."""
         del target
+        if self.name in _WITHOUT_COMMAND:
+            return None
         return [self.name, *(value for _, value in self.parameters)]
+
+
+@dataclass(frozen=True)
+class Compared(Place):
+    """What grew between the open snapshot and others.
+
+    Attributes:
+        others: their files; none yet: they are asked for.
+        position: where the open snapshot stands among them, the oldest first.
+    """
+
+    title: ClassVar[str] = "diff"
+
+    others: tuple[str, ...] = ()
+    position: int = 0
+
+    def words(self, target: str) -> list[str] | None:
+        """`diff` with the files in the order of their age."""
+        del target
+        if not self.others:
+            return None
+        return ["diff", *self.others[: self.position], FILE, *self.others[self.position :]]
 
 
 @dataclass(frozen=True)
 class Bookmarks(Place):
     """What the user marked."""
 
+    title: ClassVar[str] = "bookmarks"
+
 
 def command_line(file: str, words: list[str]) -> str:
-    """The line to type in a shell."""
+    """The line to type in a shell; the file comes first unless its place is marked."""
     command, *arguments = words
-    return shlex.join(["heapgraph", command, file, *arguments])
+    if FILE not in arguments:
+        arguments.insert(0, FILE)
+    return shlex.join(["heapgraph", command, *(file if w == FILE else w for w in arguments)])

@@ -15,6 +15,8 @@ from heapgraph.analysis.paths import paths_to
 from heapgraph.analysis.registry import REGISTRY
 from heapgraph.analysis.show import show_object
 from heapgraph.analysis.summary import summarize
+from heapgraph.analysis.suspects import find_suspects
+from heapgraph.analysis.waste import find_waste
 from heapgraph.model import EdgeKind
 from heapgraph.tui import places
 from heapgraph.units import format_count, format_size
@@ -56,6 +58,24 @@ def test_the_overview_begins_with_what_is_big(session):
         format_size(memory.group("objects")),
     ]
     assert all(table.row(index).place for table in page.tables for index in range(len(table)))
+
+
+def test_a_kind_of_roots_opens_its_own_objects(session, heap):
+    overview = page_of(session, places.Overview())
+    roots = overview.tables[3]
+    kinds = [root.kind for root in summarize(session.graph).roots]
+    opened = [roots.row(index).place for index in range(len(roots))]
+    assert {place.kind for place in opened} == set(kinds)
+    assert len(set(opened)) == len(kinds)
+    frames = page_of(session, places.RootsOf("frame"))
+    assert [row[2] for row in cells_of(frames)] == [
+        "<thread 'worker-3' in handle() at app.py:88> rows"
+    ]
+    assert frames.tables[0].row(0).place == places.Inspect(heap.ids["rows"])
+    modules = page_of(session, places.RootsOf("module"))
+    assert [row[2] for row in cells_of(modules)] == ["app.sessions", "app"]
+    sizes = [session.graph.folded.retained_size(heap.ids[name]) for name in ("app.sessions", "app")]
+    assert [row[0] for row in cells_of(modules)] == [format_size(size) for size in sizes]
 
 
 def test_the_tree_has_the_sizes_of_the_command_line(session):
@@ -258,7 +278,7 @@ def test_a_set_is_listed_and_its_holders_merged(session, heap):
 @pytest.mark.parametrize("name", [n for n in REGISTRY if n not in ("paths", "show", "diff")])
 def test_every_analysis_is_shown_by_the_shape_of_its_result(session, name):
     page = page_of(session, places.AnalysisOf(name))
-    assert page.facts[0][0] == "analysis"
+    assert page.facts[0][0] in ("analysis", "suspects", "threads", "findings")
     for table in page.tables:
         for index in range(len(table)):
             assert len(table.row(index).cells) == len(table.columns)
@@ -269,17 +289,31 @@ def test_all_analyses_are_offered(session):
     assert set(names) == set(REGISTRY) - {"paths", "show"}
 
 
-def test_rows_inside_rows_unfold(session):
-    page = page_of(session, places.AnalysisOf("threads"))
-    assert any(cell.startswith("▸") for cell in cells_of(page)[0])
+def test_a_suspect_unfolds_to_the_way_there(session):
+    page = page_of(session, places.AnalysisOf("suspects"))
+    suspects = find_suspects(session.graph).suspects
+    assert [row[3] for row in cells_of(page)] == [f"▸ {s.expression}" for s in suspects]
     do(page, "expand")
-    assert any("handle" in cell for cell in cells_of(page)[1])
-    page.tables[0].cursor = 1
-    do(page, "expand")
-    assert any("rows" in cell for cell in cells_of(page)[2])
-    page.tables[0].cursor = 0
+    table = page.tables[0]
+    steps = suspects[0].path.steps
+    assert [table.row(1 + n).object_id for n in range(len(steps))] == [step.id for step in steps]
+    table.cursor = 1
     do(page, "collapse")
-    assert len(page.tables[0]) == 1
+    assert table.cursor == 0
+    do(page, "collapse")
+    assert len(table) == len(suspects)
+
+
+def test_findings_are_those_of_waste_and_open_their_owners(session):
+    page = page_of(session, places.AnalysisOf("waste"))
+    findings = find_waste(session.graph).findings
+    assert [row[:2] for row in cells_of(page)] == [
+        (format_size(found.wasted_size), format_count(found.count)) for found in findings
+    ]
+    for index, found in enumerate(findings):
+        row = page.tables[0].row(index)
+        assert row.detail == found.advice
+        assert row.place == places.Inspect(found.owner_ids[0])
 
 
 def test_sql_rows_are_a_list(session):

@@ -8,14 +8,19 @@ from heapgraph.tui import places
 from heapgraph.tui.pages import (
     analyses,
     bookmarks,
+    compare,
     inspector,
     merged,
     object_set,
     overview,
     result,
     root_path,
+    roots,
+    suspects,
+    threads,
     tree,
     types,
+    waste,
 )
 
 if TYPE_CHECKING:
@@ -35,10 +40,19 @@ _BUILDERS: dict[type[Place], Callable[..., Page]] = {
     places.Types: types.build,
     places.ObjectSet: object_set.build,
     places.MergedPathsTo: merged.build,
+    places.RootsOf: roots.build,
     places.Analyses: analyses.build,
     places.AnalysisOf: result.build,
+    places.Compared: compare.build,
     places.Bookmarks: bookmarks.build,
 }
+
+_ANALYSES: dict[str, Callable[..., Page]] = {
+    "suspects": suspects.build,
+    "threads": threads.build,
+    "waste": waste.build,
+}
+"""Analyses whose results say more in a page of their own than as bare rows."""
 
 
 def build_page(session: Session, place: Place, progress: Progress) -> Page:
@@ -52,4 +66,7 @@ def build_page(session: Session, place: Place, progress: Progress) -> Page:
     Raises:
         HeapgraphError: the place shows nothing, e.g. a search without a result.
     """
-    return _BUILDERS[type(place)](session, place, progress)
+    builder = _BUILDERS[type(place)]
+    if isinstance(place, places.AnalysisOf):
+        builder = _ANALYSES.get(place.name, builder)
+    return builder(session, place, progress)

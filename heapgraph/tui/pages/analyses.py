@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from heapgraph.analysis.registry import REGISTRY, Analysis
 from heapgraph.tui.cells import Column, Row
 from heapgraph.tui.page import Page
-from heapgraph.tui.places import AnalysisOf, DominatorsOf, Overview, Place, Types
+from heapgraph.tui.places import AnalysisOf, Compared, DominatorsOf, Overview, Place, Types
 from heapgraph.tui.tables import RowTable
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ OWN_PAGES: dict[str, Place] = {
     "summary": Overview(),
     "histogram": Types(),
     "dominators": DominatorsOf(),
+    "diff": Compared(),
 }
 """Analyses with a page of their own, which is opened instead of their bare rows."""
 
@@ -37,7 +38,7 @@ def build(session: Session, place: Analyses, progress: Progress) -> Page:
     del session
     progress("analyses", 0, 0)
     rows = [_row(REGISTRY[name]) for name in REGISTRY if name not in BY_OBJECT]
-    facts = [("analyses", f"{len(rows)}; each is a command of heapgraph, too")]
+    facts = [("analyses", f"{len(rows)}; Enter asks for what one needs, y copies its command line")]
     return Page(place, "analyses", facts, [RowTable("analyses", _COLUMNS, rows)])
 
 

@@ -1,18 +1,15 @@
-"""Rows of a JSON document as a list that unfolds: lists inside rows are lines below them."""
+"""Rows of a JSON document as a list."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from heapgraph.tui.cells import Bar, Cell, Column, Row, safe
+from heapgraph.tui.cells import Column, Row, safe
 from heapgraph.tui.places import Inspect, Named, ObjectSet, Place
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from heapgraph.tui.state import Session
 
 _SIZE_WORDS = frozenset({"size", "sizes", "bytes", "rss"})
 _SHARE_NAMES = frozenset({"share"})
@@ -82,148 +79,43 @@ def scalar_facts(document: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-@dataclass(frozen=True, eq=False)
-class DocumentLine:
-    """A row of the document at a depth; `name` is that of the list it stands in."""
-
-    data: dict[str, Any]
-    depth: int
-    name: str
-
-
 class DocumentTable:
-    """Rows as they are unfolded.
+    """Rows of a list of the document, each with a cell for each key.
 
     Args:
-        session: what is open.
         name: key of the list in the document.
         rows: dicts with the same keys.
     """
 
-    def __init__(self, session: Session, name: str, rows: list[dict[str, Any]]) -> None:
-        """Show the first level."""
+    def __init__(self, name: str, rows: list[dict[str, Any]]) -> None:
+        """Choose the columns by the first rows."""
         self.title = name.replace("_", " ")
         self.cursor = 0
         self.left_out = 0
-        self._session = session
+        self._rows = rows
         self._keys = _ordered_keys(rows[0])
         self.columns: Sequence[Column] = _columns(self._keys, rows)
-        self._lines = [DocumentLine(row, 0, name) for row in rows]
-        self._open: set[int] = set()
-        self.can_unfold = any(_nested(row) for row in rows)
 
     def __len__(self) -> int:
-        """How many lines there are."""
-        return len(self._lines)
+        """How many rows there are."""
+        return len(self._rows)
 
     def row(self, index: int) -> Row:
-        """One line as a row."""
-        line = self._lines[index]
-        sign = ""
-        if self.can_unfold:
-            nested = _nested(line.data)
-            sign = "▾ " if id(line) in self._open else "▸ " if nested else "  "
-        lead = "  " * line.depth + sign
-        place = _place_of(line.data)
+        """One row."""
+        data = self._rows[index]
+        place = _place_of(data)
         object_id = place.object_id if isinstance(place, Inspect) else None
         set_text = place.text if isinstance(place, ObjectSet) else None
         detail = "; ".join(
             f"{key.replace('_', ' ')}: {text_of_value(key, value)}"
-            for key, value in _by_worth(line.data)
+            for key, value in _by_worth(data)
         )
-        return Row(self._cells(line, lead), place, object_id, set_text, detail=detail)
-
-    def _cells(self, line: DocumentLine, lead: str) -> tuple[Cell, ...]:
-        if line.depth:
-            return self._nested_cells(line, lead)
-        cells: list[Cell] = []
-        led = False
-        for key, column in zip(self._keys, self.columns, strict=True):
-            value = line.data.get(key)
-            if (
-                key in _SHARE_NAMES
-                and column.width
-                and isinstance(value, float)
-                and not column.title
-            ):
-                cells.append(Bar(value))
-                continue
-            text = text_of_value(key, value)
-            if not led and not column.width:
-                text, led = lead + text, True
-            cells.append(text)
-        return tuple(cells)
-
-    def _nested_cells(self, line: DocumentLine, lead: str) -> tuple[Cell, ...]:
-        """A nested row: sizes under sizes, all the rest in the first column that has room."""
-        parts = [
-            text_of_value(key, value)
-            for key, value in line.data.items()
-            if value is not None and not is_size(key) and not _is_rows(value)
-        ]
-        text = lead + "  ".join(parts)
-        cells: list[Cell] = []
-        for key, column in zip(self._keys, self.columns, strict=True):
-            if not column.width and text:
-                cells.append(text)
-                text = ""
-            elif is_size(key) and key in line.data:
-                cells.append(text_of_value(key, line.data[key]))
-            else:
-                cells.append("")
-        return tuple(cells)
-
-    def toggle(self, index: int) -> None:
-        """Open or close a line."""
-        if id(self._lines[index]) in self._open:
-            self.close(index)
-        else:
-            self.open(index)
-
-    def open(self, index: int) -> None:
-        """Show the lists inside a row."""
-        line = self._lines[index]
-        if id(line) in self._open:
-            return
-        below = [
-            DocumentLine(part, line.depth + 1, name)
-            for name, rows in _nested(line.data)
-            for part in rows
-        ]
-        if below:
-            self._open.add(id(line))
-            self._lines[index + 1 : index + 1] = below
-
-    def close(self, index: int) -> None:
-        """Hide the lists inside a row; on a closed line go to the line it is inside of."""
-        line = self._lines[index]
-        if id(line) not in self._open:
-            above = index
-            while above > 0 and self._lines[above].depth >= line.depth:
-                above -= 1
-            self.cursor = above if line.depth else index
-            return
-        end = index + 1
-        while end < len(self._lines) and self._lines[end].depth > line.depth:
-            self._open.discard(id(self._lines[end]))
-            end += 1
-        del self._lines[index + 1 : end]
-        self._open.discard(id(line))
+        cells = tuple(text_of_value(key, data.get(key)) for key in self._keys)
+        return Row(cells, place, object_id, set_text, detail=detail)
 
 
 def _is_rows(value: Any) -> bool:  # noqa: ANN401 - any part of a document
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
-
-
-def _nested(row: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """The lists of rows inside a row, those of a path's steps too."""
-    found = []
-    for key, value in row.items():
-        if _is_rows(value):
-            found.append((key, value))
-        elif isinstance(value, dict):
-            found.extend(_nested(value))
-    return found
 
 
 def _ordered_keys(row: dict[str, Any]) -> list[str]:
@@ -240,7 +132,7 @@ def _ordered_keys(row: dict[str, Any]) -> list[str]:
 
 
 def _columns(keys: list[str], rows: list[dict[str, Any]]) -> list[Column]:
-    """Columns of which at least one takes what is left: unfolded lines need the room."""
+    """Columns of which at least one takes what is left."""
     columns = [_column(key, rows) for key in keys]
     if columns and all(column.width for column in columns):
         texts = [n for n, column in enumerate(columns) if column.align == "left"]

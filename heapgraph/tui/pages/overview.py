@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from heapgraph.analysis.holders import find_holders
 from heapgraph.analysis.memory_parts import OBJECTS
-from heapgraph.analysis.registry import run
 from heapgraph.analysis.summary import summarize
+from heapgraph.analysis.suspects import find_suspects
 from heapgraph.tui.cells import Bar, Column, Row, safe
 from heapgraph.tui.page import Later, Page, Share
-from heapgraph.tui.pages.object_rows import NAME, OBJECT_COLUMNS, RETAINED, SHARE, object_cells_row
-from heapgraph.tui.places import AnalysisOf, DominatorsOf, Inspect, Overview, Types
+from heapgraph.tui.pages.object_rows import OBJECT_COLUMNS, object_cells_row
+from heapgraph.tui.pages.suspects import SUSPECT_COLUMNS, suspect_row
+from heapgraph.tui.places import AnalysisOf, Inspect, Overview, RootsOf, Types
 from heapgraph.tui.tables import RowTable
-from heapgraph.units import format_count, format_seconds, format_share, format_size
+from heapgraph.units import format_count, format_seconds, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,7 +35,6 @@ MEMORY_COLUMNS = (
     Column("", 8, rank=1),
     Column("resident memory"),
 )
-SUSPECT_COLUMNS = (RETAINED, SHARE, NAME, Column("kind", 10, rank=4))
 
 
 def first_facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -76,7 +76,7 @@ def build(session: Session, place: Overview, progress: Progress) -> Page:
         for row in holders[:_SHOWN_FIELDS]
         if row.share >= _LEAST_FIELD
     ]
-    page.left.insert(0, _suspect_table([Row(("", "", "looking ...", ""), style="dim")]))
+    page.left.insert(0, _suspect_table([_note("looking ...")]))
     page.later = Later(
         "leak suspects", lambda progress: _look_for_suspects(session, page, progress)
     )
@@ -112,7 +112,7 @@ def _root_rows(summary: Summary) -> list[Row]:
     return [
         Row(
             (format_size(root.retained_size), f"{format_count(root.count)} {root.kind} roots"),
-            DominatorsOf(None),
+            RootsOf(root.kind),
         )
         for root in sorted(summary.roots, key=lambda root: -root.retained_size)
     ]
@@ -122,32 +122,18 @@ def _suspect_table(rows: list[Row]) -> RowTable:
     return RowTable("leak suspects", SUSPECT_COLUMNS, rows)
 
 
+def _note(text: str) -> Row:
+    return Row(("", "", Bar(0), text, ""), AnalysisOf("suspects"), style="dim")
+
+
 def _look_for_suspects(session: Session, page: Page, progress: Progress) -> Callable[[], None]:
     """Find the leak suspects, which take longer than all the rest of the page."""
-    result = run("suspects", session.graph, progress=progress, limit=SUSPECTS).to_dict()
-    rows = [_suspect_row(suspect) for suspect in result["suspects"]]
+    result = find_suspects(session.graph, progress=progress, limit=SUSPECTS)
+    rows = [suspect_row(suspect) for suspect in result.suspects]
     if not rows:
-        nothing = "none: nothing stands out from the rest of the heap"
-        rows = [Row(("", "", nothing, ""), AnalysisOf("suspects"), style="dim")]
+        rows = [_note("none: nothing stands out from the rest of the heap")]
 
     def show() -> None:
         page.left = [_suspect_table(rows), *page.left[1:]]
 
     return show
-
-
-def _suspect_row(suspect: dict[str, Any]) -> Row:
-    point, path = suspect["accumulation_point"], suspect["path"]
-    object_id: int | None = None
-    if point is not None:
-        object_id = point["id"]
-    elif path is not None:
-        object_id = path["steps"][-1]["id"]
-    place = AnalysisOf("suspects") if object_id is None else Inspect(object_id)
-    cells = (
-        format_size(suspect["retained_size"]),
-        format_share(suspect["share"]),
-        safe(suspect["expression"]),
-        suspect["kind"],
-    )
-    return Row(cells, place, object_id, detail=safe(suspect["reason"]))

@@ -1,4 +1,4 @@
-"""The result of any analysis as unfolding lists, by the shape of its JSON document alone."""
+"""The result of any analysis as lists, by the shape of its JSON document alone."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from heapgraph.analysis.registry import REGISTRY, run
 from heapgraph.tui.cells import safe
-from heapgraph.tui.page import Page, PageCommand
+from heapgraph.tui.page import Page
 from heapgraph.tui.pages.documents import DocumentTable, scalar_facts, text_of_value
 
 if TYPE_CHECKING:
     from heapgraph.analysis.registry import Progress
-    from heapgraph.tui.cells import Row
     from heapgraph.tui.places import AnalysisOf
     from heapgraph.tui.state import Session
 
@@ -44,31 +43,15 @@ def build(session: Session, place: AnalysisOf, progress: Progress) -> Page:
     page.facts = [("analysis", REGISTRY[place.name].description)]
     page.facts.extend((safe(key), text_of_value(key, value)) for key, value in place.parameters)
     page.facts.extend(scalar_facts(document))
-    tables = _tables(session, document)
+    tables = _tables(document)
     if not tables:
         page.facts.append(("result", "nothing"))
     page.left, page.right = [*tables[:2]], [*tables[2:_MOST_TABLES]]
     page.detail_lines = 5
-
-    def on_line(method: str) -> PageCommand:
-        def change(row: Row | None, progress: Progress) -> None:
-            del row, progress
-            table = page.tables[page.focus]
-            if isinstance(table, DocumentTable):
-                getattr(table, method)(table.cursor)
-
-        return PageCommand(change)
-
-    if any(table.can_unfold for table in tables):
-        page.commands = {
-            "open_row": on_line("toggle"),
-            "expand": on_line("open"),
-            "collapse": on_line("close"),
-        }
     return page
 
 
-def _tables(session: Session, document: dict[str, Any]) -> list[DocumentTable]:
+def _tables(document: dict[str, Any]) -> list[DocumentTable]:
     """A list for each part of the document that has rows; named values make a list of their own."""
     names = document.get("columns")
     tables = []
@@ -79,5 +62,5 @@ def _tables(session: Session, document: dict[str, Any]) -> list[DocumentTable]:
         elif isinstance(names, list) and key == "rows":
             rows = [dict(zip(names, row, strict=True)) for row in value]
         if isinstance(rows, list) and rows and isinstance(rows[0], dict):
-            tables.append(DocumentTable(session, key, rows))
+            tables.append(DocumentTable(key, rows))
     return tables

@@ -1,0 +1,82 @@
+"""Leak suspects: a sentence each, and the way from the root to where the bytes gather."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from heapgraph.analysis.suspects import find_suspects
+from heapgraph.tui.cells import Bar, Column, Led, Row, safe
+from heapgraph.tui.page import Page
+from heapgraph.tui.pages.object_rows import BAR, RETAINED, SHARE, mark
+from heapgraph.tui.pages.outline import OutlineLine, OutlineTable, outline_commands
+from heapgraph.tui.places import AnalysisOf, Inspect
+from heapgraph.units import format_count, format_share, format_size
+
+if TYPE_CHECKING:
+    from heapgraph.analysis.paths import PathStepRow
+    from heapgraph.analysis.registry import Progress
+    from heapgraph.analysis.suspects import LeakSuspect
+    from heapgraph.tui.state import Session
+
+MOST_ROWS = 100
+SUSPECT_COLUMNS = (
+    RETAINED,
+    SHARE,
+    BAR,
+    Column("name", weight=2, keep="both"),
+    Column("kind", 10, rank=4),
+)
+
+
+def build(session: Session, place: AnalysisOf, progress: Progress) -> Page:
+    """The page of suspects."""
+    result = find_suspects(session.graph, progress=progress, limit=MOST_ROWS)
+    page = Page(place, "suspects", detail_lines=10, detail_part=2)
+    count = len(result.suspects)
+    found = format_count(count) if count else "none: nothing stands out from the rest of the heap"
+    page.facts = [("suspects", found)]
+    lines = [
+        OutlineLine(suspect_row(suspect), _steps(session, suspect)) for suspect in result.suspects
+    ]
+    page.left = [OutlineTable("leak suspects", SUSPECT_COLUMNS, lines, left_out=result.left_out)]
+    page.commands = outline_commands(page)
+    return page
+
+
+def suspect_row(suspect: LeakSuspect) -> Row:
+    """One suspect; Enter opens where its bytes gather."""
+    object_id = gathering_object(suspect)
+    cells = (
+        format_size(suspect.retained_size),
+        format_share(suspect.share),
+        Bar(suspect.share),
+        Led("", safe(suspect.expression)),
+        suspect.kind,
+    )
+    place = AnalysisOf("suspects") if object_id is None else Inspect(object_id)
+    return Row(cells, place, object_id, detail=safe(suspect.reason))
+
+
+def gathering_object(suspect: LeakSuspect) -> int | None:
+    """The accumulation point, or the end of the path of a group that has none."""
+    if suspect.accumulation_point is not None:
+        return suspect.accumulation_point.id
+    return None if suspect.path is None else suspect.path.steps[-1].id
+
+
+def _steps(session: Session, suspect: LeakSuspect) -> list[OutlineLine]:
+    """The path to the gathering point, root first."""
+    if suspect.path is None:
+        return []
+    return [_step(session, step) for step in suspect.path.steps]
+
+
+def _step(session: Session, step: PathStepRow) -> OutlineLine:
+    graph = session.graph
+    retained = graph.folded.retained_size(graph.folded.owner_of(step.id))
+    label = safe(step.label or step.label_kind)
+    text = f"{label}  {safe(step.type)}"
+    detail = f"{step.label_kind} {label} to {session.names.of(step.id)}  @{step.id}"
+    cells = (format_size(retained), "", "", Led("", text), step.label_kind)
+    style = mark(session, step.id)
+    return OutlineLine(Row(cells, Inspect(step.id), step.id, style=style, detail=detail))

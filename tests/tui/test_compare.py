@@ -1,0 +1,117 @@
+"""The page of a comparison with other snapshots."""
+
+from __future__ import annotations
+
+import pytest
+
+from heapgraph.analysis.diff import diff_snapshots
+from heapgraph.errors import SnapshotFormatError
+from heapgraph.graph.heap_graph import HeapGraph
+from heapgraph.tui import places
+from heapgraph.units import format_size
+from helpers.app_heap import app_heap, graph_of, set_global
+from helpers.browser import LARGE, SMALL, cells_of, drive, frame, page_of, quiet, session_of
+
+
+@pytest.fixture
+def grown(tmp_path):
+    """A later snapshot of the program: 30 more rows, in a global that is new."""
+    heap = app_heap()
+    rows = heap.object("list", size=5000)
+    set_global(heap, "app", "GROWN", rows)
+    for position in range(30):
+        heap.edge(rows, heap.object("app.Row", size=40), 7, position)
+    return heap.write(tmp_path / "later one.heapgraph", created="2026-01-02T05:00:00Z")
+
+
+@pytest.fixture
+def session():
+    """The snapshot that is open."""
+    return session_of(graph_of(app_heap()))
+
+
+def test_before_after_and_change_have_columns_of_their_own(session, grown):
+    page = page_of(session, places.Compared((str(grown),)))
+    expected = diff_snapshots(session.graph, new=HeapGraph.open(grown), limit=1000)
+    assert [column.title for column in page.tables[0].columns][:5] == [
+        *("change", "objects", "type", "before", "after"),
+    ]
+    row = next(row for row in expected.types if row.type == "app.Row")
+    shown = next(cells for cells in cells_of(page) if cells[2] == "app.Row")
+    assert shown == (
+        f"+{format_size(row.size_growth)}",
+        "+30",
+        "app.Row",
+        format_size(row.sizes[0]),
+        format_size(row.sizes[1]),
+        "1",
+        "31",
+    )
+    assert [cells[2] for cells in cells_of(page, 1)] == [r.expression for r in expected.holders]
+
+
+def test_an_older_snapshot_is_compared_the_other_way_round(grown, tmp_path):
+    old = app_heap().write(tmp_path / "old.heapgraph", created="2026-01-02T03:00:00Z")
+    session = session_of(HeapGraph.open(grown))
+    page = page_of(session, places.Compared((str(old),)))
+    assert dict(page.facts)["snapshots"] == f"{old} -> app.heapgraph (open here)"
+    assert "app.Row" in [cells[2] for cells in cells_of(page)]
+
+
+def test_enter_opens_the_type_and_the_holder(grown, tmp_path):
+    old = app_heap().write(tmp_path / "old.heapgraph", created="2026-01-02T03:00:00Z")
+    session = session_of(HeapGraph.open(grown))
+    page = page_of(session, places.Compared((str(old),)))
+    holder = page_of(session, page.tables[1].row(0).place)
+    assert session.names.of(holder.object_id) == "app.GROWN"
+    types = [page.tables[0].row(index).place for index in range(len(page.tables[0]))]
+    assert places.ObjectSet("type:app.Row") in types
+
+
+def test_rows_are_sorted_and_narrowed(session, grown):
+    page = page_of(session, places.Compared((str(grown),)))
+    for _ in range(4):
+        page.commands["sort"].run(None, quiet)
+    names = [cells[2] for cells in cells_of(page)]
+    assert names == sorted(names)
+    assert "sorted by name" in dict(page.facts)["shown"]
+    page.on_filter("row")
+    assert [cells[2] for cells in cells_of(page)] == ["app.Row"]
+
+
+def test_three_snapshots_say_what_survived(session, grown, tmp_path):
+    last = app_heap().write(tmp_path / "last.heapgraph", created="2026-01-02T06:00:00Z")
+    page = page_of(session, places.Compared((str(last), str(grown))))
+    assert page.place.others == (str(grown), str(last))
+    assert page.tables[0].columns[0].title == "survived"
+    for table in page.tables:
+        for index in range(len(table)):
+            assert len(table.row(index).cells) == len(table.columns)
+
+
+def test_a_file_that_is_no_snapshot_is_refused(session, tmp_path):
+    with pytest.raises(SnapshotFormatError):
+        page_of(session, places.Compared((str(tmp_path / "missing.heapgraph"),)))
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+def test_the_file_is_completed_and_compared(grown, monkeypatch, size):
+    monkeypatch.chdir(grown.parent)
+    seen = frame(graph_of(app_heap()), "8", "tab", "enter", size=size)
+    assert "'later one.heapgraph'" not in seen
+    assert "app.heapgraph (open here) -> later one.heapgraph" in seen
+    assert "app.GROWN" in seen
+    header = next(line for line in seen.splitlines() if " change" in line)
+    assert header.split()[:3] == ["change", "objects", "type"]
+    assert header.split()[3:5] == ["before", "after"]
+
+
+def test_a_wrong_file_name_comes_back_to_be_mended(grown, monkeypatch):
+    monkeypatch.chdir(grown.parent)
+
+    async def state(app, pilot):
+        del pilot
+        return app.focused.value, app.browser.page.title
+
+    wrong = ["D", "type nothing.heapgraph", "enter"]
+    assert drive(graph_of(app_heap()), *wrong, then=state) == ("nothing.heapgraph", "overview")
