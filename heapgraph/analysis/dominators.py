@@ -10,12 +10,15 @@ import numpy as np
 from heapgraph.analysis.object_rows import ObjectRow, check_limit, object_id_of, object_row
 from heapgraph.analysis.registry import Analysis, Parameter, Progress
 from heapgraph.analysis.results import TableResult, hidden
-from heapgraph.model import RootKind
+from heapgraph.model import VIRTUAL_ROOT, RootKind
 
 if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
 
 DEFAULT_LIMIT = 20
+
+ALL_ROOTS = "<roots>"
+"""Stands for an object: the virtual root over all roots, which tops the dominator tree."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ def largest_objects(
     Args:
         graph: the snapshot.
         progress: told when the dominator tree is computed.
-        of: an object (id or OBJECT text): list what it immediately dominates; None: all objects.
+        of: an object (id or OBJECT text): list what it immediately dominates; `<roots>`: what only
+            the roots together dominate; None: all objects.
         limit: how many rows.
         raw: show a `__dict__` apart from the instance or module it belongs to.
 
@@ -59,7 +63,8 @@ def largest_objects(
     if progress is not None:
         progress("dominator tree", 0, 0)
     if of is not None:
-        chosen, count = _children(graph, object_id_of(graph, of), limit, raw=raw)
+        above = VIRTUAL_ROOT if of == ALL_ROOTS else object_id_of(graph, of)
+        chosen, count = _children(graph, above, limit, raw=raw)
     else:
         chosen = _largest(graph, limit) if raw else _largest_folded(graph, limit)
         count = graph.object_count - (0 if raw else graph.folded.folded_count)
@@ -73,7 +78,7 @@ def _children(graph: HeapGraph, object_id: int, limit: int, *, raw: bool) -> tup
     if raw:
         children = graph.dominators.children(object_id)
         return children[:limit].tolist(), len(children)
-    owner = graph.folded.owner_of(object_id)
+    owner = object_id if object_id == VIRTUAL_ROOT else graph.folded.owner_of(object_id)
     return graph.folded.children(owner, limit), len(graph.folded.unsorted_children(owner))
 
 

@@ -40,7 +40,11 @@ def object_cells(rows: Iterable[ObjectRow]) -> Iterable[tuple[str, ...]]:
 
 @click.command(name="dominators", short_help="The biggest objects by retained size.")
 @file_argument
-@click.option("--of", metavar="OBJECT", help="List what this object immediately dominates.")
+@click.option(
+    "--of",
+    metavar="OBJECT",
+    help="List what this object immediately dominates; <roots>: what no object does.",
+)
 @click.option("--raw", is_flag=True, help="Show each __dict__ apart from its owner.")
 @limit_option(20, "objects to list")
 @json_option

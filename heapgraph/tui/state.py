@@ -171,7 +171,7 @@ class Session:
     def command_line(self, page: Page) -> str | None:
         """What to type in a shell for the same view; None where no command shows it."""
         target = "" if page.object_id is None else self.names.object_text(page.object_id)
-        words = page.place.words(target)
+        words = (page.words or page.place.words)(target)
         return None if words is None else command_line(self.file, words)
 
 

@@ -64,9 +64,8 @@ def test_a_bookmark_is_set_and_removed(session):
     ("place", "line"),
     [
         (places.Overview(), "heapgraph summary app.heapgraph"),
-        (places.DominatorsOf(), "heapgraph dominators app.heapgraph"),
+        (places.DominatorsOf(), "heapgraph dominators app.heapgraph --of '<roots>'"),
         (places.Types(), "heapgraph histogram app.heapgraph"),
-        (places.ObjectSet("type:app.Row"), "heapgraph path app.heapgraph type:app.Row"),
         (places.MergedPathsTo("type:dict"), "heapgraph path app.heapgraph type:dict"),
         (places.AnalysisOf("verify"), "heapgraph verify app.heapgraph"),
     ],
@@ -83,7 +82,8 @@ def test_command_lines_name_objects_by_expression_where_it_is_python(session, he
     assert below == "heapgraph dominators app.heapgraph --of app.sessions.CACHE"
     path = session.command_line(page_of(session, places.PathTo(rows, ("weak",))))
     assert path == f"heapgraph path app.heapgraph @{rows} --exclude weak"
-    assert session.command_line(page_of(session, places.ObjectSet("value:Ada"))) is None
+    merged = page_of(session, places.MergedPathsTo("value:Ada"))
+    assert session.command_line(merged) is None
 
 
 def test_keys_are_about_the_row_or_about_the_object_of_the_page(session, heap):

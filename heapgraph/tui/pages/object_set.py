@@ -9,6 +9,7 @@ import numpy as np
 from heapgraph.tui.cells import Row, safe
 from heapgraph.tui.page import Page, PageCommand
 from heapgraph.tui.pages.object_rows import OBJECT_COLUMNS, object_cells_row
+from heapgraph.tui.queries import set_query
 from heapgraph.tui.tables import LazyTable
 from heapgraph.units import format_count, format_size
 
@@ -49,6 +50,7 @@ def build(session: Session, place: ObjectSet, progress: Progress) -> Page:
         describe()
 
     describe()
+    page.words = lambda _: ["sql", set_query(place.text, order)]
     page.commands = {"sort": PageCommand(sort, is_heavy=True)}
     return page
 

@@ -190,6 +190,14 @@ def build(session: Session, place: DominatorsOf, progress: Progress) -> Page:
         page.title = f"dominated by {session.names.of(top)}"
     _describe(session, page, table)
     page.commands = _commands(session, page, table)
+
+    def words(target: str) -> list[str] | None:
+        if table.grouping or table.order != ORDERS[0]:
+            return None
+        raw = ["--raw"] if table.raw else []
+        return [*place.words(target), *raw]
+
+    page.words = words
     return page
 
 
