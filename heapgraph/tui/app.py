@@ -13,10 +13,13 @@ from heapgraph.tui.places import Overview
 from heapgraph.tui.screens.browser import Browser
 from heapgraph.tui.screens.opening import OpeningScreen
 from heapgraph.tui.screens.page_screen import parsed_action
+from heapgraph.tui.screens.working import explained
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
+    from textual.actions import ActionParseResult
+    from textual.dom import DOMNode
     from textual.screen import Screen
 
     from heapgraph.tui.places import Place
@@ -55,6 +58,21 @@ class HeapgraphApp(App[HeapgraphError]):
         self.browser = Browser(opened.file, opened.graph, self._first, self._jobs)
         self.browser.notes = opened.notes
         self.switch_screen(self.browser)
+
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Do what a key, a click or the palette asks for; a defect in it is said, not fatal."""
+        try:
+            return await super().run_action(action, default_namespace, namespaces)
+        except Exception as failure:
+            if self.browser is None or self.screen is not self.browser:
+                raise
+            self.browser.work_failed(explained(failure))
+            return True
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette: what the keys do now, and Textual's own command for the theme."""

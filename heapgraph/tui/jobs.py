@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
@@ -25,11 +26,13 @@ class Job:
     Attributes:
         title: what it is, for the user.
         phase, done, total: how far it is; total 0 = unknown.
+        begun: when it was asked for, by `time.monotonic`.
     """
 
     def __init__(self, title: str) -> None:
         """Nothing is done yet."""
         self.title = title
+        self.begun = time.monotonic()
         self.phase, self.done, self.total = "", 0, 0
         self.is_cancelled = False
 

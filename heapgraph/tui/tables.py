@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
+from heapgraph.tui.cells import Row, safe
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from heapgraph.tui.cells import Column, Row
+    from heapgraph.tui.cells import Column
 
 _KEPT_ROWS = 2_000
 
@@ -82,8 +84,19 @@ class RowTable(LazyTable):
         super().__init__(title, columns, len(rows), rows.__getitem__, left_out=left_out)
 
 
+def row_of(table: Table, index: int) -> Row:
+    """One row; where it cannot be worded it says so: one bad object must not end a session."""
+    try:
+        return table.row(index)
+    except Exception as failure:  # noqa: BLE001 - a defect, or a snapshot that was tampered with
+        text = safe(f"cannot be shown: {type(failure).__name__}: {failure}")
+        widest = max(table.columns, key=lambda column: (not column.width, column.width))
+        cells = (text if column is widest else "" for column in table.columns)
+        return Row(tuple(cells), style="dim", detail=text)
+
+
 def current_row(table: Table | None) -> Row | None:
     """The row at the cursor; None in an empty list."""
     if table is None or not len(table):
         return None
-    return table.row(min(table.cursor, len(table) - 1))
+    return row_of(table, min(table.cursor, len(table) - 1))

@@ -11,24 +11,19 @@ from heapgraph.tui import places
 from heapgraph.tui.cells import safe
 from heapgraph.tui.keys import KEYS
 from heapgraph.tui.screens import work
+from heapgraph.tui.screens.asking import AskingScreen
 from heapgraph.tui.screens.conditions import CONDITIONS
 from heapgraph.tui.screens.help import HelpScreen
-from heapgraph.tui.screens.page_screen import PageScreen
 from heapgraph.tui.screens.page_view import PageView
 from heapgraph.tui.state import object_of, set_of
 from heapgraph.tui.widgets.prompt import Prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from heapgraph.tui.messages import PlaceChosen, PromptAnswered, PromptChanged, PromptClosed
-    from heapgraph.tui.places import Place
+    from heapgraph.tui.messages import PlaceChosen
     from heapgraph.tui.widgets.key_line import KeyLine
 
-SEARCH_HELP = "@ID, 0xADDRESS, expression, type:NAME, value:TEXT, or any text"
 
-
-class Browser(PageScreen, inherit_bindings=False):
+class Browser(AskingScreen, inherit_bindings=False):
     """Shows the page of a place, and does what is asked of it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -44,9 +39,12 @@ class Browser(PageScreen, inherit_bindings=False):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key does anything now: it is hidden from footer and help otherwise."""
-        if action in CONDITIONS:
+        if action not in CONDITIONS:
+            return True
+        try:
             return CONDITIONS[action](self, *parameters)
-        return True
+        except Exception:  # noqa: BLE001 - what cannot even be offered does nothing
+            return False
 
     def on_row_list_moved(self) -> None:
         """Another row: other details, perhaps other keys."""
@@ -70,39 +68,8 @@ class Browser(PageScreen, inherit_bindings=False):
         """A field that leads somewhere was clicked."""
         self.goto(message.place)
 
-    def on_prompt_changed(self, message: PromptChanged) -> None:
-        """A filter works while it is typed."""
-        if message.purpose == "filter":
-            self.narrow(message.text)
-
-    def on_prompt_answered(self, message: PromptAnswered) -> None:
-        """A line was entered."""
-        self.query_one(PageView).focus_list()
-        self.answer(message.purpose, message.text)
-
-    def on_prompt_closed(self, message: PromptClosed) -> None:
-        """A line was given up."""
-        del message
-        self.query_one(PageView).focus_list()
-
-    def goto(self, place: Place) -> None:
-        """Ask for what an analysis has to be told, then show its page."""
-        missing = work.missing_parameter(place)
-        if missing is None:
-            super().goto(place)
-            return
-        name, description = missing
-        self.pending = lambda text: self.goto(work.with_parameter(place, name, text))
-        self.query_one(Prompt).ask("parameter", f"{name}: {description}")
-
     notes: tuple[str, ...] = ()
     """What there is to say when the browser opens."""
-
-    pending: Callable[[str], None] | None = None
-    """What goes on with the parameter that was asked for."""
-
-    sql_words: frozenset[str] = frozenset()
-    """Words of the SQL console, once they are known."""
 
     def action_open_row(self) -> None:
         """Open the row at the cursor."""
@@ -132,8 +99,12 @@ class Browser(PageScreen, inherit_bindings=False):
             self.run_command(self.page.commands[name])
 
     def action_history(self, steps: int) -> None:
-        """Go back or forward."""
+        """Go back or forward; back from a page that is being made is where it was asked for."""
+        was_waiting = self.is_waiting
         self.cancel_job()
+        if was_waiting and steps < 0:
+            self.offer_keys()
+            return
         if self.session.history.move(steps):
             self.show_page()
 
@@ -177,6 +148,14 @@ class Browser(PageScreen, inherit_bindings=False):
     def action_analyses(self) -> None:
         """All analyses."""
         self.goto(places.Analyses())
+
+    def action_analysis(self, name: str) -> None:
+        """One analysis."""
+        self.goto(places.AnalysisOf(name))
+
+    def action_compare(self) -> None:
+        """Ask for another snapshot."""
+        self.goto(places.Compared())
 
     def action_bookmarks(self) -> None:
         """The bookmarks."""
@@ -230,27 +209,6 @@ class Browser(PageScreen, inherit_bindings=False):
         """Go to the list before."""
         self.query_one(PageView).focus_list(-1)
 
-    def action_search(self) -> None:
-        """Ask what to search."""
-        self.query_one(Prompt).ask("search", SEARCH_HELP)
-
-    def action_query(self) -> None:
-        """Ask for a query."""
-        if self.sql_words:
-            self._ask_query(self.sql_words)
-        else:
-            self.run_job("SQL", lambda _: work.sql_words(self.session.graph), self._ask_query)
-
-    def _ask_query(self, words: frozenset[str]) -> None:
-        self.sql_words = words
-        question = "select type, count(*) from objects group by type"
-        self.query_one(Prompt).ask("sql", question, words=words)
-
-    def action_filter(self) -> None:
-        """Ask for a filter."""
-        text = self.page.filter_text if self.page is not None else ""
-        self.query_one(Prompt).ask("filter", "show only rows that contain this", text)
-
     def action_help(self) -> None:
         """List the keys that work here."""
         keys: dict[str, list[str]] = {}
@@ -273,20 +231,3 @@ class Browser(PageScreen, inherit_bindings=False):
     def current_set(self) -> str | None:
         """The set that keys are about."""
         return None if self.page is None else set_of(self.page, self.row)
-
-    def narrow(self, text: str) -> None:
-        """Filter the page."""
-        if self.page is not None and self.page.on_filter is not None:
-            self.page.on_filter(text)
-            self.query_one(PageView).refresh_page()
-
-    def answer(self, purpose: str, text: str) -> None:
-        """Go on with a line that was entered."""
-        if purpose == "filter":
-            self.narrow(text)
-        elif purpose == "parameter" and self.pending is not None and text.strip():
-            self.pending(text)
-        elif purpose == "sql" and text.strip():
-            self.goto(places.AnalysisOf("sql", (("query", text.strip()),)))
-        elif purpose == "search" and text.strip():
-            self.run_job("search", lambda _: work.find(self.session, text), self.goto)

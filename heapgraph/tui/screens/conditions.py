@@ -25,6 +25,10 @@ def _needs_page(test: Callable[[Page], bool]) -> Callable[[Browser], bool]:
     return lambda browser: browser.page is not None and test(browser.page)
 
 
+def _has_page(browser: Browser, *_: object) -> bool:
+    return browser.page is not None
+
+
 def _can_open(browser: Browser) -> bool:
     row, page = browser.row, browser.page
     if row is None or page is None:
@@ -59,8 +63,17 @@ CONDITIONS: dict[str, Callable[..., bool]] = {
         _needs_object,
     ),
     **dict.fromkeys(
-        ("search", "overview", "dominators", "types", "analyses", "bookmarks"),
-        _needs_page(lambda _: True),
+        (
+            "search",
+            "overview",
+            "dominators",
+            "types",
+            "analyses",
+            "analysis",
+            "compare",
+            "bookmarks",
+        ),
+        _has_page,
     ),
 }
 """When an action does anything; one that is not here always does."""

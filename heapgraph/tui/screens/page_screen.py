@@ -10,7 +10,7 @@ from textual.actions import parse
 from heapgraph.tui.cells import safe
 from heapgraph.tui.jobs import JobThread
 from heapgraph.tui.keys import KEYS
-from heapgraph.tui.page import Notice
+from heapgraph.tui.page import Notice, Page
 from heapgraph.tui.places import AnalysisOf
 from heapgraph.tui.screens.page_view import PageView
 from heapgraph.tui.screens.working import WorkingScreen, explained
@@ -29,8 +29,11 @@ if TYPE_CHECKING:
     from heapgraph.errors import HeapgraphError
     from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.tui.cells import Row
-    from heapgraph.tui.page import Page, PageCommand
+    from heapgraph.tui.page import PageCommand
     from heapgraph.tui.places import Place
+
+SHOW_WAITING_AFTER_S = 0.2
+"""A page that is made faster is not announced: two pages in a blink are harder to read than one."""
 
 
 class PageScreen(WorkingScreen, inherit_bindings=False):
@@ -50,6 +53,8 @@ class PageScreen(WorkingScreen, inherit_bindings=False):
         self._first = first
         # A thread of its own: what the next key asks for must not wait for what was given up.
         self._later_jobs = JobThread()
+        self._coming: Page | None = None
+        self._waiting: Page | None = None
 
     def compose(self) -> ComposeResult:
         """Headline, page, prompt, keys; messages lie over the page."""
@@ -64,13 +69,21 @@ class PageScreen(WorkingScreen, inherit_bindings=False):
         from heapgraph.tui.pages.overview import first_page  # noqa: PLC0415 - needs numpy
 
         super().on_mount()
-        self.query_one(PageView).show(first_page(self.session.graph.manifest))
+        try:
+            self.query_one(PageView).show(first_page(self.session.graph.manifest))
+        except Exception as failure:  # noqa: BLE001 - of a manifest that was tampered with
+            self.work_failed(explained(failure))
         self.goto(self._first)
 
     @property
     def page(self) -> Page | None:
         """The page that is shown."""
-        return self.session.history.page
+        return self._waiting or self.session.history.page
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a page that is still being made is shown, with how far it is."""
+        return self._waiting is not None
 
     @property
     def row(self) -> Row | None:
@@ -84,13 +97,35 @@ class PageScreen(WorkingScreen, inherit_bindings=False):
             self.cancel_job()
             self.show_new(known)
             return
-        title = place.name if isinstance(place, AnalysisOf) else type(place).__name__.lower()
+        title = place.name if isinstance(place, AnalysisOf) else place.title
         self.run_job(title, lambda progress: self._build(place, progress), self.show_new)
+        if self.page is not None:
+            self._coming = Page(place, title)
 
     def show_new(self, page: Page) -> None:
         """Show a page and remember the one before."""
+        self._coming = self._waiting = None
         self.session.visit(page)
         self.show_page()
+
+    def cancel_job(self) -> None:
+        """Give up the work; of a page that was being made nothing stays on the screen."""
+        super().cancel_job()
+        self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
+        was_waiting, self._coming, self._waiting = self.is_waiting, None, None
+        if was_waiting and self.page is not None:
+            self.query_one(PageView).show(self.page)
+            self.query_one(Headline).show_trail(self.session.history.titles)
+
+    def _show_waiting(self, coming: Page) -> None:
+        """Show at once that another page is coming: what was pressed did something."""
+        self._waiting, self._coming = coming, None
+        coming.facts = [("computing", self.progress_text)]
+        self.query_one(PageView).show(coming)
+        self.query_one(Headline).show_trail([*self.session.history.titles, coming.title])
+        self.offer_keys()
 
     def show_page(self) -> None:
         """Draw the page that history is at, and go on with what it still has to compute."""
@@ -129,11 +164,13 @@ class PageScreen(WorkingScreen, inherit_bindings=False):
         self.query_one(MessageBox).show(text, is_error=is_error)
 
     def on_key(self) -> None:
-        """A message was read by who presses a key."""
-        self.query_one(MessageBox).close()
+        """A message was read by who presses a key, and not by who mends the line below it."""
+        if not self.query_one(Prompt).display:
+            self.query_one(MessageBox).close()
 
     def work_failed(self, failure: HeapgraphError) -> None:
         """Say what failed, why, and what to do."""
+        self._stop_waiting()
         self.say("\n".join(map(safe, failure.parts())), is_error=True)
 
     def work_changed(self) -> None:
@@ -145,6 +182,7 @@ class PageScreen(WorkingScreen, inherit_bindings=False):
         prompt = self.query_one(Prompt)
         keys = prompt.keys if prompt.display else self._working_keys()
         self.query_one(KeyLine).show(keys)
+        self.query_one(MessageBox).set_class(prompt.display, "-above-prompt")
 
     def _working_keys(self) -> list[tuple[str, str, str]]:
         """Name, label and action of the keys that do something now and have room in the line."""
@@ -174,6 +212,13 @@ class PageScreen(WorkingScreen, inherit_bindings=False):
         """Phase, done and total in the headline."""
         text = self.progress_text
         self.query_one(Headline).show_work(f"{text} - esc stops" if text else "")
+        if not text:
+            return
+        if self._coming is not None and self.job_age_s > SHOW_WAITING_AFTER_S:
+            self._show_waiting(self._coming)
+        elif self._waiting is not None:
+            self._waiting.facts = [("computing", text)]
+            self.query_one(PageView).refresh_page()
 
 
 def _no_progress(phase: str, done: int, total: int) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heapgraph.analysis.registry import run
-from heapgraph.errors import HeapgraphError
+from heapgraph.errors import HeapgraphError, UsageError
 from heapgraph.tui import places
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.tui.places import Place
     from heapgraph.tui.state import Session
@@ -48,14 +48,34 @@ def with_parameter(place: Place, name: str, text: str) -> Place:
     return places.AnalysisOf(place.name, (*place.parameters, (name, text)))
 
 
-_SQL_KEYWORDS = "select from where group by order desc limit join on count sum max min and not like"
+SQL_KEYWORDS = (
+    *("select", "distinct", "from", "instances", "join", "on", "as", "where", "and", "or", "not"),
+    *("like", "is", "null", "group", "by", "having", "order", "desc", "limit"),
+    *("count", "sum", "max", "min", "describe"),
+)
 
 
-def sql_words(graph: HeapGraph) -> frozenset[str]:
-    """What can be completed in a query: names of tables and columns, and common words of SQL."""
+def sql_names(graph: HeapGraph) -> frozenset[str]:
+    """Names of tables and columns."""
     schema = run("sql", graph).to_dict()["rows"]
-    names = {str(name) for row in schema for name in row[:2]}
-    return frozenset(names.union(_SQL_KEYWORDS.split()))
+    return frozenset(str(name) for row in schema for name in row[:2])
+
+
+def place_of_line(purpose: str, text: str) -> Place:
+    """The place that a query, or the files of other snapshots, lead to.
+
+    Raises:
+        UsageError: a quote in the line has no end.
+    """
+    if purpose == "sql":
+        return places.AnalysisOf("sql", (("query", text.strip()),))
+    try:
+        words = shlex.split(text)
+    except ValueError as failure:
+        raise UsageError(
+            f"no file names: {text}", str(failure), "end the quote, or write a backslash before it"
+        ) from failure
+    return places.Compared(tuple(str(Path(word).expanduser()) for word in words))
 
 
 def write_picture(graph: HeapGraph, object_id: int, path: Path, *, retained: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import abstractmethod
 from typing import TYPE_CHECKING, TypeVar
 
@@ -62,6 +63,11 @@ class WorkingScreen(Screen[None], inherit_bindings=False):
         return self._job is not None
 
     @property
+    def job_age_s(self) -> float:
+        """Seconds since the work was asked for; 0 when there is none."""
+        return 0.0 if self._job is None else time.monotonic() - self._job.begun
+
+    @property
     def progress_text(self) -> str:
         """How far the work is, in one line; "" when there is none."""
         return "" if self._job is None else safe(self._job.describe())
@@ -99,12 +105,18 @@ class WorkingScreen(Screen[None], inherit_bindings=False):
                 self.work_failed(explained(failure))
         else:
             if not job.is_cancelled:
-                then(result)
+                self._go_on(then, result)
         finally:
             if self._job is job:
                 self._job = None
                 self.show_progress()
                 self.work_changed()
+
+    def _go_on(self, then: Callable[[_Result], None], result: _Result) -> None:
+        try:
+            then(result)
+        except Exception as failure:  # noqa: BLE001 - a defect must not end the browser
+            self.work_failed(explained(failure))
 
     def cancel_job(self) -> None:
         """Give up the work in the background, if there is any."""

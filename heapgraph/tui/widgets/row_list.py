@@ -13,7 +13,7 @@ from textual.strip import Strip
 
 from heapgraph.tui.cells import GAP, Bar, Led, bar, fit, fit_led, lay_out
 from heapgraph.tui.keys import MOVING_KEYS
-from heapgraph.tui.tables import current_row
+from heapgraph.tui.tables import current_row, row_of
 from heapgraph.units import format_count
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
     def _line(self, index: int, width: int) -> Strip:
         if self.table is None:
             raise ValueError("a list without a table has no lines")
-        row = self.table.row(index)
+        row = row_of(self.table, index)
         is_cursor = index == self.table.cursor
         style = self._style_of(row, is_cursor=is_cursor)
         bar_style = style + self.get_component_rich_style("row-list--bar", partial=True)
