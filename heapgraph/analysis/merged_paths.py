@@ -14,6 +14,7 @@ from heapgraph.model import VIRTUAL_ROOT
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.graph.merged_paths import MergedPaths, PathSums
     from heapgraph.graph.paths import RootPath, RootPaths
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 FAN_OUT_SHARE = 0.1
 """Where no next object leads to this share of the members any more, the paths are shown as one:
 the object is the container that holds them."""
+
+_PASSES = 3
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,11 @@ class PathGroup:
 
 
 def merged_paths(
-    graph: HeapGraph, paths: RootPaths, members: NDArray[np.uint32], limit: int
+    graph: HeapGraph,
+    paths: RootPaths,
+    members: NDArray[np.uint32],
+    limit: int,
+    progress: Progress | None = None,
 ) -> tuple[list[PathGroup], int]:
     """Group the shortest paths to many objects.
 
@@ -50,14 +57,19 @@ def merged_paths(
         paths: the search to follow.
         members: uint32[k], distinct object ids.
         limit: how many groups; together they have most of the members.
+        progress: told of each pass over the paths.
 
     Returns:
         Groups, the one with most members first, and how many members no path reaches.
 
     Cost: the paths of the members; the groups need the objects near the roots only.
     """
+    report = progress or _nobody
+    report("merging paths", 0, _PASSES)
     tree = paths.merge(members)
+    report("retained sizes", 1, _PASSES)
     retained = _retained_behind(graph, paths, members)
+    report("holders", 2, _PASSES)
     groups = []
     for end, shown_apart in _ends_of_groups(tree, limit).items():
         passed_on = np.array(shown_apart, np.uint32)
@@ -68,6 +80,10 @@ def merged_paths(
         groups.append(PathGroup(paths.path_along(paths.chain(end)), count, size, freed))
     groups.sort(key=lambda group: -group.count)
     return groups, len(members) - tree.member_count
+
+
+def _nobody(phase: str, done: int, total: int) -> None:
+    del phase, done, total
 
 
 def _retained_behind(graph: HeapGraph, paths: RootPaths, members: NDArray[np.uint32]) -> PathSums:

@@ -152,7 +152,7 @@ def paths_to(
         rows = tuple(path_row(graph, path) for path in found)
         return Paths(rows, 1, int(not rows))
     searched = graph.root_paths_without(exclusions)
-    groups, unreached = merged_paths(graph, searched, members, limit)
+    groups, unreached = merged_paths(graph, searched, members, limit, progress)
     rows = tuple(
         path_row(graph, group.path, group.count, group.shallow_size, group.retained_size)
         for group in groups

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from heapgraph.analysis.sql_tables import VIEWS, HeapTables, heap_tables, scanne
 from heapgraph.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import duckdb
     import pandas as pd
     import pyarrow as pa
@@ -44,6 +47,9 @@ _READING = frozenset({"SELECT", "EXPLAIN"})
 
 _HINT = 'heapgraph sql FILE "describe objects"; tables and examples: docs/sql.md'
 _MOST_ERROR_CHARACTERS = 300
+
+_ASK_EVERY_S = 0.1
+"""How long a query that nobody wants any more runs on."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,7 @@ def query_heap(
         try:
             statement = _only_statement(connection, query)
             _fill(connection, tables, statement)
-            return _run(connection, statement, limit)
+            return _watched(connection, lambda: _run(connection, statement, limit), progress)
         except duckdb.InterruptException as failure:
             raise KeyboardInterrupt from failure
         except duckdb.Error as failure:
@@ -169,6 +175,28 @@ def _fill(
             return
         # Asked again, for the plan may be another one now.
         tables.register(connection)
+
+
+def _watched(
+    connection: duckdb.DuckDBPyConnection,
+    work: Callable[[], SqlResult],
+    progress: Progress | None,
+) -> SqlResult:
+    """Run a query beside this thread, which asks all the time whether it is still wanted.
+
+    A query may take for ever, and reports nothing by itself.
+    """
+    if progress is None:
+        return work()
+    with ThreadPoolExecutor(1) as beside:
+        query = beside.submit(work)
+        try:
+            while not wait([query], _ASK_EVERY_S).done:
+                progress("query", 0, 0)
+        except BaseException:
+            connection.interrupt()
+            raise
+        return query.result()
 
 
 def _run(

@@ -139,8 +139,8 @@ class Session:
         if len(self._pages) > _KEPT_PAGES:
             del self._pages[next(iter(self._pages))]
 
-    def members(self, text: str) -> U32:
-        """Ids of the objects of a set, rising; see `find_members`.
+    def members(self, text: str, progress: Progress | None = None) -> U32:
+        """Ids of the objects of a set, rising, the sets used last kept; see `find_members`.
 
         Raises:
             ObjectNotFound: nothing is found.
@@ -148,7 +148,7 @@ class Session:
         if text not in self._sets:
             while len(self._sets) >= _KEPT_SETS:
                 del self._sets[next(iter(self._sets))]
-            self._sets[text] = find_members(self.graph, text).members
+            self._sets[text] = find_members(self.graph, text, progress).members
         return self._sets[text]
 
     def select(self, text: str) -> None:
@@ -182,6 +182,8 @@ def object_of(page: Page, row: Row | None) -> int | None:
     return row.object_id
 
 
-def set_of(page: Page, row: Row | None) -> str | None:
-    """The set that keys are about: the row's, else the page's."""
-    return page.set_text if row is None or row.set_text is None else row.set_text
+def set_of(page: Page, row: Row | None, selection: str = "") -> str | None:
+    """The set that keys are about: the row's, else the page's, else the one that was found last."""
+    if row is not None and row.set_text is not None:
+        return row.set_text
+    return page.set_text or selection or None

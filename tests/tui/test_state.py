@@ -8,10 +8,11 @@ from heapgraph.errors import ObjectNotFound
 from heapgraph.tui import places
 from heapgraph.tui.jobs import Cancelled, Job, JobThread
 from heapgraph.tui.page import Page
+from heapgraph.tui.pages import build_page
 from heapgraph.tui.search import find_members, find_object
-from heapgraph.tui.state import MOST_PAGES, History, object_of
+from heapgraph.tui.state import MOST_PAGES, History, Session, object_of
 from helpers.app_heap import app_heap, graph_of
-from helpers.browser import page_of, session_of
+from helpers.browser import page_of, quiet, session_of
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +157,26 @@ def test_a_job_that_was_given_up_while_it_waited_is_not_begun():
     job.is_cancelled = True
     with pytest.raises(Cancelled):
         JobThread().submit(job, lambda _: 1).result(timeout=10)
+
+
+@pytest.mark.parametrize("text", ["value:a", "type:app.*"])
+def test_holders_and_types_of_a_set_can_be_given_up(heap, text):
+    reports = []
+
+    def stop(phase, *_):
+        reports.append(phase)
+        if len(reports) > 1:
+            raise Cancelled
+
+    for place in (places.MergedPathsTo(text), places.Types(text)):
+        reports.clear()
+        session = Session("app.heapgraph", graph_of(heap))
+        session.prepare(quiet)
+        with pytest.raises(Cancelled):
+            build_page(session, place, stop)
+
+
+def test_a_search_reports_how_far_it_is(session):
+    seen = []
+    find_members(session.graph, "value:ada", lambda *report: seen.append(report))
+    assert seen == [("values", 0, session.graph.object_count)]

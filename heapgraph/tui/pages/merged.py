@@ -31,10 +31,10 @@ _COLUMNS = (
 
 def build(session: Session, place: MergedPathsTo, progress: Progress) -> Page:
     """The page of a set's holders."""
+    members = session.members(place.text, progress)
     progress("paths from the roots", 0, 0)
-    members = session.members(place.text)
     paths = session.graph.root_paths
-    groups, unreached = merged_paths(session.graph, paths, members, MOST_HOLDERS)
+    groups, unreached = merged_paths(session.graph, paths, members, MOST_HOLDERS, progress)
     total = len(members)
     rows = [_row(session, group, total) for group in groups]
     text = safe(place.text)

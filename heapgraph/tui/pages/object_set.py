@@ -25,7 +25,7 @@ ORDERS = ("retained", "shallow", "address")
 def build(session: Session, place: ObjectSet, progress: Progress) -> Page:
     """The page of a set; it becomes the selection, which every other list marks."""
     progress("looking", 0, 0)
-    members = session.members(place.text)
+    members = session.members(place.text, progress)
     session.select(place.text)
     order = ORDERS[0]
     page = Page(place, safe(place.text), set_text=place.text)

@@ -43,7 +43,7 @@ class TypeRows:
         self.order = ORDERS[0]
         self.text = ""
         if place.within:
-            self._rows = _rows_of_set(session, place.within)
+            self._rows = _rows_of_set(session, place.within, progress)
         else:
             self.take(type_histogram(session.graph, progress=progress, work=0))
 
@@ -101,11 +101,15 @@ class TypeRows:
         return f"{count}, {format_size(shallow)}"
 
 
-def _rows_of_set(session: Session, text: str) -> list[tuple[str, int, int, int, bool]]:
+def _rows_of_set(
+    session: Session, text: str, progress: Progress
+) -> list[tuple[str, int, int, int, bool]]:
     """Types of the members of a set, the largest minimum of retained bytes first."""
-    graph, members = session.graph, session.members(text)
+    graph, members = session.graph, session.members(text, progress)
     rows = []
-    for type_id, count in zip(*np.unique(graph.type_ids[members], return_counts=True), strict=True):
+    type_ids, counts = np.unique(graph.type_ids[members], return_counts=True)
+    for done, (type_id, count) in enumerate(zip(type_ids, counts, strict=True)):
+        progress("types", done, len(type_ids))
         same = members[graph.type_ids[members] == type_id]
         shallow = int(graph.shallow_sizes[same].sum())
         retained = graph.dominators.minimum_retained_size(same)

@@ -111,7 +111,9 @@ class AskingScreen(PageScreen, inherit_bindings=False):
         elif purpose == "parameter" and self.pending is not None:
             self.pending(text)
         elif purpose == "search":
-            self.run_job("search", lambda _: work.find(self.session, text), self.goto)
+            self.run_job(
+                "search", lambda progress: work.find(self.session, text, progress), self.goto
+            )
         elif purpose in ("sql", "compare"):
             self.asked = (purpose, text)
             try:

@@ -11,12 +11,13 @@ from heapgraph.errors import HeapgraphError, UsageError
 from heapgraph.tui import places
 
 if TYPE_CHECKING:
+    from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.tui.places import Place
     from heapgraph.tui.state import Session
 
 
-def find(session: Session, text: str) -> Place:
+def find(session: Session, text: str, progress: Progress) -> Place:
     """Where a search leads: an object, or a set.
 
     Raises:
@@ -27,7 +28,7 @@ def find(session: Session, text: str) -> Place:
     object_id = find_object(session.graph, text)
     if object_id is not None:
         return places.Inspect(object_id)
-    session.members(text.strip())
+    session.members(text.strip(), progress)
     return places.ObjectSet(text.strip())
 
 

@@ -202,3 +202,20 @@ def test_the_command(heap, tmp_path):
 
 def test_a_heap_without_objects_has_empty_tables():
     assert rows(graph_of(HeapBuilder()), "select count(*) from objects") == ((0,),)
+
+
+def test_a_query_that_would_never_end_is_stopped_when_nobody_wants_it(graph):
+    class NotWantedError(Exception):
+        pass
+
+    asked = []
+
+    def progress(phase, done, total):
+        asked.append((phase, done, total))
+        if len(asked) > 4:
+            raise NotWantedError
+
+    endless = "select count(*) from range(1000000000) a, range(1000000000) b"
+    with pytest.raises(NotWantedError):
+        run("sql", graph, query=endless, progress=progress)
+    assert run("sql", graph, query="select 1", progress=lambda *_: None).rows == ((1,),)
