@@ -81,7 +81,7 @@ class HeapgraphApp(App[HeapgraphError]):
             return
         for key in KEYS:
             if browser.check_action(*parsed_action(key.action)):
-                title = f"{key.help[0].upper()}{key.help[1:]}"
+                title = f"{key.label[0].upper()}{key.label[1:]}: {key.help}"
                 yield SystemCommand(title, f"key {key.shown}", self._doing(browser, key.action))
         for command in super().get_system_commands(screen):
             if command.title == "Theme":

@@ -66,6 +66,7 @@ KEYS = (
     Key("d", "dominated", "retains", "what the object keeps alive: its dominator tree"),
     Key("P", "merged_paths", "holders", "who holds the objects of the set: their paths merged"),
     Key("t", "types_of_set", "types", "the types of the objects of the set"),
+    Key("S", "last_set", "set", "the set found last, which every list marks", in_footer=False),
     Key("left_square_bracket,backspace", "history(-1)", "back", "the page before"),
     Key("right_square_bracket", "history(1)", "forward", "the page after", in_footer=False),
     Key("slash", "search", "search", "search objects by type, expression, value, address"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.widgets import Input
 
+from heapgraph.tui import places
 from heapgraph.tui.widgets.message_box import MessageBox
 from helpers.app_heap import app_heap, graph_of
 from helpers.browser import drive, text_of_screen
@@ -62,6 +63,19 @@ def test_up_and_down_go_through_the_lines_entered(graph):
     assert drive(graph, *recall, "up", then=line) == second
     assert drive(graph, *recall, "up", "up", then=line) == first
     assert drive(graph, *recall, "up", "up", "down", "down", then=line) == "draft"
+
+
+def test_a_set_that_was_found_is_at_hand_on_every_page(graph):
+    async def where(app, pilot):
+        del pilot
+        return app.browser.page.place
+
+    found = ["slash", "type type:app.sessions.User", "enter"]
+    text = "type:app.sessions.User"
+    assert drive(graph, *found, "2", "P", then=where) == places.MergedPathsTo(text)
+    assert drive(graph, *found, "6", "t", then=where) == places.Types(text)
+    assert drive(graph, *found, "1", "S", then=where) == places.ObjectSet(text)
+    assert drive(graph, "2", "S", then=where) == places.DominatorsOf()
 
 
 def test_tab_completes_tables_and_columns(graph):

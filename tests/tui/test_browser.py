@@ -71,7 +71,7 @@ def test_the_numbers_are_those_of_the_command_line(graph, size):
 def test_no_line_is_wider_than_the_terminal(graph, size):
     async def frames(app, pilot):
         seen = [text_of_screen(app)]
-        for key in ("enter", "2", "3", "4"):
+        for key in ("enter", "2", "3", "4", "5", "6", "7", "9"):
             await press(app, pilot, [key])
             seen.append(text_of_screen(app))
         return seen
@@ -340,3 +340,32 @@ def test_a_query_is_completed_and_shown(graph):
 )
 def test_lists_share_the_lines_there_are(room, wanted, focus, lines):
     assert share_lines(room, wanted, focus) == lines
+
+
+def test_the_palette_offers_what_works_here_by_name(graph):
+    async def titles(app, pilot):
+        del pilot
+        return {command.title for command in app.get_system_commands(app.screen)}
+
+    on_tree, on_types = drive(graph, "2", then=titles), drive(graph, "3", then=titles)
+    assert "Compare: what grew between this snapshot and another" in on_tree & on_types
+    assert "Group: group by type, by module, by package, not at all" in on_tree - on_types
+    assert "Filter: show only rows that contain a text" in on_types - on_tree
+    assert "Theme" in on_tree
+
+
+def test_a_command_of_the_palette_is_done(graph):
+    async def choose(app, pilot):
+        await pilot.press("ctrl+p")
+        await pilot.pause()
+        app.screen.query_one(Input).value = "Threads:"
+        while not any(str(o.prompt) for o in app.screen.query_one("CommandList").options):
+            await pilot.pause()
+        await pilot.pause(0.3)
+        await pilot.press("enter")
+        await pilot.pause()
+        await app.browser.settled()
+        await pilot.pause()
+        return app.browser.page.place
+
+    assert drive(graph, then=choose) == places.AnalysisOf("threads")

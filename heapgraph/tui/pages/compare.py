@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from heapgraph.analysis.diff import diff_snapshots
+from heapgraph.analysis.diff import WITH_SURVIVORS, diff_snapshots
 from heapgraph.analysis.diff_rows import TypeGrowth
 from heapgraph.graph.heap_graph import HeapGraph
 from heapgraph.tui.cells import Column, Row, safe
@@ -26,19 +26,15 @@ if TYPE_CHECKING:
     _Growth = TypeGrowth | HolderGrowth
 
 MOST_ROWS = 1_000
-ORDERS = ("rank", "change", "count", "after", "name")
-"""What `s` goes through: first the order of the analysis, which is that of the command line."""
+_ORDERS = ("change", "count", "after", "name")
 
 _ANY_KEY = "[*]"
 _CHANGE = Column("change", 10, align="right")
 _SURVIVED = Column("survived", 9, align="right")
 _SHARE = Column("share by", 10, align="right")
-_COUNTED = Column("objects", 10, align="right")
+_COUNTED = Column("count", 10, align="right")
 _SIZES = (Column("before", 9, align="right", rank=3), Column("after", 9, align="right", rank=2))
-_COUNTS = (
-    Column("were", 10, align="right", rank=5),
-    Column("are", 10, align="right", rank=4),
-)
+_COUNTS = Column("objects", 20, align="right", rank=4)
 
 
 def build(session: Session, place: Compared, progress: Progress) -> Page:
@@ -65,7 +61,7 @@ def build(session: Session, place: Compared, progress: Progress) -> Page:
 
     def sort(row: Row | None, progress: Progress) -> None:
         del row, progress
-        view.order = ORDERS[(ORDERS.index(view.order) + 1) % len(ORDERS)]
+        view.order = view.orders[(view.orders.index(view.order) + 1) % len(view.orders)]
         refresh()
 
     def narrow(text: str) -> None:
@@ -104,11 +100,14 @@ class _View:
 
     def __init__(self, result: Diff, count: int) -> None:
         """Show all as the analysis ranks them."""
-        self.order = ORDERS[0]
         self.text = ""
         self._result = result
-        self._has_survivors = count == 3  # noqa: PLR2004 - as the analysis says
-        self._has_shares = any(row.leak_share_growth is not None for row in result.holders)
+        self._has_survivors = count == WITH_SURVIVORS
+        self._has_shares = count > WITH_SURVIVORS
+        # The first is the order of the analysis, which is that of the command line.
+        rank = ("survivors",) if self._has_survivors else ("share",) if self._has_shares else ()
+        self.orders = (*rank, *_ORDERS)
+        self.order = self.orders[0]
 
     def tables(self) -> list[RowTable]:
         """Types and holders."""
@@ -121,7 +120,7 @@ class _View:
         return [
             RowTable(
                 "types",
-                (*survived, _CHANGE, _COUNTED, Column("type", keep="both"), *_SIZES, *_COUNTS),
+                (*survived, _CHANGE, _COUNTED, Column("type", keep="both"), *_SIZES, _COUNTS),
                 [self._row(row) for row in types],
                 left_out=left_out,
             ),
@@ -135,6 +134,8 @@ class _View:
     def _chosen(self, rows: Sequence[_Growth]) -> list[_Growth]:
         wanted = self.text.lower()
         chosen = [row for row in rows if wanted in _name(row).lower()]
+        if self.order == self.orders[0]:
+            return chosen
         if self.order == "change":
             chosen.sort(key=lambda row: -row.size_growth)
         elif self.order == "count":
@@ -165,7 +166,7 @@ class _View:
         detail = f"{safe(_name(row))}: {sizes}; {noun} {' -> '.join(numbers)}"
         if is_type:
             name = f"type:{row.type}"
-            cells += [format_count(counts[0]), format_count(counts[-1])]
+            cells.append(f"{format_count(counts[0])} -> {format_count(counts[-1])}")
             return Row(tuple(cells), ObjectSet(name), set_text=name, detail=detail)
         holder = _name(row).partition(_ANY_KEY)[0]
         return Row(tuple(cells), Named(holder), detail=f"{detail}; {safe(row.type)}")

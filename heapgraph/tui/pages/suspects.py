@@ -33,7 +33,7 @@ def build(session: Session, place: AnalysisOf, progress: Progress) -> Page:
     result = find_suspects(session.graph, progress=progress, limit=MOST_ROWS)
     page = Page(place, "suspects", detail_lines=10, detail_part=2)
     count = len(result.suspects)
-    found = format_count(count) if count else "none: nothing stands out from the rest of the heap"
+    found = f"{format_count(count)} found" if count else "none: nothing stands out from the rest of the heap"
     page.facts = [("suspects", found)]
     lines = [
         OutlineLine(suspect_row(suspect), _steps(session, suspect)) for suspect in result.suspects

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from heapgraph.tui.widgets.key_line import KeyLine
 
 
+OF_SETS = ("merged_paths", "types_of_set")
+"""Actions on a set."""
+
+
 class Browser(AskingScreen, inherit_bindings=False):
     """Shows the page of a place, and does what is asked of it."""
 
@@ -36,6 +40,12 @@ class Browser(AskingScreen, inherit_bindings=False):
         super().on_mount()
         if self.notes:
             self.say("\n".join(map(safe, self.notes)))
+
+    def footer_keys(self) -> list[tuple[str, str, str]]:
+        """The keys of the last line; those for the set found last only where a set is shown."""
+        has_set = self.page is not None and set_of(self.page, self.row) is not None
+        keys = super().footer_keys()
+        return keys if has_set else [key for key in keys if key[2] not in OF_SETS]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key does anything now: it is hidden from footer and help otherwise."""
@@ -132,6 +142,11 @@ class Browser(AskingScreen, inherit_bindings=False):
         """What the set is made of."""
         if (text := self.current_set()) is not None:
             self.goto(places.Types(text))
+
+    def action_last_set(self) -> None:
+        """The set that is marked in every list."""
+        if self.session.selection_text:
+            self.goto(places.ObjectSet(self.session.selection_text))
 
     def action_overview(self) -> None:
         """The first page."""
@@ -230,4 +245,6 @@ class Browser(AskingScreen, inherit_bindings=False):
 
     def current_set(self) -> str | None:
         """The set that keys are about."""
-        return None if self.page is None else set_of(self.page, self.row)
+        if self.page is None:
+            return None
+        return set_of(self.page, self.row, self.session.selection_text)

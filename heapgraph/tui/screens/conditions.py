@@ -57,6 +57,7 @@ CONDITIONS: dict[str, Callable[..., bool]] = {
         browser.page is not None and browser.session.command_line(browser.page) is not None
     ),
     "merged_paths": _needs_set,
+    "last_set": lambda browser: bool(browser.session.selection_text),
     "types_of_set": _needs_set,
     **dict.fromkeys(
         ("path", "dominated", "bookmark", "copy_expression", "copy_address", "write_picture"),

@@ -180,11 +180,11 @@ class PageScreen(WorkingScreen, inherit_bindings=False):
     def offer_keys(self) -> None:
         """Show the keys that do something now."""
         prompt = self.query_one(Prompt)
-        keys = prompt.keys if prompt.display else self._working_keys()
+        keys = prompt.keys if prompt.display else self.footer_keys()
         self.query_one(KeyLine).show(keys)
         self.query_one(MessageBox).set_class(prompt.display, "-above-prompt")
 
-    def _working_keys(self) -> list[tuple[str, str, str]]:
+    def footer_keys(self) -> list[tuple[str, str, str]]:
         """Name, label and action of the keys that do something now and have room in the line."""
         return [
             (key.shown, key.label, key.action)
