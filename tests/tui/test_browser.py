@@ -49,6 +49,9 @@ def graph(heap):
         ("inspector-160x50", LARGE, ["slash", "type app.sessions.CACHE", "enter"]),
         ("tree-80x24", SMALL, ["2", "l", "j", "l"]),
         ("path-80x24", SMALL, ["p", "w"]),
+        ("threads-80x24", SMALL, ["6", "j", "l"]),
+        ("threads-160x50", LARGE, ["6", "j", "l"]),
+        ("suspects-80x24", SMALL, ["5", "l"]),
         ("help-80x24", SMALL, ["3", "question_mark"]),
     ],
 )

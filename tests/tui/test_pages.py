@@ -181,7 +181,7 @@ def test_the_inspector_has_the_numbers_of_show(session, heap):
         shown = show_object(session.graph, object=object_id, limit=1000)
         facts = dict(page.facts)
         assert facts["sizes"].startswith(f"retained {format_size(shown.row.retained_size)} ")
-        assert facts["count"].startswith(f"{format_count(shown.refcount)}: ")
+        assert facts["refcount"].startswith(f"{format_count(shown.refcount)}: ")
         assert len(page.tables[1]) == len(shown.referrers)
         assert [row.object_id for row in map(page.tables[2].row, range(len(page.tables[2])))] == [
             row.id for row in shown.dominators

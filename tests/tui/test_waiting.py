@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from heapgraph.errors import HeapgraphError
@@ -14,6 +16,9 @@ from heapgraph.tui.tables import LazyTable, row_of
 from heapgraph.tui.widgets.message_box import MessageBox
 from helpers.app_heap import app_heap, graph_of
 from helpers.browser import drive, press, text_of_screen
+
+if TYPE_CHECKING:
+    from heapgraph.graph.heap_graph import HeapGraph
 
 
 @pytest.fixture
@@ -154,3 +159,42 @@ def test_a_list_with_rows_that_cannot_be_worded_can_be_walked(graph, monkeypatch
     seen, title = drive(graph, then=walk)
     assert "cannot be shown: IndexError: name" in seen
     assert title == "dominator tree"
+
+
+def tampered(what: str) -> HeapGraph:
+    """A graph whose arrays do not fit one another, as those of a crafted file might."""
+    graph = graph_of(app_heap())
+    if what == "labels":
+        graph.__dict__["labels"] = np.full(graph.reference_count, 4_000_000_000, np.uint32)
+    elif what == "kinds":
+        graph.__dict__["edge_kinds"] = np.full(graph.reference_count, 99, np.uint8)
+    else:
+        graph.__dict__["type_ids"] = np.full(graph.object_count, 400, np.uint32)
+    return graph
+
+
+@pytest.mark.parametrize("what", ["labels", "kinds", "types"])
+def test_a_crafted_snapshot_gives_errors_in_three_parts_and_never_a_traceback(what):
+    async def messages(app, pilot):
+        said = []
+        for key in [
+            *"jp2lje3",
+            "enter",
+            *"P456",
+            "l",
+            "7",
+            "1",
+            "tab",
+            "enter",
+            "slash",
+            "type a",
+            "enter",
+        ]:
+            await press(app, pilot, [key])
+            said.append(app.browser.query_one(MessageBox).text)
+        return [text for text in said if text], text_of_screen(app)
+
+    said, seen = drive(tampered(what), then=messages)
+    assert said
+    assert all(len(text.splitlines()) == 3 for text in said)
+    assert "Traceback" not in seen

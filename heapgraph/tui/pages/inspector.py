@@ -63,7 +63,7 @@ def _facts(session: Session, object_id: int) -> list[tuple[str, str]]:
         ("object", session.names.of(object_id)),
         ("type", f"{type_name}  @{object_id}  {int(graph.addresses[object_id]):#x}"),
         ("sizes", sizes),
-        ("count", _account(session, object_id)),
+        ("refcount", _account(session, object_id)),
     ]
     if graph.preview(object_id) is not None:
         facts.insert(2, ("value", session.names.value(object_id)))

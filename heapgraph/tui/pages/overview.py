@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from heapgraph.analysis.holders import find_holders
@@ -11,7 +12,7 @@ from heapgraph.analysis.suspects import find_suspects
 from heapgraph.tui.cells import Bar, Column, Row, safe
 from heapgraph.tui.page import Later, Page, Share
 from heapgraph.tui.pages.object_rows import OBJECT_COLUMNS, object_cells_row
-from heapgraph.tui.pages.suspects import SUSPECT_COLUMNS, suspect_row
+from heapgraph.tui.pages.suspects import NO_SUSPECTS, SUSPECT_COLUMNS, suspect_row
 from heapgraph.tui.places import AnalysisOf, Inspect, Overview, RootsOf, Types
 from heapgraph.tui.tables import RowTable
 from heapgraph.units import format_count, format_seconds, format_size
@@ -44,7 +45,8 @@ def first_facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     pause = format_seconds(float(capture.get("pause_ms", 0)) / 1000)
     command = " ".join(target.get("command_line") or [])
     process = f"{target.get('pid')} on {target.get('hostname') or 'an unknown host'}, {command}"
-    taken = f"{manifest.get('created')} by {capture.get('method')}, paused for {pause}"
+    created = re.sub(r"T(\d\d:\d\d:\d\d).*", r" \1 UTC", str(manifest.get("created")))
+    taken = f"{created} by {capture.get('method')}, paused {pause}"
     size = format_count(int(counts.get("objects", 0)))
     return [
         ("process", safe(process)),
@@ -65,7 +67,7 @@ def build(session: Session, place: Overview, progress: Progress) -> Page:
     progress("biggest holders", 1, 2)
     holders = find_holders(session.graph, limit=HOLDERS).objects
     rows = [object_cells_row(session, row.id, retained=row.retained_size) for row in holders]
-    page = Page(place, "overview", _facts(session, summary), detail_lines=5)
+    page = Page(place, "overview", _facts(session, summary), detail_lines=6, detail_part=5)
     page.left = [RowTable("biggest holders", OBJECT_COLUMNS, rows)]
     page.right = [
         RowTable("resident memory", MEMORY_COLUMNS, _memory_rows(summary.memory)),
@@ -131,7 +133,7 @@ def _look_for_suspects(session: Session, page: Page, progress: Progress) -> Call
     result = find_suspects(session.graph, progress=progress, limit=SUSPECTS)
     rows = [suspect_row(suspect) for suspect in result.suspects]
     if not rows:
-        rows = [_note("none: nothing stands out from the rest of the heap")]
+        rows = [_note(NO_SUSPECTS)]
 
     def show() -> None:
         page.left = [_suspect_table(rows), *page.left[1:]]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from heapgraph.tui.state import Session
 
 MOST_ROWS = 100
+NO_SUSPECTS = "none: nothing stands out from the rest of the heap"
 SUSPECT_COLUMNS = (
     RETAINED,
     SHARE,
@@ -33,7 +34,7 @@ def build(session: Session, place: AnalysisOf, progress: Progress) -> Page:
     result = find_suspects(session.graph, progress=progress, limit=MOST_ROWS)
     page = Page(place, "suspects", detail_lines=10, detail_part=2)
     count = len(result.suspects)
-    found = f"{format_count(count)} found" if count else "none: nothing stands out from the rest of the heap"
+    found = f"{format_count(count)} found" if count else NO_SUSPECTS
     page.facts = [("suspects", found)]
     lines = [
         OutlineLine(suspect_row(suspect), _steps(session, suspect)) for suspect in result.suspects

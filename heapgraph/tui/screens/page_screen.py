@@ -171,6 +171,8 @@ class PageScreen(WorkingScreen, inherit_bindings=False):
     def work_failed(self, failure: HeapgraphError) -> None:
         """Say what failed, why, and what to do."""
         self._stop_waiting()
+        if self.page is None:  # the first page: without one no key would do anything
+            self.show_new(Page(self._first, self._first.title, [("not shown", safe(failure.what))]))
         self.say("\n".join(map(safe, failure.parts())), is_error=True)
 
     def work_changed(self) -> None:

@@ -35,8 +35,8 @@ def explained(failure: Exception) -> HeapgraphError:
         )
     return HeapgraphError(
         f"{type(failure).__name__}: {failure}",
-        "a defect in heapgraph, not in the snapshot",
-        "report it, with the command line that y copies",
+        "a defect in heapgraph, or a snapshot that was damaged or tampered with",
+        "heapgraph verify FILE checks the snapshot; if it is sound, report this",
     )
 
 
