@@ -50,8 +50,8 @@ def _analysis(name: str) -> str:
 
 KEYS = (
     Key("enter", "open_row", "open", "open the row at the cursor"),
-    Key("right,l", "into", "into", "unfold the row, or open it", in_footer=False),
-    Key("left,h", "out_of", "out", "fold the row, or go back", in_footer=False),
+    Key("l,right", "into", "unfold", "unfold the row, or open it"),
+    Key("h,left", "out_of", "out", "fold the row, or go back", in_footer=False),
     Key("e", _command("expand_to_fork"), "to fork", "unfold single children down to a fork"),
     Key("g", _command("regroup"), "group", "group by type, by module, by package, not at all"),
     Key("s", _command("sort"), "sort", "sort by something else"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,14 @@ import pytest
 
 from heapgraph.errors import HeapgraphError
 from heapgraph.tui import pages, places
+from heapgraph.tui.app import HeapgraphApp
 from heapgraph.tui.cells import Column
+from heapgraph.tui.screens.opening import Opened, Opening
 from heapgraph.tui.screens.page_screen import SHOW_WAITING_AFTER_S
 from heapgraph.tui.tables import LazyTable, row_of
 from heapgraph.tui.widgets.message_box import MessageBox
 from helpers.app_heap import app_heap, graph_of
-from helpers.browser import drive, press, text_of_screen
+from helpers.browser import SMALL, drive, press, text_of_screen
 
 if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
@@ -71,8 +74,9 @@ def test_a_page_that_takes_long_is_there_at_once_with_its_progress(graph, slow_t
     assert titles == ["overview", "types"]
 
 
-@pytest.mark.parametrize("key", ["escape", "left_square_bracket"])
-def test_who_does_not_want_to_wait_is_back_where_they_were(graph, slow_types, key):
+@pytest.mark.parametrize("key", ["escape", "left_square_bracket", "backspace"])
+@pytest.mark.parametrize(("before", "title"), [("2", "dominator tree"), ("j", "overview")])
+def test_who_does_not_want_to_wait_is_back_where_they_were(graph, slow_types, key, before, title):
     begun, _ = slow_types
 
     async def give_up(app, pilot):
@@ -83,10 +87,11 @@ def test_who_does_not_want_to_wait_is_back_where_they_were(graph, slow_types, ke
         await pilot.pause()
         return app.browser.page.title, app.browser.is_busy, text_of_screen(app)
 
-    title, is_busy, seen = drive(graph, "2", then=give_up)
-    assert title == "dominator tree"
+    shown, is_busy, seen = drive(graph, before, then=give_up)
+    assert shown == title
     assert not is_busy
-    assert "tree of" in seen
+    assert "computing" not in seen
+    assert ">" in {line[:1] for line in seen.splitlines()}
 
 
 def test_a_page_that_cannot_be_made_is_explained_in_three_parts(graph, monkeypatch):
@@ -198,3 +203,29 @@ def test_a_crafted_snapshot_gives_errors_in_three_parts_and_never_a_traceback(wh
     assert said
     assert all(len(text.splitlines()) == 3 for text in said)
     assert "Traceback" not in seen
+
+
+def test_who_stops_the_first_page_can_still_go_anywhere(graph, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait(_, __, progress):
+        begun.set()
+        while not go_on.wait(0.01):
+            progress("summing up", 0, 0)
+
+    monkeypatch.setitem(pages._BUILDERS, places.Overview, wait)
+
+    async def run():
+        app = HeapgraphApp(Opening("app.heapgraph", lambda _: Opened("app.heapgraph", graph)))
+        async with app.run_test(size=SMALL) as pilot:
+            while not begun.is_set():
+                await pilot.pause()
+            await press(app, pilot, ["escape"])
+            said = app.browser.query_one(MessageBox).text
+            await press(app, pilot, ["3"])
+            return said, app.browser.page.title
+
+    said, title = asyncio.run(run())
+    go_on.set()
+    assert said.startswith("stopped")
+    assert title == "types"

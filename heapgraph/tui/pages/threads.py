@@ -99,8 +99,8 @@ def _frame_line(session: Session, frame: FrameRow) -> OutlineLine:
     """A frame unfolds to its variables; one without any opens its code."""
     text = _place(frame)
     detail = (
-        f"{safe(frame.function)}() at {safe(frame.file)}:{frame.line}, {frame.depth} calls from "
-        f"the innermost; keeps {format_size(frame.retained_size)} alive that nothing else does"
+        f"{safe(frame.function)}() at {safe(frame.file)}:{frame.line}; keeps "
+        f"{format_size(frame.retained_size)} alive that nothing else does"
     )
     variables = count_text(len(frame.locals), "variable")
     code = None if frame.code == NO_ROW else frame.code

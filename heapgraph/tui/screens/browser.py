@@ -42,10 +42,13 @@ class Browser(AskingScreen, inherit_bindings=False):
             self.say("\n".join(map(safe, self.notes)))
 
     def footer_keys(self) -> list[tuple[str, str, str]]:
-        """The keys of the last line; those for the set found last only where a set is shown."""
-        has_set = self.page is not None and set_of(self.page, self.row) is not None
-        keys = super().footer_keys()
-        return keys if has_set else [key for key in keys if key[2] not in OF_SETS]
+        """The keys of the last line: none that does what Enter does, or is about no set here."""
+        left_out: set[str] = set()
+        if self.page is None or "expand" not in self.page.commands:
+            left_out.add("into")
+        if self.page is None or set_of(self.page, self.row) is None:
+            left_out.update(OF_SETS)
+        return [key for key in super().footer_keys() if key[2] not in left_out]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key does anything now: it is hidden from footer and help otherwise."""
@@ -121,6 +124,8 @@ class Browser(AskingScreen, inherit_bindings=False):
     def action_cancel(self) -> None:
         """Give up what is being computed."""
         self.cancel_job()
+        if self.page is None:
+            self.say("stopped; 1 begins again, every other page can be asked for as well")
         self.offer_keys()
 
     def action_path(self) -> None:

@@ -25,10 +25,6 @@ def _needs_page(test: Callable[[Page], bool]) -> Callable[[Browser], bool]:
     return lambda browser: browser.page is not None and test(browser.page)
 
 
-def _has_page(browser: Browser, *_: object) -> bool:
-    return browser.page is not None
-
-
 def _can_open(browser: Browser) -> bool:
     row, page = browser.row, browser.page
     if row is None or page is None:
@@ -47,8 +43,10 @@ CONDITIONS: dict[str, Callable[..., bool]] = {
         _has_command(browser, "collapse") or browser.session.history.can_move(-1)
     ),
     "command": _has_command,
-    "history": lambda browser, steps: browser.session.history.can_move(steps),
-    "query": _needs_page(lambda _: "sql" in REGISTRY),
+    "history": lambda browser, steps: (
+        browser.session.history.can_move(steps) or (browser.is_waiting and steps < 0)
+    ),
+    "query": lambda _: "sql" in REGISTRY,
     "cancel": lambda browser: browser.is_busy,
     "filter": _needs_page(lambda page: page.on_filter is not None),
     "next_list": _needs_page(lambda page: len(page.tables) > 1),
@@ -62,19 +60,6 @@ CONDITIONS: dict[str, Callable[..., bool]] = {
     **dict.fromkeys(
         ("path", "dominated", "bookmark", "copy_expression", "copy_address", "write_picture"),
         _needs_object,
-    ),
-    **dict.fromkeys(
-        (
-            "search",
-            "overview",
-            "dominators",
-            "types",
-            "analyses",
-            "analysis",
-            "compare",
-            "bookmarks",
-        ),
-        _has_page,
     ),
 }
 """When an action does anything; one that is not here always does."""

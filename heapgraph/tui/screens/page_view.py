@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.text import Text
 from textual.containers import Container, Vertical
+from textual.message import Message
 from textual.widgets import Static
 
 from heapgraph.tui.cells import fit
@@ -31,6 +32,17 @@ _FRAME_LINES = 2
 _NARROW = 60
 
 
+class Lists(Container):
+    """The lists of a page: their room changes with the facts above and the text below them."""
+
+    class Resized(Message):
+        """There is more room or less."""
+
+    def on_resize(self) -> None:
+        """Have the room shared out anew."""
+        self.post_message(self.Resized())
+
+
 class PageView(Vertical):
     """Shows one page at a time with the same widgets."""
 
@@ -44,7 +56,7 @@ class PageView(Vertical):
         """Places for everything a page may have."""
         yield Static(id="facts")
         yield ShareBlock(id="shares")
-        with Container(id="lists"):
+        with Lists(id="lists"):
             with Vertical(id="left"):
                 yield RowList(id="list-0")
                 yield RowList(id="list-1")
@@ -115,6 +127,11 @@ class PageView(Vertical):
         """Side by side where there is room."""
         self.set_class(self.size.width >= WIDE, "-wide")
         self.refresh_page()
+
+    def on_lists_resized(self, message: Lists.Resized) -> None:
+        """Share out the room there is now."""
+        message.stop()
+        self._share_room()
 
     def _fill(self, selector: str, tables: list[Table], number: int) -> None:
         table = tables[number] if number < len(tables) else None

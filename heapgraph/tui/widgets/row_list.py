@@ -79,9 +79,8 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
         self._strips.clear()
         if self.table is None:
             return
-        count = len(self.table)
-        self.table.cursor = max(0, min(self.table.cursor, count - 1))
-        self.virtual_size = Size(self._width, count + self._header_lines)
+        self.table.cursor = max(0, min(self.table.cursor, len(self.table) - 1))
+        self._measure()
         self._lay_out()
         self._show_position()
         self.refresh()
@@ -95,13 +94,17 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
     def on_resize(self) -> None:
         """Share out the columns anew."""
         self._lay_out()
-        if self.table is not None:
-            self.virtual_size = Size(self._width, len(self.table) + self._header_lines)
-            self._scroll_to_cursor()
+        self._measure()
+        self._scroll_to_cursor()
 
     def on_focus(self) -> None:
         """Say which row has the keys now."""
+        self._measure()
         self.post_message(self.Moved(self.row))
+
+    def on_blur(self) -> None:
+        """A short list without the keys shows no column titles."""
+        self._measure()
 
     def on_click(self, event: events.Click) -> None:
         """Go to the clicked row; a click at the cursor opens it."""
@@ -165,6 +168,11 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
     @property
     def _rows_in_sight(self) -> int:
         return max(1, self.size.height - self._header_lines)
+
+    def _measure(self) -> None:
+        """Tell how long the list is: the scroll bar is drawn by it."""
+        if self.table is not None:
+            self.virtual_size = Size(self._width, len(self.table) + self._header_lines)
 
     def _lay_out(self) -> None:
         columns = self.table.columns if self.table is not None else ()
