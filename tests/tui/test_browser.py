@@ -133,7 +133,7 @@ def test_a_tiny_heap_and_an_empty_one_can_be_browsed(drawing):
         del pilot
         return app.browser.session.history.titles, messages_of(app)
 
-    keys = ["2", "enter", "p", "d", "3", "enter", "P", "t", "4", "end", "enter", "1"]
+    keys = ["2", "enter", "p", "d", "3", "enter", "P", "t", "4", "end", "enter", *"5679", "1"]
     titles, messages = drive(graph_of(draw_heap(drawing)), *keys, then=trail)
     assert titles[0] == titles[-1] == "overview"
     assert {"dominator tree", "types", "analyses"} <= set(titles)

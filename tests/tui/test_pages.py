@@ -284,6 +284,33 @@ def test_every_analysis_is_shown_by_the_shape_of_its_result(session, name):
             assert len(table.row(index).cells) == len(table.columns)
 
 
+def test_what_a_search_by_value_finds_is_shown_with_its_value(session, heap):
+    page = page_of(session, places.ObjectSet("value:ad"))
+    shown = {page.tables[0].row(n).object_id: row for n, row in enumerate(cells_of(page))}
+    assert shown[heap.ids["ada"]][-1] == "'Ada'"
+    assert page.tables[0].columns[-1].title == "value"
+    plain = page_of(session, places.ObjectSet("type:app.sessions.User"))
+    assert "value" not in [column.title for column in plain.tables[0].columns]
+
+
+@pytest.mark.parametrize(
+    ("query", "opens"),
+    [
+        ("select id from objects order by id limit 1", places.Inspect(0)),
+        ("select source, target from refs where source = 1 limit 1", "target"),
+        ("select * from threads", None),
+        ("select * from frames", None),
+        ("select 7 as number", None),
+    ],
+)
+def test_rows_of_a_query_open_the_object_they_are_about(session, query, opens):
+    page = page_of(session, places.AnalysisOf("sql", (("query", query),)))
+    row = page.tables[0].row(0)
+    if opens == "target":
+        opens = places.Inspect(int(cells_of(page)[0][1].replace(",", "")))
+    assert row.place == opens
+
+
 def test_all_analyses_are_offered(session):
     names = [row[0] for row in cells_of(page_of(session, places.Analyses()))]
     assert set(names) == set(REGISTRY) - {"paths", "show"}

@@ -16,7 +16,10 @@ _SHARE_NAMES = frozenset({"share"})
 _PLAIN_NUMBERS = frozenset(
     {"id", "pid", "line", "depth", "thread_id", "native_id", "address", "start", "end", "owner"}
 )
-_ID_NAMES = ("id", "object_id", "object")
+_ID_NAMES = ("id", "object_id", "object", "target", "source", "idom")
+_NOT_OBJECTS = frozenset({"thread_id", "function", "basicsize", "permissions"})
+"""Columns of the SQL tables of threads, frames, types and mappings, which have ids of their own."""
+
 _TEXT_COLUMNS = 5
 _SHOWN_PARTS = 4
 
@@ -159,7 +162,7 @@ def _column(key: str, rows: list[dict[str, Any]]) -> Column:
 
 def _place_of(row: dict[str, Any]) -> Place | None:
     """What Enter opens on a row: its object, the end of its path, or the objects of its type."""
-    for key in _ID_NAMES:
+    for key in _ID_NAMES if _NOT_OBJECTS.isdisjoint(row) else ():
         value = row.get(key)
         if isinstance(value, int) and not isinstance(value, bool):
             return Inspect(value)

@@ -60,6 +60,8 @@ def object_cells_row(
         format_size(shallow),
     )
     detail = f"{full_name}  {type_name}  @{object_id}"
+    if graph.preview(object_id) is not None:
+        detail = f"{detail}  {session.names.value(object_id)}"
     return Row(cells, Inspect(object_id), object_id, style=mark(session, object_id), detail=detail)
 
 

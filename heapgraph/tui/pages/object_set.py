@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.tui.cells import Row, safe
+from heapgraph.tui.cells import Column, Row, safe
 from heapgraph.tui.page import Page, PageCommand
 from heapgraph.tui.pages.object_rows import OBJECT_COLUMNS, object_cells_row
 from heapgraph.tui.queries import set_query
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from heapgraph.native.graph_kernels import U32
     from heapgraph.tui.places import ObjectSet
     from heapgraph.tui.state import Session
+
+_VALUE = Column("value", weight=2, rank=1)
+_SAMPLED_VALUES = 20
 
 ORDERS = ("retained", "shallow", "address")
 
@@ -64,8 +67,14 @@ def _table(session: Session, members: U32, order: str) -> LazyTable:
     elif order == "shallow":
         ids = members[np.lexsort((members, ~session.graph.shallow_sizes[members]))]
 
-    def make_row(index: int) -> Row:
-        row = object_cells_row(session, int(ids[index]))
-        return Row(row.cells, row.place, row.object_id, detail=row.detail)
+    sample = ids[:_SAMPLED_VALUES].tolist()
+    has_values = any(session.graph.preview(object_id) is not None for object_id in sample)
 
-    return LazyTable("objects", OBJECT_COLUMNS, len(ids), make_row)
+    def make_row(index: int) -> Row:
+        object_id = int(ids[index])
+        row = object_cells_row(session, object_id)
+        value = (session.names.value(object_id),) if has_values else ()
+        return Row((*row.cells, *value), row.place, object_id, detail=row.detail)
+
+    columns = (*OBJECT_COLUMNS, _VALUE) if has_values else OBJECT_COLUMNS
+    return LazyTable("objects", columns, len(ids), make_row)
