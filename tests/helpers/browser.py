@@ -108,8 +108,12 @@ def frame(graph: HeapGraph, *keys: str, size: tuple[int, int] = SMALL) -> str:
     """The text of the screen after some keys."""
 
     async def read(app: HeapgraphApp, pilot: Pilot[Any]) -> str:
-        del pilot
-        return text_of_screen(app)
+        before = ""
+        while (seen := text_of_screen(app)) != before:  # a list may still be told its new size
+            before = seen
+            await pilot.pause()
+            await pilot.pause()
+        return seen
 
     return drive(graph, *keys, size=size, then=read)
 

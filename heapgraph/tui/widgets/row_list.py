@@ -170,9 +170,13 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
         return max(1, self.size.height - self._header_lines)
 
     def _measure(self) -> None:
-        """Tell how long the list is: the scroll bar is drawn by it."""
-        if self.table is not None:
-            self.virtual_size = Size(self._width, len(self.table) + self._header_lines)
+        """Tell how long the list is; the scroll bar hears of it only when the size changes too."""
+        if self.table is None:
+            return
+        self.virtual_size = Size(self._width, len(self.table) + self._header_lines)
+        if self.show_vertical_scrollbar:
+            self.vertical_scrollbar.window_virtual_size = self.virtual_size.height
+            self.vertical_scrollbar.window_size = self.size.height
 
     def _lay_out(self) -> None:
         columns = self.table.columns if self.table is not None else ()
