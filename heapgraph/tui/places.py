@@ -14,6 +14,9 @@ ALL_ROOTS = "<roots>"
 _WITHOUT_COMMAND = frozenset({"holders"})
 """Analyses that the command line does not have."""
 
+_SPECIAL_IN_DOUBLE_QUOTES = frozenset('"$`\\!\n')
+"""What means something else to a shell in double quotes."""
+
 FILE = "\0FILE"
 """Stands for the open snapshot among the words of a command line; no argument can contain NUL."""
 
@@ -242,4 +245,12 @@ def command_line(file: str, words: list[str]) -> str:
     command, *arguments = words
     if FILE not in arguments:
         arguments.insert(0, FILE)
-    return shlex.join(["heapgraph", command, *(file if w == FILE else w for w in arguments)])
+    words = ["heapgraph", command, *(file if word == FILE else word for word in arguments)]
+    return " ".join(map(_for_shell, words))
+
+
+def _for_shell(word: str) -> str:
+    """A word quoted for a shell; in double quotes where those need no further signs inside."""
+    if "'" in word and _SPECIAL_IN_DOUBLE_QUOTES.isdisjoint(word):
+        return f'"{word}"'
+    return shlex.quote(word)

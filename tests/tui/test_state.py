@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from heapgraph.errors import ObjectNotFound
@@ -73,6 +75,18 @@ def test_a_bookmark_is_set_and_removed(session):
 )
 def test_a_page_has_the_command_line_that_shows_the_same(session, place, line):
     assert session.command_line(page_of(session, place)) == line
+
+
+@pytest.mark.parametrize("text", ["it's", 'a "b"', "$(rm)'", "`x`'", "a\\'", "ev!'", "", "a b"])
+def test_a_shell_reads_a_command_line_as_it_was_meant(text):
+    line = places.command_line("my file.heapgraph", ["sql", text])
+    shown = subprocess.run(
+        ["bash", "-c", f"heapgraph() {{ printf '%s\\0' \"$@\"; }}; {line}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout.split("\0")[:-1] == ["sql", "my file.heapgraph", text]
 
 
 def test_command_lines_name_objects_by_expression_where_it_is_python(session, heap):
