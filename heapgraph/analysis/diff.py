@@ -233,6 +233,7 @@ def _holder_row(tree: HolderTree, row: int) -> HolderGrowth:
         tuple(node.sizes),
         tuple(node.items),
         grows(node.sizes),
+        examples=tree.examples(tree.shown(row)),
     )
 
 

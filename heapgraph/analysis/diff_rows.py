@@ -47,6 +47,7 @@ class HolderGrowth:
             holders that grow; what several reach is shared evenly. None below four snapshots.
         leak_share_growth: the same, less that of the first snapshot.
         exclusive_size: the part of `leak_share` that no other growing holder reaches.
+        examples: an object of each snapshot that is reached so; None where there is none.
     """
 
     expression: str
@@ -60,6 +61,7 @@ class HolderGrowth:
     leak_share: int | None = None
     leak_share_growth: int | None = None
     exclusive_size: int | None = None
+    examples: tuple[int | None, ...] = hidden(())  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,9 @@ class HolderTree:
         self.node_of_group = [
             self._add(position, groups, width) for position, groups in enumerate(snapshots)
         ]
+        self._first_of_row = [
+            self._first_objects(position, groups) for position, groups in enumerate(snapshots)
+        ]
         for node in self.nodes:
             node.own_sizes = node.sizes.copy()
         for node in reversed(self.nodes[1:]):  # parents come before their children
@@ -119,6 +122,18 @@ class HolderTree:
         """
         rows = np.append(self.node_of_group[position], -1).astype(np.int32)
         return rows[groups.of_object]
+
+    def _first_objects(self, position: int, groups: PathGroups) -> NDArray[np.int64]:
+        """int64[rows], the first object of each group in one snapshot; -1 where it has none."""
+        rows = self.rows_of_objects(position, groups)
+        found = np.full(len(self.nodes) + 1, -1, np.int64)  # one more for what is in no group
+        found[rows[::-1]] = np.arange(len(rows) - 1, -1, -1)
+        return found[:-1]
+
+    def examples(self, row: int) -> tuple[int | None, ...]:
+        """The first object of a group in each snapshot; None where it has none."""
+        found = (int(first[row]) for first in self._first_of_row)
+        return tuple(None if object_id < 0 else object_id for object_id in found)
 
     def weigh_by(self, position: int, groups: NDArray[np.int32], sizes: NDArray[np.uint64]) -> None:
         """Rank by some objects of one snapshot.

@@ -67,6 +67,27 @@ def test_enter_opens_the_type_and_the_holder(grown, tmp_path):
     assert places.ObjectSet("type:app.Row") in types
 
 
+def test_a_holder_that_is_not_in_the_open_snapshot_opens_nothing(session, grown):
+    page = page_of(session, places.Compared((str(grown),)))
+    assert cells_of(page, 1)[0][2] == "app.GROWN"
+    assert page.tables[1].row(0).place is None
+
+
+def test_a_holder_without_a_python_name_opens_too(tmp_path):
+    def heap_with(rows):
+        heap = app_heap()
+        for position in range(rows):
+            heap.edge(heap.ids["rows"], heap.object("app.Row", size=900), 7, position + 1)
+        return heap
+
+    old = heap_with(1).write(tmp_path / "old.heapgraph", created="2026-01-02T03:00:00Z")
+    heap = heap_with(20)
+    session = session_of(graph_of(heap, created="2026-01-02T04:00:00Z"))
+    page = page_of(session, places.Compared((str(old),)))
+    assert cells_of(page, 1)[0][2] == "<handle() at app.py> rows"
+    assert page.tables[1].row(0).place == places.Inspect(heap.ids["rows"])
+
+
 def test_rows_are_sorted_and_narrowed(session, grown):
     page = page_of(session, places.Compared((str(grown),)))
     for _ in range(3):

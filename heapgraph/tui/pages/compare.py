@@ -10,7 +10,7 @@ from heapgraph.analysis.diff_rows import TypeGrowth
 from heapgraph.graph.heap_graph import HeapGraph
 from heapgraph.tui.cells import Column, Row, safe
 from heapgraph.tui.page import Page, PageCommand
-from heapgraph.tui.places import Named, ObjectSet
+from heapgraph.tui.places import Inspect, ObjectSet
 from heapgraph.tui.tables import RowTable
 from heapgraph.units import format_count, format_size
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 MOST_ROWS = 1_000
 _ORDERS = ("change", "count", "after", "name")
 
-_ANY_KEY = "[*]"
 _CHANGE = Column("change", 10, align="right")
 _SURVIVED = Column("survived", 9, align="right")
 _SHARE = Column("share by", 10, align="right")
@@ -49,7 +48,7 @@ def build(session: Session, place: Compared, progress: Progress) -> Page:
     old, new, *newer = graphs
     result = diff_snapshots(old, progress=progress, new=new, newer=newer, limit=MOST_ROWS)
     page = Page(place, "diff", detail_lines=4)
-    view = _View(result, len(graphs))
+    view = _View(result, len(graphs), place.position)
 
     def refresh() -> None:
         before = [table.cursor for table in page.left]
@@ -98,8 +97,15 @@ def _facts(session: Session, place: Compared, view: _View) -> list[tuple[str, st
 class _View:
     """The rows that fit the filter, in the order that was asked for."""
 
-    def __init__(self, result: Diff, count: int) -> None:
-        """Show all as the analysis ranks them."""
+    def __init__(self, result: Diff, count: int, position: int) -> None:
+        """Show all as the analysis ranks them.
+
+        Args:
+            result: of the analysis.
+            count: how many snapshots.
+            position: of the one that is open; Enter looks at its objects.
+        """
+        self._position = position
         self.text = ""
         self._result = result
         self._has_survivors = count == WITH_SURVIVORS
@@ -164,12 +170,13 @@ class _View:
         noun = "objects" if is_type else "items"
         sizes, numbers = " -> ".join(map(format_size, row.sizes)), map(format_count, counts)
         detail = f"{safe(_name(row))}: {sizes}; {noun} {' -> '.join(numbers)}"
-        if is_type:
+        if isinstance(row, TypeGrowth):
             name = f"type:{row.type}"
             cells.append(f"{format_count(counts[0])} -> {format_count(counts[-1])}")
             return Row(tuple(cells), ObjectSet(name), set_text=name, detail=detail)
-        holder = _name(row).partition(_ANY_KEY)[0]
-        return Row(tuple(cells), Named(holder), detail=f"{detail}; {safe(row.type)}")
+        holder = row.examples[self._position]
+        place = None if holder is None else Inspect(holder)
+        return Row(tuple(cells), place, holder, detail=f"{detail}; {safe(row.type)}")
 
 
 def signed_size(size: int) -> str:
