@@ -130,7 +130,7 @@ def query_heap(
             progress("query", 0, 0)
         try:
             statement = _only_statement(connection, query)
-            _fill(connection, tables, statement)
+            _fill(connection, tables, statement, progress)
             return _watched(connection, lambda: _run(connection, statement, limit), progress)
         except duckdb.InterruptException as failure:
             raise KeyboardInterrupt from failure
@@ -156,7 +156,10 @@ def _only_statement(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb
 
 
 def _fill(
-    connection: duckdb.DuckDBPyConnection, tables: HeapTables, statement: duckdb.Statement
+    connection: duckdb.DuckDBPyConnection,
+    tables: HeapTables,
+    statement: duckdb.Statement,
+    progress: Progress | None,
 ) -> None:
     """Read the columns that the query needs: those that DuckDB's own plan of it scans."""
     import duckdb  # noqa: PLC0415 - loaded already
@@ -171,7 +174,7 @@ def _fill(
                 wanted = set().union(*map(scanned_columns, plans))
         except duckdb.Error:  # no plan of this statement: it has its say when it runs
             wanted = None
-        if not tables.fill(wanted):
+        if not tables.fill(wanted, progress):
             return
         # Asked again, for the plan may be another one now.
         tables.register(connection)

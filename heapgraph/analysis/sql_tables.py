@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
 
 _FIRST_RESERVED = UNREACHABLE
@@ -136,13 +137,20 @@ class HeapTables:
         for name, table in tables.items():
             connection.register(name, table)
 
-    def fill(self, wanted: Collection[str] | None = None) -> bool:
-        """Fill columns of these names in both tables; None: all. Whether any was not there yet."""
+    def fill(self, wanted: Collection[str] | None = None, progress: Progress | None = None) -> bool:
+        """Fill columns of these names in both tables; None: all. Whether any was not there yet.
+
+        Args:
+            wanted: names.
+            progress: told of each column; the slowest takes 2 s for 10 million objects.
+        """
         found = False
         for table, columns in _LARGE.items():
             filled = self._filled[table]
             for name, (_, read) in columns.items():
                 if name not in filled and (wanted is None or name in wanted):
+                    if progress is not None:
+                        progress(f"column {name}", 0, 0)
                     filled[name] = _arrow(table, name, read(self._graph))
                     found = True
         return found

@@ -69,6 +69,7 @@ def test_a_page_that_takes_long_is_there_at_once_with_its_progress(graph, slow_t
     announced, title, titles = drive(graph, then=watch)
     assert "overview > types" in announced
     assert "types: counting (3 of 7)" in announced
+    assert "█" * 17 in announced
     assert "biggest holders" not in announced
     assert title == "types"
     assert titles == ["overview", "types"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.actions import parse
 
-from heapgraph.tui.cells import safe
+from heapgraph.tui.cells import bar, safe
 from heapgraph.tui.jobs import JobThread
 from heapgraph.tui.keys import KEYS
 from heapgraph.tui.page import Notice, Page
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 SHOW_WAITING_AFTER_S = 0.2
 """A page that is made faster is not announced: two pages in a blink are harder to read than one."""
+
+_BAR_WIDTH = 40
 
 
 class PageScreen(WorkingScreen, inherit_bindings=False):
@@ -122,10 +124,16 @@ class PageScreen(WorkingScreen, inherit_bindings=False):
     def _show_waiting(self, coming: Page) -> None:
         """Show at once that another page is coming: what was pressed did something."""
         self._waiting, self._coming = coming, None
-        coming.facts = [("computing", self.progress_text)]
+        coming.facts = self._progress_facts()
         self.query_one(PageView).show(coming)
         self.query_one(Headline).show_trail([*self.session.history.titles, coming.title])
         self.offer_keys()
+
+    def _progress_facts(self) -> list[tuple[str, str]]:
+        job, facts = self._job, [("computing", self.progress_text)]
+        if job is not None and job.total:
+            facts.append(("", bar(job.done / job.total, _BAR_WIDTH)))
+        return facts
 
     def show_page(self) -> None:
         """Draw the page that history is at, and go on with what it still has to compute."""
@@ -219,7 +227,7 @@ class PageScreen(WorkingScreen, inherit_bindings=False):
         if self._coming is not None and self.job_age_s > SHOW_WAITING_AFTER_S:
             self._show_waiting(self._coming)
         elif self._waiting is not None:
-            self._waiting.facts = [("computing", text)]
+            self._waiting.facts = self._progress_facts()
             self.query_one(PageView).refresh_page()
 
 
