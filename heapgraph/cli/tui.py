@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +32,7 @@ def command(file: str, serve: bool, port: int) -> None:
     if serve:
         serve_browser(dumped(int(file)) if is_process else file, port)
         return
+    check_terminal()
     from heapgraph.tui.app import run  # noqa: PLC0415 - loads Textual
     from heapgraph.tui.screens.opening import Opening  # noqa: PLC0415
 
@@ -41,6 +44,34 @@ def command(file: str, serve: bool, port: int) -> None:
             note(f"wrote {path}")
     else:
         run(Opening(file, lambda progress: _open(file, progress)))
+
+
+_UNDRAWABLE = frozenset({"dumb", "unknown"})
+"""Values of TERM that say the cursor cannot be moved."""
+
+
+def check_terminal() -> None:
+    """Refuse to draw where nobody could see it, or nobody could press a key.
+
+    Raises:
+        UsageError: there is no terminal, or it says that it cannot be drawn on.
+    """
+    if "TEXTUAL_DRIVER" in os.environ:  # it is drawn by something else, e.g. for a web browser
+        return
+    term = os.environ.get("TERM", "")
+    hint = "heapgraph summary FILE, heapgraph suspects FILE, or heapgraph tui FILE --serve"
+    if term in _UNDRAWABLE:
+        raise UsageError(
+            f"this terminal cannot be drawn on: TERM={term}",
+            "it is the inside of an editor or of a script, or TERM was lost on the way",
+            f"TERM=xterm if it is a real one; otherwise {hint}",
+        )
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):  # what Textual reads and writes
+        raise UsageError(
+            "there is no terminal to browse in",
+            "standard input or standard error is a file or a pipe, e.g. in ssh without -t",
+            hint,
+        )
 
 
 def _open(file: str, progress: Progress) -> Opened:
@@ -79,7 +110,6 @@ def serve_browser(file: str, port: int) -> None:
         UsageError: textual-serve is not installed.
     """
     import shlex  # noqa: PLC0415
-    import sys  # noqa: PLC0415
 
     try:
         from textual_serve.server import Server  # noqa: PLC0415 - an extra
