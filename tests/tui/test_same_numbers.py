@@ -127,10 +127,11 @@ def test_the_overview_has_the_numbers_of_summary_and_suspects(snapshots):
     }
     assert shown == roots
     suspects = snapshots.ask("suspects", "--limit", 5)["suspects"]
-    assert [row[:3] for row in cells_of(page, 0)] == [
-        (format_size(s["retained_size"]), format_share(s["share"]), safe(s["expression"]))
-        for s in suspects
-    ]
+    rows = cells_of(page, 0)
+    assert len(rows) == len(suspects)
+    for row, suspect in zip(rows, suspects, strict=True):
+        size, share = format_size(suspect["retained_size"]), format_share(suspect["share"])
+        assert {size, share, safe(suspect["expression"])} <= set(row)
     details = [page.tables[0].row(index).detail for index in range(len(suspects))]
     assert details == [safe(suspect["reason"]) for suspect in suspects]
 
@@ -266,7 +267,7 @@ def test_growth_has_the_numbers_of_diff(snapshots):
     document = outcome.document
     session = Session(str(snapshots.older), HeapGraph.open(snapshots.older))
     session.prepare(quiet)
-    page = page_of(session, places.AnalysisOf("diff", (("new", str(snapshots.newer)),)))
+    page = page_of(session, places.Compared((str(snapshots.newer),)))
     lines = lines_of(page)
     types = [(row["type"], signed(row["size_growth"])) for row in document["types"]]
     holders = [(safe(r["expression"]), signed(r["size_growth"])) for r in document["holders"]]
