@@ -23,11 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heapgraph.analysis.registry import REGISTRY
 from heapgraph.capture.dump import dump
 from heapgraph.graph.heap_graph import HeapGraph
 from heapgraph.tui.app import HeapgraphApp
-from heapgraph.tui.pages.analyses import BY_OBJECT
 from heapgraph.tui.screens.opening import Opened, Opening
 
 # Terminal and keys are driven by the code that the tests use.
@@ -64,12 +62,6 @@ class Scene:
     is_drawn: bool = True
 
 
-def analysis(name: str) -> tuple[str, ...]:
-    """The keys that open an analysis by its row in the list of all."""
-    names = [each for each in REGISTRY if each not in BY_OBJECT]
-    return ("4", "home", *["j"] * names.index(name), "enter")
-
-
 SCENES = (
     Scene("overview", ()),
     Scene("inspector", ("enter",)),
@@ -78,9 +70,9 @@ SCENES = (
     Scene("types", ("3", "f", "type page", "enter"), is_drawn=False),
     Scene("help", ("question_mark",), is_drawn=False),
     Scene("holders", ("escape", "P"), is_drawn=False),
-    Scene("threads", analysis("threads"), is_drawn=False),
-    Scene("waste", analysis("waste"), is_drawn=False),
-    Scene("diff", (*analysis("diff"), f"type {NEWER}", "enter"), is_drawn=False),
+    Scene("threads", ("6",), is_drawn=False),
+    Scene("waste", ("7", "l"), is_drawn=False),
+    Scene("diff", ("8", f"type {NEWER}", "enter"), is_drawn=False),
     Scene("sql", ("colon", f"type {QUERY}", "enter"), is_drawn=False),
 )
 
