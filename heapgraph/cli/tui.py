@@ -112,7 +112,7 @@ def serve_browser(file: str, port: int) -> None:
     import shlex  # noqa: PLC0415
 
     try:
-        from textual_serve.server import Server  # noqa: PLC0415 - an extra
+        from heapgraph.tui.serve import LocalServer  # noqa: PLC0415 - needs an extra
     except ModuleNotFoundError as failure:
         raise UsageError(
             "textual-serve is not installed",
@@ -123,4 +123,4 @@ def serve_browser(file: str, port: int) -> None:
 
     HeapGraph.open(file)  # a file that cannot be read is refused here, not in every window
     words = [sys.executable, "-m", "heapgraph", "tui", file]
-    Server(shlex.join(words), host="127.0.0.1", port=port, title="heapgraph").serve()
+    LocalServer(shlex.join(words), port).serve()

@@ -1,0 +1,135 @@
+"""`heapgraph tui FILE --serve` in a real web browser, and who else could see it: nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+
+from helpers.app_heap import app_heap
+from helpers.chromium import find_chromium, needs_chromium, open_page
+from helpers.packages import needs_packages
+from helpers.processes import wait_until
+
+LISTENS = "0A"
+"""The state of a listening socket in /proc/net/tcp."""
+
+pytestmark = needs_packages(("textual_serve",))
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def listening_addresses(pid: int) -> set[str]:
+    """Addresses, in the kernel's hexadecimal, at which a process takes connections."""
+    inodes = {link.readlink().name for link in Path(f"/proc/{pid}/fd").iterdir()}
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == LISTENS and f"socket:[{fields[9]}]" in inodes:
+                found.add(fields[1].partition(":")[0])
+    return found
+
+
+def can_connect(port: int) -> bool:
+    """Whether somebody listens."""
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def served(folder: Path):
+    """The snapshot of a small heap, served; yields the process and its port."""
+    snapshot = app_heap().write(folder / "app.heapgraph")
+    port = free_port()
+    with subprocess.Popen(
+        [sys.executable, "-m", "heapgraph", "tui", str(snapshot), "--serve", "--port", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
+    ) as process:
+        try:
+            wait_until(lambda: can_connect(port), "the server takes connections")
+            yield process, port
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def test_it_listens_on_this_machine_only(tmp_path):
+    with served(tmp_path) as (process, _):
+        assert listening_addresses(process.pid) == {"0100007F"}  # 127.0.0.1
+
+
+ASKING = (
+    ({}, 200),
+    ({"Origin": "http://127.0.0.1:{port}"}, 200),
+    ({"Origin": "http://localhost:{port}"}, 200),
+    ({"Origin": "https://elsewhere.example"}, 403),
+    ({"Origin": "null"}, 403),
+    ({"Host": "elsewhere.example:{port}"}, 403),
+)
+"""What a request says of where it comes from and where it thinks it goes, and the answer."""
+
+
+def test_another_page_of_the_same_browser_cannot_connect(tmp_path):
+    """A page from elsewhere may open sockets to this machine; the server has to refuse it."""
+
+    async def statuses(port):
+        async with aiohttp.ClientSession() as session:
+            return [await statuses_of(session, port, headers) for headers, _ in ASKING]
+
+    with served(tmp_path) as (_, port):
+        assert asyncio.run(statuses(port)) == [[status] * 3 for _, status in ASKING]
+
+
+async def statuses_of(session, port, headers):
+    """Answers to a request for the page, for a file of it, and for the socket of the program."""
+    sent = {name: text.format(port=port) for name, text in headers.items()}
+    found = []
+    for path in ("/", "/static/js/textual.js"):
+        async with session.get(f"http://127.0.0.1:{port}{path}", headers=sent) as answer:
+            found.append(answer.status)
+    try:
+        async with session.ws_connect(f"http://127.0.0.1:{port}/ws", headers=sent):
+            found.append(200)
+    except aiohttp.WSServerHandshakeError as failure:
+        found.append(failure.status)
+    return found
+
+
+def plain(text):
+    """Text of a terminal without what steers it."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+@needs_chromium
+def test_a_web_browser_shows_the_same_and_its_keys_work(tmp_path):
+    async def browse(port):
+        program = find_chromium()
+        assert program is not None, "CI must have chromium"
+        async with open_page(program, tmp_path / "profile", f"http://127.0.0.1:{port}") as page:
+            await page.until(lambda text: "leak suspects: 1 of" in text and "? help" in plain(text))
+            before = await page.picture()
+            await page.click(600, 45)
+            await page.press("2")
+            await page.until(lambda text: "dominator tree" in text)
+            await page.until(lambda text: "app.sessions" in text)
+            return page.addresses, before, await page.picture()
+
+    with served(tmp_path) as (_, port):
+        addresses, before, after = asyncio.run(browse(port))
+    assert before != after
+    hosts = {re.match(r"\w+://([^/]+)", address)[1] for address in addresses if "://" in address}
+    assert hosts == {f"127.0.0.1:{port}"}
