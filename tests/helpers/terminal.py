@@ -114,6 +114,17 @@ class Terminal:
         return "\n".join(line.rstrip() for line in self._screen.display)
 
     @property
+    def look(self) -> tuple[object, ...]:
+        """All that can be seen: characters, colours, and where the cursor is."""
+        screen = self._screen
+        cells = [
+            screen.buffer[line][column]
+            for line in range(screen.lines)
+            for column in range(screen.columns)
+        ]
+        return (*cells, screen.cursor.x, screen.cursor.y)
+
+    @property
     def headline(self) -> str:
         """The first line of the screen."""
         return self.frame.partition("\n")[0]
@@ -127,7 +138,7 @@ class Terminal:
         fits = (lambda frame: condition in frame) if isinstance(condition, str) else condition
         end = time.monotonic() + limit_s
         while not fits(self.frame):
-            if time.monotonic() > end or not self._read(end - time.monotonic()):
+            if time.monotonic() > end or not self.read(end - time.monotonic()):
                 raise TimeoutError(f"the screen never showed {condition!r}:\n{self.frame}")
         return self.frame
 
@@ -148,7 +159,7 @@ class Terminal:
     def wait_for_end(self, limit_s: float = ANSWER_LIMIT_S) -> int:
         """Read what the program still writes; return how it ended."""
         end = time.monotonic() + limit_s
-        while self._read(end - time.monotonic()):
+        while self.read(end - time.monotonic()):
             if time.monotonic() > end:
                 raise TimeoutError(f"the program does not end:\n{self.frame}")
         return self.process.wait(max(0.1, end - time.monotonic()))
@@ -158,7 +169,7 @@ class Terminal:
         self.press("q")
         return self.wait_for_end()
 
-    def _read(self, timeout_s: float) -> bytes:
+    def read(self, timeout_s: float) -> bytes:
         """What the program writes next; nothing when it has ended, or writes nothing for long."""
         if not select.select([self._descriptor], [], [], max(0.0, timeout_s))[0]:
             return b""
