@@ -192,9 +192,12 @@ class PathCommands:
         """The commands, none where there is no path."""
         if not self._view.paths:
             return {}
-        return {
+        turns = {
             "next_path": PageCommand(lambda *_: self._turn(1)),
             "previous_path": PageCommand(lambda *_: self._turn(-1)),
+        }
+        return {
+            **(turns if len(self._view.paths) > 1 else {}),
             "raw": PageCommand(lambda *_: self._toggle_raw()),
             "exclude_reference": PageCommand(lambda *_: self._exclude(by_kind=False)),
             "exclude_kind": PageCommand(lambda *_: self._exclude(by_kind=True)),

@@ -236,7 +236,8 @@ class Browser(AskingScreen, inherit_bindings=False):
             binding = active.binding
             if active.enabled and active.node in (self, self.focused, self.app):
                 text = binding.tooltip or binding.description
-                keys.setdefault(text, []).append(self.app.get_key_display(binding))
+                if text:  # Textual's ctrl+c has none: it only says which key quits
+                    keys.setdefault(text, []).append(self.app.get_key_display(binding))
         self.app.push_screen(HelpScreen([(" ".join(names), text) for text, names in keys.items()]))
 
     async def action_quit(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heapgraph.analysis.registry import REGISTRY
+from heapgraph.tui.places import PathTo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,12 @@ def _needs_object(browser: Browser) -> bool:
 
 def _needs_set(browser: Browser) -> bool:
     return browser.current_set() is not None
+
+
+def _leads_to_a_path(browser: Browser) -> bool:
+    object_id = browser.current_object()
+    here = None if browser.page is None else browser.page.place
+    return object_id is not None and here != PathTo(object_id)
 
 
 def _needs_page(test: Callable[[Page], bool]) -> Callable[[Browser], bool]:
@@ -54,11 +61,12 @@ CONDITIONS: dict[str, Callable[..., bool]] = {
     "copy_command": lambda browser: (
         browser.page is not None and browser.session.command_line(browser.page) is not None
     ),
+    "path": _leads_to_a_path,
     "merged_paths": _needs_set,
     "last_set": lambda browser: bool(browser.session.selection_text),
     "types_of_set": _needs_set,
     **dict.fromkeys(
-        ("path", "dominated", "bookmark", "copy_expression", "copy_address", "write_picture"),
+        ("dominated", "bookmark", "copy_expression", "copy_address", "write_picture"),
         _needs_object,
     ),
 }
