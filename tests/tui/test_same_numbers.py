@@ -190,7 +190,7 @@ def test_the_inspector_has_the_numbers_of_show(snapshots):
         retained, shallow = sized(row)
         share = format_share(row["share"])
         assert facts["sizes"].startswith(f"retained {retained} ({share}), shallow {shallow}, ")
-        assert facts["count"].startswith(f"{format_count(row['refcount'])}: ")
+        assert facts["refcount"].startswith(f"{format_count(row['refcount'])}: ")
         assert f"@{row['id']}  {row['address']:#x}" in facts["type"]
         page.commands["raw"].run(None, quiet)
         for table, key in zip(page.tables[:2], ("references", "referrers"), strict=True):
