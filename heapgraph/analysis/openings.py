@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, proxy
 
 import numpy as np
 
@@ -56,7 +56,8 @@ class RootNames:
 
     def __init__(self, graph: HeapGraph) -> None:
         """Index nothing yet."""
-        self._graph = graph
+        # What is kept beside a graph must not keep the graph.
+        self._graph: HeapGraph = proxy(graph)
         self._roots = graph.roots
 
     @cached_property

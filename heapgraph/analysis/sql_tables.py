@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, proxy
 
 import numpy as np
 
@@ -127,7 +127,8 @@ class HeapTables:
 
     def __init__(self, graph: HeapGraph) -> None:
         """Fill no large column."""
-        self._graph = graph
+        # What is kept beside a graph must not keep the graph.
+        self._graph: HeapGraph = proxy(graph)
         self._filled: dict[str, dict[str, pa.Array]] = {name: {} for name in _LARGE}
         self._small = _small_tables(graph)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import weakref
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,17 @@ def test_a_query_reads_the_columns_it_needs_and_no_others():
     assert not tables.fill({"shallow_size", "distance"})
     assert tables.fill({"preview"})
     assert tables.fill({"target"})
+
+
+def test_a_graph_that_nobody_uses_is_let_go():
+    """What is remembered of a graph, its tables and the names of its roots, does not keep it."""
+    graph = graph_of(app_heap())
+    rows(graph, "select count(*) from objects")
+    run("dominators", graph)
+    is_there = weakref.ref(graph)
+    del graph
+    gc.collect()
+    assert is_there() is None
 
 
 def test_missing_values_are_null(graph, heap):
