@@ -199,7 +199,7 @@ def _small_tables(graph: HeapGraph) -> dict[str, pa.Table]:
     """Arrow tables by the names the views use."""
     tables = {}
     for name in ("types", "names", "roots", "threads", "frames", "maps"):
-        table = graph.source.table(name)
+        table = graph.table(name)
         numbers = arrow_array(np.arange(table.num_rows, dtype=np.uint32))
         if name == "roots":
             kinds = _named(graph.roots.kinds, ROOT_KIND_NAMES)

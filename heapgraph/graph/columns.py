@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from heapgraph.errors import SnapshotFormatError
-from heapgraph.graph.roots import ROOT_PREFERENCE, Roots
-from heapgraph.model import NO_ROW, EdgeKind, RegionKind
-from heapgraph.snapshot.arrow_arrays import arrow_array
+from heapgraph.graph.roots import Roots
+from heapgraph.model import EdgeKind, RegionKind
+from heapgraph.snapshot.arrow_arrays import arrow_array, numpy_array
+from heapgraph.snapshot.checks import check_column, check_labels, check_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +36,9 @@ class SnapshotSource(Protocol):
     @property
     def manifest(self) -> dict[str, Any]:
         """The manifest of the snapshot."""
+
+    def row_count(self, table: str) -> int:
+        """Rows of a table, without reading it."""
 
     def column(self, table: str, name: str) -> npt.NDArray[Any]:
         """A column of numbers."""
@@ -175,13 +179,13 @@ class SnapshotColumns:
     @cached_property
     def addresses(self) -> U64:
         """uint64[n], rising."""
-        return self._numbers("objects", "address", np.uint64)
+        count = self._source.row_count("objects")
+        return self._numbers("objects", "address", np.uint64, count)
 
     @cached_property
     def type_ids(self) -> U32:
         """uint32[n], rows of types."""
-        ids = self._numbers("objects", "type", np.uint32, self.object_count)
-        return self._within(ids, len(self.type_names), "objects", "type")
+        return self._numbers("objects", "type", np.uint32, self.object_count)
 
     @cached_property
     def shallow_sizes(self) -> U64:
@@ -214,8 +218,7 @@ class SnapshotColumns:
     @cached_property
     def targets(self) -> U32:
         """uint32[m] object ids, grouped by source."""
-        targets = self._numbers("references", "target", np.uint32, int(self.offsets[-1]))
-        return self._within(targets, self.object_count, "references", "target")
+        return self._numbers("references", "target", np.uint32, int(self.offsets[-1]))
 
     @cached_property
     def labels(self) -> U32:
@@ -225,8 +228,7 @@ class SnapshotColumns:
     @cached_property
     def edge_kinds(self) -> U8:
         """uint8[m] (`EdgeKind`)."""
-        kinds = self._numbers("references", "kind", np.uint8, self.reference_count)
-        return self._within(kinds, len(EdgeKind), "references", "kind")
+        return self._numbers("references", "kind", np.uint8, self.reference_count)
 
     @cached_property
     def edge_flags(self) -> U8:
@@ -247,60 +249,50 @@ class SnapshotColumns:
     @cached_property
     def basic_sizes(self) -> _I64:
         """int64, tp_basicsize by row of types; what no object can have counts as 0."""
-        sizes = self._numbers("types", "basicsize", np.uint64, len(self.type_names))
+        sizes = numpy_array(self.table("types").column("basicsize"))
         return np.where(sizes < _MAX_BASIC_SIZE, sizes, 0).astype(np.int64)
 
     @cached_property
     def roots(self) -> Roots:
         """The named roots as parallel arrays."""
-        targets = self._numbers("roots", "target", np.uint32)
-        count = len(targets)
-        kinds = self._numbers("roots", "kind", np.uint8, count)
+        table = self.table("roots")
         return Roots(
-            self._within(targets, self.object_count, "roots", "target"),
-            self._within(kinds, len(ROOT_PREFERENCE), "roots", "kind"),
-            self._texts("roots", "name"),
-            self._numbers("roots", "frame", np.uint32, count),
-            self._numbers("roots", "count", np.uint32, count),
+            numpy_array(table.column("target")),
+            numpy_array(table.column("kind")),
+            [text or "" for text in table.column("name").to_pylist()],
+            numpy_array(table.column("frame")),
+            numpy_array(table.column("count")),
         )
 
     @cached_property
     def threads(self) -> list[Thread]:
         """Threads of the target, in the order of their rows."""
-        rows = self._source.table("threads").to_pylist()
+        rows = self.table("threads").to_pylist()
         return [Thread(row, **fields) for row, fields in enumerate(rows)]
 
     @cached_property
     def frames(self) -> list[Frame]:
         """Running frames, in the order of their rows."""
-        rows = self._source.table("frames").to_pylist()
+        rows = self.table("frames").to_pylist()
         return [Frame(row, **fields) for row, fields in enumerate(rows)]
 
     @cached_property
     def maps(self) -> list[MemoryMapping]:
         """Memory mappings of the target, by address."""
-        return [MemoryMapping(**fields) for fields in self._source.table("maps").to_pylist()]
+        return [MemoryMapping(**fields) for fields in self.table("maps").to_pylist()]
 
     @cached_property
     def regions(self) -> list[MemoryRegion]:
         """What private anonymous memory is used for, by address."""
-        kinds = self._numbers("regions", "kind", np.uint8)
-        self._within(kinds, len(RegionKind), "regions", "kind")
-        owners = self._numbers("regions", "object", np.uint32)
-        self._within(owners[owners != NO_ROW], self.object_count, "regions", "object")
-        rows = self._source.table("regions").to_pylist()
+        rows = self.table("regions").to_pylist()
         return [MemoryRegion(**row | {"kind": RegionKind(row["kind"])}) for row in rows]
 
     @cached_property
     def pools(self) -> PoolColumns:
         """The pools of pymalloc, by address."""
-        regions = self._numbers("pools", "region", np.uint32)
-        return PoolColumns(
-            self._within(regions, len(self.regions), "pools", "region"),
-            self._numbers("pools", "block_size", np.uint16, len(regions)),
-            self._numbers("pools", "used", np.uint16, len(regions)),
-            self._numbers("pools", "resident", np.uint32, len(regions)),
-        )
+        table = self.table("pools")
+        names = ("region", "block_size", "used", "resident")
+        return PoolColumns(*(numpy_array(table.column(name)) for name in names))
 
     @property
     def known_reverse(self) -> ReverseReferences | None:
@@ -342,26 +334,27 @@ class SnapshotColumns:
     def _names(self) -> pa.StringArray:
         return self._source.strings("names", "name")
 
+    def table(self, name: str) -> pa.Table:
+        """A whole small table: every one but objects and references."""
+        table = self._source.table(name)
+        check_table(name, table, self._source.row_count)
+        return table
+
     def _texts(self, table: str, column: str) -> list[str]:
         return [text or "" for text in self._source.strings(table, column).to_pylist()]
 
     def _numbers(
-        self, table: str, column: str, dtype: type[np.generic], length: int | None = None
+        self, table: str, column: str, dtype: type[np.generic], length: int
     ) -> npt.NDArray[Any]:
+        """A column of a large table, after a look whether it agrees with the other tables."""
         numbers = np.ascontiguousarray(self._source.column(table, column), dtype)
-        if length is not None and len(numbers) != length:
+        if len(numbers) != length:
             raise _contradiction(
                 f"{table}.{column} has {len(numbers)} rows where {length} are needed", table
             )
-        return numbers
-
-    def _within(
-        self, numbers: npt.NDArray[Any], limit: int, table: str, column: str
-    ) -> npt.NDArray[Any]:
-        if len(numbers) and int(numbers.max()) >= limit:
-            raise _contradiction(
-                f"{table}.{column} contains {int(numbers.max())}, but only {limit} exist", table
-            )
+        check_column(table, column, numbers, self._source.row_count)
+        if column == "label":
+            check_labels(self.edge_kinds, numbers, self._source.row_count)
         return numbers
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from heapgraph.graph.cache import ArrayCache
@@ -20,8 +21,8 @@ KEPT_ROWS = 1_000_000
 class KeptColumns(SnapshotColumns):
     """Columns that are decoded once and then mapped from the cache.
 
-    A kept column is known by the checksum of the table it came from, so that a snapshot whose
-    tables were changed under the same id is read anew.
+    A kept column is known by the checksum of the table it came from and by the rows of all tables,
+    so that a snapshot whose tables were changed under the same id is read and checked anew.
 
     Args:
         source: an open snapshot, or tables made by hand.
@@ -37,14 +38,17 @@ class KeptColumns(SnapshotColumns):
         self._cache = ArrayCache(self.snapshot_id if use_cache else "")
 
     def _numbers(
-        self, table: str, column: str, dtype: type[np.generic], length: int | None = None
+        self, table: str, column: str, dtype: type[np.generic], length: int
     ) -> npt.NDArray[Any]:
-        member = self.manifest.get("members", {}).get(f"{table}.parquet")
+        members = self.manifest.get("members", {})
+        member = members.get(f"{table}.parquet")
         if member is None or member["rows"] < KEPT_ROWS:
             return super()._numbers(table, column, dtype, length)
-        name = f"{table}.{column}.{member['crc32']:08x}"
+        # What is kept was checked, and is still right while the other tables are as long.
+        rows = zlib.crc32(repr([members[name]["rows"] for name in sorted(members)]).encode())
+        name = f"{table}.{column}.{member['crc32']:08x}{rows:08x}"
         kept = self._cache.load({name: (dtype, member["rows"])})
-        if kept is not None and length in (None, member["rows"]):
+        if kept is not None and length == member["rows"]:
             return kept[name]
         numbers = super()._numbers(table, column, dtype, length)
         self._cache.store({name: numbers})

@@ -1,18 +1,21 @@
 """Do the tables of a snapshot agree with one another?
 
 Checksums prove that a file is as it was written; these checks prove that what was written makes
-sense: every row number and object id exists, every count adds up.
+sense: every row number and object id exists, every count adds up. Whoever reads a column for use
+checks it (`graph/columns.py`), so that no number in an array leads outside another one.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from heapgraph.errors import SnapshotFormatError
 from heapgraph.model import NO_LABEL, NO_ROW, EdgeKind, RegionKind, RootKind
+from heapgraph.snapshot.arrow_arrays import numpy_array
 from heapgraph.snapshot.schema import TABLES
 
 if TYPE_CHECKING:
@@ -20,30 +23,61 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+RowCount: TypeAlias = Callable[[str], int]
+"""How many rows a table has."""
+
+_Numbers: TypeAlias = npt.NDArray[Any]
+
 LABEL_IS_OBJECT = (EdgeKind.ATTRIBUTE, EdgeKind.VALUE, EdgeKind.LOCAL)
 """Kinds of references whose label is the object id of a name or key."""
 
 LABEL_IS_NAME = (EdgeKind.SLOT, EdgeKind.FIELD, EdgeKind.WEAK)
 """Kinds of references whose label is a row of names."""
 
-# (table, column, table whose rows it numbers, reserved value for "none" or None)
-_ROW_NUMBERS = (
-    ("objects", "type", "types", None),
-    ("references", "target", "objects", None),
-    ("types", "object", "objects", NO_ROW),
-    ("roots", "target", "objects", None),
-    ("roots", "frame", "frames", NO_ROW),
-    ("frames", "thread", "threads", None),
-    ("frames", "code", "objects", NO_ROW),
-    ("regions", "object", "objects", NO_ROW),
-    ("pools", "region", "regions", None),
-)
+# By table and column: the table whose rows it numbers, the reserved value for "none" or None.
+_ROW_NUMBERS: Mapping[tuple[str, str], tuple[str, int | None]] = {
+    ("objects", "type"): ("types", None),
+    ("references", "target"): ("objects", None),
+    ("types", "object"): ("objects", NO_ROW),
+    ("roots", "target"): ("objects", None),
+    ("roots", "frame"): ("frames", NO_ROW),
+    ("frames", "thread"): ("threads", None),
+    ("frames", "code"): ("objects", NO_ROW),
+    ("regions", "object"): ("objects", NO_ROW),
+    ("pools", "region"): ("regions", None),
+}
+
+_KINDS: Mapping[str, int] = {
+    "references": len(EdgeKind),
+    "roots": len(RootKind),
+    "regions": len(RegionKind),
+}
+
+_SIZES = {
+    ("objects", "shallow_size"),
+    ("objects", "getsizeof"),
+    ("maps", "rss"),
+    ("maps", "pss"),
+    ("maps", "private_dirty"),
+    ("regions", "resident"),
+    ("regions", "in_use"),
+    ("regions", "free"),
+    ("regions", "blocks"),
+}
+"""Columns that are added up, in 64 bits."""
+
+_MOST_BYTES = 2**63 - 1
+_ALL_LABELS = 2**32 - 1
+_STEP = 1 << 18
+"""Rows that are compared at a time: what is needed for it stays in the cache of the processor."""
+
+_ENDS_BEFORE_START = "a range ends before it starts"
 
 
 class NumberColumns(Protocol):
     """Where columns of numbers come from: an open `SnapshotFile`, or `TableColumns`."""
 
-    def column(self, table: str, name: str) -> npt.NDArray[Any]:
+    def column(self, table: str, name: str) -> _Numbers:
         """Return a column of numbers."""
 
     def row_count(self, table: str) -> int:
@@ -51,15 +85,15 @@ class NumberColumns(Protocol):
 
 
 class TableColumns:
-    """The columns of tables that are in no file yet."""
+    """The columns of tables that are in no file."""
 
     def __init__(self, tables: Mapping[str, pa.Table]) -> None:
         """Take every table of the schema."""
         self._tables = tables
 
-    def column(self, table: str, name: str) -> npt.NDArray[Any]:
+    def column(self, table: str, name: str) -> _Numbers:
         """Return a column of numbers, not copied where it is in one piece."""
-        values: npt.NDArray[Any] = self._tables[table].column(name).to_numpy()
+        values: _Numbers = numpy_array(self._tables[table].column(name))
         return values
 
     def row_count(self, table: str) -> int:
@@ -71,7 +105,7 @@ def check_consistency(columns: NumberColumns) -> None:
     """Check every number that refers to a row, an object or an enumeration.
 
     Args:
-        columns: an open snapshot, or the tables of one to be written.
+        columns: an open snapshot, or the tables of one.
 
     Raises:
         SnapshotFormatError: naming the table, the column, the row and the value.
@@ -80,15 +114,78 @@ def check_consistency(columns: NumberColumns) -> None:
         except for the references, of which kind and label are held together.
     """
     _check_counts(columns)
-    for table, column, numbered, none in _ROW_NUMBERS:
-        values = columns.column(table, column)
-        exempt = None if none is None else values == none
-        _check_below(values, columns.row_count(numbered), table, column, exempt)
-    _check_kinds(columns, "references", len(EdgeKind))
-    _check_kinds(columns, "roots", len(RootKind))
-    _check_kinds(columns, "regions", len(RegionKind))
-    _check_labels(columns)
-    _check_addresses(columns)
+    for table, layout in TABLES.items():
+        for name in layout.schema.names:
+            if _has_rule(table, name):
+                check_column(table, name, columns.column(table, name), columns.row_count)
+        _check_ranges(table, columns)
+    kinds = columns.column("references", "kind")
+    check_labels(kinds, columns.column("references", "label"), columns.row_count)
+
+
+def check_column(table: str, column: str, values: _Numbers, row_count: RowCount) -> None:
+    """Check what can be said of one column alone.
+
+    Args:
+        table: its table.
+        column: its name.
+        values: all of its values.
+        row_count: how many rows the other tables have.
+
+    Raises:
+        SnapshotFormatError: naming the table, the column, the row and the value.
+
+    Cost: 1-2 ms per million values of the large tables.
+    """
+    if (table, column) in _ROW_NUMBERS:
+        numbered, none = _ROW_NUMBERS[table, column]
+        _check_below(values, row_count(numbered), table, column, none)
+    elif column == "kind" and table in _KINDS:
+        _check_below(values, _KINDS[table], table, column, None)
+    elif (table, column) in _SIZES:
+        _check_sum(values, table, column)
+    elif (table, column) == ("objects", "address"):
+        _check_rising(values)
+
+
+def check_table(name: str, table: pa.Table, row_count: RowCount) -> None:
+    """Check a whole small table: each of its columns, and ranges; see `check_column`."""
+    columns = TableColumns({name: table})
+    for column in table.column_names:
+        if _has_rule(name, column):
+            check_column(name, column, columns.column(name, column), row_count)
+    _check_ranges(name, columns)
+
+
+def check_labels(kinds: _Numbers, labels: _Numbers, row_count: RowCount) -> None:
+    """Check the labels of references, whose meaning depends on the kind.
+
+    Args:
+        kinds: uint8, each of `EdgeKind`.
+        labels: uint32.
+        row_count: how many objects and names there are.
+
+    Raises:
+        SnapshotFormatError: a label is of an object or of a name that does not exist.
+
+    Cost: 3 ms per million references.
+    """
+    first_wrong = np.full(256, _ALL_LABELS, np.uint32)
+    first_wrong[list(LABEL_IS_OBJECT)] = row_count("objects")
+    first_wrong[list(LABEL_IS_NAME)] = row_count("names")
+    for start in range(0, len(labels), _STEP):
+        part = labels[start : start + _STEP]
+        wrong = (part >= first_wrong[kinds[start : start + _STEP]]) & (part != NO_LABEL)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            limit = int(first_wrong[kinds[start + row]])
+            raise _not_there("references", "label", int(part[row]), start + row, limit)
+
+
+def _has_rule(table: str, column: str) -> bool:
+    place = (table, column)
+    is_kind = column == "kind" and table in _KINDS
+    return place in _ROW_NUMBERS or place in _SIZES or is_kind or place == ("objects", "address")
 
 
 def _check_counts(columns: NumberColumns) -> None:
@@ -100,48 +197,46 @@ def _check_counts(columns: NumberColumns) -> None:
         )
 
 
-def _check_kinds(columns: NumberColumns, table: str, known: int) -> None:
-    _check_below(columns.column(table, "kind"), known, table, "kind", None)
+def _check_rising(addresses: _Numbers) -> None:
+    for start in range(1, len(addresses), _STEP):
+        part = addresses[start : start + _STEP]
+        falling = part <= addresses[start - 1 : start - 1 + len(part)]
+        if falling.any():
+            row = start + int(np.argmax(falling))
+            raise _contradiction("objects", f"address does not rise at row {row}")
 
 
-def _check_labels(columns: NumberColumns) -> None:
-    kinds = columns.column("references", "kind")
-    labels = columns.column("references", "label")
-    for meaning, numbered in ((LABEL_IS_OBJECT, "objects"), (LABEL_IS_NAME, "names")):
-        exempt = ~np.isin(kinds, meaning) | (labels == NO_LABEL)
-        _check_below(labels, columns.row_count(numbered), "references", "label", exempt)
+def _check_sum(values: _Numbers, table: str, column: str) -> None:
+    # The sum of damaged sizes would wrap around unnoticed, that of floats does not. Summed only
+    # where the largest value leaves a doubt.
+    if len(values) and int(values.max()) > _MOST_BYTES // len(values):
+        total = values.sum(dtype=np.float64)
+        if total >= float(_MOST_BYTES):
+            problem = f"{column} adds up to more than any process can hold"
+            raise _contradiction(table, problem)
 
 
-def _check_addresses(columns: NumberColumns) -> None:
-    addresses = columns.column("objects", "address")
-    falling = np.flatnonzero(addresses[1:] <= addresses[:-1])
-    if len(falling):
-        row = int(falling[0]) + 1
-        raise _contradiction("objects", f"address does not rise at row {row}")
-    sizes = columns.column("objects", "shallow_size")
-    # Summed as floats: the exact sum of damaged sizes would wrap around unnoticed.
-    if sizes.sum(dtype=np.float64) >= float(2**63):
-        raise _contradiction("objects", "shallow_size adds up to more than any process can hold")
-    for table in ("maps", "regions"):
-        if np.any(columns.column(table, "end") < columns.column(table, "start")):
-            raise _contradiction(table, "a range ends before it starts")
+def _check_ranges(table: str, columns: NumberColumns) -> None:
+    if table not in ("maps", "regions"):
+        return
+    starts, ends = columns.column(table, "start"), columns.column(table, "end")
+    if np.any(ends < starts):
+        raise _contradiction(table, _ENDS_BEFORE_START)
 
 
-def _check_below(
-    values: npt.NDArray[Any],
-    limit: int,
-    table: str,
-    column: str,
-    exempt: npt.NDArray[np.bool_] | None,
-) -> None:
+def _check_below(values: _Numbers, limit: int, table: str, column: str, none: int | None) -> None:
+    if not len(values) or int(values.max()) < limit:
+        return
     wrong = values >= limit
-    if exempt is not None:
-        wrong &= ~exempt
+    if none is not None:
+        wrong &= values != none
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise _contradiction(
-            table, f"{column} is {int(values[row])} at row {row}, but only {limit} exist"
-        )
+        raise _not_there(table, column, int(values[row]), row, limit)
+
+
+def _not_there(table: str, column: str, value: int, row: int, limit: int) -> SnapshotFormatError:
+    return _contradiction(table, f"{column} is {value} at row {row}, but only {limit} exist")
 
 
 def _contradiction(table: str, problem: str) -> SnapshotFormatError:

@@ -111,7 +111,8 @@ class Session:
         steps: tuple[tuple[str, Callable[[], object]], ...] = (
             ("objects and references", lambda: (graph.addresses, graph.shallow_sizes)),
             ("references", lambda: (graph.targets, graph.labels, graph.edge_kinds)),
-            ("names and roots", lambda: (graph.type_names, graph.roots, graph.frames)),
+            ("names and roots", lambda: (graph.type_names, graph.roots)),
+            ("threads", lambda: (graph.threads, graph.frames)),
             ("dominator tree", lambda: graph.dominators),
             ("order of the tree", lambda: graph.dominators.order),
             ("attribute dicts", lambda: graph.folded.parts_of(0) if graph.object_count else []),

@@ -40,6 +40,9 @@ class TableSnapshot:
     def table(self, name: str) -> pa.Table:
         return self._tables[name]
 
+    def row_count(self, table: str) -> int:
+        return int(self._tables[table].num_rows)
+
     def column(self, table: str, name: str) -> NDArray[Any]:
         values: NDArray[Any] = self._tables[table].column(name).to_numpy()
         return values

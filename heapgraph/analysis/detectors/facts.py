@@ -10,6 +10,7 @@ import numpy as np
 from heapgraph.analysis.suspended_code import name_rows, references_of
 from heapgraph.model import UNREACHABLE, EdgeKind, ObjectFlags
 from heapgraph.native.reference_kernels import count_out_references, reference_sources
+from heapgraph.snapshot.arrow_arrays import numpy_array
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -107,8 +108,9 @@ class HeapFacts:
     @cached_property
     def type_columns(self) -> dict[str, NDArray[np.int64]]:
         """`object`, `basicsize`, `flags` of the types table, by row of types."""
+        table = self.graph.table("types")
         return {
-            name: np.asarray(self.graph.source.column("types", name)).astype(np.int64)
+            name: numpy_array(table.column(name)).astype(np.int64)
             for name in ("object", "basicsize", "flags")
         }
 

@@ -167,12 +167,12 @@ def test_an_empty_snapshot_has_nothing_and_says_so():
 @pytest.mark.parametrize(
     ("table", "column", "value", "complaint"),
     [
-        ("references", "target", 999, "references.target contains 999"),
-        ("references", "kind", 77, "references.kind contains 77"),
-        ("objects", "type", 50, "objects.type contains 50"),
+        ("references", "target", 999, "references contradicts the others: target is 999 at row 0"),
+        ("references", "kind", 77, "references contradicts the others: kind is 77 at row 0"),
+        ("objects", "type", 50, "objects contradicts the others: type is 50 at row 0"),
         ("objects", "out_degree", 9, "rows where"),
-        ("roots", "target", 999, "roots.target contains 999"),
-        ("roots", "kind", 10, "roots.kind contains 10"),
+        ("roots", "target", 999, "roots contradicts the others: target is 999 at row 0"),
+        ("roots", "kind", 10, "roots contradicts the others: kind is 10 at row 0"),
     ],
 )
 def test_tables_that_contradict_one_another_are_a_damaged_file(table, column, value, complaint):

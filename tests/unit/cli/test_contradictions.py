@@ -1,0 +1,109 @@
+"""Whole files with values that cannot be: commands answer, or say that the file is damaged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from heapgraph.errors import SnapshotFormatError
+from heapgraph.graph.heap_graph import HeapGraph
+from heapgraph.model import EdgeKind
+from heapgraph.snapshot.schema import TABLES, table_from_rows
+from heapgraph.tui.state import Session
+from helpers.browser import quiet
+from helpers.cli import invoke
+from helpers.snapshot_files import sample_heap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+COMMANDS = (
+    ("summary",),
+    ("histogram",),
+    ("dominators",),
+    ("path", "type:*"),
+    ("show", "@2"),
+    ("suspects",),
+    ("threads",),
+    ("waste",),
+    ("memory",),
+    ("sql", "select * from named_refs, roots, frames, threads, types, maps, objects"),
+    ("svg", "@2", "-o", "{folder}/x.svg"),
+    ("verify",),
+)
+"""Every question about one snapshot; the file's name is put in behind the command."""
+
+DAMAGED = 4
+NUMBERS = [
+    (layout.name, column.name, column.type)
+    for layout in TABLES.values()
+    for column in layout.schema
+    if pa.types.is_integer(column.type)
+]
+
+
+def answer(path: Path, command: tuple[str, ...]) -> int:
+    """The exit code of one command, which may only answer or refuse the file in three parts."""
+    name, *arguments = (word.format(folder=path.parent) for word in command)
+    outcome = invoke(name, path, *arguments)
+    assert outcome.code in (0, DAMAGED), (command, outcome.stderr)
+    assert len(outcome.error) == (3 if outcome.code else 0), (command, outcome.stderr)
+    return outcome.code
+
+
+def with_value(path: Path, table: str, column: str, row: int, value: int) -> Path:
+    """A file with right checksums in which one number of the sample heap is another one."""
+    heap = sample_heap()
+    rows = heap.tables()[table].to_pylist()
+    rows[row][column] = value
+    tables = heap.tables() | {table: table_from_rows(table, rows)}
+    heap.tables = lambda: tables  # type: ignore[method-assign]
+    return heap.write(path, force=True)
+
+
+def extremes(data_type: pa.DataType, *, rows: int) -> Iterator[int]:
+    """The largest value, or the smallest where it is negative, and one past the end of a table."""
+    limits = np.iinfo(data_type.to_pandas_dtype())
+    yield int(limits.min or limits.max)
+    yield rows
+
+
+@pytest.mark.parametrize(("table", "column", "data_type"), NUMBERS)
+def test_no_number_is_a_defect(tmp_path: Path, table: str, column: str, data_type: pa.DataType):
+    """Given one number of any table at its extremes, then no command stumbles over it."""
+    path = tmp_path / "a.heapgraph"
+    most_rows = max(len(rows) for rows in sample_heap().tables().values())
+    for value in extremes(data_type, rows=most_rows):
+        with_value(path, table, column, -1, value)
+        codes = {command[0]: answer(path, command) for command in COMMANDS}
+        assert codes["verify"] == DAMAGED or set(codes.values()) == {0}, codes
+
+
+@pytest.mark.parametrize(
+    ("kind", "table"),
+    [(EdgeKind.VALUE, "objects"), (EdgeKind.ATTRIBUTE, "objects"), (EdgeKind.SLOT, "names")],
+)
+def test_labels_are_checked_where_they_are_used(tmp_path: Path, kind: EdgeKind, table: str):
+    """Given a label of an object or a name that is not there, then nobody gets it."""
+    tables = sample_heap().tables()
+    row = tables["references"].column("kind").to_pylist().index(int(kind))
+    first_wrong = tables[table].num_rows
+    with_value(path := tmp_path / "a.heapgraph", "references", "label", row, first_wrong)
+    for command in COMMANDS:
+        answer(path, command)
+    said = f"label is {first_wrong} at row {row}, but only {first_wrong} exist"
+    with pytest.raises(SnapshotFormatError, match=said):
+        HeapGraph.open(path).reference(row)
+    with pytest.raises(SnapshotFormatError, match=said):
+        Session(str(path), HeapGraph.open(path)).prepare(quiet)
+
+
+def test_a_frame_of_no_thread_is_found_before_it_is_shown(tmp_path: Path):
+    """Given a frame of a thread that is not there, then the browser says so while it opens."""
+    path = with_value(tmp_path / "a.heapgraph", "frames", "thread", 0, 7)
+    with pytest.raises(SnapshotFormatError, match="thread is 7 at row 0, but only 1 exist"):
+        Session(str(path), HeapGraph.open(path)).prepare(quiet)
