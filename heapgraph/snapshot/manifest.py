@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from heapgraph.snapshot import damage
@@ -28,7 +29,22 @@ SNAPSHOT_ID = re.compile(r"[0-9a-f]{8,64}")
 _NUMBER = (int, float)
 _SHOWN_CHARACTERS = 40
 
-_Shape = type | tuple[type, ...] | dict[str, Any]
+_MOST = 2**63 - 1
+"""No count, size or time of a process is larger; beyond it sums would not fit into 64 bits."""
+
+
+@dataclass(frozen=True)
+class _Each:
+    """A list, or an object whose keys are free, of values of one type."""
+
+    container: type[list[Any] | dict[str, Any]]
+    value: type | tuple[type, ...]
+
+
+_TEXTS = _Each(list, str)
+_COUNTS = _Each(dict, int)
+
+_Shape = type | tuple[type, ...] | _Each | dict[str, Any]
 
 SHAPE: dict[str, _Shape] = {
     "format": str,
@@ -39,7 +55,7 @@ SHAPE: dict[str, _Shape] = {
     "target": {
         "pid": int,
         "executable": str,
-        "command_line": list,
+        "command_line": _TEXTS,
         "python_version": str,
         "python_build": str,
         "rss": int,
@@ -50,7 +66,7 @@ SHAPE: dict[str, _Shape] = {
         "method": str,
         "pause_ms": _NUMBER,
         "seconds": _NUMBER,
-        "phases": dict,
+        "phases": _Each(dict, _NUMBER),
         "memory_read": int,
     },
     "quality": {
@@ -64,12 +80,12 @@ SHAPE: dict[str, _Shape] = {
         "immortal_unreached": int,
         "collecting": bool,
         "attempts": int,
-        "scanned_types": dict,
+        "scanned_types": _COUNTS,
         "traversed_objects": int,
-        "traverse_faults": dict,
+        "traverse_faults": _COUNTS,
         "traverse": dict,
         "grade": str,
-        "reasons": list,
+        "reasons": _TEXTS,
     },
     "redacted": bool,
     "counts": {"objects": int, "references": int, "types": int},
@@ -77,8 +93,8 @@ SHAPE: dict[str, _Shape] = {
         layout.member: {"size": int, "crc32": int, "rows": int} for layout in TABLES.values()
     },
 }
-"""Every key of a manifest with its type; a dict lists the keys below. A reader ignores other keys,
-so that a later heapgraph can add some without a new format version."""
+"""Every key of a manifest with its type; a dict lists the keys below, numbers are never negative. A
+reader ignores other keys, so that a later heapgraph can add some without a new format version."""
 
 
 def complete_manifest(
@@ -128,7 +144,7 @@ def decode_manifest(data: bytes, path: Path | str) -> dict[str, Any]:
         SnapshotFormatError: it is not the manifest of a format that this heapgraph reads.
     """
     try:
-        manifest = json.loads(data)
+        manifest = json.loads(data, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise damage.damaged(path, MANIFEST_MEMBER, f"it is not JSON ({error})") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT_NAME:
@@ -151,11 +167,16 @@ def _check_version(manifest: Mapping[str, Any], path: Path | str) -> None:
         raise damage.other_version(path, version, FORMAT_VERSION, writer)
 
 
+def _refuse_constant(name: str) -> float:
+    """NaN and the infinities, which Python's parser takes though JSON does not have them."""
+    raise ValueError(f"{name} is no number")
+
+
 def _first_problem(value: object, shape: _Shape, where: str) -> str:
+    if isinstance(shape, _Each):
+        return _first_wrong_item(value, shape, where)
     if not isinstance(shape, dict):
-        if _has_type(value, shape):
-            return ""
-        return f"{where} is {_shown(value)}, of the wrong type"
+        return _value_problem(value, shape, where)
     if not isinstance(value, dict):
         return f"{where} is {_shown(value)}, not an object"
     for key, inner in shape.items():
@@ -168,6 +189,22 @@ def _first_problem(value: object, shape: _Shape, where: str) -> str:
     return ""
 
 
+def _first_wrong_item(value: object, shape: _Each, where: str) -> str:
+    if not isinstance(value, shape.container):
+        return f"{where} is {_shown(value)}, of the wrong type"
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    problems = (_value_problem(item, shape.value, f"{where}[{_shown(key)}]") for key, item in items)
+    return next(filter(None, problems), "")
+
+
+def _value_problem(value: object, expected: type | tuple[type, ...], where: str) -> str:
+    if not _has_type(value, expected):
+        return f"{where} is {_shown(value)}, of the wrong type"
+    if isinstance(value, int | float) and not 0 <= value <= _MOST:  # NaN is neither
+        return f"{where} is {_shown(value)}, which cannot be"
+    return ""
+
+
 def _wrong_value(manifest: Mapping[str, Any]) -> str:
     rows = {name: manifest["members"][layout.member]["rows"] for name, layout in TABLES.items()}
     for name, count in manifest["counts"].items():
@@ -175,8 +212,8 @@ def _wrong_value(manifest: Mapping[str, Any]) -> str:
             return f"counts.{name} is {_shown(count)}, but the table has {_shown(rows[name])} rows"
     if not SNAPSHOT_ID.fullmatch(manifest["snapshot_id"]):
         return f"snapshot_id is {_shown(manifest['snapshot_id'])}, not 8 to 64 hex digits"
-    if min(rows.values()) < 0 or rows["objects"] > MAX_OBJECTS:
-        return f"{_shown(rows['objects'])} objects, or a negative number of rows, cannot be"
+    if rows["objects"] > MAX_OBJECTS:
+        return f"{_shown(rows['objects'])} objects cannot be"
     return ""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,11 +11,12 @@ import pytest
 from heapgraph.errors import SnapshotFormatError
 from heapgraph.graph.heap_graph import HeapGraph
 from heapgraph.model import EdgeKind
+from heapgraph.snapshot.manifest import SHAPE
 from heapgraph.snapshot.schema import TABLES, table_from_rows
 from heapgraph.tui.state import Session
 from helpers.browser import quiet
 from helpers.cli import invoke
-from helpers.snapshot_files import sample_heap
+from helpers.snapshot_files import repack, sample_heap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,3 +108,67 @@ def test_a_frame_of_no_thread_is_found_before_it_is_shown(tmp_path: Path):
     path = with_value(tmp_path / "a.heapgraph", "frames", "thread", 0, 7)
     with pytest.raises(SnapshotFormatError, match="thread is 7 at row 0, but only 1 exist"):
         Session(str(path), HeapGraph.open(path)).prepare(quiet)
+
+
+def keys_of(shape: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The way to every key of a manifest."""
+    for key, inner in shape.items():
+        yield (*above, key)
+        if isinstance(inner, dict) and key != "members":
+            yield from keys_of(inner, (*above, key))
+
+
+WRONG_VALUES: tuple[Any, ...] = (
+    None,
+    True,
+    float("nan"),
+    float("inf"),
+    -1,
+    2**63,
+    10**400,
+    "x\x1b[31m\ud800",
+    [1],
+    [None, "\ud800"],
+    {"a": "x", "\ud800": -1},
+)
+
+
+@pytest.mark.parametrize("key", list(keys_of(SHAPE)), ids="/".join)
+def test_no_value_of_the_manifest_is_a_defect(tmp_path: Path, key: tuple[str, ...]):
+    """Given any key of the manifest with a value that cannot be, then it is refused, or shown."""
+    path = sample_heap().write(tmp_path / "a.heapgraph")
+    whole = path.read_bytes()
+    for value in WRONG_VALUES:
+        path.write_bytes(whole)
+        repack(path, change=lambda manifest, value=value: set_key(manifest, key, value))
+        for command in (("summary",), ("summary", "--json"), ("histogram",)):
+            if answer(path, command) == DAMAGED:
+                break
+
+
+def set_key(manifest: dict[str, Any], key: tuple[str, ...], value: object) -> None:
+    """Change one key of a manifest in place."""
+    for step in key[:-1]:
+        manifest = manifest[step]
+    manifest[key[-1]] = value
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("capture/pause_ms", float("nan"), "it is not JSON (NaN is no number)"),
+        ("capture/pause_ms", -0.5, "capture.pause_ms is -0.5, which cannot be"),
+        ("target/rss", 2**63, "target.rss is 9223372036854775808, which cannot be"),
+        ("target/command_line", ["a", 1], "target.command_line[1] is 1, of the wrong type"),
+        ("quality/reasons", [None], "quality.reasons[0] is null, of the wrong type"),
+        ("quality/scanned_types", {"x": -1}, 'quality.scanned_types["x"] is -1, which cannot be'),
+        ("capture/phases", {"walk": "1"}, 'capture.phases["walk"] is "1", of the wrong type'),
+    ],
+)
+def test_the_wrong_value_is_named(tmp_path: Path, key: str, value: object, said: str):
+    """Given a wrong value inside a list or an object, then the error says where and what."""
+    path = sample_heap().write(tmp_path / "a.heapgraph")
+    repack(path, change=lambda manifest: set_key(manifest, tuple(key.split("/")), value))
+    outcome = invoke("summary", path)
+    assert outcome.code == DAMAGED
+    assert said in outcome.error[0]

@@ -151,7 +151,7 @@ def set_key(key: str, value: object) -> Callable[[dict[str, Any]], None]:
         ("members/maps.parquet/size", 7, "maps.parquet"),
         ("members/maps.parquet/crc32", 7, "maps.parquet"),
         ("members/maps.parquet/rows", 7, "maps.parquet"),
-        ("members/maps.parquet/rows", -7, "number of rows"),
+        ("members/maps.parquet/rows", -7, "members.maps.parquet.rows is -7"),
         ("members/maps.parquet", {}, "maps.parquet"),
     ],
 )
