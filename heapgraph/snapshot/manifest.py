@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from heapgraph.snapshot import damage
+from heapgraph.snapshot.limits import most_rows
 from heapgraph.snapshot.schema import (
     FORMAT_NAME,
     FORMAT_VERSION,
     MANIFEST_MEMBER,
-    MAX_OBJECTS,
     TABLES,
 )
 
@@ -212,8 +212,12 @@ def _wrong_value(manifest: Mapping[str, Any]) -> str:
             return f"counts.{name} is {_shown(count)}, but the table has {_shown(rows[name])} rows"
     if not SNAPSHOT_ID.fullmatch(manifest["snapshot_id"]):
         return f"snapshot_id is {_shown(manifest['snapshot_id'])}, not 8 to 64 hex digits"
-    if rows["objects"] > MAX_OBJECTS:
-        return f"{_shown(rows['objects'])} objects cannot be"
+    for name, count in rows.items():
+        most = most_rows(name, rows["objects"])
+        if count > most:
+            return (
+                f"members.{name}.parquet.rows is {_shown(count)}, more than the {most} there can be"
+            )
     return ""
 
 

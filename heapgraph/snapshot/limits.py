@@ -1,0 +1,151 @@
+"""How much a table may hold: asked of its footer before anything of it is decoded.
+
+A run of equal values takes the same few bytes of a Parquet file whether it stands for a thousand
+rows or for a billion. So a file of some kilobytes, damaged or made for the purpose, could ask for
+all the memory of the machine.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from heapgraph.snapshot.schema import MAX_OBJECTS
+from heapgraph.units import format_count, format_size
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+    from heapgraph.snapshot.schema import TableLayout
+
+MAX_SMALL_ROWS = 2**21
+"""Of tables that grow with the program, not with its data: threads, frames, mappings, types. The
+kernel allows 65,530 mappings unless told otherwise; the interpreter, 1000 frames a thread."""
+
+MAX_POOLS = 2**26
+"""At 4 KiB or more each: 256 GiB of small blocks."""
+
+MAX_REFERENCES = 2**40
+
+MAX_GROUP_ROWS = 2**22
+"""Of one row group, the piece that is decoded at a time; heapgraph writes 2^18."""
+
+_MAX_TEXT_BYTES = 2**28
+"""Of one column of a small table; 2 million names of types have a tenth of it."""
+
+_TEXT_BYTES_A_ROW = 512
+"""Of a preview: 80 characters, each at most 4 bytes, and the mark of a cut."""
+
+_TEXT_ENCODINGS = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}
+"""Whose texts are as long as they are in the file, or can be measured before they are copied. The
+others say how much of the text before is to be repeated."""
+
+_WORTH_A_LOOK = 2**30
+
+
+def most_rows(table: str, objects: int) -> int:
+    """The most rows that a table of a snapshot with so many objects can have."""
+    if table == "objects":
+        return MAX_OBJECTS
+    if table == "references":
+        return MAX_REFERENCES
+    if table == "roots":  # an object can be held by C code, immortal and a static type
+        return 3 * objects + MAX_SMALL_ROWS
+    return MAX_POOLS if table == "pools" else MAX_SMALL_ROWS
+
+
+def footer_problem(metadata: pq.FileMetaData, rows: int) -> str:
+    """Why a table must not be decoded; "" when its footer promises what the manifest does.
+
+    Args:
+        metadata: its footer.
+        rows: of the manifest.
+
+    Cost: some 10 us per column and row group.
+    """
+    if metadata.num_rows != rows:
+        return f"it has {metadata.num_rows} rows, the manifest says {rows}"
+    total = 0
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        total += group.num_rows
+        if not 0 <= group.num_rows <= MAX_GROUP_ROWS:
+            return f"row group {number} has {group.num_rows} rows"
+        for place in range(group.num_columns):
+            column = group.column(place)
+            if column.num_values != group.num_rows:
+                return (
+                    f"{column.path_in_schema} has {column.num_values} values in row group "
+                    f"{number} of {group.num_rows} rows"
+                )
+            if column.physical_type == "BYTE_ARRAY" and not _TEXT_ENCODINGS.issuperset(
+                column.encodings
+            ):
+                return f"{column.path_in_schema} is encoded in a way that no heapgraph uses"
+    return "" if total == rows else f"its row groups have {total} rows, the manifest says {rows}"
+
+
+def texts_to_measure(layout: TableLayout, metadata: pq.FileMetaData) -> list[str]:
+    """Columns of text in which one text can stand for many: to be read as dictionaries.
+
+    Cost: some 10 us per row group. Previews, which heapgraph writes one by one, are not among them
+        unless their footer says so, for to look each of them up takes longer than to read it.
+    """
+    names = [column.name for column in layout.schema if pa.types.is_string(column.type)]
+    if layout.name != "objects":
+        return names
+    place = layout.schema.get_field_index("preview")
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    columns = (group.column(place) for group in groups if group.num_columns > place)
+    return names if any(column.has_dictionary_page for column in columns) else []
+
+
+def plain_text(values: pa.ChunkedArray, table: str) -> pa.ChunkedArray:
+    """Texts that were read as a dictionary, written out one by one.
+
+    Args:
+        values: read from a table.
+        table: its name.
+
+    Raises:
+        pa.ArrowInvalid: they would take more memory than the texts of any process.
+    """
+    if not pa.types.is_dictionary(values.type):
+        return values
+    per_row = _TEXT_BYTES_A_ROW if table in ("objects", "roots") else 0
+    most = _MAX_TEXT_BYTES + per_row * len(values)
+    size = 0
+    for chunk in values.chunks:
+        lengths = pc.binary_length(chunk.dictionary).take(chunk.indices)
+        size += pc.sum(lengths.cast(pa.int64())).as_py() or 0
+        if size > most:
+            raise pa.ArrowInvalid(f"its texts would take more than {format_size(most)}")
+    return values.cast(pa.string() if size < 2**31 else pa.large_string())
+
+
+def check_memory(wanted: int) -> None:
+    """Refuse an array that is larger than the memory there is.
+
+    The kernel grants what is not there, and ends the program when it uses it.
+
+    Args:
+        wanted: bytes.
+
+    Raises:
+        MemoryError: they are not there.
+    """
+    if wanted > _WORTH_A_LOOK and wanted > available_memory():
+        raise MemoryError(f"{format_count(wanted)} bytes")
+
+
+def available_memory(meminfo: Path = Path("/proc/meminfo")) -> int:
+    """Bytes that programs can still take, swap included; a large number when nobody knows."""
+    try:
+        lines = meminfo.read_text().splitlines()
+    except OSError:
+        return 2**63
+    sizes = {line.partition(":")[0]: int(line.split()[1]) * 1024 for line in lines}
+    return sizes.get("MemAvailable", 2**63) + sizes.get("SwapFree", 0)
