@@ -1,7 +1,9 @@
 """A file that gets its final name only when it is whole.
 
-It is written under a temporary name in the same folder and removed on any failure. Every step is
-relative to the opened folder, so a folder renamed meanwhile cannot lead a root user's file astray.
+Where the file system can, it has no name at all before: whatever ends the program, SIGKILL too,
+nothing is left. Elsewhere it is written under a temporary name in the same folder, which is removed
+on any failure and any signal that can be caught. Every step is relative to the opened folder, so a
+folder renamed meanwhile cannot lead a root user's file astray.
 """
 
 from __future__ import annotations
@@ -10,63 +12,67 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from heapgraph.errors import SnapshotWriteFailed
-from heapgraph.units import format_size
+from heapgraph.snapshot.held_signals import EndingAsInterrupt, signals_held
+from heapgraph.snapshot.write_errors import name_taken, write_error
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
 
 _PRIVATE = 0o600
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}
-_OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
+_NO_NAMELESS_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}
+"""What O_TMPFILE gives where the file system does not have it (open(2)); a folder that is missing
+was found before."""
+
+_OWN_FILES = Path("/proc/self/fd")
 
 
 class PendingFile:
     """A context manager around the file being written.
 
-    Nothing has the final name until `publish`; leaving the block without it, by whatever exception,
-    removes the temporary file.
+    Nothing has the final name until `publish`; leaving the block without it, by whatever exception
+    or signal, leaves nothing.
 
     Attributes:
-        file: the open binary file to write to; seekable.
+        file: the open binary file to write to; seekable. There inside the block.
     """
 
+    file: BinaryIO
+
     def __init__(self, path: Path, *, force: bool = False) -> None:
-        """Create the temporary file beside `path`, mode 0600.
+        """Do nothing yet.
 
         Args:
             path: the final name.
             force: replace a file that has this name.
+        """
+        self._path = path
+        self._force = force
+        self._folder = -1
+        self._descriptor = -1
+        self._temporary = f".heapgraph-{secrets.token_hex(8)}.partial"
+        self._has_temporary_name = False
+        self._ending = EndingAsInterrupt()
+
+    def __enter__(self) -> Self:
+        """Create the file in the folder of the final name, mode 0600.
 
         Raises:
             SnapshotWriteFailed: the name is taken, or the folder is missing or not writable.
         """
-        self._path = path
-        self._force = force
-        self._published = False
         try:
-            self._folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except (OSError, ValueError) as error:
-            raise write_error(path, error) from error
-        self._temporary = f".heapgraph-{secrets.token_hex(8)}.partial"
-        try:
-            self._refuse_taken_name()
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            descriptor = os.open(self._temporary, flags, _PRIVATE, dir_fd=self._folder)
+            return self._enter()
         except BaseException as error:
-            os.close(self._folder)
+            self._discard()
             if isinstance(error, OSError | ValueError):
-                raise write_error(path, error) from error
+                raise write_error(self._path, error) from error
             raise
-        self.file: BinaryIO = os.fdopen(descriptor, "w+b")
-
-    def __enter__(self) -> Self:
-        """Return the pending file."""
-        return self
 
     def __exit__(
         self,
@@ -74,14 +80,8 @@ class PendingFile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Remove the temporary file unless it was published."""
-        try:
-            with contextlib.suppress(OSError):  # a full disk can fail the last flush again
-                self.file.close()
-            if not self._published:
-                self._remove_temporary()
-        finally:
-            os.close(self._folder)
+        """Remove what was not published."""
+        self._discard()
 
     def publish(self) -> None:
         """Bring the content to the disk, then give the file its final name.
@@ -93,40 +93,124 @@ class PendingFile:
         """
         try:
             self.file.flush()
-            os.fsync(self.file.fileno())
-            if self._force:
-                self._refuse_taken_name()
-                os.rename(
-                    self._temporary,
-                    self._path.name,
-                    src_dir_fd=self._folder,
-                    dst_dir_fd=self._folder,
-                )
-            else:
-                self._claim_name()
-            self._published = True
+            os.fsync(self._descriptor)
+            with signals_held():  # between one name and the other
+                if self._force:
+                    self._refuse_taken_name()
+                    self._take_temporary_name()
+                    self._rename()
+                else:
+                    self._claim_name()
             os.fsync(self._folder)
         except OSError as error:
             raise write_error(self._path, error) from error
 
+    def _enter(self) -> Self:
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        self._ending.install()
+        with signals_held():  # between the opening of something and its being known
+            self._folder = os.open(self._path.parent, flags)
+            self._refuse_taken_name()
+            self._create()
+        if not self._has_temporary_name:  # nothing is left, whatever ends the program
+            self._ending.restore()
+        return self
+
+    def _create(self) -> None:
+        """Open the file: without a name if that can be had, else under the temporary one."""
+        flags = os.O_RDWR | os.O_CLOEXEC
+        try:
+            self._descriptor = os.open(".", flags | os.O_TMPFILE, _PRIVATE, dir_fd=self._folder)
+        except OSError as error:
+            if error.errno not in _NO_NAMELESS_FILES:
+                raise
+        if self._descriptor >= 0 and not self._can_be_named():
+            os.close(self._descriptor)
+            self._descriptor = -1
+        if self._descriptor < 0:
+            self._descriptor = self._open_temporary_name()
+        self.file = os.fdopen(self._descriptor, "w+b")
+
+    def _can_be_named(self) -> bool:
+        """Whether /proc is there, through which alone a file without a name gets one."""
+        try:
+            seen = (_OWN_FILES / str(self._descriptor)).stat()
+        except OSError:
+            return False
+        return os.path.samestat(seen, os.fstat(self._descriptor))
+
+    def _open_temporary_name(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        descriptor = os.open(self._temporary, flags, _PRIVATE, dir_fd=self._folder)
+        self._has_temporary_name = True
+        return descriptor
+
+    def _take_temporary_name(self) -> None:
+        """Give a file without a name the temporary one."""
+        if self._has_temporary_name:
+            return
+        try:
+            self._link(self._temporary)
+            self._has_temporary_name = True
+        except OSError as error:
+            if error.errno not in _NO_HARD_LINKS:
+                raise
+            # No known file system has files without names and no links. A copy is better than to
+            # have captured for nothing.
+            with os.fdopen(self._open_temporary_name(), "wb") as copy:
+                self.file.seek(0)
+                shutil.copyfileobj(self.file, copy)
+                copy.flush()
+                os.fsync(copy.fileno())
+
+    def _link(self, name: str) -> None:
+        """Give the file one name more, which must be free."""
+        source = self._temporary if self._has_temporary_name else _OWN_FILES / str(self._descriptor)
+        folder = self._folder
+        # What is in /proc is a link, and the file behind it is meant.
+        os.link(source, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=True)
+
+    def _rename(self) -> None:
+        name = self._path.name
+        os.rename(self._temporary, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        self._has_temporary_name = False
+
     def _claim_name(self) -> None:
         """Give the file its name, which must be free: a hard link fails if it is not."""
-        folder = self._folder
         try:
-            os.link(self._temporary, self._path.name, src_dir_fd=folder, dst_dir_fd=folder)
+            self._link(self._path.name)
         except OSError as error:
             if error.errno not in _NO_HARD_LINKS:
                 raise
             # No hard links here (FAT, some network file systems): an empty file of our own claims
             # the name as safely, and the rename replaces only that.
-            os.close(os.open(self._path.name, os.O_CREAT | os.O_EXCL, _PRIVATE, dir_fd=folder))
-            os.rename(self._temporary, self._path.name, src_dir_fd=folder, dst_dir_fd=folder)
+            self._take_temporary_name()
+            flags = os.O_CREAT | os.O_EXCL
+            os.close(os.open(self._path.name, flags, _PRIVATE, dir_fd=self._folder))
+            self._rename()
         else:
-            self._remove_temporary()
+            self._remove_temporary_name()
 
-    def _remove_temporary(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._temporary, dir_fd=self._folder)
+    def _remove_temporary_name(self) -> None:
+        if self._has_temporary_name:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._temporary, dir_fd=self._folder)
+            self._has_temporary_name = False
+
+    def _discard(self) -> None:
+        """Close everything and remove the temporary name, if there is one."""
+        try:
+            with signals_held():  # a second one would leave what the first one made us remove
+                self._remove_temporary_name()
+                if self._descriptor >= 0:
+                    with contextlib.suppress(OSError):  # a full disk can fail the last flush again
+                        self.file.close()
+                    self._descriptor = -1
+                if self._folder >= 0:
+                    os.close(self._folder)
+                    self._folder = -1
+        finally:
+            self._ending.restore()
 
     def _refuse_taken_name(self) -> None:
         """Without force any existing name is refused, with force all but a regular file.
@@ -145,71 +229,4 @@ class PendingFile:
                 "choose another name with -o",
             )
         if not self._force:
-            raise _exists(self._path)
-
-
-def write_error(path: Path, error: OSError | ValueError) -> SnapshotWriteFailed:
-    """Return what `error`, met while writing `path`, means to the user.
-
-    Args:
-        path: the final name of the file.
-        error: from the operating system; a ValueError is a name with a NUL byte.
-    """
-    code = error.errno if isinstance(error, OSError) else errno.EINVAL
-    reason = os.strerror(code or errno.EIO)
-    what = f"cannot write {path}: {reason}"
-    if code in _OUT_OF_SPACE:
-        return SnapshotWriteFailed(
-            f"{what} ({_free_text(path.parent)} free in {path.parent})",
-            "the disk, or this user's share of it, is full; the incomplete file was removed",
-            "free some space, or write elsewhere: -o /other/folder/NAME.heapgraph",
-        )
-    if code == errno.EEXIST:
-        return _exists(path)
-    if code in (errno.ENOENT, errno.ENOTDIR):
-        return SnapshotWriteFailed(
-            f"{what}: {path.parent}",
-            "the folder to write to does not exist",
-            f"create it first: mkdir -p {path.parent}",
-        )
-    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return SnapshotWriteFailed(
-            f"{what}: {path.parent}",
-            "this user may not create files in that folder, or it is mounted read-only",
-            "choose a folder you can write to with -o",
-        )
-    if code == errno.EFBIG:
-        return SnapshotWriteFailed(
-            what,
-            "the file system or the limit on file sizes (ulimit -f) does not allow the size",
-            "write to another file system, or raise the limit",
-        )
-    return SnapshotWriteFailed(
-        what, "the operating system refused; see the reason above", "write elsewhere with -o"
-    )
-
-
-def _exists(path: Path) -> SnapshotWriteFailed:
-    return SnapshotWriteFailed(
-        f"{path} exists",
-        "an existing file is never overwritten unasked",
-        "choose another name with -o, or replace it with --force",
-    )
-
-
-def free_bytes(folder: Path) -> int:
-    """Return the bytes this user can still write in a folder.
-
-    Raises:
-        OSError: there is no such folder.
-    """
-    state = os.statvfs(folder)
-    blocks = state.f_bfree if os.geteuid() == 0 else state.f_bavail
-    return blocks * state.f_frsize
-
-
-def _free_text(folder: Path) -> str:
-    try:
-        return format_size(free_bytes(folder))
-    except OSError:
-        return "an unknown number of bytes"
+            raise name_taken(self._path)

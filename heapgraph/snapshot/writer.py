@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from heapgraph.errors import SnapshotWriteFailed
 from heapgraph.snapshot.manifest import complete_manifest, encode_manifest
-from heapgraph.snapshot.pending_file import PendingFile, free_bytes, write_error
+from heapgraph.snapshot.pending_file import PendingFile
 from heapgraph.snapshot.redaction import redact_manifest
 from heapgraph.snapshot.schema import MANIFEST_MEMBER, TABLES, TableLayout
 from heapgraph.snapshot.table_encoder import BackgroundTable, write_table
+from heapgraph.snapshot.write_errors import free_bytes, write_error
 from heapgraph.units import format_size
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ def write_snapshot(
 ) -> dict[str, Any]:
     """Write a snapshot file.
 
-    The file is written under a temporary name in the same folder, brought to the disk and renamed;
-    whatever happens before that, the temporary file is removed and nothing has the final name.
+    The file is written without a name, or under a temporary one where the file system cannot do
+    that, brought to the disk and only then named; whatever happens before that, nothing is left.
 
     Args:
         path: the final name.

@@ -11,7 +11,8 @@ import pytest
 
 from heapgraph.errors import SnapshotWriteFailed
 from heapgraph.snapshot import check_output, open_snapshot, write_snapshot
-from heapgraph.snapshot.pending_file import PendingFile, write_error
+from heapgraph.snapshot.pending_file import PendingFile
+from heapgraph.snapshot.write_errors import write_error
 from helpers.snapshot_files import sample_heap, without_privileges
 
 if TYPE_CHECKING:
@@ -142,13 +143,14 @@ class FailingFile:
 
 
 def fail_after(monkeypatch: pytest.MonkeyPatch, writes: int, error: BaseException) -> None:
-    original = PendingFile.__init__
+    original = PendingFile.__enter__
 
-    def failing(self: PendingFile, *arguments: Any, **options: Any) -> None:
-        original(self, *arguments, **options)
+    def failing(self: PendingFile) -> PendingFile:
+        original(self)
         self.file = FailingFile(self.file, writes, error)  # type: ignore[assignment]
+        return self
 
-    monkeypatch.setattr(PendingFile, "__init__", failing)
+    monkeypatch.setattr(PendingFile, "__enter__", failing)
 
 
 def writes_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
@@ -230,17 +232,34 @@ def refuse_links(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "link", refuse)
 
 
-def test_a_file_system_without_hard_links_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("nameless", [True, False])
+def test_a_file_system_without_hard_links_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nameless: bool
+):
     """Given FAT, then the snapshot is whole under its name and nothing else is left."""
     refuse_links(monkeypatch)
+    if not nameless:
+        refuse_nameless_files(monkeypatch)
     write_sample(tmp_path / "a.heapgraph")
     with open_snapshot(tmp_path / "a.heapgraph") as snapshot:
         snapshot.verify_all()
     assert left_in(tmp_path) == ["a.heapgraph"]
 
 
+def refuse_nameless_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = os.open
+
+    def refuse(path: str, flags: int, *arguments: Any, **options: Any) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        return original(path, flags, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+
+
+@pytest.mark.parametrize("nameless", [True, False])
 def test_the_file_is_on_the_disk_before_it_has_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nameless: bool
 ):
     """Given the order of system calls, then the file is synced, then named, then its folder."""
     events: list[str] = []
@@ -254,8 +273,18 @@ def test_the_file_is_on_the_disk_before_it_has_its_name(
             return _call(*arguments, **options)
 
         monkeypatch.setattr(os, name, record)
+    if not nameless:
+        refuse_nameless_files(monkeypatch)
     write_sample(tmp_path / "a.heapgraph")
-    assert events == ["fsync", "link", "unlink", "fsync"]
+    assert events == ["fsync", "link", *([] if nameless else ["unlink"]), "fsync"]
+
+
+def test_a_file_being_written_has_no_name(tmp_path: Path):
+    """Given a writer that is killed at any moment, then nothing can be left of it."""
+    seen: list[list[str]] = []
+    write_sample(tmp_path / "a.heapgraph", progress=lambda *_step: seen.append(left_in(tmp_path)))
+    assert seen
+    assert not any(seen)
 
 
 @pytest.mark.parametrize(
