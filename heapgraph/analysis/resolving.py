@@ -43,9 +43,11 @@ if TYPE_CHECKING:
 
     from heapgraph.graph.heap_graph import HeapGraph
 
-_ID = re.compile(r"@(\d+)")
+_ID = re.compile(r"@([0-9]+)")
 _ADDRESS = re.compile(r"0[xX][0-9a-fA-F]+")
 _MAX_CANDIDATES = 5
+_MOST_ID_DIGITS = 10  # ids are below 2^32
+_SHOWN_CHARACTERS = 40
 _NOTHING = "_"
 """Stands for the root in front of operations, which alone are no expression."""
 
@@ -69,7 +71,7 @@ def resolve(graph: HeapGraph, text: str) -> int:
     """
     text = text.strip()
     if match := _ID.fullmatch(text):
-        return _by_id(graph, text, int(match[1]))
+        return _by_id(graph, text, match[1])
     if _ADDRESS.fullmatch(text):
         return graph.find_address(int(text, 16))
     if text.startswith("<"):
@@ -101,11 +103,13 @@ def resolve_set(graph: HeapGraph, text: str) -> NDArray[np.uint32]:
     )
 
 
-def _by_id(graph: HeapGraph, text: str, object_id: int) -> int:
-    if object_id < graph.object_count:
-        return object_id
+def _by_id(graph: HeapGraph, text: str, digits: str) -> int:
+    # The length first: Python refuses to read thousands of digits as a number.
+    significant = digits.lstrip("0") or "0"
+    if len(significant) <= _MOST_ID_DIGITS and int(significant) < graph.object_count:
+        return int(significant)
     raise ObjectNotFound(
-        f"no object {text}",
+        f"no object {text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + '...'}",
         "ids are valid in one snapshot only",
         f"this one has @0 to @{graph.object_count - 1}",
     )

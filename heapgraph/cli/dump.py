@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from heapgraph.cli.numbers import Milliseconds, WholeNumber
 from heapgraph.cli.options import json_option, opened
 from heapgraph.cli.output import note, print_facts, print_json, print_table
 from heapgraph.cli.progress import TerminalProgress
@@ -33,7 +34,7 @@ _SUSPECTS_NAMED = 2
 
 
 @click.command(name="dump", short_help="Take a snapshot of a running process.")
-@click.argument("pid", type=int, required=False, metavar="[PID]")
+@click.argument("pid", type=WholeNumber(1), required=False, metavar="[PID]")
 @click.option(
     "--core",
     type=click.Path(path_type=Path),
@@ -63,7 +64,7 @@ _SUSPECTS_NAMED = 2
 @click.option("--redact", is_flag=True, help="Keep no values; hash keys that are no identifiers.")
 @click.option(
     "--max-pause",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Milliseconds(),
     metavar="MS",
     help="Give up when the target would stand still for longer.",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 import click
@@ -41,9 +42,21 @@ def explain_defect(failure: Exception) -> list[str]:
             "copy the file to a machine with more memory; the target is not needed any more",
         ]
     if isinstance(failure, OSError):
-        return [str(failure), "the system refused it", "check the path and its permissions"]
+        return _explain_refusal(failure)
     return [
         f"{type(failure).__name__}: {failure}",
         "a defect in heapgraph, not in your input",
         "repeat it with HEAPGRAPH_DEBUG=1 and report the traceback",
     ]
+
+
+def _explain_refusal(failure: OSError) -> list[str]:
+    """What the operating system refused; without a file name, it was the output."""
+    what = str(failure)
+    if failure.filename is None and failure.strerror:
+        what = f"the output cannot be written: {failure.strerror}"
+    if failure.errno in (errno.ENOSPC, errno.EDQUOT):
+        return [what, "the disk, or this user's share of it, is full", "free some space there"]
+    if failure.errno in (errno.EMFILE, errno.ENFILE):
+        return [what, "the limit on open files is too low", "raise it: ulimit -n 1024"]
+    return [what, "the system refused it", "check the path and its permissions"]

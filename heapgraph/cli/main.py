@@ -93,6 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run_program(arguments: Sequence[str] | None) -> int:
     """Run one command line and return its exit code; see `main`."""
+    if refusal := _open_standard_streams():
+        print_error(refusal)
+        return 2
     try:
         code = program.main(args=arguments, prog_name="heapgraph", standalone_mode=False)
         sys.stdout.flush()
@@ -109,6 +112,31 @@ def run_program(arguments: Sequence[str] | None) -> int:
             raise
         return _report(failure)
     return code if isinstance(code, int) else 0
+
+
+def _open_standard_streams() -> list[str]:
+    """Have something behind descriptors 0 to 2, and say so when nobody could read the results.
+
+    The next file to be opened gets a closed descriptor's number: a snapshot would be written under
+    that of stdout, and a message into the snapshot.
+
+    Returns:
+        The parts of an error when stdout was closed, else nothing.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - for as long as the process
+    if sys.stdout is not None:
+        return []
+    return [
+        "standard output is closed",
+        "the program was started with >&-, or by a service that gives it none",
+        "send the output to a file, or to nobody: > /dev/null",
+    ]
 
 
 def _end_quietly() -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from heapgraph.cli.numbers import WholeNumber
 from heapgraph.cli.progress import TerminalProgress
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def limit_option(
     """
     return click.option(
         "--limit",
-        type=click.IntRange(min=1),
+        type=WholeNumber(1),
         default=default,
         metavar="N",
         help=f"How many {what}. [default: {shown_default or default}]",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from heapgraph.cli.numbers import WholeNumber
 from heapgraph.cli.options import file_argument, json_option, limit_option, opened
 from heapgraph.cli.output import note, print_json, print_table
 from heapgraph.export.text import printable
@@ -24,7 +25,7 @@ _END_STEPS = 20
 @click.option(
     "--all",
     "count",
-    type=click.IntRange(min=1),
+    type=WholeNumber(1),
     default=1,
     metavar="N",
     help="Show up to N different paths to a single object. [default: 1]",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from heapgraph.cli.numbers import WholeNumber
 from heapgraph.cli.options import file_argument, limit_option, opened
 from heapgraph.cli.output import note
 from heapgraph.errors import HeapgraphError
@@ -26,7 +27,7 @@ from heapgraph.errors import HeapgraphError
 @click.option(
     "--all",
     "count",
-    type=click.IntRange(min=1),
+    type=WholeNumber(1),
     default=1,
     metavar="N",
     help="Draw up to N different chains. [default: 1]",

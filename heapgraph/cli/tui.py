@@ -28,7 +28,7 @@ def command(file: str, serve: bool, port: int) -> None:
 
     Keys: arrows or hjkl move, Enter opens, ? lists the keys that work where you are.
     """
-    is_process = file.isdecimal() and not Path(file).exists()
+    is_process = file.isascii() and file.isdecimal() and not Path(file).exists()
     if serve:
         serve_browser(dumped(int(file)) if is_process else file, port)
         return

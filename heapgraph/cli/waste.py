@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from heapgraph.cli.numbers import MOST_BYTES, WholeNumber
 from heapgraph.cli.options import file_argument, json_option, limit_option, opened
 from heapgraph.cli.output import count_left_out, note, print_json, print_table
 from heapgraph.units import format_count, format_size
@@ -22,7 +23,7 @@ _DEFAULT_ROWS = 20
 )
 @click.option(
     "--min-size",
-    type=click.IntRange(min=0),
+    type=WholeNumber(0, MOST_BYTES),
     default=None,
     metavar="BYTES",
     help="Leave out waste below this size. [default: 1 % of the heap, at most 1 MiB]",

@@ -160,11 +160,12 @@ class HeapGraph(KeptColumns):
         Raises:
             ObjectNotFound: no object begins there.
         """
-        row = int(np.searchsorted(self.addresses, np.uint64(address)))
-        if row < self.object_count and int(self.addresses[row]) == address:
-            return row
+        if 0 <= address < 2**64:
+            row = int(np.searchsorted(self.addresses, np.uint64(address)))
+            if row < self.object_count and int(self.addresses[row]) == address:
+                return row
         raise ObjectNotFound(
-            f"no object at address {address:#x}",
+            f"no object at address {_shown_address(address)}",
             "it was freed before the snapshot, or the address is not an object's first byte",
             "look for it by type: heapgraph histogram FILE",
         )
@@ -221,3 +222,9 @@ class HeapGraph(KeptColumns):
         from heapgraph.graph.networkx_graph import cut_out  # noqa: PLC0415 - only here
 
         return cut_out(self, object_ids)
+
+
+def _shown_address(address: int) -> str:
+    """An address as it is typed; one that no 64-bit process has may be long, and is cut."""
+    text = f"{address:#x}"
+    return text if abs(address) < 2**64 else f"{text[:20]}... of more than 64 bits"

@@ -12,6 +12,9 @@ from heapgraph.cli import main as cli_main
 from helpers.app_heap import app_heap
 from helpers.cli import invoke, run_process
 
+FULLWIDTH = "\uff11\uff12"
+"""Digits to Python, but to nobody who types a number."""
+
 
 @pytest.fixture(scope="module")
 def snapshot(tmp_path_factory):
@@ -43,6 +46,21 @@ def snapshot(tmp_path_factory):
         (["summary", "{folder}/missing.heapgraph"], 4, "missing.heapgraph"),
         (["summary", "{folder}"], 4, "{folder}"),
         (["svg", "{file}", "app", "-o", "{folder}/none/x.svg"], 1, "none/x.svg"),
+        (["dump", "999999999", "--max-pause", "nan"], 2, "'nan' is no number of milliseconds"),
+        (["dump", "999999999", "--max-pause", "inf"], 2, "'inf' is no number of milliseconds"),
+        (["dump", "999999999", "--max-pause", "-1"], 2, "-1.0 is not in the range"),
+        (["dump", "999999999", "--max-pause", FULLWIDTH], 2, f"'{FULLWIDTH}' is not a valid"),
+        (["dump", FULLWIDTH], 2, f"'{FULLWIDTH}' is not a valid integer"),
+        (["show", "{file}", f"@{FULLWIDTH}"], 2, f"cannot read '@{FULLWIDTH}'"),
+        (["show", "{file}", "@" + "9" * 10_000], 2, "no object @9999"),
+        (["show", "{file}", "0x1" + "0" * 16], 2, "of more than 64 bits"),
+        (["show", "{file}", "0x" + "f" * 10_000], 2, "of more than 64 bits"),
+        (["path", "{file}", "@1", "--all", "1" + "0" * 30], 2, "is not a valid integer"),
+        (["path", "{file}", "@1", "--all", "1" + "0" * 18], 2, "is not in the range"),
+        (["histogram", "{file}", "--limit", FULLWIDTH], 2, f"'{FULLWIDTH}' is not a valid"),
+        (["histogram", "{file}", "--limit", "1_0"], 2, "'1_0' is not a valid integer"),
+        (["sql", "{file}", "select 1", "--limit", "9" * 5000], 2, "...' is not a valid integer"),
+        (["waste", "{file}", "--min-size", "1" + "0" * 19], 2, "is not in the range"),
     ],
 )
 def test_a_failure_has_its_code_and_three_parts(snapshot, arguments, code, what):
@@ -114,6 +132,46 @@ def test_exit_codes_reach_the_shell(snapshot):
     missing = run_process("summary", snapshot.parent / "missing")
     assert missing.returncode == 4
     assert missing.stderr.startswith("error: ")
+
+
+def in_shell(redirection, *arguments):
+    """Run the program as a shell does that closes or redirects its streams."""
+    command = f'exec "$@" {redirection}'
+    return subprocess.run(
+        ["sh", "-c", command, "sh", sys.executable, "-m", "heapgraph", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_closed_standard_output_is_said_before_anything_is_done(snapshot):
+    done = in_shell(">&-", "summary", snapshot)
+    assert done.returncode == 2
+    assert [line[:6] for line in done.stderr.splitlines()] == ["error:", "cause:", "next: "]
+    assert "standard output is closed" in done.stderr
+
+
+def test_without_standard_error_the_exit_code_still_tells(snapshot):
+    assert in_shell("2>&-", "summary", snapshot).returncode == 0
+    missing = in_shell("2>&- <&-", "summary", snapshot.parent / "missing")
+    assert (missing.returncode, missing.stdout) == (4, "")
+
+
+def test_a_full_disk_under_the_output_is_explained(snapshot):
+    done = in_shell(">/dev/full", "histogram", snapshot)
+    assert done.returncode == 1
+    assert [line[:6] for line in done.stderr.splitlines()] == ["error:", "cause:", "next: "]
+    assert "the output cannot be written: No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("place", ["/proc/none", "/dev/null"])
+def test_a_cache_that_cannot_be_written_is_done_without(snapshot, monkeypatch, place):
+    as_ever = invoke("dominators", snapshot)
+    monkeypatch.setenv("HEAPGRAPH_CACHE", place)
+    assert invoke("dominators", snapshot) == as_ever
+    assert as_ever.code == 0
 
 
 def test_a_reader_that_stops_early_is_no_error(snapshot):
