@@ -15,6 +15,7 @@ import asyncio
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "tui.md"
 PICTURES = ROOT / "docs" / "pictures"
-PROGRAM = "fixtures/leaks/module_cache.py"
+LEAKS = "fixtures/leaks"
+PROGRAM = f"{LEAKS}/module_cache.py"
 HOST = "example"
 
 NEWER = "newer.heapgraph"
@@ -82,19 +84,21 @@ _FRAME = r"(?<=<!-- recorded: {} -->\n```text\n)(?:(?!```).*\n)*"
 
 @contextmanager
 def leaking_program() -> Iterator[subprocess.Popen[str]]:
-    """The program, named as somebody in the repository would have started it; ready, and ended."""
-    folder = Path(sys.executable).parent
-    with subprocess.Popen(
-        ["python", PROGRAM],  # noqa: S607 - its own folder is the first on the path below
-        cwd=ROOT,
-        env={**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        _expect(process, f"ready {process.pid}")
-        yield process
-        process.kill()
+    """The program, in a folder that tells nothing of this machine; ready, and ended."""
+    programs = Path(sys.executable).parent
+    with tempfile.TemporaryDirectory(prefix="app-") as folder:
+        shutil.copytree(ROOT / LEAKS, Path(folder) / LEAKS)
+        with subprocess.Popen(
+            ["python", PROGRAM],  # noqa: S607 - its own folder is the first on the path below
+            cwd=folder,
+            env={**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            _expect(process, f"ready {process.pid}")
+            yield process
+            process.kill()
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,8 @@ class Terminal:
             cwd=folder,
         )
         os.close(inner)
+        self._poll = select.poll()  # select() takes no descriptor above 1023
+        self._poll.register(self._descriptor, select.POLLIN)
 
     def __enter__(self) -> Self:
         """Nothing more to do."""
@@ -171,7 +173,7 @@ class Terminal:
 
     def read(self, timeout_s: float) -> bytes:
         """What the program writes next; nothing when it has ended, or writes nothing for long."""
-        if not select.select([self._descriptor], [], [], max(0.0, timeout_s))[0]:
+        if not self._poll.poll(max(0.0, timeout_s) * 1000):
             return b""
         try:
             part = os.read(self._descriptor, 1 << 16)
