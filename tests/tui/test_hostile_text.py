@@ -111,8 +111,8 @@ def test_what_analyses_find_is_only_text(terminal, name):
         terminal.press("esc", shows=on_page("analyses"))
     else:
         terminal.press("enter", shows=is_another_page)
-    for key in ("l", "j", "l", "j", "tab", "end"):
-        terminal.press(key)
+        for key in ("l", "j", "l", "j", "tab", "end"):
+            terminal.press(key)
     check(terminal)
 
 
