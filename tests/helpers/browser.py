@@ -107,15 +107,17 @@ def drive(
 def frame(graph: HeapGraph, *keys: str, size: tuple[int, int] = SMALL) -> str:
     """The text of the screen after some keys."""
 
-    async def read(app: HeapgraphApp, pilot: Pilot[Any]) -> str:
-        before = ""
-        while (seen := text_of_screen(app)) != before:  # a list may still be told its new size
-            before = seen
-            await pilot.pause()
-            await pilot.pause()
-        return seen
+    return drive(graph, *keys, size=size, then=standing_text)
 
-    return drive(graph, *keys, size=size, then=read)
+
+async def standing_text(app: HeapgraphApp, pilot: Pilot[Any]) -> str:
+    """The text of the screen when it stands still."""
+    before = ""
+    while (seen := text_of_screen(app)) != before:  # a list may still be told its new size
+        before = seen
+        await pilot.pause()
+        await pilot.pause()
+    return seen
 
 
 def text_of_screen(app: HeapgraphApp) -> str:
