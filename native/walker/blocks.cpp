@@ -61,47 +61,49 @@ bool HeapReader::is_module_state(View block, const TypeInfo& type) {
 }
 
 // Searches all owners in step, so that a block goes to the nearest of them. Vectors and shared pointers show what they
-// are; of plain pointers, the last word of a block may lie behind what was asked for and have been left there by
-// others: it is followed only when nothing else is left to follow.
+// are. A plain pointer in a block may have been left there by others, most of all in its last word, which may lie
+// behind what was asked for: such pointers are followed only when nothing else is left to follow.
 void HeapReader::claim_blocks(const std::vector<u64>& owners) {
-  std::vector<BlockSearch> searches, next, last_words;
+  std::vector<BlockSearch> searches, next, unsure;
   for (const u64 owner : owners) {
     owned_blocks_[owner].clear();
     const TypeInfo* type = types_.find(memory_.word(owner + layout_.type));
-    if (type != nullptr) searches.push_back({owner, type, owner + layout_.object_size, owner + type->blocks_to, 0});
+    if (type == nullptr) continue;
+    searches.push_back({owner, type, owner + layout_.object_size, owner + type->blocks_to, 0, false});
   }
   while (!searches.empty()) {
-    for (const BlockSearch& from : searches) search_words(from, next, last_words);
+    for (const BlockSearch& from : searches) search_words(from, next, unsure);
     searches.swap(next);
     next.clear();
-    if (searches.empty()) searches.swap(last_words);
+    if (searches.empty()) searches.swap(unsure);
   }
 }
 
 void HeapReader::search_words(const BlockSearch& from, std::vector<BlockSearch>& next,
-                              std::vector<BlockSearch>& last_words) {
+                              std::vector<BlockSearch>& unsure) {
   if (from.end <= from.start) return;
   const View words = memory_.view(from.start, from.end - from.start);
   const BlockRule& rule = from.type->blocks;
-  const auto follow = [&](const OwnedBlock& block, bool may_have_rest) {
+  const u8 depth = from.depth + 1;
+  const auto follow = [&](const OwnedBlock& block) {
     owned_blocks_[from.owner].push_back(block);
-    const u8 depth = from.depth + 1;
     if (depth >= rule.depth || block.used < 8 || block.used > kMaxSearched) return;
-    const u64 end = block.address + block.used, solid = may_have_rest ? end - 8 : end;
-    next.push_back({from.owner, from.type, block.address, solid, depth});
-    if (may_have_rest && depth < rule.raw_depth) last_words.push_back({from.owner, from.type, solid, end, depth});
+    next.push_back({from.owner, from.type, block.address, block.address + block.used, depth, false});
   };
   for (u64 at = 0; at + 8 <= words.size(); at += 8) {
     const bool shared = is_shared_pointer(words.word(at), words.word(at + 8));
     OwnedBlock block;
-    if (shared && claim_block(words.word(at + 8), from, block)) follow(block, false);
+    if (shared && claim_block(words.word(at + 8), from, block)) follow(block);
     if (!claim_block(words.word(at), from, block)) continue;
     const bool vector = is_vector(words, at, block.size);
     if (vector) block.used = words.word(at + 8) - block.address;
-    if (shared || vector || from.depth < rule.raw_depth) {
-      follow(block, !shared && !vector);
-    } else {
-      claimed_blocks_.erase(block.address);
+    if (shared || vector || from.unsure || (from.depth == 0 && rule.raw_depth > 0)) {
+      follow(block);
+      continue;
+    }
+    claimed_blocks_.erase(block.address);
+    if (from.depth < rule.raw_depth) {
+      unsure.push_back({from.owner, from.type, from.start + at, from.start + at + 8, from.depth, true});
     }
   }
 }
