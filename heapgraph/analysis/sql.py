@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from heapgraph.analysis.object_rows import check_limit
 from heapgraph.analysis.registry import Analysis, Parameter, Progress
 from heapgraph.analysis.results import Result, TableResult, hidden
+from heapgraph.analysis.sql_running import collect, memory_share, plain_rows, watched
 from heapgraph.analysis.sql_tables import VIEWS, HeapTables, heap_tables, scanned_columns
 from heapgraph.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import duckdb
     import pandas as pd
     import pyarrow as pa
@@ -47,9 +45,6 @@ _READING = frozenset({"SELECT", "EXPLAIN"})
 
 _HINT = 'heapgraph sql FILE "describe objects"; tables and examples: docs/sql.md'
 _MOST_ERROR_CHARACTERS = 300
-
-_ASK_EVERY_S = 0.1
-"""How long a query that nobody wants any more runs on."""
 
 
 @dataclass(frozen=True)
@@ -120,22 +115,36 @@ def query_heap(
     check_limit(limit)
     if progress is not None:
         progress("tables", 0, 0)
-    with duckdb.connect(":memory:") as connection:
-        tables = heap_tables(graph)
-        tables.register(connection)
-        connection.execute(VIEWS)
-        for name, value in _SETTINGS.items():
-            connection.execute(f"set {name} = {value}")
-        if progress is not None:
-            progress("query", 0, 0)
-        try:
-            statement = _only_statement(connection, query)
-            _fill(connection, tables, statement, progress)
-            return _watched(connection, lambda: _run(connection, statement, limit), progress)
-        except duckdb.InterruptException as failure:
-            raise KeyboardInterrupt from failure
-        except duckdb.Error as failure:
-            raise _explained(failure) from failure
+    tables = heap_tables(graph)
+    share = memory_share()
+    connection = _connected(tables, share)
+    if progress is not None:
+        progress("query", 0, 0)
+    try:
+        statement = _only_statement(connection, query)
+        _fill(connection, tables, statement, progress)
+        # Of the other half the rows get one, and what is made of them the rest.
+        table, left_out = watched(
+            connection, lambda: _run(connection, statement, limit, share // 2), progress
+        )
+    except duckdb.InterruptException as failure:
+        raise KeyboardInterrupt from failure
+    except duckdb.Error as failure:
+        raise _explained(failure) from failure
+    rows = tuple(plain_rows(table, progress))
+    return SqlResult(tuple(table.column_names), rows, left_out, table)
+
+
+def _connected(tables: HeapTables, most_bytes: int) -> duckdb.DuckDBPyConnection:
+    """A database of its own for one query; it ends with the last reference to it."""
+    import duckdb  # noqa: PLC0415 - loaded already
+
+    connection = duckdb.connect(":memory:")
+    tables.register(connection)
+    connection.execute(VIEWS)
+    for name, value in {"memory_limit": f"'{most_bytes}B'", **_SETTINGS}.items():
+        connection.execute(f"set {name} = {value}")
+    return connection
 
 
 def _only_statement(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
@@ -164,13 +173,14 @@ def _fill(
     """Read the columns that the query needs: those that DuckDB's own plan of it scans."""
     import duckdb  # noqa: PLC0415 - loaded already
 
+    # What is constant in a query is computed for its plan already, which may take long.
+    explain = partial(_text, connection, f"explain (format json) {statement.query}")
     while True:
         try:
             if statement.type.name == "EXPLAIN":  # with `analyze` it runs what it explains
                 wanted = None
             else:
-                explained = connection.execute(f"explain (format json) {statement.query}")
-                plans = json.loads(explained.fetchall()[0][1])
+                plans = json.loads(watched(connection, explain, progress))
                 wanted = set().union(*map(scanned_columns, plans))
         except duckdb.Error:  # no plan of this statement: it has its say when it runs
             wanted = None
@@ -180,54 +190,23 @@ def _fill(
         tables.register(connection)
 
 
-def _watched(
-    connection: duckdb.DuckDBPyConnection,
-    work: Callable[[], SqlResult],
-    progress: Progress | None,
-) -> SqlResult:
-    """Run a query beside this thread, which asks all the time whether it is still wanted.
-
-    A query may take for ever, and reports nothing by itself.
-    """
-    if progress is None:
-        return work()
-    with ThreadPoolExecutor(1) as beside:
-        query = beside.submit(work)
-        try:
-            while not wait([query], _ASK_EVERY_S).done:
-                progress("query", 0, 0)
-        except BaseException:
-            connection.interrupt()
-            raise
-        return query.result()
+def _text(connection: duckdb.DuckDBPyConnection, query: str) -> str:
+    """The second column of the first row."""
+    text: str = connection.execute(query).fetchall()[0][1]
+    return text
 
 
 def _run(
-    connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement, limit: int | None
-) -> SqlResult:
-    relation: Any = connection.sql(statement)  # its stub knows no Arrow
+    connection: duckdb.DuckDBPyConnection,
+    statement: duckdb.Statement,
+    limit: int | None,
+    most_bytes: int,
+) -> tuple[pa.Table, bool]:
+    """The rows as a table, and whether there are more."""
+    relation = connection.sql(statement)
     # One row more tells whether there are more.
-    table = (relation if limit is None else relation.limit(limit + 1)).to_arrow_table()
-    left_out = limit is not None and table.num_rows > limit
-    table = table.slice(0, limit)
-    columns = [column.to_pylist() for column in table.columns]
-    rows = tuple(tuple(map(_plain, row)) for row in zip(*columns, strict=True))
-    return SqlResult(tuple(table.column_names), rows, left_out, table)
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever SQL gives
-    """A value that JSON can hold: what it cannot becomes text, and no number becomes None."""
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    if isinstance(value, dict):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if hasattr(value, "as_integer_ratio"):  # Decimal
-        return int(value) if value == value.to_integral_value() else float(value)
-    return str(value)
+    table = collect(relation if limit is None else relation.limit(limit + 1), most_bytes)
+    return table.slice(0, limit), limit is not None and table.num_rows > limit
 
 
 def _explained(failure: Exception) -> UsageError:
@@ -240,7 +219,12 @@ def _explained(failure: Exception) -> UsageError:
     elif isinstance(failure, duckdb.CatalogException | duckdb.BinderException):
         cause = "it names a table, a column or a function that does not exist"
     elif isinstance(failure, duckdb.OutOfMemoryException):
-        cause = "it needs more memory than there is, and nothing is written to disk"
+        # Behind the first line is advice about settings, which are locked here.
+        return UsageError(
+            f"the query failed: {str(failure).splitlines()[0][:_MOST_ERROR_CHARACTERS]}",
+            "it needs more than half of the memory that is free, and nothing is written to disk",
+            "join or sort fewer rows (a `where` on both sides), or take a machine with more memory",
+        )
     elif isinstance(failure, duckdb.PermissionException | duckdb.InvalidInputException):
         cause = "queries cannot reach files, extensions or settings"
     else:

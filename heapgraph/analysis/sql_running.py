@@ -1,0 +1,192 @@
+"""Running a query: beside the thread that wants the answer, and within a share of the memory."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from heapgraph.errors import UsageError
+from heapgraph.units import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import duckdb
+    import pyarrow as pa
+
+    from heapgraph.analysis.registry import Progress
+
+_Result = TypeVar("_Result")
+
+_ASK_EVERY_S = 0.1
+"""How long a query that nobody wants any more runs on."""
+
+_MOST_WAIT_S = 1.0
+"""How long an interrupted query may take to end. One that is inside a single long function is left
+to itself."""
+
+_ROWS_AT_ONCE = 1 << 14
+_BYTES_A_VALUE = 100
+"""Of a value of the result as a Python object, with its place in a row."""
+
+_GROUP = Path("/proc/self/cgroup")
+_GROUPS = Path("/sys/fs/cgroup")
+_LEAST = 1 << 28
+
+
+def memory_share() -> int:
+    """Bytes that DuckDB may use: half of what the machine and the control group have left."""
+    free = [number for number in (_machine_bytes(), _group_bytes()) if number is not None]
+    return max(_LEAST, min(free, default=2 * _LEAST) // 2)
+
+
+def _machine_bytes() -> int | None:
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return None
+
+
+def _group_bytes(group: Path = _GROUP, groups: Path = _GROUPS) -> int | None:
+    """What the tightest of this process's control groups can still take, version 2 and 1."""
+    left: list[int] = []
+    with contextlib.suppress(OSError):
+        for line in group.read_text().splitlines():
+            hierarchy, controllers, path = line.split(":", 2)
+            if hierarchy == "0":
+                root, names = groups, ("memory.max", "memory.current")
+            elif "memory" in controllers.split(","):
+                root = groups / "memory"
+                names = ("memory.limit_in_bytes", "memory.usage_in_bytes")
+            else:
+                continue
+            folder = root / path.lstrip("/")
+            for each in (folder, *folder.parents):
+                if each.is_relative_to(root):
+                    # "max", or no such file: no limit here.
+                    with contextlib.suppress(OSError, ValueError):
+                        limit, used = (int((each / name).read_text()) for name in names)
+                        left.append(max(0, limit - used))
+    return min(left, default=None)
+
+
+def watched(
+    connection: duckdb.DuckDBPyConnection,
+    work: Callable[[], _Result],
+    progress: Progress | None,
+) -> _Result:
+    """Run a query beside this thread, which asks all the time whether it is still wanted.
+
+    A query may take for ever, and reports nothing by itself. In this thread Ctrl-C arrives at
+    once, and so does what `progress` raises.
+
+    Args:
+        connection: of the query. To close it waits for the query, so leave that to its last user.
+        work: the query.
+        progress: asked ten times a second.
+
+    Raises:
+        BaseException: what `work` or `progress` raises; KeyboardInterrupt.
+    """
+    future: Future[_Result] = Future()
+    is_over = threading.Event()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as failure:  # noqa: BLE001 - raised again where the result is wanted
+            future.set_exception(failure)
+        is_over.set()
+
+    # A daemon: the process can end although DuckDB is inside a function that cannot be stopped.
+    threading.Thread(target=run, name="heapgraph-sql", daemon=True).start()
+    try:
+        while not is_over.wait(_ASK_EVERY_S):
+            if progress is not None:
+                progress("query", 0, 0)
+    except BaseException:
+        _interrupt(connection, is_over)
+        raise
+    return future.result()
+
+
+def _interrupt(connection: duckdb.DuckDBPyConnection, is_over: threading.Event) -> None:
+    """Stop a query. Again and again, for DuckDB forgets it when the next part of a query begins."""
+    for _ in range(round(_MOST_WAIT_S / _ASK_EVERY_S)):
+        connection.interrupt()
+        if is_over.wait(_ASK_EVERY_S):
+            return
+
+
+def collect(relation: Any, most_bytes: int) -> pa.Table:  # noqa: ANN401 - its stub knows no Arrow
+    """All rows of a query as a table, a piece at a time, so that DuckDB can be stopped between.
+
+    Args:
+        relation: of DuckDB.
+        most_bytes: how much the rows may take. DuckDB's own limit does not count what it has
+            handed over.
+
+    Raises:
+        UsageError: they take more.
+        duckdb.Error: the query failed, at its beginning or on the way.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - loaded by DuckDB's tables already
+
+    reader = relation.to_arrow_reader(_ROWS_AT_ONCE)
+    batches, used, rows = [], 0, 0
+    for batch in _batches(reader):
+        batches.append(batch)
+        rows += batch.num_rows
+        used += batch.nbytes + batch.num_rows * (batch.num_columns + 1) * _BYTES_A_VALUE
+        if used > most_bytes:
+            raise UsageError(
+                f"the query failed: {rows:,} rows and more need over {format_size(most_bytes)}",
+                "a result is kept in memory, and may take a quarter of what is free",
+                "ask for fewer rows or columns: --limit N, or count and group in the query",
+            )
+    return pa.Table.from_batches(batches, reader.schema)
+
+
+def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """The pieces; what fails on the way passes through Arrow, which keeps no more than the text."""
+    import duckdb  # noqa: PLC0415 - loaded already
+
+    try:
+        yield from reader
+    except (OSError, RuntimeError) as failure:
+        text = str(failure)
+        if text.startswith("INTERRUPT") or "interrupted" in text:
+            raise duckdb.InterruptException(text) from failure
+        if text.startswith("Out of Memory"):
+            raise duckdb.OutOfMemoryException(text) from failure
+        raise duckdb.DataError(text) from failure
+
+
+def plain_rows(table: pa.Table, progress: Progress | None) -> Iterator[tuple[Any, ...]]:
+    """The rows of a table as values that JSON can hold, while `progress` is asked to go on."""
+    for done, batch in enumerate(table.to_batches(_ROWS_AT_ONCE)):
+        if progress is not None:
+            progress("rows", done * _ROWS_AT_ONCE, table.num_rows)
+        columns = [column.to_pylist() for column in batch.columns]
+        for row in zip(*columns, strict=True):
+            yield tuple(map(_plain, row))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever SQL gives
+    """A value that JSON can hold: what it cannot becomes text, and no number becomes None."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if hasattr(value, "as_integer_ratio"):  # Decimal
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value)
