@@ -77,4 +77,4 @@ def _print_references(title: str, rows: Sequence[ShownReference], left_out: int)
         ((f"@{row.id}", row.type, row.label_kind, row.label or "", row.expression) for row in rows),
         title=title,
     )
-    count_left_out(left_out, f"objects {title}")
+    count_left_out(left_out, f"under '{title}'")
