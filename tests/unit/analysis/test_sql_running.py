@@ -54,8 +54,9 @@ def test_ctrl_c_ends_a_query_wherever_it_is(graph, query, phase, after):
     assert run("sql", graph, query="select 1").rows == ((1,),)
 
 
-def test_a_query_that_cannot_be_stopped_is_not_waited_for(graph):
+def test_a_query_that_cannot_be_stopped_is_not_waited_for(graph, monkeypatch):
     """Not even while DuckDB plans it: what is constant in it is computed then."""
+    monkeypatch.setattr(sql_running, "_MOST_WAIT_S", 0.1)
     with pytest.raises(KeyboardInterrupt):
         run("sql", graph, query=ONE_LONG_CALL, progress=Presses("query", 2))
     left = query_threads()
