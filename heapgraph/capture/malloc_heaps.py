@@ -85,7 +85,10 @@ def find_heaps(
         end: of the mapping.
     """
     first = -(-start // HEAP_ALIGNMENT) * HEAP_ALIGNMENT
-    for at in range(first, end, HEAP_ALIGNMENT):
+    places = np.arange(first, end, HEAP_ALIGNMENT)
+    # To read a page that is not there gives the target one, and a page of tables for it.
+    filled = residency.resident(places, np.minimum(places + HEAP_ALIGNMENT, end)) > 0
+    for at in places[filled].tolist():
         arena, previous, size, mapped = reads.words([at], 4)[0].tolist()
         home = arena - arena % HEAP_ALIGNMENT
         is_first = home == at

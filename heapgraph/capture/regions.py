@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from heapgraph.capture.malloc_heaps import SMALLEST_MAPPED, find_heaps, guess_heap, read_heap
 from heapgraph.capture.page_scan import PageScan
+from heapgraph.capture.pagemap import PAGE
 from heapgraph.capture.region_claims import Claims, Region
 from heapgraph.capture.region_owners import find_owners
-from heapgraph.capture.residency import PAGE, Residency, read_residency
+from heapgraph.capture.residency import Residency, read_residency
 from heapgraph.capture.thread_stacks import find_stacks
 from heapgraph.model import NO_ROW, RegionKind
 

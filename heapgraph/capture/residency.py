@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import mmap
-import os
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from heapgraph.capture.pagemap import PAGE, PageMap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,11 +17,8 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = npt.NDArray[Any]
 
-PAGE = mmap.PAGESIZE
-_ENTRY = 8  # bytes of a page's entry in pagemap
-_PRESENT = 63  # its bit "page present" (Documentation/admin-guide/mm/pagemap.rst)
-_SWAPPED = 62  # its bit "page swapped"
-_PAGES_A_READ = 1 << 18
+_HOLE = 2 << 20
+"""Bytes from which a gap between pages in memory is left out, not counted page by page."""
 
 
 class Residency:
@@ -93,27 +91,43 @@ def read_residency(pid: int, maps: Iterable[Mapping]) -> Residency:
     Returns:
         The residency; without permission to read pagemap, every page is taken to be in memory.
 
-    Cost: some 5 ms per GiB of address space, and 9 bytes of memory per page.
+    Cost: that of `PageMap`, and 9 bytes of memory per page, large holes left out.
     """
     wanted = list(maps)
-    starts = [mapping.start for mapping in wanted]
-    ends = [mapping.end for mapping in wanted]
     try:
-        descriptor = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY | os.O_CLOEXEC)
+        page_map = PageMap(pid)
     except OSError:
+        starts = [mapping.start for mapping in wanted]
+        ends = [mapping.end for mapping in wanted]
         pages = sum(ends) // PAGE - sum(starts) // PAGE
         return Residency(starts, ends, np.ones(pages, np.uint8), is_measured=False)
-    try:
-        parts = [
-            part
-            for start, end in zip(starts, ends, strict=True)
-            for part in _entries(descriptor, start // PAGE, end // PAGE)
-        ]
-    finally:
-        os.close(descriptor)
-    return Residency(
-        starts, ends, np.concatenate([np.empty(0, np.uint8), *parts]), is_measured=True
-    )
+    with closing(page_map):
+        ranges = np.concatenate(
+            [
+                np.empty((0, 2), np.int64),
+                *(page_map.ranges(each.start, each.end, swapped=False) for each in wanted),
+            ]
+        )
+    return _without_holes(ranges)
+
+
+def _without_holes(ranges: Array) -> Residency:
+    """The residency of ranges that are in memory: those near one another in one piece."""
+    if not len(ranges):
+        return Residency([], [], np.empty(0, np.uint8), is_measured=True)
+    begins = np.concatenate(([True], ranges[1:, 0] - ranges[:-1, 1] >= _HOLE))
+    starts = ranges[begins, 0]
+    ends = ranges[np.concatenate((begins[1:], [True])), 1]
+    pages = (ends - starts) // PAGE
+    before = np.concatenate(([0], np.cumsum(pages)))
+    piece = np.cumsum(begins) - 1
+    places = (ranges - starts[piece][:, None]) // PAGE + before[piece][:, None]
+    # Up by one where a range begins, down where it ends, which may be where the next piece begins.
+    steps = np.zeros(int(before[-1]) + 1, np.int8)
+    np.add.at(steps, places[:, 0], 1)
+    np.add.at(steps, places[:, 1], -1)
+    present = np.cumsum(steps[:-1], dtype=np.int8).astype(np.uint8)
+    return Residency(starts.tolist(), ends.tolist(), present, is_measured=True)
 
 
 def filled_ranges(pid: int, maps: Iterable[Mapping]) -> list[tuple[int, int]]:
@@ -129,35 +143,18 @@ def filled_ranges(pid: int, maps: Iterable[Mapping]) -> list[tuple[int, int]]:
     Returns:
         (start, end) of page addresses; without permission to read pagemap, the whole mappings.
 
-    Cost: some 5 ms per GiB of address space without a file.
+    Cost: that of `PageMap`.
     """
-    ranges: list[tuple[int, int]] = []
     try:
-        descriptor = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY | os.O_CLOEXEC)
+        page_map = PageMap(pid)
     except OSError:
         return [(mapping.start, mapping.end) for mapping in maps]
-    try:
+    ranges: list[tuple[int, int]] = []
+    with closing(page_map):
         for mapping in maps:
             if mapping.is_file:
                 ranges.append((mapping.start, mapping.end))
                 continue
-            at = mapping.start
-            for filled in _entries(descriptor, at // PAGE, mapping.end // PAGE, _SWAPPED):
-                edges = np.flatnonzero(np.diff(filled != 0, prepend=False, append=False))
-                bounds = (edges * PAGE + at).tolist()
-                ranges += zip(bounds[::2], bounds[1::2], strict=True)
-                at += len(filled) * PAGE
-    finally:
-        os.close(descriptor)
+            filled = page_map.ranges(mapping.start, mapping.end, swapped=True)
+            ranges += map(tuple, filled.tolist())
     return ranges
-
-
-def _entries(descriptor: int, first: int, last: int, lowest: int = _PRESENT) -> Iterable[Array]:
-    """Of pages first..last - 1 the bits from `lowest` on; 0 where none of them is set."""
-    for at in range(first, last, _PAGES_A_READ):
-        count = min(_PAGES_A_READ, last - at)
-        data = os.pread(descriptor, count * _ENTRY, at * _ENTRY)
-        bits = (np.frombuffer(data, np.uint64, len(data) // _ENTRY) >> np.uint64(lowest)).astype(
-            np.uint8
-        )
-        yield np.concatenate((bits, np.zeros(count - len(bits), np.uint8)))
