@@ -23,7 +23,7 @@ from heapgraph.capture.freeze_limits import (
     resident_bytes,
 )
 from heapgraph.capture.permissions import check_target, explain_refusal
-from heapgraph.errors import CaptureInterrupted, UsageError
+from heapgraph.errors import CaptureInterrupted, TargetError, UsageError
 from heapgraph.units import format_seconds, format_size
 
 if TYPE_CHECKING:
@@ -51,16 +51,17 @@ class Frozen:
     def __init__(
         self,
         helper: FreezeHelper,
+        target_pid: int,
         memory_pid: int,
-        method: Literal["clone", "pause"],
         pause_s: float,
         notes: list[str],
     ) -> None:
         """Take over what the helper holds; use `freeze` instead."""
         self.memory_pid = memory_pid
-        self.method = method
+        self.method: Literal["clone", "pause"] = "pause" if memory_pid == target_pid else "clone"
         self.notes = notes
         self._helper = helper
+        self._target_pid = target_pid
         self._pause_s = pause_s
         self._is_held = True
 
@@ -93,7 +94,7 @@ class Frozen:
             return
         self._is_held = False
         try:
-            pause_s, state = self._helper.release()
+            pause_s, state = self._helper.release(self._instruction())
         except HelperEnded as error:
             if self.method == "clone":
                 self.notes.append("the freeze helper was killed; the clone ended with it")
@@ -113,6 +114,18 @@ class Frozen:
                 "the target has more memory than can be copied in that time",
                 "use --method clone, or a higher --max-pause",
             )
+
+    def _instruction(self) -> int:
+        """Where the target can be told to forget its clone: an exec has moved its code.
+
+        0 where it is unknown; the helper then tries what it was given before.
+        """
+        if self.method == "pause":
+            return 0
+        try:
+            return find_call_instruction(self._target_pid)
+        except TargetError:
+            return 0
 
 
 @contextmanager
@@ -176,7 +189,7 @@ def freeze(
 def _clone(helper: FreezeHelper, pid: int, notes: list[str], *, has_seccomp: bool) -> Frozen:
     instruction = find_call_instruction(pid)
     child, pause_s = helper.freeze(pid, instruction, has_seccomp=has_seccomp)
-    return Frozen(helper, child, "clone", pause_s, notes)
+    return Frozen(helper, pid, child, pause_s, notes)
 
 
 def _pause(helper: FreezeHelper, pid: int, max_pause_ms: float | None, notes: list[str]) -> Frozen:
@@ -185,7 +198,7 @@ def _pause(helper: FreezeHelper, pid: int, max_pause_ms: float | None, notes: li
     except (HelperFailure, HelperEnded) as failure:
         text = _explain_failure(pid, failure)
         raise CaptureInterrupted(f"process {pid} cannot be paused", text) from failure
-    return Frozen(helper, pid, "pause", 0.0, notes)
+    return Frozen(helper, pid, pid, 0.0, notes)
 
 
 def _explain_failure(pid: int, failure: HelperFailure | HelperEnded) -> str:

@@ -110,15 +110,20 @@ class FreezeHelper:
         end, number = self._order(f"run {control} {limit_s * 1e9:.0f}", "ran")
         return end, int(number)
 
-    def release(self) -> tuple[float, str]:
+    def release(self, instruction: int = 0) -> tuple[float, str]:
         """Let go of whatever is held.
+
+        Args:
+            instruction: address of a system call instruction in the target now; 0: where it was.
 
         Returns:
             Seconds for which the target stood (for a clone: for the release alone), and "clean",
             "zombie" (the clone's entry stays until the target ends) or "expired" (the limit of a
             pause came first).
         """
-        pause_ns, state = self._order("release", "released")
+        pause_ns, state = self._order(
+            f"release {instruction:x}" if instruction else "release", "released"
+        )
         return int(pause_ns) / 1e9, state
 
     def _order(self, order: str, expected: str) -> list[str]:

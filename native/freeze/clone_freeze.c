@@ -127,11 +127,11 @@ bool clone_freeze(pid_t pid, uint64_t instruction, bool suspend_seccomp, pid_t *
     if (take_child(outcome.created))
         return true;
     int64_t unused;
-    clone_release(&unused);
+    clone_release(0, &unused);
     return false;
 }
 
-bool clone_release(int64_t *pause_ns)
+bool clone_release(uint64_t instruction, int64_t *pause_ns)
 {
     int status;
     *pause_ns = 0;
@@ -143,6 +143,8 @@ bool clone_release(int64_t *pause_ns)
     held.child = 0;
 
     struct call wait_for_child = held.call;
+    if (instruction != 0)
+        wait_for_child.instruction = instruction;
     wait_for_child.number = SYS_wait4;
     wait_for_child.arguments[0] = (uint64_t)held.number_inside;
     wait_for_child.arguments[1] = 0;

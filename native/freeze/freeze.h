@@ -18,8 +18,9 @@ struct failure {
 bool clone_freeze(pid_t pid, uint64_t instruction, bool suspend_seccomp, pid_t *child,
                   int64_t *pause_ns, struct failure *failure);
 
-/* End the child and let the target forget it. True when no zombie is left behind. */
-bool clone_release(int64_t *pause_ns);
+/* End the child and let the target forget it. True when no zombie is left behind.
+ * `instruction`: the address of a system call instruction now; 0: what clone_freeze was given. */
+bool clone_release(uint64_t instruction, int64_t *pause_ns);
 bool clone_is_held(void);
 
 /* The child that is held, and how a call can be made in it; 0 when none is. */

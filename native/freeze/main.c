@@ -8,7 +8,7 @@
  *   map BYTES                        mapped ADDRESS            (memory and the stub in the clone)
  *   run CONTROL LIMIT_NS             ran END NUMBER            (CONTROL 0: go on)
  *                                    END: stub | signal | call | limit, see traverse.h
- *   release                          released NANOSECONDS STATE
+ *   release [INSTRUCTION]            released NANOSECONDS STATE (where it is now)
  *                                    STATE: clean | zombie | expired (the limit came first)
  *   any                              error CODE ERRNO TEXT
  *                                    CODE: usage, seize, inject, clone, busy, gone, threads, map
@@ -55,12 +55,13 @@ static void answer_failure(const struct failure *failure)
     answer(line);
 }
 
-static void release(void)
+/* instruction: where it is now, for the target may have become another program meanwhile. */
+static void release(uint64_t instruction)
 {
     int64_t pause_ns = 0;
     const char *state = "clean";
     if (clone_is_held()) {
-        state = clone_release(&pause_ns) ? "clean" : "zombie";
+        state = clone_release(instruction, &pause_ns) ? "clean" : "zombie";
     } else if (pause_is_held()) {
         pause_release(&pause_ns);
     } else if (expired) {
@@ -109,11 +110,11 @@ static void obey(const char *order)
     struct failure failure = {"usage", EINVAL, "unknown order, or something is already held"};
     bool done = false, holds = clone_is_held() || pause_is_held() || expired;
     pid_t pid, child;
-    uint64_t instruction;
+    uint64_t instruction = 0;
     int seccomp, threads;
     int64_t limit_ns, pause_ns;
-    if (strcmp(order, "release") == 0) {
-        release();
+    if (strcmp(order, "release") == 0 || sscanf(order, "release %" SCNx64, &instruction) == 1) {
+        release(instruction);
         return;
     }
     if (obey_in_clone(order))
@@ -190,6 +191,6 @@ int main(void)
         length = obey_lines(buffer, length + (size_t)received);
     }
     if (clone_is_held() || pause_is_held())
-        release();
+        release(0);
     return 0;
 }

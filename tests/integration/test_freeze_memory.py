@@ -92,6 +92,22 @@ def test_a_release_ends_the_clone_and_leaves_no_zombie(target: RunningTarget) ->
     assert frozen.notes == []
 
 
+def test_a_target_that_becomes_another_program_forgets_the_clone_all_the_same(
+    target: RunningTarget,
+) -> None:
+    """Its code lies elsewhere now, and with it the instruction by which it waits for the clone."""
+    marker = marker_of(target)
+    order(target, f"set {BEFORE}")
+    with freeze(target.pid, "clone") as frozen:
+        target.send("exec")
+        assert "marker" in json.loads(target.read_line())
+        assert children_of(target.pid) == [frozen.memory_pid]
+        assert read_u64(frozen.memory_pid, marker) == BEFORE
+    assert children_of(target.pid) == []
+    assert frozen.notes == []
+    order(target, "set 0")
+
+
 def test_reading_the_clone_copies_none_of_its_pages() -> None:
     """A copied page would be charged to the target's memory limit."""
     with start_target("kinds.py") as running:
