@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from heapgraph.capture.captured import Captured, Clock, write_captured
 from heapgraph.capture.freeze import Frozen, Method, freeze
 from heapgraph.capture.libraries import find_library_data
-from heapgraph.capture.maps import read_maps, with_sizes
+from heapgraph.capture.maps import read_maps, with_sizes, withheld_bytes
 from heapgraph.capture.memory import ProcessMemory, UnreadableMemory
 from heapgraph.capture.quality import Account
 from heapgraph.capture.regions import (
@@ -31,6 +31,7 @@ from heapgraph.capture.walk import (
 )
 from heapgraph.errors import CaptureInterrupted
 from heapgraph.snapshot.writer import check_output
+from heapgraph.units import format_size
 
 if TYPE_CHECKING:
     import os
@@ -67,19 +68,39 @@ class _Dump:
         self.notes: list[str] = []
         self.pause_s = 0.0
         self.attempts = 0
+        self.frozen_by = ""
 
     def best_capture(self) -> Captured:
         """Freeze and walk until a walk is good, at most MAX_ATTEMPTS times; else the last one."""
         while True:
             self.attempts += 1
-            capture = self._capture_once()
-            if (
-                capture.verdict.is_good
-                or self.attempts == MAX_ATTEMPTS
-                or capture.method != "clone"
-            ):
+            self.frozen_by = ""
+            try:
+                capture = self._capture_once()
+            except CaptureInterrupted:
+                if self.frozen_by != "clone" or not self._pauses_instead():
+                    raise
+                continue
+            if capture.verdict.is_good or capture.method != "clone":
+                return capture
+            # Not the first time: most of what is withheld is no objects, but buffers for devices.
+            if self.attempts > 1 and self._pauses_instead():
+                continue
+            if self.attempts == MAX_ATTEMPTS:
                 return capture
             self.notes.append(f"frozen again: {'; '.join(capture.verdict.record['reasons'])}")
+
+    def _pauses_instead(self) -> bool:
+        """Turn to the other method when it was the clone that may have lacked some."""
+        if not (withheld := withheld_bytes(self.target.pid)):
+            return False
+        lacks = f"a clone gets none of {format_size(withheld)} of its memory (MADV_DONTFORK)"
+        if self.method == "clone":
+            self.notes.append(f"{lacks}: use --method pause")
+            return False
+        self.method = "pause"
+        self.notes.append(f"paused instead of cloned: {lacks}")
+        return True
 
     def _capture_once(self) -> Captured:
         target = self.target
@@ -88,6 +109,7 @@ class _Dump:
         begin = time.monotonic()
         with freeze(target.pid, self.method, self.max_pause_ms) as frozen:
             self.clock.add("freeze", time.monotonic() - begin)
+            self.frozen_by = frozen.method
             try:
                 columns, named, maps, traversed, regions = self._walk(frozen)
             except UnreadableMemory as error:
@@ -204,7 +226,9 @@ def dump(
     maps = capture.maps
     if capture.method == "clone":  # a clone has no pages of files before it touches them
         maps = with_sizes(maps, memory_maps, is_anonymous)
-    notes = state.notes + explain(capture.traversed, verify=verify_with_traverse)
+    notes = list(dict.fromkeys(state.notes)) + explain(
+        capture.traversed, verify=verify_with_traverse
+    )
     return write_captured(
         output,
         target,
@@ -212,7 +236,7 @@ def dump(
         clock,
         pause_s=state.pause_s,
         attempts=state.attempts,
-        notes=notes + capture.named.notes,
+        notes=notes,
         redact=redact,
         force=force,
         progress=progress,

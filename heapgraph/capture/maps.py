@@ -18,6 +18,9 @@ DELETED = " (deleted)"
 
 _FIELDS = 6  # range, permissions, offset, device, inode, path
 _KIB = 1024
+_WITHHELD = {"dc", "wf"}
+"""Flags "do not copy area on fork" and "wipe on fork"."""
+
 _SIZES = ("Rss", "Pss", "Private_Dirty")
 
 
@@ -77,6 +80,29 @@ def read_maps(pid: int, *, sizes: bool = True) -> list[Mapping]:
             return _parse(stream)
     except OSError as error:
         raise explain_refusal(pid, error.errno or 0) from error
+
+
+def withheld_bytes(pid: int) -> int:
+    """Bytes of private memory that a clone of the process does not get, or gets as zeros.
+
+    The process has asked for that (MADV_DONTFORK, MADV_WIPEONFORK); 0 where it cannot be read.
+    """
+    total = rss = 0
+    is_private = False
+    try:
+        with Path(f"/proc/{pid}/smaps").open(errors="surrogateescape") as stream:
+            for line in stream:
+                name, colon, value = line.partition(":")
+                if colon and name == "Rss":
+                    rss = int(value.split()[0]) * _KIB
+                elif colon and name == "VmFlags" and is_private and _WITHHELD & {*value.split()}:
+                    total += rss
+                elif " " in name:
+                    mapping = _parse_line(line)
+                    is_private = mapping.permissions.startswith("rw-p")
+    except OSError:
+        return 0
+    return total
 
 
 def with_sizes(
