@@ -5,13 +5,15 @@
 A file is an ordinary .npy file with a checksum behind it: a disk that ran full or lost power leaves
 files of the right length that are wrong inside.
 
-HEAPGRAPH_CACHE names another folder. Nothing depends on the cache: it may be deleted at any time,
+HEAPGRAPH_CACHE names another folder; without it and without a home folder nothing is kept. Nothing
+depends on the cache: it may be deleted at any time,
 and what is missing, damaged, unreadable or of a wrong length is computed again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import mmap
 import os
@@ -35,13 +37,21 @@ CACHE_VARIABLE = "HEAPGRAPH_CACHE"
 Array = npt.NDArray[Any]
 
 _CHECKSUM_BYTES = 8
+_PART = ".part"
 _SNAPSHOT_ID = re.compile(r"[0-9a-f]{8,64}")
 
 
-def cache_folder() -> Path:
-    """The folder that holds one folder per snapshot; it need not exist."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    return Path(chosen) if chosen else platformdirs.user_cache_path("heapgraph")
+def cache_folder() -> Path | None:
+    """The folder that holds one folder per snapshot; it need not exist.
+
+    None for a user whose home folder does not exist (of a service, or in a container): it is not
+    for us to make one.
+    """
+    if chosen := os.environ.get(CACHE_VARIABLE):
+        return Path(chosen)
+    if not os.environ.get("XDG_CACHE_HOME", "").strip() and not Path("~").expanduser().is_dir():
+        return None
+    return platformdirs.user_cache_path("heapgraph")
 
 
 class ArrayCache:
@@ -55,8 +65,9 @@ class ArrayCache:
     def __init__(self, snapshot_id: str) -> None:
         """Touch no file until something is asked for."""
         self._folder: Path | None = None
-        if _SNAPSHOT_ID.fullmatch(snapshot_id):
-            self._folder = cache_folder() / snapshot_id
+        root = cache_folder()
+        if root is not None and _SNAPSHOT_ID.fullmatch(snapshot_id):
+            self._folder = root / snapshot_id
 
     def load(self, shapes: Mapping[str, tuple[type[np.generic], int]]) -> dict[str, Array] | None:
         """Arrays that belong together, or None unless every one is there and fits.
@@ -83,6 +94,7 @@ class ArrayCache:
             return
         with contextlib.suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _remove_left_parts(self._folder.parent)
             for name, array in arrays.items():
                 _write_whole(self._file(self._folder, name), array)
 
@@ -136,11 +148,30 @@ def _forget_pages(array: np.memmap[Any, Any]) -> None:
         mapping.madvise(mmap.MADV_DONTNEED)
 
 
+def _remove_left_parts(root: Path) -> None:
+    """Remove what writers that were ended by a signal have left, of any snapshot.
+
+    A writer that still runs has its file locked.
+    """
+    for path in root.glob(f"*/*{_PART}"):
+        if not _SNAPSHOT_ID.fullmatch(path.parent.name):
+            continue
+        with contextlib.suppress(OSError):
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+            finally:
+                os.close(handle)
+
+
 def _write_whole(path: Path, array: Array) -> None:
     """Write under a temporary name and rename, so that no reader meets half a file."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=_PART)
     try:
         with os.fdopen(handle, "wb") as stream:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             stream.write(_header(array.dtype, len(array)))
             stream.write(np.ascontiguousarray(array).data)
             stream.write(_checksum(array))

@@ -1,5 +1,7 @@
 """Derived arrays survive a run, and no state of the cache folder changes a result."""
 
+import fcntl
+
 import numpy as np
 import pytest
 
@@ -115,3 +117,31 @@ def test_an_id_that_is_no_plain_hex_becomes_no_path(snapshot_id):
 def test_without_the_variable_the_users_cache_folder_is_used(monkeypatch):
     monkeypatch.delenv(CACHE_VARIABLE)
     assert cache_folder().name == "heapgraph"
+
+
+def test_a_home_folder_that_does_not_exist_is_not_made(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    monkeypatch.delenv(CACHE_VARIABLE)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    computed = use_everything(heap().build(use_cache=True))
+    assert not home.exists()
+    home.mkdir()
+    assert use_everything(heap().build(use_cache=True)) == computed
+    assert (home / ".cache" / "heapgraph" / SNAPSHOT_ID).is_dir()
+
+
+def test_what_ended_writers_left_is_removed_and_what_others_write_is_not(folder):
+    other = folder.parent / ("ab" * 8)
+    foreign = folder.parent / "elsewhere"
+    for place in (folder, other, foreign):
+        place.mkdir(parents=True)
+        (place / "idom.v1.npyleft.part").write_bytes(b"x")
+    written = other / "idom.v1.npyrunning.part"
+    with written.open("wb") as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        use_everything(heap().build(use_cache=True))
+        assert written.exists()
+    assert not (folder / "idom.v1.npyleft.part").exists()
+    assert not (other / "idom.v1.npyleft.part").exists()
+    assert (foreign / "idom.v1.npyleft.part").exists()
