@@ -204,6 +204,7 @@ def dump(
         progress: called with phase, done, total (0 = unknown).
 
     Raises:
+        UsageError: `max_pause_ms` is no limit.
         TargetError: the target cannot be dumped; the subclass says why.
         SnapshotWriteFailed: the output exists (without force) or cannot be written.
 

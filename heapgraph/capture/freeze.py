@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from heapgraph.capture.call_instruction import find_call_instruction
 from heapgraph.capture.freeze_helper import FreezeHelper, HelperEnded, HelperFailure
 from heapgraph.capture.freeze_limits import (
+    check_pause_limit,
     clone_fits,
     clone_is_comfortable,
     memory_headroom,
@@ -157,6 +158,7 @@ def freeze(
     """
     if method not in ("auto", "clone", "pause"):
         raise UsageError(f"unknown method {method!r}", "", "use auto, clone or pause")
+    check_pause_limit(max_pause_ms)
     status = check_target(pid)
     resident = resident_bytes(status)
     notes: list[str] = []

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 HELPER = LIBRARY_FOLDER / "heapgraph_freeze"
 """The helper program; a separate process because ptrace belongs to one thread."""
 
+_LONGEST_NS = 2**60
+"""Of a pause: 36 years, so that the helper can add it to the time of day."""
+
 
 @dataclass(eq=False)
 class HelperFailure(Exception):
@@ -85,7 +88,7 @@ class FreezeHelper:
 
     def pause(self, pid: int, limit_s: float) -> None:
         """Stop every thread of the target, for `limit_s` at most (0: no limit)."""
-        self._order(f"pause {pid} {limit_s * 1e9:.0f}", "paused")
+        self._order(f"pause {pid} {min(limit_s * 1e9, _LONGEST_NS):.0f}", "paused")
 
     def map_memory(self, size: int) -> int:
         """Map memory, and the stub that runs traverse functions, into the clone.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+
+from heapgraph.errors import UsageError
 
 _GIB = 2**30
 _KIB = 1024
@@ -21,6 +24,21 @@ _COMFORTABLE_SHARE = 0.1
 
 _GROUPS = Path("/sys/fs/cgroup")
 _PROC = Path("/proc")
+
+
+def check_pause_limit(max_pause_ms: float | None) -> None:
+    """Refuse a limit that is none.
+
+    Raises:
+        UsageError: it is zero, below, without end, or no number.
+    """
+    if max_pause_ms is None or (max_pause_ms > 0 and math.isfinite(max_pause_ms)):
+        return
+    raise UsageError(
+        f"max_pause_ms={max_pause_ms!r} is no number of milliseconds",
+        "the target may stand for a time above zero that has an end",
+        "leave it out, or give a number: max_pause_ms=500",
+    )
 
 
 def resident_bytes(status: dict[str, str]) -> int:

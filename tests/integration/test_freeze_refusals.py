@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import heapgraph
 from heapgraph.capture.call_instruction import find_call_instruction
 from heapgraph.capture.freeze import freeze
 from heapgraph.capture.freeze_helper import HELPER, FreezeHelper, HelperFailure
@@ -26,6 +27,7 @@ from helpers.running_target import RunningTarget, start_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 NO_SUCH_PID = 2**30  # above the kernel's highest pid_max
 CAP_SYS_ADMIN = 21
@@ -181,6 +183,24 @@ def test_an_address_that_is_no_call_instruction_is_refused(target: RunningTarget
 def test_an_unknown_method() -> None:
     with pytest.raises(UsageError), freeze(os.getppid(), "copy"):  # type: ignore[arg-type]
         pass
+
+
+@pytest.mark.parametrize("limit", [float("nan"), float("inf"), 0, -1])
+def test_a_limit_that_is_none(target: RunningTarget, tmp_path: Path, limit: float) -> None:
+    with pytest.raises(UsageError, match="no number of milliseconds") as caught:
+        heapgraph.dump(target.pid, tmp_path / "x.heapgraph", max_pause_ms=limit)
+    assert len(caught.value.parts()) == 3
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(UsageError), freeze(target.pid, "pause", limit):
+        pass
+    assert answers(target)
+
+
+def test_a_limit_longer_than_any_clock_is_one(target: RunningTarget) -> None:
+    with freeze(target.pid, "pause", 1e300) as frozen:
+        assert state_of(target.pid) == "t"
+        frozen.release()
+    assert answers(target)
 
 
 @pytest.mark.parametrize("text", ["", "freeze", "freeze 1", "pause x y", "freeze " + "9" * 300])
