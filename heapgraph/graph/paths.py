@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from heapgraph.native.graph_kernels import U8, U32
 
 
-@dataclass(frozen=True, slots=True)
-class PathStep:
+class PathStep(NamedTuple):
     """One object of a path and the reference that leads to it.
 
     Attributes:
@@ -94,8 +93,9 @@ class RootPaths:
         exclusions: PathExclusions = NOTHING_EXCLUDED,
     ) -> None:
         """Keep the result of a search; see `search_paths`."""
-        self.parent = parent
-        self.distance = distance
+        # Not as maps of a file, of which one number takes five times as long.
+        self.parent = np.asarray(parent)
+        self.distance = np.asarray(distance)
         self.order = order
         self.exclusions = exclusions
         self._graph = graph

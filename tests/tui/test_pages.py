@@ -16,6 +16,7 @@ from heapgraph.analysis.show import show_object
 from heapgraph.analysis.summary import summarize
 from heapgraph.model import EdgeKind
 from heapgraph.tui import places
+from heapgraph.tui.pages import root_path
 from heapgraph.units import format_count, format_size
 from helpers.app_heap import app_heap, graph_of
 from helpers.browser import cells_of, page_of, quiet, session_of
@@ -191,6 +192,26 @@ def test_a_path_has_the_steps_of_the_command_line(session, heap):
     do(page, "raw")
     table = page.tables[0]
     assert [table.row(n).object_id for n in range(len(table))] == [step.id for step in expected]
+
+
+def test_a_line_of_a_long_path_is_made_when_it_is_looked_at(monkeypatch):
+    """A linked list has a million: making all of them at each key took seconds."""
+    length = 5000
+    made = []
+
+    class CountedStep(root_path.Step):
+        def __init__(self, *arguments):
+            made.append(arguments)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(root_path, "Step", CountedStep)
+    session = session_of(graph_of(draw_heap(" -> ".join(["*", *map("n{}".format, range(length))]))))
+    page = page_of(session, places.PathTo(length - 1))
+    table = page.tables[0]
+    assert len(table) == length
+    assert [table.row(line).object_id for line in (0, 17, length - 1)] == [0, 17, length - 1]
+    assert isinstance(do(page, "exclude_reference"), places.PathTo)
+    assert len(made) <= 4
 
 
 def test_without_a_reference_there_is_another_path_or_none():
