@@ -23,6 +23,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 import pyte
+from wcwidth import wcwidth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 ANSWER_LIMIT_S = 60.0
 """Far above what any answer needs, so that only a hang reaches it."""
+
+WIDE = 2
+"""Columns of a wide character."""
 
 KEYS = {
     "backspace": b"\x7f",
@@ -113,7 +117,8 @@ class Terminal:
     @property
     def frame(self) -> str:
         """What is on the screen, without the blanks at the ends of lines."""
-        return "\n".join(line.rstrip() for line in self._screen.display)
+        buffer, columns = self._screen.buffer, self._screen.columns
+        return "\n".join(_text_of(buffer[y], columns) for y in range(self._screen.lines))
 
     @property
     def look(self) -> tuple[object, ...]:
@@ -205,3 +210,16 @@ def overview_is_complete(frame: str) -> bool:
 
 _KEYS_END = "? help"
 """The end of the last line, which is drawn last."""
+
+
+def _text_of(cells: Mapping[int, pyte.screens.Char], columns: int) -> str:
+    """A line without the blanks at its end.
+
+    The second half of a wide character is an empty cell, which stays when its first half is
+    written over: then it is a blank (pyte's own `display` fails on it).
+    """
+    parts = [cells[x].data for x in range(columns)]
+    for x, part in enumerate(parts):
+        if not part and (x == 0 or wcwidth(parts[x - 1][0]) != WIDE):
+            parts[x] = " "
+    return "".join(parts).rstrip()

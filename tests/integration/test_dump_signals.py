@@ -19,8 +19,10 @@ FEW_STEPS = 500
 LIMIT_S = 100
 
 SIGNALLED_DUMP = """
-import os, sys
+import os, signal, sys
 from heapgraph.capture.dump import dump
+for ending in (signal.SIGTERM, signal.SIGHUP):  # nohup leaves it ignored
+    signal.signal(ending, signal.SIG_DFL)
 pid, output, number, point = sys.argv[1:]
 calls = 0
 def report(phase, done, total):
