@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from heapgraph import __version__
 from heapgraph.capture.tables import snapshot_tables
+from heapgraph.errors import CaptureInterrupted
 from heapgraph.snapshot.writer import write_snapshot
 
 if TYPE_CHECKING:
@@ -180,3 +181,18 @@ def _target_facts(target: Target) -> dict[str, Any]:
         "hostname": target.hostname,
         "started": target.started,
     }
+
+
+@contextmanager
+def memory_shortage_named() -> Iterator[None]:
+    """Say so when our own memory, or the threads it allows, run out."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "new thread" not in str(error):
+            raise
+        raise CaptureInterrupted(
+            "not enough memory to take the snapshot",
+            "heapgraph needs about as much as the objects of the target, and a limit is below that",
+            "raise the limit (ulimit -v, the container's memory), or dump with more memory free",
+        ) from error

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from heapgraph.capture.captured import Captured, Clock, write_captured
+from heapgraph.capture.captured import Captured, Clock, memory_shortage_named, write_captured
 from heapgraph.capture.freeze import Frozen, Method, freeze
 from heapgraph.capture.libraries import find_library_data
 from heapgraph.capture.maps import read_maps, with_sizes, withheld_bytes
@@ -175,6 +175,7 @@ class _Dump:
         return columns, named, maps, traversed, regions
 
 
+@memory_shortage_named()
 def dump(
     pid: int,
     output: str | os.PathLike[str],

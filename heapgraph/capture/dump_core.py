@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heapgraph.capture.captured import Captured, Clock, write_captured
+from heapgraph.capture.captured import Captured, Clock, memory_shortage_named, write_captured
 from heapgraph.capture.core_target import inspect_core
 from heapgraph.capture.libraries import find_library_data
 from heapgraph.capture.maps import printable
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _MISSING_SHOWN = 3
 
 
+@memory_shortage_named()
 def dump_core(
     core: str | os.PathLike[str],
     output: str | os.PathLike[str],
