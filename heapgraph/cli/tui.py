@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -79,7 +80,9 @@ def _open(file: str, progress: Progress) -> Opened:
     from heapgraph.tui.screens.opening import Opened  # noqa: PLC0415
 
     progress("opening", 0, 0)
-    return Opened(file, HeapGraph.open(file))
+    graph = HeapGraph.open(file)
+    _spare_collector()
+    return Opened(file, graph)
 
 
 def _dump(pid: int, path: Path, progress: Progress) -> Opened:
@@ -88,7 +91,14 @@ def _dump(pid: int, path: Path, progress: Progress) -> Opened:
     from heapgraph.tui.screens.opening import Opened  # noqa: PLC0415
 
     result = dump(pid, path, progress=progress)
-    return Opened(str(path), HeapGraph.open(path), (f"wrote {path}", *result.notes))
+    graph = HeapGraph.open(path)
+    _spare_collector()
+    return Opened(str(path), graph, (f"wrote {path}", *result.notes))
+
+
+def _spare_collector() -> None:
+    """Keep collections short: what was imported stays, and looking at it again delays keys."""
+    gc.freeze()
 
 
 def dumped(pid: int) -> str:
