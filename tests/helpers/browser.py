@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from textual.pilot import Pilot
 
     from heapgraph.graph.heap_graph import HeapGraph
-    from heapgraph.tui.cells import Cell
+    from heapgraph.tui.cells import Cell, Row
     from heapgraph.tui.page import Page
     from heapgraph.tui.places import Place
 
@@ -60,6 +60,11 @@ def _text(cell: Cell) -> str:
     if isinstance(cell, Bar):
         return f"{cell.share:.3f}"
     return cell.lead + cell.text if isinstance(cell, Led) else cell
+
+
+def do(page: Page, name: str, row: Row | None = None) -> object:
+    """What a key does on a page."""
+    return page.commands[name].run(row, quiet)
 
 
 TYPED = "type "

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from heapgraph.analysis.registry import REGISTRY
@@ -12,28 +10,7 @@ from heapgraph.analysis.suspects import find_suspects
 from heapgraph.analysis.waste import find_waste
 from heapgraph.tui import places
 from heapgraph.units import format_count, format_size
-from helpers.app_heap import app_heap, graph_of
-from helpers.browser import cells_of, page_of, quiet, session_of
-
-if TYPE_CHECKING:
-    from heapgraph.tui.cells import Row
-
-
-@pytest.fixture(scope="module")
-def heap():
-    """The heap of the drawing in helpers/app_heap.py."""
-    return app_heap()
-
-
-@pytest.fixture(scope="module")
-def session(heap):
-    """A session on it."""
-    return session_of(graph_of(heap))
-
-
-def do(page, name: str, row: Row | None = None):
-    """What a key does on a page."""
-    return page.commands[name].run(row, quiet)
+from helpers.browser import cells_of, do, page_of
 
 
 def test_a_kind_of_roots_opens_its_own_objects(session, heap):

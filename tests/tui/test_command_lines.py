@@ -13,12 +13,6 @@ from helpers.cli import invoke
 
 
 @pytest.fixture(scope="module")
-def heap():
-    """The heap of the drawing in helpers/app_heap.py."""
-    return app_heap()
-
-
-@pytest.fixture(scope="module")
 def session(heap, tmp_path_factory):
     """A session on it, whose file is there."""
     path = heap.write(tmp_path_factory.mktemp("snapshots") / "app one.heapgraph")

@@ -25,12 +25,6 @@ MAY_REST = ("into", "out_of", "command('raw')")
 """Offered on all pages of a kind, without effect on some rows: leaves, objects without a dict."""
 
 
-@pytest.fixture(scope="module")
-def heap():
-    """The heap of the drawing in helpers/app_heap.py."""
-    return app_heap()
-
-
 def some_places(heap):
     """Places of different kinds; each takes seconds."""
     return {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pytest
 
@@ -18,29 +16,9 @@ from heapgraph.model import EdgeKind
 from heapgraph.tui import places
 from heapgraph.tui.pages import root_path
 from heapgraph.units import format_count, format_size
-from helpers.app_heap import app_heap, graph_of
-from helpers.browser import cells_of, page_of, quiet, session_of
+from helpers.app_heap import graph_of
+from helpers.browser import cells_of, do, page_of, session_of
 from helpers.heaps import HeapBuilder, draw_heap
-
-if TYPE_CHECKING:
-    from heapgraph.tui.cells import Row
-
-
-@pytest.fixture(scope="module")
-def heap():
-    """The heap of the drawing in helpers/app_heap.py."""
-    return app_heap()
-
-
-@pytest.fixture(scope="module")
-def session(heap):
-    """A session on it."""
-    return session_of(graph_of(heap))
-
-
-def do(page, name: str, row: Row | None = None):
-    """What a key does on a page."""
-    return page.commands[name].run(row, quiet)
 
 
 def test_the_overview_begins_with_what_is_big(session):

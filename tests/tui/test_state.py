@@ -13,20 +13,8 @@ from heapgraph.tui.page import Page
 from heapgraph.tui.pages import build_page
 from heapgraph.tui.search import find_members, find_object
 from heapgraph.tui.state import MOST_PAGES, History, Session, object_of
-from helpers.app_heap import app_heap, graph_of
-from helpers.browser import page_of, quiet, session_of
-
-
-@pytest.fixture(scope="module")
-def heap():
-    """The heap of the drawing in helpers/app_heap.py."""
-    return app_heap()
-
-
-@pytest.fixture(scope="module")
-def session(heap):
-    """A session on it."""
-    return session_of(graph_of(heap))
+from helpers.app_heap import graph_of
+from helpers.browser import page_of, quiet
 
 
 def page(title):

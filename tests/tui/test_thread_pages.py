@@ -7,27 +7,10 @@ import pytest
 from heapgraph.analysis.threads import list_threads
 from heapgraph.tui import places
 from heapgraph.units import format_size
-from helpers.app_heap import app_heap, graph_of
-from helpers.browser import LARGE, SMALL, cells_of, drive, frame, page_of, quiet, session_of
+from helpers.app_heap import graph_of
+from helpers.browser import LARGE, SMALL, cells_of, do, drive, frame, page_of
 
 THREADS = places.AnalysisOf("threads")
-
-
-@pytest.fixture(scope="module")
-def heap():
-    """The heap of the drawing in helpers/app_heap.py."""
-    return app_heap()
-
-
-@pytest.fixture(scope="module")
-def session(heap):
-    """A session on it."""
-    return session_of(graph_of(heap))
-
-
-def do(page, name: str):
-    """What a key does on a page."""
-    return page.commands[name].run(None, quiet)
 
 
 def test_a_thread_stands_above_its_stack_and_its_variables(session, heap):
