@@ -97,8 +97,13 @@ def _dump(pid: int, path: Path, progress: Progress) -> Opened:
 
 
 def _spare_collector() -> None:
-    """Keep collections short: what was imported stays, and looking at it again delays keys."""
+    """Keep collections short and few: they delay keys, and what was imported stays anyway."""
     gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
+
+
+_COLLECT_AFTER = 50_000
+"""Objects made since the last collection; a page makes a few thousand, in trees without cycles."""
 
 
 def dumped(pid: int) -> str:
