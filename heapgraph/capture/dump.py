@@ -228,9 +228,8 @@ def dump(
     maps = capture.maps
     if capture.method == "clone":  # a clone has no pages of files before it touches them
         maps = with_sizes(maps, memory_maps, is_anonymous)
-    notes = list(dict.fromkeys(state.notes)) + explain(
-        capture.traversed, verify=verify_with_traverse
-    )
+    notes = [*dict.fromkeys(state.notes)]
+    notes += explain(capture.traversed, verify=verify_with_traverse) + capture.named.notes
     return write_captured(
         output,
         target,
