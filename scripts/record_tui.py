@@ -5,7 +5,8 @@
 `heapgraph tui PID` runs on a real pseudo-terminal of 80x24 against fixtures/leaks/module_cache.py,
 and gets the keys of SCENES. Each frame must be, character by character, what the same keys give in
 the same snapshot without a terminal; the pictures are drawn from there, since only there colours
-are known as such. This machine is called `example` in them. With --check nothing is written.
+are known as such. This machine is called `example` in them, and the folder of the program has a
+name of a server's. With --check nothing is written.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ PICTURES = ROOT / "docs" / "pictures"
 LEAKS = "fixtures/leaks"
 PROGRAM = f"{LEAKS}/module_cache.py"
 HOST = "example"
+FOLDER = "/srv/app-releases/current/" + "app/" * 50
+"""Stands for the folder of the program, cut to the same length: lines must break as they did."""
 
 NEWER = "newer.heapgraph"
 QUERY = "select type, count(*) as count from objects group by type order by count desc"
@@ -84,7 +87,7 @@ _FRAME = r"(?<=<!-- recorded: {} -->\n```text\n)(?:(?!```).*\n)*"
 
 @contextmanager
 def leaking_program() -> Iterator[subprocess.Popen[str]]:
-    """The program, in a folder that tells nothing of this machine; ready, and ended."""
+    """The program, in a folder of its own; ready, and ended."""
     programs = Path(sys.executable).parent
     with tempfile.TemporaryDirectory(prefix="app-") as folder:
         shutil.copytree(ROOT / LEAKS, Path(folder) / LEAKS)
@@ -167,13 +170,21 @@ def record(folder: Path) -> list[Shot]:
             for key, text in zip(scene.keys, shot.texts[-len(scene.keys) :], strict=False):
                 typed = key.removeprefix(TYPED)
                 terminal.press(_TERMINAL_KEYS.get(key, typed), shows=_shows(text))
-            if any(str(ROOT) in text for text in shot.texts[-1:]):
-                raise RuntimeError(f"{scene.name} names a folder of this machine")
             print(f"{scene.name}: {' '.join(scene.keys) or 'the first frame'}")
         terminal.quit()
         if program.poll() is not None:
             raise RuntimeError("the program has not survived being looked at")
-    return shots
+        return [
+            _placeless(shot, str(Path(f"/proc/{program.pid}/cwd").readlink())) for shot in shots
+        ]
+
+
+def _placeless(shot: Shot, folder: str) -> Shot:
+    """A scene that tells nothing of the folders of this machine."""
+    parts = [part.replace(folder, FOLDER[: len(folder)]) for part in (*shot.texts, shot.picture)]
+    if any(place in part for place in (str(ROOT), tempfile.gettempdir()) for part in parts):
+        raise RuntimeError("a frame names a folder of this machine, perhaps one cut in the middle")
+    return Shot(parts[:-1], parts[-1])
 
 
 def _shows(text: str) -> Callable[[str], bool]:
