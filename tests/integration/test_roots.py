@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from heapgraph.capture.dump import dump
 from heapgraph.capture.memory import ProcessMemory
 from heapgraph.capture.objects import ObjectReader
 from heapgraph.capture.roots import RootSet, find_roots, gc_list_heads, is_collecting
@@ -22,7 +21,6 @@ from helpers.running_target import start_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from heapgraph.capture.target import Target
     from helpers.interpreters import Interpreter
@@ -395,24 +393,3 @@ def test_many_modules_and_threads_take_few_reads(interpreter: Interpreter) -> No
         assert len(roots.frames) > 64 * 11
         # 4 to 7 a module, 20 to 25 a frame; the search for the interned strings takes some thousand
         assert memory.reads < 10 * modules + 30 * len(roots.frames) + 10_000
-
-
-DEEP = """
-import sys
-sys.setrecursionlimit(50_000)
-def descend(left):
-    if left:
-        return descend(left - 1)
-    print("ready", flush=True)
-    sys.stdin.read()
-descend(11_000)
-"""
-
-
-def test_a_dump_says_which_frames_were_left_out(tmp_path: Path) -> None:
-    """Given a stack deeper than is read, the dump has the rest of the heap, and says so."""
-    program = tmp_path / "deep.py"
-    program.write_text(DEEP)
-    with start_target(program) as target:
-        result = dump(target.pid, tmp_path / "deep.heapgraph")
-    assert [note for note in result.notes if "only the innermost" in note]
