@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import threading
 from concurrent.futures import Future
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heapgraph.errors import UsageError
+from heapgraph.machine_memory import GROUPS, group_memory, machine_memory
 from heapgraph.units import format_size
 
 if TYPE_CHECKING:
@@ -34,45 +34,22 @@ _BYTES_A_VALUE = 100
 """Of a value of the result as a Python object, with its place in a row."""
 
 _GROUP = Path("/proc/self/cgroup")
-_GROUPS = Path("/sys/fs/cgroup")
 _LEAST = 1 << 28
 
 
 def memory_share() -> int:
     """Bytes that DuckDB may use: half of what the machine and the control group have left."""
-    free = [number for number in (_machine_bytes(), _group_bytes()) if number is not None]
+    free = [
+        number
+        for number in (machine_memory().get("MemAvailable"), _group_bytes())
+        if number is not None
+    ]
     return max(_LEAST, min(free, default=2 * _LEAST) // 2)
 
 
-def _machine_bytes() -> int | None:
-    with contextlib.suppress(OSError, ValueError):
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return None
-
-
-def _group_bytes(group: Path = _GROUP, groups: Path = _GROUPS) -> int | None:
-    """What the tightest of this process's control groups can still take, version 2 and 1."""
-    left: list[int] = []
-    with contextlib.suppress(OSError):
-        for line in group.read_text().splitlines():
-            hierarchy, controllers, path = line.split(":", 2)
-            if hierarchy == "0":
-                root, names = groups, ("memory.max", "memory.current")
-            elif "memory" in controllers.split(","):
-                root = groups / "memory"
-                names = ("memory.limit_in_bytes", "memory.usage_in_bytes")
-            else:
-                continue
-            folder = root / path.lstrip("/")
-            for each in (folder, *folder.parents):
-                if each.is_relative_to(root):
-                    # "max", or no such file: no limit here.
-                    with contextlib.suppress(OSError, ValueError):
-                        limit, used = (int((each / name).read_text()) for name in names)
-                        left.append(max(0, limit - used))
-    return min(left, default=None)
+def _group_bytes(group: Path = _GROUP, groups: Path = GROUPS) -> int | None:
+    """What the tightest of this process's control groups can still take; None without a limit."""
+    return min((max(0, one.limit - one.used) for one in group_memory(group, groups)), default=None)
 
 
 def watched(

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from heapgraph.errors import UsageError
+from heapgraph.machine_memory import GROUPS, group_memory
 
 _GIB = 2**30
 _KIB = 1024
@@ -22,7 +23,6 @@ _PAGE_TABLE_SHARE = 1 / 256
 _COMFORTABLE_SHARE = 0.1
 """Pages the target writes while the clone lives are copied: rarely more than this share of it."""
 
-_GROUPS = Path("/sys/fs/cgroup")
 _PROC = Path("/proc")
 
 
@@ -56,7 +56,7 @@ def predict_copy_pause_s(resident: int) -> float:
     return resident / _GIB * COPY_S_PER_GIB
 
 
-def memory_headroom(pid: int, *, groups: Path = _GROUPS, proc: Path = _PROC) -> int | None:
+def memory_headroom(pid: int, *, groups: Path = GROUPS, proc: Path = _PROC) -> int | None:
     """Bytes that the target's memory control group can still take.
 
     Pages of files that the kernel would drop first count as free. The tightest of the group and
@@ -70,15 +70,8 @@ def memory_headroom(pid: int, *, groups: Path = _GROUPS, proc: Path = _PROC) -> 
     Returns:
         Bytes, never negative; None when no limit can be read.
     """
-    headroom: int | None = None
-    for folder, limit_name, usage_name, cache_name in _memory_groups(pid, groups, proc):
-        limit = _read_number(folder / limit_name)
-        usage = _read_number(folder / usage_name)
-        if limit is None or usage is None:
-            continue
-        free = max(0, limit - usage + _read_cache(folder, cache_name))
-        headroom = free if headroom is None else min(headroom, free)
-    return headroom
+    found = group_memory(proc / str(pid) / "cgroup", groups)
+    return min((max(0, one.limit - one.used + one.cache) for one in found), default=None)
 
 
 def clone_fits(resident: int, headroom: int | None) -> bool:
@@ -89,40 +82,3 @@ def clone_fits(resident: int, headroom: int | None) -> bool:
 def clone_is_comfortable(resident: int, headroom: int | None) -> bool:
     """True when there is also room for the pages the target will write meanwhile."""
     return headroom is None or headroom >= resident * _COMFORTABLE_SHARE
-
-
-def _memory_groups(pid: int, groups: Path, proc: Path) -> list[tuple[Path, str, str, str]]:
-    """The folders of the group and of all above it, with the file names of its version."""
-    try:
-        lines = (proc / str(pid) / "cgroup").read_text().splitlines()
-    except OSError:
-        return []
-    found = []
-    for line in lines:
-        hierarchy, controllers, path = line.split(":", 2)
-        if "memory" in controllers.split(","):
-            root = groups / "memory"
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-        elif hierarchy == "0":
-            root = groups
-            names = ("memory.max", "memory.current", "inactive_file")
-        else:
-            continue
-        folder = root / path.lstrip("/")
-        found += [(each, *names) for each in (folder, *folder.parents) if each.is_relative_to(root)]
-    return found
-
-
-def _read_number(path: Path) -> int | None:
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):  # not there, or "max"
-        return None
-
-
-def _read_cache(folder: Path, name: str) -> int:
-    try:
-        lines = (folder / "memory.stat").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.split()[0] == name), 0)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from heapgraph.machine_memory import machine_memory
 from heapgraph.snapshot.schema import MAX_OBJECTS
 from heapgraph.units import format_count, format_size
 
@@ -143,9 +144,5 @@ def check_memory(wanted: int) -> None:
 
 def available_memory(meminfo: Path = Path("/proc/meminfo")) -> int:
     """Bytes that programs can still take, swap included; a large number when nobody knows."""
-    try:
-        lines = meminfo.read_text().splitlines()
-    except OSError:
-        return 2**63
-    sizes = {line.partition(":")[0]: int(line.split()[1]) * 1024 for line in lines}
+    sizes = machine_memory(meminfo)
     return sizes.get("MemAvailable", 2**63) + sizes.get("SwapFree", 0)
