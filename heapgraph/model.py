@@ -14,6 +14,9 @@ NO_LABEL = 2**32 - 1
 VIRTUAL_ROOT = 2**32 - 1
 """Immediate dominator of an object that only the roots together dominate; never an object id."""
 
+ALL_ROOTS = "<roots>"
+"""What people type for the virtual root, where an object is asked for."""
+
 UNREACHABLE = 2**32 - 2
 """Immediate dominator, or path parent, of an object no root reaches; never an object id."""
 

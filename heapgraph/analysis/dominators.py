@@ -10,15 +10,12 @@ import numpy as np
 from heapgraph.analysis.object_rows import ObjectRow, check_limit, object_id_of, object_row
 from heapgraph.analysis.registry import Analysis, Parameter, Progress
 from heapgraph.analysis.results import TableResult, hidden
-from heapgraph.model import VIRTUAL_ROOT, RootKind
+from heapgraph.model import ALL_ROOTS, VIRTUAL_ROOT, RootKind
 
 if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
 
 DEFAULT_LIMIT = 20
-
-ALL_ROOTS = "<roots>"
-"""Stands for an object: the virtual root over all roots, which tops the dominator tree."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapgraph.analysis.registry import unreported
 from heapgraph.graph.merged_paths import reached_members, sum_on_paths
 from heapgraph.model import VIRTUAL_ROOT
 
@@ -64,7 +65,7 @@ def merged_paths(
 
     Cost: the paths of the members; the groups need the objects near the roots only.
     """
-    report = progress or _nobody
+    report = progress or unreported
     report("merging paths", 0, _PASSES)
     tree = paths.merge(members)
     report("retained sizes", 1, _PASSES)
@@ -80,10 +81,6 @@ def merged_paths(
         groups.append(PathGroup(paths.path_along(paths.chain(end)), count, size, freed))
     groups.sort(key=lambda group: -group.count)
     return groups, len(members) - tree.member_count
-
-
-def _nobody(phase: str, done: int, total: int) -> None:
-    del phase, done, total
 
 
 def _retained_behind(graph: HeapGraph, paths: RootPaths, members: NDArray[np.uint32]) -> PathSums:

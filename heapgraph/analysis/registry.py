@@ -20,6 +20,11 @@ Progress = Callable[[str, int, int], None]
 """Called with phase, done, total (0 = unknown); may raise KeyboardInterrupt to stop the work."""
 
 
+def unreported(phase: str, done: int, total: int) -> None:
+    """A `Progress` that nobody listens to."""
+    del phase, done, total
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One named parameter of an analysis."""

@@ -6,10 +6,8 @@ import shlex
 from dataclasses import dataclass
 from typing import ClassVar
 
+from heapgraph.model import ALL_ROOTS
 from heapgraph.tui.queries import roots_query, set_query, types_query
-
-ALL_ROOTS = "<roots>"
-"""OBJECT text of `dominators --of` for what no single object dominates."""
 
 _WITHOUT_COMMAND = frozenset({"holders"})
 """Analyses that the command line does not have."""

@@ -65,6 +65,12 @@ def object_cells_row(
     return Row(cells, Inspect(object_id), object_id, style=mark(session, object_id), detail=detail)
 
 
+def retained_text(session: Session, object_id: int) -> str:
+    """What an object retains; of a `__dict__`, what its owner does."""
+    folded = session.graph.folded
+    return format_size(folded.retained_size(folded.owner_of(object_id)))
+
+
 def mark(session: Session, object_id: int) -> Literal["", "marked"]:
     """The style of a row about an object: members of the selection stand out."""
     return "marked" if session.is_selected(object_id) else ""

@@ -10,10 +10,15 @@ import numpy as np
 from heapgraph.analysis.segments import entry_label
 from heapgraph.model import EDGE_KIND_NAMES, UNREACHABLE, VIRTUAL_ROOT, EdgeKind
 from heapgraph.tui.cells import Column, Row, safe
-from heapgraph.tui.pages.object_rows import OBJECT_COLUMNS, TYPE, mark, object_cells_row
+from heapgraph.tui.pages.object_rows import (
+    OBJECT_COLUMNS,
+    TYPE,
+    mark,
+    object_cells_row,
+    retained_text,
+)
 from heapgraph.tui.places import Inspect
 from heapgraph.tui.tables import LazyTable, RowTable
-from heapgraph.units import format_size
 
 if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
@@ -60,7 +65,7 @@ def referents(session: Session, object_id: int, *, raw: bool) -> LazyTable:
             label_cell,
             session.names.value(target),
             safe(graph.type_name(target)),
-            _retained(graph, target),
+            retained_text(session, target),
         )
         detail = f"{kind} {label_cell}: {session.names.of(target)}  @{target}"
         return Row(cells, Inspect(target), target, style=mark(session, target), detail=detail)
@@ -85,7 +90,7 @@ def referrers(session: Session, object_id: int) -> LazyTable:
         kind = EDGE_KIND_NAMES[reference.kind]
         name = session.names.of(source)
         label_cell = kind if label is None else f"{kind} {safe(label)}"
-        cells = (name, label_cell, safe(graph.type_name(source)), _retained(graph, source))
+        cells = (name, label_cell, safe(graph.type_name(source)), retained_text(session, source))
         detail = f"{name}  {label_cell}  @{source}"
         return Row(cells, Inspect(source), source, style=mark(session, source), detail=detail)
 
@@ -121,8 +126,3 @@ def _field_edges(graph: HeapGraph, object_id: int) -> np.ndarray[tuple[int], np.
     # The type says nothing about the fields: it comes last.
     is_type = graph.edge_kinds[shown] == EdgeKind.TYPE
     return np.concatenate([shown[~is_type], shown[is_type]])
-
-
-def _retained(graph: HeapGraph, object_id: int) -> str:
-    shown = graph.folded.owner_of(object_id)
-    return format_size(graph.folded.retained_size(shown))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from heapgraph.analysis.suspects import find_suspects
 from heapgraph.tui.cells import Bar, Column, Led, Row, safe
 from heapgraph.tui.page import Page
-from heapgraph.tui.pages.object_rows import BAR, RETAINED, SHARE, mark
+from heapgraph.tui.pages.object_rows import BAR, RETAINED, SHARE, mark, retained_text
 from heapgraph.tui.pages.outline import OutlineLine, OutlineTable, outline_commands
 from heapgraph.tui.places import AnalysisOf, Inspect
 from heapgraph.units import format_count, format_share, format_size
@@ -73,11 +73,9 @@ def _steps(session: Session, suspect: LeakSuspect) -> list[OutlineLine]:
 
 
 def _step(session: Session, step: PathStepRow) -> OutlineLine:
-    graph = session.graph
-    retained = graph.folded.retained_size(graph.folded.owner_of(step.id))
     label = safe(step.label or step.label_kind)
     text = f"{label}  {safe(step.type)}"
     detail = f"{step.label_kind} {label} to {session.names.of(step.id)}  @{step.id}"
-    cells = (format_size(retained), "", "", Led("", text), step.label_kind)
+    cells = (retained_text(session, step.id), "", "", Led("", text), step.label_kind)
     style = mark(session, step.id)
     return OutlineLine(Row(cells, Inspect(step.id), step.id, style=style, detail=detail))

@@ -9,7 +9,7 @@ from heapgraph.analysis.threads import list_threads
 from heapgraph.model import NO_ROW
 from heapgraph.tui.cells import Column, Led, Row, count_text, safe
 from heapgraph.tui.page import Page
-from heapgraph.tui.pages.object_rows import RETAINED, mark
+from heapgraph.tui.pages.object_rows import RETAINED, mark, retained_text
 from heapgraph.tui.pages.outline import OutlineLine, OutlineTable, outline_commands
 from heapgraph.tui.places import Inspect
 from heapgraph.tui.tables import RowTable
@@ -105,9 +105,9 @@ def _frame_line(session: Session, frame: FrameRow) -> OutlineLine:
     variables = count_text(len(frame.locals), "variable")
     code = None if frame.code == NO_ROW else frame.code
     place = Inspect(code) if code is not None and not frame.locals else None
-    row = Row((format_size(frame.retained_size), Led("", text), variables), place, code)
+    cells = (format_size(frame.retained_size), Led("", text), variables)
     below = [_variable_line(session, variable) for variable in frame.locals]
-    return OutlineLine(Row(row.cells, row.place, row.object_id, detail=detail), below)
+    return OutlineLine(Row(cells, place, code, detail=detail), below)
 
 
 def _variable_line(session: Session, variable: LocalVariable) -> OutlineLine:
@@ -119,7 +119,7 @@ def _variable_line(session: Session, variable: LocalVariable) -> OutlineLine:
     return OutlineLine(Row(cells, Inspect(variable.id), variable.id, style=style, detail=detail))
 
 
-def _place(frame: FrameRow) -> str:
+def _place(frame: FrameRow | SuspendedRow) -> str:
     return f"{safe(frame.function)}() {safe(posixpath.basename(frame.file))}:{frame.line}"
 
 
@@ -136,11 +136,10 @@ def _task_line(session: Session, task: TaskRow) -> OutlineLine:
 
 
 def _step_line(session: Session, step: AwaitStep) -> OutlineLine:
-    retained = session.graph.folded.retained_size(session.graph.folded.owner_of(step.id))
     text = _step_text(step)
     where = f" at {safe(step.file)}:{step.line}" if step.file else ""
     detail = f"awaits {_short_step(step)}{where}  @{step.id}"
-    cells = (format_size(retained), "", Led("", text))
+    cells = (retained_text(session, step.id), "", Led("", text))
     style = mark(session, step.id)
     return OutlineLine(Row(cells, Inspect(step.id), step.id, style=style, detail=detail))
 
@@ -155,12 +154,11 @@ def _step_text(step: AwaitStep) -> str:
 
 
 def _suspended_row(row: SuspendedRow) -> Row:
-    place = f"{safe(row.function)}() {safe(posixpath.basename(row.file))}:{row.line}"
     cells = (
         format_size(row.retained_size),
         format_count(row.count),
         format_count(row.ended),
-        f"{place}, {row.type}",
+        f"{_place(row)}, {row.type}",
     )
     detail = f"the largest of them: {safe(row.expression)}; code at {safe(row.file)}:{row.line}"
     return Row(cells, Inspect(row.largest), row.largest, detail=detail)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from heapgraph.analysis.waste import find_waste
 from heapgraph.tui.cells import Column, Led, Row, safe
 from heapgraph.tui.page import Page
-from heapgraph.tui.pages.object_rows import mark
+from heapgraph.tui.pages.object_rows import mark, retained_text
 from heapgraph.tui.pages.outline import OutlineLine, OutlineTable, outline_commands
 from heapgraph.tui.places import AnalysisOf, Inspect
 from heapgraph.units import format_count, format_size
@@ -64,10 +64,7 @@ def _finding_line(session: Session, finding: Finding) -> OutlineLine:
 def _owner_line(session: Session, text: str, object_id: int | None) -> OutlineLine:
     # An owner that is no object is a function that threads run.
     place: Place = AnalysisOf("threads") if object_id is None else Inspect(object_id)
-    retained = ""
-    if object_id is not None:
-        folded = session.graph.folded
-        retained = format_size(folded.retained_size(folded.owner_of(object_id)))
+    retained = "" if object_id is None else retained_text(session, object_id)
     name = safe(text)
     cells = ("", "", Led("", name), f"retains {retained}" if retained else "")
     style = "" if object_id is None else mark(session, object_id)

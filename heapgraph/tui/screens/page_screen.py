@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.actions import parse
 
+from heapgraph.analysis.registry import unreported
 from heapgraph.tui.cells import bar, safe
 from heapgraph.tui.jobs import JobThread
 from heapgraph.tui.keys import KEYS
@@ -161,7 +162,7 @@ class PageScreen(WorkingScreen, inherit_bindings=False):
             self.run_job("working", lambda progress: command.run(row, progress), self._after)
             return
         try:
-            outcome = command.run(row, _no_progress)
+            outcome = command.run(row, unreported)
         except Exception as failure:  # noqa: BLE001 - as for work in the background
             self.work_failed(explained(failure))
         else:
@@ -229,10 +230,6 @@ class PageScreen(WorkingScreen, inherit_bindings=False):
         elif self._waiting is not None:
             self._waiting.facts = self._progress_facts()
             self.query_one(PageView).refresh_page()
-
-
-def _no_progress(phase: str, done: int, total: int) -> None:
-    del phase, done, total
 
 
 @cache
