@@ -7,7 +7,7 @@ import re
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -32,7 +32,10 @@ def free_port() -> int:
 
 def listening_addresses(pid: int) -> set[str]:
     """Addresses, in the kernel's hexadecimal, at which a process takes connections."""
-    inodes = {link.readlink().name for link in Path(f"/proc/{pid}/fd").iterdir()}
+    inodes = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # the server answers meanwhile, and closes
+            inodes.add(link.readlink().name)
     found = set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
