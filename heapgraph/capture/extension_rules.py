@@ -14,8 +14,9 @@ _OWN_TABLE = TypeRule(
 
 _KHASH = Blocks(BlockContents.BYTES, depth=2, raw_depth=2)
 
-# What `new` gave is not asked of Python's allocators, so it is not part of the size
-_CPP_OBJECT = TypeRule(scan_from=16, blocks=Blocks(BlockContents.REFERENCES, depth=6, raw_depth=2))
+# What `new` gave is not asked of Python's allocators, so it is not part of the size. Plain pointers
+# inside of it are not followed: in memory that was never written, they are those of others.
+_CPP_OBJECT = TypeRule(scan_from=16, blocks=Blocks(BlockContents.REFERENCES, depth=6, raw_depth=1))
 
 # Table -> columns -> chunks -> array -> its data -> their list -> buffer, most of them by a vector
 _ARROW = TypeRule(scan_from=16, blocks=Blocks(BlockContents.ARROW_BUFFERS, depth=12, raw_depth=0))

@@ -39,16 +39,13 @@ bool HeapReader::looks_like_object(u64 address) {
   return count > 0 && count < kMaxRefcount && types_.find(head.word(layout_.type)) != nullptr;
 }
 
-// The block at this address when it is nobody's yet: whoever is seen first to lead to a block owns it.
-bool HeapReader::claim_block(u64 address, const BlockSearch& from, OwnedBlock& block) {
+// The block at this address when it is nobody's yet.
+bool HeapReader::find_block(u64 address, const TypeInfo& type, OwnedBlock& block) {
   if (address == 0 || memory_.find(address) == nullptr || claimed_blocks_.count(address)) return false;
   const u64 size = block_bytes(memory_, layout_, address);
   block = {address, size, size};
   if (size == 0 || looks_like_object(address)) return false;
-  if (size <= kMaxModuleState && is_module_state(memory_.view(address, size), *from.type)) return false;
-  std::vector<OwnedBlock>& owned = owned_blocks_[from.owner];
-  if (owned.size() >= kMaxBlocks) return false;
-  claimed_blocks_.insert(address);
+  if (size <= kMaxModuleState && is_module_state(memory_.view(address, size), type)) return false;
   return true;
 }
 
@@ -61,50 +58,42 @@ bool HeapReader::is_module_state(View block, const TypeInfo& type) {
 }
 
 // Searches all owners in step, so that a block goes to the nearest of them. Vectors and shared pointers show what they
-// are. A plain pointer in a block may have been left there by others, most of all in its last word, which may lie
-// behind what was asked for: such pointers are followed only when nothing else is left to follow.
+// are; a plain pointer in a block may have been left there by others, so the rule says how far those are followed.
 void HeapReader::claim_blocks(const std::vector<u64>& owners) {
-  std::vector<BlockSearch> searches, next, unsure;
+  std::vector<BlockSearch> searches, next;
   for (const u64 owner : owners) {
     owned_blocks_[owner].clear();
     const TypeInfo* type = types_.find(memory_.word(owner + layout_.type));
     if (type == nullptr) continue;
-    searches.push_back({owner, type, owner + layout_.object_size, owner + type->blocks_to, 0, false});
+    searches.push_back({owner, type, owner + layout_.object_size, owner + type->blocks_to, 0});
   }
-  while (!searches.empty()) {
-    for (const BlockSearch& from : searches) search_words(from, next, unsure);
-    searches.swap(next);
+  for (; !searches.empty(); searches.swap(next)) {
     next.clear();
-    if (searches.empty()) searches.swap(unsure);
+    for (const BlockSearch& from : searches) search_words(from, next);
   }
 }
 
-void HeapReader::search_words(const BlockSearch& from, std::vector<BlockSearch>& next,
-                              std::vector<BlockSearch>& unsure) {
+void HeapReader::search_words(const BlockSearch& from, std::vector<BlockSearch>& next) {
   if (from.end <= from.start) return;
   const View words = memory_.view(from.start, from.end - from.start);
   const BlockRule& rule = from.type->blocks;
   const u8 depth = from.depth + 1;
-  const auto follow = [&](const OwnedBlock& block) {
-    owned_blocks_[from.owner].push_back(block);
+  std::vector<OwnedBlock>& owned = owned_blocks_[from.owner];
+  const auto claim = [&](const OwnedBlock& block) {  // whoever is seen first to lead to it owns it
+    if (owned.size() >= kMaxBlocks) return;
+    claimed_blocks_.insert(block.address);
+    owned.push_back(block);
     if (depth >= rule.depth || block.used < 8 || block.used > kMaxSearched) return;
-    next.push_back({from.owner, from.type, block.address, block.address + block.used, depth, false});
+    next.push_back({from.owner, from.type, block.address, block.address + block.used, depth});
   };
   for (u64 at = 0; at + 8 <= words.size(); at += 8) {
     const bool shared = is_shared_pointer(words.word(at), words.word(at + 8));
     OwnedBlock block;
-    if (shared && claim_block(words.word(at + 8), from, block)) follow(block);
-    if (!claim_block(words.word(at), from, block)) continue;
+    if (shared && find_block(words.word(at + 8), *from.type, block)) claim(block);
+    if (!find_block(words.word(at), *from.type, block)) continue;
     const bool vector = is_vector(words, at, block.size);
     if (vector) block.used = words.word(at + 8) - block.address;
-    if (shared || vector || from.unsure || (from.depth == 0 && rule.raw_depth > 0)) {
-      follow(block);
-      continue;
-    }
-    claimed_blocks_.erase(block.address);
-    if (from.depth < rule.raw_depth) {
-      unsure.push_back({from.owner, from.type, from.start + at, from.start + at + 8, from.depth, true});
-    }
+    if (shared || vector || from.depth < rule.raw_depth) claim(block);
   }
 }
 
@@ -123,11 +112,17 @@ const std::vector<OwnedBlock>& HeapReader::blocks_of(u64 object) {
   return owned_blocks_[object];
 }
 
+// First those whose blocks are part of their size: what lies unwritten in a C++ object takes nothing from them.
 void HeapReader::share_blocks(std::vector<u64> owners) {
   std::sort(owners.begin(), owners.end());
   claimed_blocks_.clear();
   owned_blocks_.clear();
-  claim_blocks(owners);
+  const auto rest = std::stable_partition(owners.begin(), owners.end(), [this](u64 owner) {
+    const TypeInfo* type = types_.find(memory_.word(owner + layout_.type));
+    return type != nullptr && type->blocks.has_bytes();
+  });
+  claim_blocks({owners.begin(), rest});
+  claim_blocks({rest, owners.end()});
 }
 
 // Their label is the byte offset, in the blocks one behind the other and behind the object itself.
@@ -147,7 +142,7 @@ void HeapReader::references_in_blocks(u64 object, const TypeInfo& type, EdgeList
 }
 
 u64 HeapReader::blocks_bytes(u64 object, const TypeInfo& type) {
-  if (!(type.blocks.contents & (BlockRule::kBytes | BlockRule::kArrowBuffers))) return 0;
+  if (!type.blocks.has_bytes()) return 0;
   u64 total = 0;
   for (const OwnedBlock& block : blocks_of(object)) {
     if (type.blocks.contents & BlockRule::kBytes) total += block.size;

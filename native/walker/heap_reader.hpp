@@ -41,8 +41,8 @@ struct DictTable {
 // A block that an object owns; `used`: how much of it is in use.
 struct OwnedBlock { u64 address; u64 size; u64 used; };
 
-// Words that may lead to further blocks of an owner; `unsure`: by a plain pointer that was put off.
-struct BlockSearch { u64 owner; const TypeInfo* type; u64 start; u64 end; u8 depth; bool unsure; };
+// Words that may lead to further blocks of an owner.
+struct BlockSearch { u64 owner; const TypeInfo* type; u64 start; u64 end; u8 depth; };
 
 class HeapReader {
  public:
@@ -86,8 +86,8 @@ class HeapReader {
   void khash(u64 object, const TypeInfo& type, EdgeList& out);
   // blocks.cpp
   void claim_blocks(const std::vector<u64>& owners);
-  void search_words(const BlockSearch& from, std::vector<BlockSearch>& next, std::vector<BlockSearch>& unsure);
-  bool claim_block(u64 address, const BlockSearch& from, OwnedBlock& block);
+  void search_words(const BlockSearch& from, std::vector<BlockSearch>& next);
+  bool find_block(u64 address, const TypeInfo& type, OwnedBlock& block);
   bool is_shared_pointer(u64 object, u64 control);
   const std::vector<OwnedBlock>& blocks_of(u64 object);
   bool is_module_state(View block, const TypeInfo& type);

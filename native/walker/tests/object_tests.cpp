@@ -144,6 +144,11 @@ void check_owned_blocks(const LayoutTable& table) {
   const u64 bound = build_bound(heap, kept, {one, two}, other);
   const u64 hash_table = build_hash_table(heap, {one, two, kept}, other);
   heap.list({bound, hash_table, other});
+  // Unwritten words of the C++ object, in which somebody's vector over the buckets is left.
+  const u64 unwritten = get_word(bound + 16) + 32, buckets = get_word(get_word(hash_table + 24) + 24);
+  put_word(unwritten, buckets);
+  put_word(unwritten + 8, buckets + 16);
+  put_word(unwritten + 16, buckets + 48);
   WalkedHeap walked(heap);
   CHECK((walked.targets(bound, EdgeKind::kUnnamed) == Objects{kept, one, two}));
   CHECK((walked.targets(hash_table, EdgeKind::kKey) == Objects{one, two, kept}));
