@@ -43,7 +43,7 @@ bool HeapReader::looks_like_object(u64 address) {
 bool HeapReader::find_block(u64 address, const TypeInfo& type, OwnedBlock& block) {
   if (address == 0 || memory_.find(address) == nullptr || claimed_blocks_.count(address)) return false;
   const u64 size = block_bytes(memory_, layout_, address);
-  block = {address, size, size};
+  block = {address, size, size, false};
   if (size == 0 || looks_like_object(address)) return false;
   if (size <= kMaxModuleState && is_module_state(memory_.view(address, size), type)) return false;
   return true;
@@ -91,9 +91,9 @@ void HeapReader::search_words(const BlockSearch& from, std::vector<BlockSearch>&
     OwnedBlock block;
     if (shared && find_block(words.word(at + 8), *from.type, block)) claim(block);
     if (!find_block(words.word(at), *from.type, block)) continue;
-    const bool vector = is_vector(words, at, block.size);
-    if (vector) block.used = words.word(at + 8) - block.address;
-    if (shared || vector || from.depth < rule.raw_depth) claim(block);
+    block.is_vector = is_vector(words, at, block.size);
+    if (block.is_vector) block.used = words.word(at + 8) - block.address;
+    if (shared || block.is_vector || from.depth < rule.raw_depth) claim(block);
   }
 }
 
@@ -135,7 +135,8 @@ void HeapReader::references_in_blocks(u64 object, const TypeInfo& type, EdgeList
     for (u64 at = 0; at + 8 <= words.size(); at += 8, label += 8) {
       const u64 target = words.word(at);
       if (target != object && target % 8 == 0 && target != 0 && looks_like_object(target)) {
-        out.add(target, EdgeKind::kUnnamed, label, flags);
+        const bool trailing = !block.is_vector && at + 8 == block.size;
+        out.add(target, EdgeKind::kUnnamed, label, trailing ? flags | kTrailing : flags);
       }
     }
   }

@@ -41,12 +41,12 @@ void Walker::emit_references(u64 address, const TypeInfo& type, bool uncounted) 
     columns_.label.push_back(label);
     columns_.kind.push_back(static_cast<u8>(edge.kind));
     const u8 flags = uncounted ? edge.flags & ~kCounted : edge.flags;
-    columns_.edge_flags.push_back(flags & ~kPlaceless);
+    columns_.edge_flags.push_back(flags & ~(kPlaceless | kTrailing));
     const bool counted = flags & kCounted;
     if (counted && edge.flags & kPlaceless) {
       placeless_.push_back(columns_.target.size() - 1);
     } else if (counted && edge.flags & kScanned) {
-      doubtful_.push_back(columns_.target.size() - 1);
+      (edge.flags & kTrailing ? trailing_ : doubtful_).push_back(columns_.target.size() - 1);
     } else if (counted) {
       ++columns_.counted_in[target];
     }
@@ -64,11 +64,12 @@ bool Walker::has_count_left(u32 target) {
 
 // References that no table vouches for. The visited ones are there, but may be owned by a part of the
 // object that counts for itself. A word that was not visited is owned or borrowed: it keeps its target
-// alive only where the target is counted more often than by all the others.
+// alive only where the target is counted more often than by all the others, the least sure of them last.
 void Walker::settle_doubts() {
   for (const u64 row : placeless_) {
     if (!has_count_left(columns_.target[row])) columns_.edge_flags[row] &= ~kCounted;
   }
+  doubtful_.insert(doubtful_.end(), trailing_.begin(), trailing_.end());
   const u32 borrowed = doubtful_.empty() ? 0 : types_.names().row("borrowed");
   for (const u64 row : doubtful_) {
     if (has_count_left(columns_.target[row])) continue;
@@ -76,7 +77,7 @@ void Walker::settle_doubts() {
     columns_.kind[row] = static_cast<u8>(EdgeKind::kWeak);
     columns_.label[row] = borrowed;
   }
-  placeless_ = doubtful_ = {};
+  placeless_ = doubtful_ = trailing_ = {};
 }
 
 void Walker::emit_object(u64 address, const Position& at, bool is_static) {

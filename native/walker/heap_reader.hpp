@@ -38,8 +38,8 @@ struct DictTable {
   u64 table_bytes = 0;
 };
 
-// A block that an object owns; `used`: how much of it is in use.
-struct OwnedBlock { u64 address; u64 size; u64 used; };
+// A block that an object owns; `used`: how much of it is in use, as a vector says, or at most.
+struct OwnedBlock { u64 address; u64 size; u64 used; bool is_vector; };
 
 // Words that may lead to further blocks of an owner.
 struct BlockSearch { u64 owner; const TypeInfo* type; u64 start; u64 end; u8 depth; };

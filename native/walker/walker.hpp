@@ -115,7 +115,7 @@ class Walker {
   std::vector<u64> to_traverse_;
   Traversed traversed_;
   u64 listed_region_ = 0, listed_word_ = 0;  // where collectable_objects goes on
-  std::vector<u64> placeless_, doubtful_;    // rows of references that the counts must confirm
+  std::vector<u64> placeless_, doubtful_, trailing_;  // rows of references that the counts must confirm
   Columns columns_;
   WalkCounts counts_;
   std::atomic<u64> progress_{0};

@@ -143,14 +143,19 @@ void check_owned_blocks(const LayoutTable& table) {
   const u64 kept = heap.text("kept"), one = heap.number(1001), two = heap.text("two"), other = heap.text("other");
   const u64 bound = build_bound(heap, kept, {one, two}, other);
   const u64 hash_table = build_hash_table(heap, {one, two, kept}, other);
-  heap.list({bound, hash_table, other});
-  // Unwritten words of the C++ object, in which somebody's vector over the buckets is left.
-  const u64 unwritten = get_word(bound + 16) + 32, buckets = get_word(get_word(hash_table + 24) + 24);
+  const u64 three = heap.number(1003), four = heap.number(1004), five = heap.number(1005);
+  const u64 later = build_bound(heap, three, {four, five}, other);
+  heap.list({bound, hash_table, later, other});
+  // Unwritten words of the C++ object, in which somebody's vector over the buckets is left, and a pointer behind it.
+  const u64 object = get_word(bound + 16), buckets = get_word(get_word(hash_table + 24) + 24);
+  const u64 unwritten = object + kBoundBytes / 2;
   put_word(unwritten, buckets);
   put_word(unwritten + 8, buckets + 16);
   put_word(unwritten + 16, buckets + 48);
+  put_word(object + kBoundBytes, three);
   WalkedHeap walked(heap);
   CHECK((walked.targets(bound, EdgeKind::kUnnamed) == Objects{kept, one, two}));
+  CHECK((walked.targets(later, EdgeKind::kUnnamed) == Objects{three, four, five}));
   CHECK((walked.targets(hash_table, EdgeKind::kKey) == Objects{one, two, kept}));
   // What malloc gave for the table, its bits and its six buckets; the C++ object is no memory of Python's.
   CHECK_EQUAL(walked.shallow(hash_table), 48 + 40 + 24 + 56);

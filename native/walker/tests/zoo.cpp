@@ -308,7 +308,7 @@ u64 allocate_chunk(HeapBuilder& heap, u64 bytes) {
 // The object keeps one reference itself and some in a vector, behind whose end lies what others left.
 u64 build_bound(HeapBuilder& heap, u64 kept, const Objects& items, u64 stale) {
   const u64 object = heap.instance(heap.static_type({.name = "pybind11_object", .basicsize = 32}));
-  const u64 cpp = allocate_chunk(heap, 7 * 8), storage = allocate_chunk(heap, (items.size() + 1) * 8);
+  const u64 cpp = allocate_chunk(heap, kBoundBytes), storage = allocate_chunk(heap, (items.size() + 1) * 8);
   put_word(object + 16, cpp);
   heap.own(cpp, kept);
   put_word(cpp + 8, storage);

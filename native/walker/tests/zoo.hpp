@@ -26,6 +26,7 @@ Zoo build_zoo(HeapBuilder& heap);
 u64 build_deque(HeapBuilder& heap, const Objects& items);
 u64 build_cache(HeapBuilder& heap, const Pairs& results);
 u64 build_object_array(HeapBuilder& heap, const Objects& items);
+constexpr u64 kBoundBytes = 8 * 8;  // of the C++ object, half of it unwritten; malloc gives a word more
 u64 build_bound(HeapBuilder& heap, u64 kept, const Objects& items, u64 stale);
 u64 build_hash_table(HeapBuilder& heap, const Objects& keys, u64 stale);
 
