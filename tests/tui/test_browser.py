@@ -20,7 +20,7 @@ from heapgraph.tui.widgets.message_box import MessageBox
 from heapgraph.tui.widgets.row_list import RowList
 from heapgraph.units import format_size
 from helpers.app_heap import app_heap, graph_of, module, set_global, store
-from helpers.browser import LARGE, SMALL, drive, frame, press, text_of_screen
+from helpers.browser import LARGE, SMALL, drive, frame, press, standing_text, text_of_screen
 from helpers.heaps import HeapBuilder, draw_heap
 
 FRAMES = Path(__file__).parent / "frames"
@@ -73,10 +73,10 @@ def test_the_numbers_are_those_of_the_command_line(graph, size):
 @pytest.mark.parametrize("size", [(160, 50), (80, 24), (40, 12), (20, 6), (300, 9)])
 def test_no_line_is_wider_than_the_terminal(graph, size):
     async def frames(app, pilot):
-        seen = [text_of_screen(app)]
+        seen = [await standing_text(app, pilot)]
         for key in ("enter", "2", "3", "4", "5", "6", "7", "9"):
             await press(app, pilot, [key])
-            seen.append(text_of_screen(app))
+            seen.append(await standing_text(app, pilot))
         return seen
 
     for seen in drive(graph, size=size, then=frames):
@@ -92,10 +92,10 @@ def test_a_resized_terminal_is_drawn_again(graph):
     async def resize(app, pilot):
         await pilot.resize_terminal(160, 50)
         await pilot.pause()
-        wide = text_of_screen(app)
+        wide = await standing_text(app, pilot)
         await pilot.resize_terminal(40, 12)
         await pilot.pause()
-        return wide, text_of_screen(app)
+        return wide, await standing_text(app, pilot)
 
     wide, narrow = drive(graph, "enter", then=resize)
     assert any("refers to" in line and "referred to by" in line for line in wide.splitlines())

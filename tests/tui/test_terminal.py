@@ -10,7 +10,7 @@ import pytest
 
 from heapgraph.graph.heap_graph import HeapGraph
 from helpers.app_heap import app_heap
-from helpers.browser import FILE, SMALL, drive, press, text_of_screen
+from helpers.browser import FILE, SMALL, drive, press, standing_text
 from helpers.heaps import draw_heap
 from helpers.hostile_heaps import write_long_list
 from helpers.terminal import Terminal, on_page, overview_is_complete
@@ -30,10 +30,10 @@ def expected_frames(snapshot, size=SMALL):
     graph = HeapGraph.open(snapshot)
 
     async def read(app, pilot):
-        frames = [text_of_screen(app)]
+        frames = [await standing_text(app, pilot)]
         for key in KEYS:
             await press(app, pilot, [key])
-            frames.append(text_of_screen(app))
+            frames.append(await standing_text(app, pilot))
         return frames
 
     return drive(graph, size=size, then=read)

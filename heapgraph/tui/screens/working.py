@@ -91,6 +91,7 @@ class WorkingScreen(Screen[None], inherit_bindings=False):
         self._job = job = Job(title)
         future = (jobs or self.jobs).submit(job, work)
         self.run_worker(self._wait(job, future, then), group="job")
+        self.show_progress()  # at once: a key that changes nothing yet was heard
         self.work_changed()
 
     async def _wait(
