@@ -31,17 +31,18 @@ class Totals:
 
 @dataclass(frozen=True)
 class RootCount:
-    """The roots of one kind and what would go without them.
+    """The roots of one kind and what they explain.
 
     Attributes:
         kind: name of the kind.
         count: roots.
-        retained_size: bytes that only they keep alive, as a minimum.
+        reached_size: bytes that they reach and no root of a kind before them: `path` names these
+            objects by them, and all kinds together reach what is reachable.
     """
 
     kind: str
     count: int
-    retained_size: int
+    reached_size: int
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,12 @@ def summarize(graph: HeapGraph, *, progress: Progress | None = None) -> Summary:
 
     Args:
         graph: the snapshot.
-        progress: told when the dominator tree is computed.
+        progress: told when the dominator tree and the paths are computed.
 
-    Cost: the dominator tree, once per snapshot.
+    Cost: the dominator tree and the paths from the roots, once per snapshot.
     """
     if progress is not None:
-        progress("dominator tree", 0, 0)
+        progress("dominator tree and paths", 0, 0)
     manifest = graph.manifest
     target = dict(manifest.get("target", {}))
     target["created"] = manifest.get("created")
@@ -102,13 +103,11 @@ def _totals(graph: HeapGraph) -> Totals:
 
 
 def _roots(graph: HeapGraph) -> tuple[RootCount, ...]:
-    counts = []
-    for kind in RootKind:
-        targets = graph.roots.targets[graph.roots.kinds == kind]
-        if len(targets):
-            retained = graph.dominators.minimum_retained_size(targets)
-            counts.append(RootCount(ROOT_KIND_NAMES[kind], len(targets), retained))
-    return tuple(counts)
+    counts = np.bincount(graph.roots.kinds, minlength=len(RootKind))
+    return tuple(
+        RootCount(ROOT_KIND_NAMES[kind], int(counts[kind]), size)
+        for kind, size in graph.root_paths.sizes_by_root_kind().items()
+    )
 
 
 ANALYSIS = Analysis(

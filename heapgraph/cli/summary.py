@@ -32,9 +32,9 @@ def command(file: str, as_json: bool) -> None:
     print_facts(_total_facts(result.totals), title="totals")
     click.echo()
     print_table(
-        (("roots", "right"), ("retained", "right"), ("kind", "left")),
+        (("roots", "right"), ("reached", "right"), ("kind", "left")),
         (
-            (format_count(root.count), format_size(root.retained_size), root.kind)
+            (format_count(root.count), format_size(root.reached_size), root.kind)
             for root in result.roots
         ),
         title="roots",

@@ -11,6 +11,7 @@ import numpy as np
 from heapgraph.graph.merged_paths import MergedPaths, reached_members, sum_on_paths
 from heapgraph.graph.object_sets import distinct_ids
 from heapgraph.graph.references import best_edges
+from heapgraph.graph.roots import ROOT_PREFERENCE
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, RootKind
 from heapgraph.native import graph_kernels
 
@@ -129,6 +130,32 @@ class RootPaths:
         """
         chain = self.chain(object_id)
         return self.path_along(chain) if chain else None
+
+    def sizes_by_root_kind(self) -> dict[RootKind, int]:
+        """Bytes that the roots of each kind reach and no kind before it does.
+
+        Every reached object counts once, for the kind of root that its path begins with.
+
+        Returns:
+            Sizes by kind, the kind that explains best first; only kinds that have roots.
+
+        Cost: one pass over the reached objects.
+        """
+        roots, kinds = self._graph.roots, self._graph.roots.kinds
+        order = [k for k in ROOT_PREFERENCE if k not in self.exclusions.root_kinds]
+        rank = np.full(len(self.parent), len(order), np.uint8)
+        for place in reversed(range(len(order))):
+            rank[roots.targets[kinds == order[place]]] = place
+        # Kinds are searched one after the other: what one discovers begins at its first root.
+        begins = np.flatnonzero(self.parent[self.order] == VIRTUAL_ROOT)
+        first = np.searchsorted(rank[self.order[begins]], np.arange(len(order) + 1))
+        bounds = np.append(begins, len(self.order))[first]
+        sizes = self._graph.shallow_sizes[self.order]
+        return {
+            kind: int(sizes[begin:end].sum())
+            for kind, begin, end in zip(order, bounds[:-1], bounds[1:], strict=True)
+            if np.any(kinds == kind)
+        }
 
     def root_rows(self, object_id: int) -> list[int]:
         """Rows of the roots that hold an object and count here, the best explanation first."""

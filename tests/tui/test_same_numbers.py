@@ -120,7 +120,7 @@ def test_the_overview_has_the_numbers_of_summary_and_suspects(snapshots):
         f"{format_size(totals['unreachable_size'])} unreachable"
     )
     assert str(summary["target"]["pid"]) in facts["process"]
-    roots = {(format_size(r["retained_size"]), r["kind"], r["count"]) for r in summary["roots"]}
+    roots = {(format_size(r["reached_size"]), r["kind"], r["count"]) for r in summary["roots"]}
     shown = {
         (size, text.rsplit(" ", 2)[1], int(text.split()[0].replace(",", "")))
         for size, text in cells_of(page, 3)

@@ -71,7 +71,7 @@ def build(session: Session, place: Overview, progress: Progress) -> Page:
     page.left = [RowTable("biggest holders", OBJECT_COLUMNS, rows)]
     page.right = [
         RowTable("resident memory", MEMORY_COLUMNS, _memory_rows(summary.memory)),
-        RowTable("roots", (MEMORY_COLUMNS[0], Column("kept alive by")), _root_rows(summary)),
+        RowTable("roots", (MEMORY_COLUMNS[0], Column("reached from")), _root_rows(summary)),
     ]
     page.shares = [
         Share(session.names.of(row.id), row.share, Inspect(row.id))
@@ -110,13 +110,13 @@ def _memory_rows(memory: MemoryAccount) -> list[Row]:
 
 
 def _root_rows(summary: Summary) -> list[Row]:
-    """What only the roots of each kind keep alive."""
+    """What the roots of each kind reach, and none of a kind before."""
     return [
         Row(
-            (format_size(root.retained_size), f"{format_count(root.count)} {root.kind} roots"),
+            (format_size(root.reached_size), f"{format_count(root.count)} {root.kind} roots"),
             RootsOf(root.kind),
         )
-        for root in sorted(summary.roots, key=lambda root: -root.retained_size)
+        for root in sorted(summary.roots, key=lambda root: -root.reached_size)
     ]
 
 

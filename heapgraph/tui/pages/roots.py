@@ -49,7 +49,7 @@ def build(session: Session, place: RootsOf, progress: Progress) -> Page:
     count = f"{format_count(len(roots))} {place.kind} roots of {count_text(len(targets), 'object')}"
     page.facts = [
         ("roots", count),
-        ("retained", f"only they keep {format_size(alone)} alive"),
+        ("retained", f"the objects they refer to keep {format_size(alone)} alive"),
     ]
     page.left = [LazyTable(f"{place.kind} roots", _COLUMNS, len(targets), make_row)]
     return page

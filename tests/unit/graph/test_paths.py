@@ -7,6 +7,7 @@ import pytest
 
 from heapgraph.graph import merged_paths
 from heapgraph.graph.paths import PathExclusions
+from heapgraph.graph.roots import ROOT_PREFERENCE
 from heapgraph.model import VIRTUAL_ROOT, EdgeKind, RootKind
 from helpers.graphs import GraphBuilder
 
@@ -114,6 +115,30 @@ def test_all_paths_are_simple_different_and_real_on_random_graphs():
             assert bool(shortest) == bool(expected)
             if shortest:
                 assert len(shortest.steps) == min(map(len, expected))
+
+
+def test_every_object_counts_for_the_first_kind_of_root_that_reaches_it():
+    random = Random(9)
+    for _ in range(150):
+        heap = GraphBuilder()
+        count = random.randint(1, 9)
+        sizes = [2**place for place in range(count)]
+        for size in sizes:
+            heap.object(size=size)
+        pairs = {(random.randrange(count), random.randrange(count)) for _ in range(count)}
+        for source, target in sorted(pairs):
+            heap.refer(source, target)
+        rows = [(random.randrange(count), random.choice(ROOT_PREFERENCE)) for _ in range(3)]
+        for target, kind in rows:
+            heap.root(target, kind)
+        expected, seen = {}, set()
+        for kind in ROOT_PREFERENCE:
+            roots = {target for target, its_kind in rows if its_kind == kind}
+            found = {goal for goal in range(count) if any(simple_paths(pairs, roots, goal))}
+            if roots:
+                expected[kind] = sum(sizes[goal] for goal in found - seen)
+            seen |= found
+        assert list(heap.build().root_paths.sizes_by_root_kind().items()) == list(expected.items())
 
 
 def simple_paths(pairs, roots, goal, tail=()):
