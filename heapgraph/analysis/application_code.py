@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.graph.paths import RootPath
 
 _PACKAGE_FOLDERS = ("/site-packages/", "/dist-packages/")
 _STANDARD_FOLDER = re.compile(r"/lib(64)?/python\d+(\.\d+t?|\.zip)/|/[Pp]ython-?3\.\d+[^/]*/Lib/")
 """Installed by a distribution or by `make install`, in a zip file, or a source tree."""
 
+_MOST_PATHS = 12
 _MOST_PLACES = 3
 """Places in the code that are named; more would hide the sentence they stand in."""
 
@@ -83,13 +85,43 @@ def module_file(graph: HeapGraph, module_id: int) -> str | None:
 
 
 def is_application_root(graph: HeapGraph, root_row: int) -> bool:
-    """Whether a root is the application's: one of its modules, or a variable of its functions."""
+    """Whether a root is the application's, or nobody knows whose: what C code holds."""
+    kind = graph.roots.row(root_row).kind
+    return kind is RootKind.C_HELD or _is_named_application_root(graph, root_row)
+
+
+def _is_named_application_root(graph: HeapGraph, root_row: int) -> bool:
+    """Whether a root is one of the application's modules, or a variable of its functions."""
     root = graph.roots.row(root_row)
     if root.kind is RootKind.MODULE:
         return origin_of_module(graph, root.target, root.name) is Origin.APPLICATION
     if root.kind is RootKind.FRAME and root.frame < len(graph.frames):
         return origin_of_file(graph.frames[root.frame].file) is Origin.APPLICATION
-    return root.kind is RootKind.C_HELD
+    return False
+
+
+def application_path(graph: HeapGraph, object_id: int) -> RootPath | None:
+    """A path to an object from a root of the application, for one that a library explains.
+
+    Args:
+        graph: the snapshot.
+        object_id: the object.
+
+    Returns:
+        The first of a few short paths; None when none of them begins in the application, or only
+        goes on through another module, which the application merely imported.
+
+    Cost: the references by referent, once per snapshot; then bounded.
+    """
+    modules = {target for targets in root_names(graph).modules.values() for target in targets}
+    modules |= {space for one in modules if (space := namespace_of(graph, one)) is not None}
+    for path in graph.all_paths(object_id, _MOST_PATHS):
+        is_module = graph.roots.row(path.root).kind is RootKind.MODULE
+        inside = path.steps[2 if is_module else 0 :]
+        is_through = not modules.isdisjoint(step.object_id for step in inside)
+        if not is_through and _is_named_application_root(graph, path.root):
+            return path
+    return None
 
 
 def places_that_name(graph: HeapGraph, name_id: int) -> list[CodePlace]:

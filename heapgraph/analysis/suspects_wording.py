@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from heapgraph.analysis.accumulation import CONTENT_SHARE
 from heapgraph.analysis.application_code import (
     Origin,
+    application_path,
     module_file,
     origin_of_file,
     origin_of_module,
     places_that_name,
 )
-from heapgraph.analysis.expressions import expression, path_references
+from heapgraph.analysis.expressions import expression, path_references, write_path
 from heapgraph.analysis.literals import text_of
 from heapgraph.analysis.object_rows import share_of_heap
 from heapgraph.analysis.openings import root_names
@@ -126,12 +127,20 @@ def _who(graph: HeapGraph, findings: Findings) -> str:
         file = module_file(graph, root.target)
         where = f", {file}" if file else ""
         others = _others(graph, findings)
+        if origin is not Origin.APPLICATION:
+            others = _application(graph, findings.candidate.point) + others
         return f"It is held by the module {root.name} ({origin.value}{where}).{others}"
     if findings.holder is None:
         return _who_of_group(findings)
     opening = root_names(graph).opening(path.root)
     held = f"{opening.prefix} {opening.head}".strip()
     return f"It is held by {held}."
+
+
+def _application(graph: HeapGraph, point: int) -> str:
+    """Where the application holds what a library holds, too."""
+    path = application_path(graph, point)
+    return "" if path is None else f" The application holds it, too: {write_path(graph, path)}."
 
 
 def _others(graph: HeapGraph, findings: Findings) -> str:

@@ -15,7 +15,7 @@ from heapgraph.analysis.application_code import (
 )
 from heapgraph.analysis.known_leaks import KNOWN_LEAKS, LeakTraits, find_known_leak
 from heapgraph.analysis.suspects import find_suspects
-from heapgraph.model import EdgeKind
+from heapgraph.model import EdgeKind, RootKind
 from helpers.app_heap import graph_of, items, module, set_global
 from helpers.heaps import HeapBuilder
 
@@ -82,6 +82,41 @@ def test_functions_of_the_application_that_name_the_holder_are_in_the_reason():
     assert "module app.shop (application code, /srv/app/shop.py)" in suspect.reason
     places = places_that_name(graph, heap.string("append"))
     assert [place.function for place in places] == ["collect", "other"]
+
+
+def heap_with_registry() -> tuple[HeapBuilder, int]:
+    """A list that a global of the package yaml holds, and its id."""
+    heap = heap_with_modules()
+    rows = heap.object("list", size=64)
+    set_global(heap, "yaml", "REGISTRY", rows)
+    items(heap, rows, *(heap.object("app.shop.Row", size=60_000) for _ in range(100)))
+    return heap, rows
+
+
+def test_what_a_library_holds_is_also_named_by_the_variable_of_the_application():
+    heap, rows = heap_with_registry()
+    frame = heap.frame(heap.thread(), "serve", file="/srv/app/serve.py", line=11)
+    executor = heap.object("yaml.Executor", size=48)
+    heap.root(RootKind.FRAME, "executor", executor, frame=frame)
+    heap.edge(executor, rows, EdgeKind.ATTRIBUTE, "queue")
+
+    [suspect] = find_suspects(graph_of(heap)).suspects
+    assert suspect.expression == "yaml.REGISTRY"
+    assert "module yaml (an installed package" in suspect.reason
+    name = "<thread 'MainThread' in serve() at serve.py:11> executor.queue"
+    assert f"The application holds it, too: {name}." in suspect.reason
+
+
+@pytest.mark.parametrize("file", ["/x/site-packages/pool.py", "/srv/app/serve.py"])
+def test_a_library_and_a_module_that_was_merely_imported_are_no_holders(file):
+    heap, rows = heap_with_registry()
+    set_global(heap, "app.shop", "yaml", heap.ids["yaml"])
+    frame = heap.frame(heap.thread(), "work", file=file, line=5)
+    variable = rows if "site-packages" in file else heap.ids["yaml"]
+    heap.root(RootKind.FRAME, "variable", variable, frame=frame)
+
+    [suspect] = find_suspects(graph_of(heap)).suspects
+    assert "The application holds" not in suspect.reason
 
 
 @pytest.mark.parametrize(
