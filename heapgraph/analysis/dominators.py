@@ -10,12 +10,18 @@ import numpy as np
 from heapgraph.analysis.object_rows import ObjectRow, check_limit, object_id_of, object_row
 from heapgraph.analysis.registry import Analysis, Parameter, Progress
 from heapgraph.analysis.results import TableResult, hidden
-from heapgraph.model import ALL_ROOTS, VIRTUAL_ROOT, RootKind
+from heapgraph.model import ALL_ROOTS, UNREACHABLE, VIRTUAL_ROOT, RootKind
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.native.graph_kernels import U32
 
 DEFAULT_LIMIT = 20
+
+_MORE = 8
+"""So many times more objects are looked at when too many were links of chains."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +53,9 @@ def largest_objects(
         graph: the snapshot.
         progress: told when the dominator tree is computed.
         of: an object (id or OBJECT text): list what it immediately dominates; `<roots>`: what only
-            the roots together dominate; None: all objects.
+            the roots together dominate; None: all objects, of a linked list the first node only.
         limit: how many rows.
-        raw: show a `__dict__` apart from the instance or module it belongs to.
+        raw: show a `__dict__` apart from the instance or module it belongs to, and every node.
 
     Raises:
         ObjectNotFound: `of` names nothing, or more than one object.
@@ -63,7 +69,7 @@ def largest_objects(
         above = VIRTUAL_ROOT if of == ALL_ROOTS else object_id_of(graph, of)
         chosen, count = _children(graph, above, limit, raw=raw)
     else:
-        chosen = _largest(graph, limit) if raw else _largest_folded(graph, limit)
+        chosen = _largest(graph, limit).tolist() if raw else _largest_folded(graph, limit)
         count = graph.object_count - (0 if raw else graph.folded.folded_count)
     rows = [object_row(graph, object_id, raw=raw) for object_id in chosen[:limit]]
     rows.sort(key=lambda row: (-row.retained_size, row.id))
@@ -79,8 +85,8 @@ def _children(graph: HeapGraph, object_id: int, limit: int, *, raw: bool) -> tup
     return graph.folded.children(owner, limit), len(graph.folded.unsorted_children(owner))
 
 
-def _largest(graph: HeapGraph, limit: int) -> list[int]:
-    """Ids of the objects that retain most, largest first, then by id."""
+def _largest(graph: HeapGraph, limit: int) -> U32:
+    """uint32[limit], the objects that retain most, largest first, then by id."""
     retained = graph.dominators.retained_sizes
     if limit < len(retained):
         least = np.partition(retained, len(retained) - limit)[len(retained) - limit]
@@ -88,21 +94,42 @@ def _largest(graph: HeapGraph, limit: int) -> list[int]:
     else:
         candidates = np.arange(len(retained))
     order = np.argsort(~retained[candidates], kind="stable")
-    return [int(object_id) for object_id in candidates[order[:limit]]]
+    return candidates[order[:limit]].astype(np.uint32)
 
 
 def _largest_folded(graph: HeapGraph, limit: int) -> list[int]:
-    """The same with every `__dict__` as a part of its owner.
+    """The same with every `__dict__` as a part of its owner, and without further links of chains.
 
     An instance retains its dict, so twice as many raw objects contain the largest folded ones. A
     module and its dict are held apart from one another: only together they may be large.
     """
     folded = graph.folded
     modules = graph.roots.targets[graph.roots.kinds == RootKind.MODULE]
-    candidates = {folded.owner_of(object_id) for object_id in _largest(graph, 2 * limit)}
-    candidates.update(folded.owner_of(int(object_id)) for object_id in modules)
-    sizes = {object_id: folded.retained_size(object_id) for object_id in candidates}
-    return sorted(sizes, key=lambda object_id: (-sizes[object_id], object_id))[:limit]
+    wanted = 2 * limit
+    while True:
+        owners = folded.owners_of(np.concatenate([_largest(graph, wanted), modules]))
+        candidates = np.unique(owners)
+        candidates = candidates[~_are_links(graph, candidates)]
+        if len(candidates) >= limit + len(modules) or wanted >= graph.object_count:
+            break
+        wanted *= _MORE
+    sizes = folded.retained_sizes(candidates)
+    order = np.lexsort((candidates, ~sizes))[:limit]
+    return [int(object_id) for object_id in candidates[order]]
+
+
+def _are_links(graph: HeapGraph, object_ids: U32) -> NDArray[np.bool_]:
+    """Whether an object hangs below one of its type and keeps most of what that one keeps.
+
+    So does every node of a linked list but the first, and every traceback but the last.
+    """
+    tree, types = graph.dominators, graph.type_ids
+    above = tree.idom[object_ids]
+    are_links: NDArray[np.bool_] = (above != VIRTUAL_ROOT) & (above != UNREACHABLE)
+    below, above = object_ids[are_links], graph.folded.owners_of(above[are_links])
+    same = types[below] == types[above]
+    are_links[are_links] = same & (2 * tree.retained_sizes[below] >= tree.retained_sizes[above])
+    return are_links
 
 
 ANALYSIS = Analysis(

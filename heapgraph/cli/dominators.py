@@ -45,14 +45,18 @@ def object_cells(rows: Iterable[ObjectRow]) -> Iterable[tuple[str, ...]]:
     metavar="OBJECT",
     help="List what this object immediately dominates; <roots>: what no object does.",
 )
-@click.option("--raw", is_flag=True, help="Show each __dict__ apart from its owner.")
+@click.option(
+    "--raw",
+    is_flag=True,
+    help="Show each __dict__ apart from its owner, and every node of linked lists.",
+)
 @limit_option(20, "objects to list")
 @json_option
 def command(file: str, of: str | None, raw: bool, limit: int, as_json: bool) -> None:
     """List the biggest objects of a snapshot by retained size.
 
     The retained size of an object is what would be freed if it went. An instance or a module and
-    its __dict__ count as one object.
+    its __dict__ count as one object; of a linked list the first node is listed.
     """
     from heapgraph.analysis.dominators import largest_objects  # noqa: PLC0415 - loads numpy
 

@@ -45,6 +45,15 @@ class FoldedTree:
         is_folded = row < len(self._dicts) and int(self._dicts[row]) == object_id
         return int(self._owners[row]) if is_folded else object_id
 
+    def owners_of(self, object_ids: U32) -> U32:
+        """uint32[k], `owner_of` many objects."""
+        rows = np.searchsorted(self._dicts, object_ids)
+        is_folded = rows < len(self._dicts)
+        is_folded[is_folded] = self._dicts[rows[is_folded]] == object_ids[is_folded]
+        owners = object_ids.copy()
+        owners[is_folded] = self._owners[rows[is_folded]]
+        return owners
+
     def parts_of(self, object_id: int) -> list[int]:
         """The object itself and the dicts shown as a part of it."""
         begin, end = np.searchsorted(self._sorted_owners, [object_id, object_id + 1])

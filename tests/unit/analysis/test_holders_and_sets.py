@@ -57,6 +57,29 @@ def test_the_holder_of_a_linked_list_is_its_beginning():
     assert holder.expression == "m.HEAD"
 
 
+def test_of_a_linked_list_the_first_node_is_listed():
+    heap = HeapBuilder()
+    module(heap, "m")
+    last = heap.object("m.Item", size=10, name="head")
+    set_global(heap, "m", "HEAD", last)
+    for _ in range(300):
+        inside = heap.object("dict", size=5)
+        heap.edge(last, inside, EdgeKind.DICT)
+        last = heap.object("m.Item", size=10)
+        store(heap, inside, "next", last)
+    halves = heap.object("m.Item", size=100, name="halves")
+    set_global(heap, "m", "HALVES", halves)
+    for _ in range(3):
+        heap.edge(halves, heap.object("m.Item", size=90), EdgeKind.ATTRIBUTE, "part")
+    graph = graph_of(heap)
+
+    seen = [row.id for row in largest_objects(graph, limit=5).objects]
+    assert seen[:3] == [heap.ids["m"], heap.ids["head"], heap.ids["halves"]]
+    assert len(seen) == 5  # parts that keep little of the whole are no links of a chain
+    nodes = [row.type for row in largest_objects(graph, limit=100, raw=True).objects]
+    assert nodes.count("m.Item") > 40
+
+
 def test_largest_objects_are_folded_unless_raw():
     graph = graph_of(two_lists())
     folded = largest_objects(graph, limit=1)
