@@ -28,7 +28,7 @@ class ShownReference:
     """A referent or a referrer.
 
     Attributes:
-        id, type, expression: of the object at the other end.
+        id, type, expression, value, retained_size: of the object at the other end.
         label: what the reference is called.
         label_kind: kind of the reference.
     """
@@ -38,6 +38,8 @@ class ShownReference:
     label: str | None
     label_kind: str
     expression: str
+    value: str | None
+    retained_size: int
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def show_object(
     account = reference_account(graph, object_id)
     return ShownObject(
         row=object_row(graph, object_id),
-        value=literal(graph, object_id) or graph.preview(object_id),
+        value=_value(graph, object_id),
         refcount=int(graph.refcounts[object_id]),
         held_from_c=account.from_c,
         references=_shown(graph, edges[:limit], outgoing=True),
@@ -168,9 +170,16 @@ def _shown(graph: HeapGraph, edges: Iterable[int], *, outgoing: bool) -> tuple[S
                 entry_label(graph, reference, in_namespace=is_folded),
                 EDGE_KIND_NAMES[reference.kind],
                 expression(graph, other),
+                _value(graph, other),
+                graph.folded.retained_size(graph.folded.owner_of(other)),
             )
         )
     return tuple(rows)
+
+
+def _value(graph: HeapGraph, object_id: int) -> str | None:
+    """As Python writes it, or what was kept of it."""
+    return literal(graph, object_id) or graph.preview(object_id)
 
 
 def _dominator_rows(graph: HeapGraph, object_id: int, limit: int) -> tuple[ObjectRow, ...]:

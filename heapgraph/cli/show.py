@@ -32,8 +32,9 @@ def command(file: str, object_: str, limit: int, as_json: bool) -> None:
         print_json(result.to_dict())
         return
     print_facts(_facts(result), title=result.row.expression)
-    _print_references("refers to", result.references, result.references_left_out)
-    _print_references("referred to by", result.referrers, result.referrers_left_out)
+    own = result.row.expression
+    _print_references("refers to", own, result.references, result.references_left_out)
+    _print_references("referred to by", own, result.referrers, result.referrers_left_out)
     if result.dominators:
         click.echo()
         print_table(COLUMNS, object_cells(result.dominators), title="dominated by")
@@ -62,7 +63,14 @@ def _account(result: ShownObject) -> str:
     return f"count {format_count(result.refcount)}: {', '.join(parts)}"
 
 
-def _print_references(title: str, rows: Sequence[ShownReference], left_out: int) -> None:
+def _worded(row: ShownReference, own: str) -> str:
+    """The value, or how the object is reached unless the label has said that."""
+    if row.value is not None:
+        return row.value
+    return "" if row.expression.startswith(own) else row.expression
+
+
+def _print_references(title: str, own: str, rows: Sequence[ShownReference], left_out: int) -> None:
     if not rows:
         return
     click.echo()
@@ -72,9 +80,20 @@ def _print_references(title: str, rows: Sequence[ShownReference], left_out: int)
             ("type", "left"),
             ("by", "left"),
             ("label", "left"),
-            ("expression", "left"),
+            ("retained", "right"),
+            ("value or expression", "left"),
         ),
-        ((f"@{row.id}", row.type, row.label_kind, row.label or "", row.expression) for row in rows),
+        (
+            (
+                f"@{row.id}",
+                row.type,
+                row.label_kind,
+                row.label or "",
+                format_size(row.retained_size),
+                _worded(row, own),
+            )
+            for row in rows
+        ),
         title=title,
     )
     count_left_out(left_out, f"under '{title}'")

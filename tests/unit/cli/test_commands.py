@@ -160,6 +160,8 @@ def test_show(snapshot, heap):
         "label": "'user:42'",
         "label_kind": "value",
         "expression": "app.sessions.CACHE",
+        "value": None,
+        "retained_size": document["dominators"][0]["retained_size"],
     }
     assert [row["id"] for row in document["dominators"]] == [
         heap.ids["CACHE"],
@@ -178,6 +180,14 @@ def test_show_accounts_for_references_of_c_code(snapshot, heap):
 def test_show_has_the_value_that_was_kept(snapshot):
     name = run("show", snapshot, "CACHE['user:42'].name", "--json").document
     assert name["object"]["value"] == "'Ada'"
+
+
+def test_show_says_of_the_fields_their_values_and_where_else_they_are(snapshot):
+    user = run("show", snapshot, "CACHE['user:42']").stdout
+    (name,) = [line.split() for line in user.splitlines() if " name " in line]
+    assert (name[2], name[3], name[-1]) == ("attribute", "name", "'Ada'")
+    (held,) = [line.split() for line in user.splitlines() if "'user:42'" in line][1:]
+    assert held[-1] == "app.sessions.CACHE"
 
 
 def test_verify(snapshot):
