@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heapgraph.analysis.expressions import expression
+from heapgraph.analysis.fields import field_references, stored_references
 from heapgraph.analysis.literals import literal
 from heapgraph.analysis.object_rows import ObjectRow, check_limit, object_id_of, object_row
 from heapgraph.analysis.registry import Analysis, Parameter, Progress
@@ -120,6 +121,7 @@ def show_object(
     progress: Progress | None = None,
     object: int | str,  # noqa: A002 - the name of the thing on the command line
     limit: int = DEFAULT_LIMIT,
+    raw: bool = False,
 ) -> ShownObject:
     """Describe one object.
 
@@ -128,6 +130,7 @@ def show_object(
         progress: told when derived arrays are computed.
         object: id or OBJECT text.
         limit: how many references, referrers and dominators each.
+        raw: list the references as they are stored, with `__dict__` and keys apart.
 
     Raises:
         ObjectNotFound: it names nothing, or more than one object.
@@ -138,7 +141,7 @@ def show_object(
     object_id = object_id_of(graph, object)
     if progress is not None:
         progress("dominators, paths, referrers", 0, 0)
-    edges = range(int(graph.offsets[object_id]), int(graph.offsets[object_id + 1]))
+    edges = (stored_references if raw else field_references)(graph, object_id)
     reverse = graph.reverse.edges_to(object_id)
     account = reference_account(graph, object_id)
     return ShownObject(
@@ -146,7 +149,7 @@ def show_object(
         value=_value(graph, object_id),
         refcount=int(graph.refcounts[object_id]),
         held_from_c=account.from_c,
-        references=_shown(graph, edges[:limit], outgoing=True),
+        references=_shown(graph, edges[:limit].tolist(), outgoing=True),
         referrers=_shown(graph, reverse[:limit].tolist(), outgoing=False),
         dominators=_dominator_rows(graph, object_id, limit),
         references_left_out=max(0, len(edges) - limit),
@@ -206,6 +209,7 @@ ANALYSIS = Analysis(
     (
         Parameter("object", "object id or OBJECT text", required=True),
         Parameter("limit", "how many references, referrers and dominators", DEFAULT_LIMIT),
+        Parameter("raw", "list references as they are stored", default=False),
     ),
     show_object,
 )

@@ -20,14 +20,18 @@ if TYPE_CHECKING:
 @click.command(name="show", short_help="One object: value, references, referrers, sizes.")
 @file_argument
 @click.argument("object_", metavar="OBJECT")
+@click.option("--raw", is_flag=True, help="List references as they are stored.")
 @limit_option(20, "references, referrers and dominators to list")
 @json_option
-def command(file: str, object_: str, limit: int, as_json: bool) -> None:
-    """Show one object: its value, what it refers to, what refers to it, who keeps it alive."""
+def command(file: str, object_: str, raw: bool, limit: int, as_json: bool) -> None:
+    """Show one object: its value, what it refers to, what refers to it, who keeps it alive.
+
+    The entries of the __dict__ of an instance are its fields, as long as nothing else refers to it.
+    """
     from heapgraph.analysis.show import show_object  # noqa: PLC0415 - loads numpy
 
     with opened(file) as (graph, progress):
-        result = show_object(graph, progress=progress, object=object_, limit=limit)
+        result = show_object(graph, progress=progress, object=object_, limit=limit, raw=raw)
     if as_json:
         print_json(result.to_dict())
         return

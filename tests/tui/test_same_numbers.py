@@ -192,10 +192,12 @@ def test_the_inspector_has_the_numbers_of_show(snapshots):
         assert facts["sizes"].startswith(f"retained {retained} ({share}), shallow {shallow}, ")
         assert facts["refcount"].startswith(f"{format_count(row['refcount'])}: ")
         assert f"@{row['id']}  {row['address']:#x}" in facts["type"]
-        page.commands["raw"].run(None, quiet)
-        for table, key in zip(page.tables[:2], ("references", "referrers"), strict=True):
-            ids = [table.row(index).object_id for index in range(min(len(table), MOST))]
-            assert ids == [reference["id"] for reference in document[key]]
+        for options in ((), ("--raw",)):
+            stored = snapshots.ask("show", f"@{object_id}", "--limit", MOST, *options)
+            for table, key in zip(page.tables[:2], ("references", "referrers"), strict=True):
+                ids = [table.row(index).object_id for index in range(min(len(table), MOST))]
+                assert ids == [reference["id"] for reference in stored[key]]
+            page.commands["raw"].run(None, quiet)
         assert [(r[0], r[5]) for r in cells_of(page, 2)] == [
             sized(above) for above in document["dominators"]
         ]

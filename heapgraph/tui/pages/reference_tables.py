@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from heapgraph.analysis.fields import field_references, stored_references
 from heapgraph.analysis.segments import entry_label
-from heapgraph.model import EDGE_KIND_NAMES, UNREACHABLE, VIRTUAL_ROOT, EdgeKind
+from heapgraph.model import EDGE_KIND_NAMES, UNREACHABLE, VIRTUAL_ROOT
 from heapgraph.tui.cells import Column, Row, safe
 from heapgraph.tui.pages.object_rows import (
     OBJECT_COLUMNS,
@@ -21,7 +20,6 @@ from heapgraph.tui.places import Inspect
 from heapgraph.tui.tables import LazyTable, RowTable
 
 if TYPE_CHECKING:
-    from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.tui.state import Session
 
 MOST_DOMINATORS = 500
@@ -49,10 +47,11 @@ def referents(session: Session, object_id: int, *, raw: bool) -> LazyTable:
     """What an object refers to, in stored order.
 
     Folded, the entries of its `__dict__` are its fields, and keys stand beside their values; raw,
-    every reference has a line, as `heapgraph show` lists them.
+    every reference has a line.
     """
     graph = session.graph
-    edges = _own_edges(graph, object_id) if raw else _field_edges(graph, object_id)
+    choose = stored_references if raw else field_references
+    edges = choose(graph, object_id)
 
     def make_row(index: int) -> Row:
         reference = graph.reference(int(edges[index]))
@@ -107,22 +106,3 @@ def dominators(session: Session, object_id: int) -> RowTable:
         above = folded.immediate_dominator(above)
     is_cut = above not in (VIRTUAL_ROOT, UNREACHABLE)
     return RowTable("dominated by", OBJECT_COLUMNS, rows, left_out=int(is_cut))
-
-
-def _own_edges(graph: HeapGraph, object_id: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    return np.arange(int(graph.offsets[object_id]), int(graph.offsets[object_id + 1]))
-
-
-def _field_edges(graph: HeapGraph, object_id: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """References of an object and its folded dicts; no keys that have values, no folded dicts."""
-    parts = graph.folded.parts_of(object_id)
-    edges = np.concatenate([_own_edges(graph, part) for part in parts[::-1]])
-    kinds, targets = graph.edge_kinds[edges], graph.targets[edges]
-    has_values = bool((kinds == EdgeKind.VALUE).any())
-    hidden = (kinds == EdgeKind.DICT) & np.isin(targets, parts)
-    if has_values:
-        hidden |= kinds == EdgeKind.KEY
-    shown = edges[~hidden]
-    # The type says nothing about the fields: it comes last.
-    is_type = graph.edge_kinds[shown] == EdgeKind.TYPE
-    return np.concatenate([shown[~is_type], shown[is_type]])

@@ -185,7 +185,10 @@ def test_show_has_the_value_that_was_kept(snapshot):
 def test_show_says_of_the_fields_their_values_and_where_else_they_are(snapshot):
     user = run("show", snapshot, "CACHE['user:42']").stdout
     (name,) = [line.split() for line in user.splitlines() if " name " in line]
-    assert (name[2], name[3], name[-1]) == ("attribute", "name", "'Ada'")
+    assert (name[2], name[3], name[-1]) == ("value", "name", "'Ada'")
+    raw = run("show", snapshot, "CACHE['user:42']", "--raw").stdout
+    assert "__dict__" in raw
+    assert "'Ada'" not in raw
     (held,) = [line.split() for line in user.splitlines() if "'user:42'" in line][1:]
     assert held[-1] == "app.sessions.CACHE"
 
