@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from textual.widgets import Input
 
 from heapgraph.analysis.dominators import largest_objects
+from heapgraph.analysis.holders import find_holders
 from heapgraph.model import EdgeKind
 from heapgraph.tui import places
 from heapgraph.tui.screens.help import HelpScreen
@@ -199,6 +200,21 @@ def test_the_mouse_selects_and_opens(graph):
     selected, place = drive(graph, "2", then=click)
     assert selected == 1
     assert isinstance(place, places.Inspect)
+
+
+@pytest.mark.parametrize(("column", "biggest"), [(0, None), (1, 0), (31, 0), (32, 1), (79, None)])
+def test_a_click_opens_the_share_below_it(graph, column, biggest):
+    async def click(app, pilot):
+        await pilot.click("#shares", offset=(column, 0))
+        await app.browser.settled()
+        await pilot.pause()
+        return app.browser.page
+
+    page = drive(graph, then=click)
+    if biggest is None:
+        assert isinstance(page.place, places.Overview)
+    else:
+        assert page.place == places.Inspect(find_holders(graph, limit=2).objects[biggest].id)
 
 
 def test_the_help_lists_the_keys_that_work_here_and_no_others(graph):

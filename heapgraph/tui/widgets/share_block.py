@@ -43,10 +43,12 @@ class ShareBlock(Widget):
 
     def on_click(self, event: events.Click) -> None:
         """Open the field that was clicked."""
-        right = 0
+        offset, right = event.get_content_offset(self), 0
+        if offset is None:  # at the edge
+            return
         for share, width in zip(self._shares, self._widths(), strict=False):
             right += width
-            if event.x < right:
+            if offset.x < right:
                 self.post_message(PlaceChosen(share.place))
                 return
 
