@@ -28,7 +28,17 @@ from helpers.packages import PACKAGE_MINORS, fetched_packages  # noqa: E402
 STEP_LIMIT_S = 900
 
 PACKAGES = (
-    *("aiohttp", "contourpy", "frozenlist", "lxml", "multidict", "numpy", "pandas", "pyarrow"),
+    *(
+        "aiohttp",
+        "contourpy",
+        "frozenlist",
+        "greenlet",
+        "lxml",
+        "multidict",
+        "numpy",
+        "pandas",
+        "pyarrow",
+    ),
     *("pydantic", "sqlalchemy", "tzdata", "yarl"),
     *("guppy3", "objgraph", "Pympler"),  # the peers of benchmarks/truth.py
     *("nanobind", "pybind11"),

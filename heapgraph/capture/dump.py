@@ -154,7 +154,7 @@ class _Dump:
                 walk.load(filled_ranges(pid, writable_regions(maps)))
             frozen.release()
         with self.clock.phase("discover"):
-            walk.discover(heads, named.addresses, named.scan_ranges)
+            walk.discover(heads, named.addresses, named.scan_ranges, named.running_frames)
             walk.discover_from(libraries)
         with self.clock.phase("traverse"):
             traversed = traverse_clone(frozen, walk, verify=self.verify)

@@ -92,7 +92,7 @@ def _capture(found: CoreTarget, path: Path, clock: Clock, progress: Progress | N
         regions = readable_regions(target.maps)
         walk = HeapWalk(found.pieces, target.layout, target.version, regions, progress)
         with clock.phase("discover"):
-            walk.discover(heads, named.addresses, named.scan_ranges)
+            walk.discover(heads, named.addresses, named.scan_ranges, named.running_frames)
             walk.discover_from(find_library_data(found.memory, target.maps, named.scan_ranges))
         statics = static_ranges(target.maps, target.runtime_address, target.runtime_end)
         with clock.phase("read objects"):

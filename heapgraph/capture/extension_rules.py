@@ -33,6 +33,14 @@ EXTENSION_RULES: dict[str, TypeRule] = {
     "pandas._libs.hashtable.PyObjectHashTable": TypeRule(
         Handler.KHASH, scan_from=16, blocks=_KHASH
     ),
+    # greenlet: a C++ object, with the frame in which it stopped and a copy of the C stack it had.
+    # Most references on a stack are borrowed.
+    "greenlet.greenlet": TypeRule(
+        scan_from=16,
+        blocks=Blocks(
+            BlockContents.REFERENCES | BlockContents.BYTES, depth=2, raw_depth=2, reference_depth=1
+        ),
+    ),
     # Every class that pybind11 binds, and every one that nanobind does: the C++ object, its vectors
     "pybind11_object": _CPP_OBJECT,
     "metaclass nb_type": _CPP_OBJECT,

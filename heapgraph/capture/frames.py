@@ -64,11 +64,13 @@ class LiveFrame:
         code: what it runs.
         line: the current line, 0 when the compiler recorded none.
         references: what it holds, variables first.
+        address: of the interpreter frame; of the frame object up to 3.10.
     """
 
     code: CodeObject
     line: int
     references: tuple[FrameReference, ...]
+    address: int
 
     def to_row(self, thread_row: int, depth: int) -> dict[str, int | str]:
         """Return the row of the snapshot's `frames` table; `code` is an address here."""
@@ -136,7 +138,7 @@ class FrameReader:
         if local_namespace and local_namespace != reader.word(frame, "frame.globals"):
             references.append(FrameReference(local_namespace, "<locals>", counted=False))
         line = self._code.line(code, self._last_instruction(frame))
-        return LiveFrame(code, line, tuple(references))
+        return LiveFrame(code, line, tuple(references), frame)
 
     def _last_instruction(self, frame: int) -> int:
         """Byte offset of the last instruction of a frame object.
@@ -178,7 +180,7 @@ class FrameReader:
         names = ["<function>", "<code>", "<frame>", "<locals>"]
         references += self._slots(names, [reader.word(frame, field) for field in own], owned)
         line = self._code.line(code, self._instruction(frame, code_address))
-        return LiveFrame(code, line, tuple(references))
+        return LiveFrame(code, line, tuple(references), frame)
 
     def _instruction(self, frame: int, code_address: int) -> int:
         """Byte offset of the instruction an interpreter frame is at, -1 before the first."""

@@ -192,6 +192,7 @@ class _RootSearch:
         for depth, frame in enumerate(islice(self._frames.frames(thread), MAX_DEPTH)):
             row = len(self.roots.frames)
             self.roots.frames.append(frame.to_row(thread_row, depth))
+            self.roots.running_frames.append(frame.address)
             for held in frame.references:
                 self.roots.add(
                     held.target,

@@ -176,7 +176,13 @@ class HeapWalk:
                 fields.append((offset, row, int(part.kind), int(part.flags_in(version))))
         self._walker.add_rule(tp_name, int(rule.handler), rule.scan_from, fields)
         if (blocks := rule.blocks) is not None and version >= blocks.since:
-            self._walker.set_blocks(tp_name, blocks.depth, blocks.raw_depth, int(blocks.contents))
+            self._walker.set_blocks(
+                tp_name,
+                blocks.depth,
+                blocks.raw_depth,
+                int(blocks.contents),
+                blocks.depth if blocks.reference_depth is None else blocks.reference_depth,
+            )
         for buffer in rule.buffers:
             if buffer.exists_in(version):
                 self._walker.add_buffer(
@@ -203,6 +209,7 @@ class HeapWalk:
         gc_heads: Sequence[int],
         seeds: Sequence[int],
         structs: Iterable[tuple[int, int, str]],
+        running_frames: Sequence[int] = (),
     ) -> None:
         """Find every object.
 
@@ -210,7 +217,9 @@ class HeapWalk:
             gc_heads: addresses of the collector's list heads.
             seeds: addresses of objects that the roots name.
             structs: (address, bytes, name) of interpreter structs whose words are scanned as well.
+            running_frames: addresses of the interpreter frames that threads run (3.11+).
         """
+        self._walker.set_running_frames(running_frames)
         self._run("gc lists", lambda: self._walker.read_gc_lists(gc_heads))
         self._run("discover", lambda: self._walker.discover(seeds))
         for address, size, name in structs:

@@ -211,7 +211,9 @@ class HeapWalker:
         if status:
             raise ValueError(f"the walker has no rule for {tp_name} to add a buffer to")
 
-    def set_blocks(self, tp_name: str, depth: int, raw_depth: int, contents: int) -> None:
+    def set_blocks(
+        self, tp_name: str, depth: int, raw_depth: int, contents: int, reference_depth: int
+    ) -> None:
         """Say that instances of a type with a rule own blocks of memory.
 
         Args:
@@ -219,12 +221,21 @@ class HeapWalker:
             depth: how many pointers away they may be.
             raw_depth: the same of plain pointers, that are no vector or shared pointer of C++.
             contents: bits: 1 references, 2 bytes that count, 4 buffers of Arrow.
+            reference_depth: how many pointers away they may hold references.
         """
         status = self._library.hg_walker_set_blocks(
-            self._handle, tp_name.encode(), depth, raw_depth, contents
+            self._handle, tp_name.encode(), depth, raw_depth, contents, reference_depth
         )
         if status:
             raise ValueError(f"the walker has no rule for {tp_name} to give blocks to")
+
+    def set_running_frames(self, frames: Sequence[int]) -> None:
+        """Say which interpreter frames threads run: their variables belong to no object."""
+        values = _as_u64(frames)
+        status = self._library.hg_walker_set_running_frames(
+            self._handle, values.ctypes.data, len(values)
+        )
+        self._check(status, "reading frames")
 
     def load(self, start: int, end: int) -> bool:
         """Copy a range now; False when part of it could not be read."""

@@ -33,10 +33,11 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     ),
     "hg_walker_set_blocks": (
         ctypes.c_int,
-        (_POINTER, ctypes.c_char_p, *(ctypes.c_int,) * 3),
+        (_POINTER, ctypes.c_char_p, *(ctypes.c_int,) * 4),
     ),
     "hg_walker_load": (ctypes.c_int, (_POINTER, _U64, _U64)),
     "hg_walker_read_gc_lists": (ctypes.c_int, (_POINTER, _POINTER, _U64)),
+    "hg_walker_set_running_frames": (ctypes.c_int, (_POINTER, _POINTER, _U64)),
     "hg_walker_discover": (ctypes.c_int, (_POINTER, _POINTER, _U64)),
     "hg_walker_scan_range": (_U64, (_POINTER, _U64, _U64, _POINTER, _POINTER, _U64)),
     "hg_walker_to_traverse": (_U64, (_POINTER, ctypes.c_int, _POINTER, _U64)),

@@ -40,13 +40,12 @@ bool HeapReader::looks_like_object(u64 address) {
 }
 
 // The block at this address when it is nobody's yet.
-bool HeapReader::find_block(u64 address, const TypeInfo& type, OwnedBlock& block) {
+bool HeapReader::find_block(u64 address, const BlockSearch& from, OwnedBlock& block) {
   if (address == 0 || memory_.find(address) == nullptr || claimed_blocks_.count(address)) return false;
   const u64 size = block_bytes(memory_, layout_, address);
-  block = {address, size, size, false};
+  block = {address, size, size, 0, false};
   if (size == 0 || looks_like_object(address)) return false;
-  if (size <= kMaxModuleState && is_module_state(memory_.view(address, size), type)) return false;
-  return true;
+  return from.depth != 0 || size > kMaxModuleState || !is_module_state(memory_.view(address, size), *from.type);
 }
 
 // Objects of a module often point at its state, which all share: it holds their class.
@@ -79,8 +78,9 @@ void HeapReader::search_words(const BlockSearch& from, std::vector<BlockSearch>&
   const BlockRule& rule = from.type->blocks;
   const u8 depth = from.depth + 1;
   std::vector<OwnedBlock>& owned = owned_blocks_[from.owner];
-  const auto claim = [&](const OwnedBlock& block) {  // whoever is seen first to lead to it owns it
+  const auto claim = [&](OwnedBlock& block) {  // whoever is seen first to lead to it owns it
     if (owned.size() >= kMaxBlocks) return;
+    block.depth = depth;
     claimed_blocks_.insert(block.address);
     owned.push_back(block);
     if (depth >= rule.depth || block.used < 8 || block.used > kMaxSearched) return;
@@ -89,8 +89,8 @@ void HeapReader::search_words(const BlockSearch& from, std::vector<BlockSearch>&
   for (u64 at = 0; at + 8 <= words.size(); at += 8) {
     const bool shared = is_shared_pointer(words.word(at), words.word(at + 8));
     OwnedBlock block;
-    if (shared && find_block(words.word(at + 8), *from.type, block)) claim(block);
-    if (!find_block(words.word(at), *from.type, block)) continue;
+    if (shared && find_block(words.word(at + 8), from, block)) claim(block);
+    if (!find_block(words.word(at), from, block)) continue;
     block.is_vector = is_vector(words, at, block.size);
     if (block.is_vector) block.used = words.word(at + 8) - block.address;
     if (shared || block.is_vector || from.depth < rule.raw_depth) claim(block);
@@ -130,7 +130,7 @@ void HeapReader::references_in_blocks(u64 object, const TypeInfo& type, EdgeList
   const u8 flags = kCounted | kScanned | (type.is_gc ? kGcVisible : 0);
   u64 label = type.basicsize;
   for (const OwnedBlock& block : blocks_of(object)) {
-    if (block.used > kMaxSearched) continue;
+    if (block.used > kMaxSearched || block.depth > type.blocks.reference_depth) continue;
     const View words = memory_.view(block.address, block.used);
     for (u64 at = 0; at + 8 <= words.size(); at += 8, label += 8) {
       const u64 target = words.word(at);

@@ -89,9 +89,15 @@ HG_EXPORT int hg_walker_add_buffer(Walker* walker, const char* type_name, i64 po
 
 // Says that instances own blocks of memory; see BlockRule.
 HG_EXPORT int hg_walker_set_blocks(Walker* walker, const char* type_name, int depth, int raw_depth,
-                                   int contents) {
-  const BlockRule blocks{static_cast<u8>(depth), static_cast<u8>(raw_depth), static_cast<u8>(contents)};
+                                   int contents, int reference_depth) {
+  const BlockRule blocks{static_cast<u8>(depth), static_cast<u8>(raw_depth), static_cast<u8>(contents),
+                         static_cast<u8>(reference_depth)};
   return walker->types().set_blocks(type_name, blocks) ? kOk : kInvalidArgument;
+}
+
+// Interpreter frames that threads run; before anything is discovered.
+HG_EXPORT int hg_walker_set_running_frames(Walker* walker, const u64* frames, u64 count) {
+  return guarded([&] { walker->reader().set_running_frames(frames, count); });
 }
 
 // 1 when the whole range was read.

@@ -7,7 +7,7 @@ namespace heapgraph {
 namespace {
 
 constexpr i64 kMaxLocals = 1 << 20;
-constexpr u8 kOwnedByFrameObject = 2;  // if.owner, 3.11 and later
+constexpr u8 kOwnedByThread = 0, kOwnedByFrameObject = 2;  // if.owner, 3.11 and later
 constexpr u64 kStackrefNull = 1;
 
 }  // namespace
@@ -39,7 +39,7 @@ u64 HeapReader::local_name(u64 code, u64 position) {
 
 // Local variables, then the evaluation stack. While a frame runs its depth is unknown: its locals are
 // exact, the stack is read up to the most the code needs and each word is only believed if it is an object.
-void HeapReader::frame_slots(u64 first, u64 code, i64 depth, bool depth_known, EdgeList& out) {
+void HeapReader::frame_slots(u64 first, u64 code, i64 depth, bool depth_known, u8 flags, EdgeList& out) {
   const View code_view = memory_.view(code, layout_.code_size);
   i64 locals;
   if (present(layout_.code_nlocalsplus)) {
@@ -55,29 +55,30 @@ void HeapReader::frame_slots(u64 first, u64 code, i64 depth, bool depth_known, E
   const i64 words = depth_known ? std::clamp(depth, i64{0}, most) : most;
   const View slots = memory_.view(first, words * 8);
   // Since 3.11 the collector visits nothing of a frame that runs, as it does not know its depth either.
-  const u8 local_flags = depth_known || !present(layout_.if_size) ? kOwned : kCounted;
+  const u8 local_flags = depth_known || !present(layout_.if_size) ? flags : kCounted;
   for (i64 i = 0; slots && i < words; ++i) {
     if (i < locals) {
       const u64 name = local_name(code, i);
       add_stackref(slots.word(i * 8), name ? EdgeKind::kLocal : EdgeKind::kStack, name ? name : u64(i), local_flags, out);
     } else {
-      const u8 flags = depth_known ? kOwned : kScanned;
-      add_stackref(slots.word(i * 8), EdgeKind::kStack, i - locals, flags, out);
+      add_stackref(slots.word(i * 8), EdgeKind::kStack, i - locals, depth_known ? flags : kScanned, out);
     }
   }
 }
 
-// An interpreter frame of 3.11 and later at this address.
-void HeapReader::frame_words(u64 frame, EdgeList& out) {
+// An interpreter frame of 3.11 and later at this address; flags: of the references that it surely holds.
+void HeapReader::frame_words(u64 frame, u8 flags, EdgeList& out) {
   const View view = memory_.view(frame, layout_.if_localsplus);
   if (!view) return;
   NameTable& names = types_.names();
   u64 code = view.word(layout_.if_code);
-  add_stackref(code, EdgeKind::kField, names.row("f_code"), kOwned, out);
+  add_stackref(code, EdgeKind::kField, names.row("f_code"), flags, out);
   if (layout_.at_least(14)) code &= ~u64{3};
-  add_stackref(view.word(layout_.if_func), EdgeKind::kField, names.row("f_func"), kOwned, out);
-  out.add(view.word(layout_.if_locals), EdgeKind::kField, names.row("f_locals"));
-  out.add(view.word(layout_.if_frame_object), EdgeKind::kField, names.row("frame_obj"));
+  add_stackref(view.word(layout_.if_func), EdgeKind::kField, names.row("f_func"), flags, out);
+  out.add(view.word(layout_.if_locals), EdgeKind::kField, names.row("f_locals"), flags);
+  // Who put a stack aside may have taken over the one reference to the object of its frame.
+  const u8 own_object = flags == kOwned ? kOwned : kCounted | kScanned | kTrailing;
+  out.add(view.word(layout_.if_frame_object), EdgeKind::kField, names.row("frame_obj"), own_object);
   i64 depth;
   bool known;
   if (present(layout_.if_stackpointer)) {
@@ -88,7 +89,7 @@ void HeapReader::frame_words(u64 frame, EdgeList& out) {
     depth = view.read<i32>(layout_.if_stacktop);
     known = depth >= 0;
   }
-  frame_slots(frame + layout_.if_localsplus, code, depth, known && depth >= 0, out);
+  frame_slots(frame + layout_.if_localsplus, code, depth, known && depth >= 0, flags, out);
 }
 
 // 3.8 to 3.10: the frame object holds its slots itself.
@@ -107,14 +108,21 @@ void HeapReader::old_frame(u64 object, EdgeList& out) {
     known = top != 0;
     depth = static_cast<i64>(top - stack) / 8;
   }
-  frame_slots(first, code, known ? static_cast<i64>(stack - first) / 8 + depth : 0, known, out);
+  frame_slots(first, code, known ? static_cast<i64>(stack - first) / 8 + depth : 0, known, kOwned, out);
+  // One that no thread runs lies on a stack that was put aside. The reference by which the C code there runs its
+  // caller belongs to that stack, for which the innermost frame stands.
+  if (known || running_frames_.count(object)) return;
+  out.add(view.word(layout_.frame_back), EdgeKind::kField, types_.names().row("f_back"), kCounted | kScanned | kTrailing);
 }
 
 void HeapReader::frame(u64 object, const TypeInfo& type, EdgeList& out) {
   if (!present(layout_.if_size)) return old_frame(object, out);
   const u64 frame = memory_.word(object + layout_.frame_iframe);
-  // Only a frame that has left the interpreter belongs to its frame object.
-  if (memory_.view(frame, layout_.if_size).byte(layout_.if_owner) == kOwnedByFrameObject) frame_words(frame, out);
+  const View view = memory_.view(frame, layout_.if_size);
+  const u8 owner = view.byte(layout_.if_owner);
+  // A frame that has left the interpreter belongs to its frame object; one that runs belongs to its thread.
+  if (owner == kOwnedByFrameObject) frame_words(frame, kOwned, out);
+  if (view && owner == kOwnedByThread && !running_frames_.count(frame)) suspended_frames(frame, out);
   (void)type;
 }
 
@@ -137,7 +145,7 @@ void HeapReader::generator(u64 object, const TypeInfo& type, EdgeList& out) {
     }
     return;
   }
-  frame_words(object + layout_.gen_iframe, out);
+  frame_words(object + layout_.gen_iframe, kOwned, out);
 }
 
 }  // namespace heapgraph

@@ -39,7 +39,7 @@ struct DictTable {
 };
 
 // A block that an object owns; `used`: how much of it is in use, as a vector says, or at most.
-struct OwnedBlock { u64 address; u64 size; u64 used; bool is_vector; };
+struct OwnedBlock { u64 address; u64 size; u64 used; u8 depth; bool is_vector; };
 
 // Words that may lead to further blocks of an owner.
 struct BlockSearch { u64 owner; const TypeInfo* type; u64 start; u64 end; u8 depth; };
@@ -61,6 +61,8 @@ class HeapReader {
   DictTable dict_table(u64 dict);
   // Settle which block is whose, when all objects that have blocks are known.
   void share_blocks(std::vector<u64> owners);
+  // Frames of running threads: their variables are roots, and nobody else's.
+  void set_running_frames(const u64* frames, u64 count);
   // Choose anew which dict stands for the users of a key table: when all classes are known.
   void forget_owners() { orphan_tables_.clear(); }
 
@@ -87,7 +89,7 @@ class HeapReader {
   // blocks.cpp
   void claim_blocks(const std::vector<u64>& owners);
   void search_words(const BlockSearch& from, std::vector<BlockSearch>& next);
-  bool find_block(u64 address, const TypeInfo& type, OwnedBlock& block);
+  bool find_block(u64 address, const BlockSearch& from, OwnedBlock& block);
   bool is_shared_pointer(u64 object, u64 control);
   const std::vector<OwnedBlock>& blocks_of(u64 object);
   bool is_module_state(View block, const TypeInfo& type);
@@ -119,11 +121,16 @@ class HeapReader {
   // frames.cpp
   void frame(u64 object, const TypeInfo& type, EdgeList& out);
   void generator(u64 object, const TypeInfo& type, EdgeList& out);
-  void frame_words(u64 frame, EdgeList& out);
+  void frame_words(u64 frame, u8 flags, EdgeList& out);
   void old_frame(u64 object, EdgeList& out);
-  void frame_slots(u64 first, u64 code, i64 depth, bool depth_known, EdgeList& out);
+  void frame_slots(u64 first, u64 code, i64 depth, bool depth_known, u8 flags, EdgeList& out);
   void add_stackref(u64 word, EdgeKind kind, u64 label, u8 flags, EdgeList& out);
   u64 local_name(u64 code, u64 position);
+  // suspended_stacks.cpp
+  void suspended_frames(u64 frame, EdgeList& out);
+  u64 stack_chunk(u64 frame);
+  u64 stack_frame_bytes(u64 frame);
+  std::vector<u64> stack_frames(u64 frame);
   // sizes.cpp
   u64 builtin_bytes(u64 object, const TypeInfo& type, View view);
   u64 dict_bytes(u64 object, const TypeInfo& type, View view);
@@ -162,6 +169,7 @@ class HeapReader {
   std::unordered_set<u64> claimed_blocks_;  // see blocks.cpp
   std::unordered_map<u64, std::vector<OwnedBlock>> owned_blocks_;  // by owner
   std::unordered_map<u64, bool> pool_buffers_;  // by vtable
+  std::unordered_set<u64> running_frames_;
   u64 general_lookup_ = 0;  // <= 3.10: the dk_lookup of tables that hold other keys than str
 };
 

@@ -61,6 +61,7 @@ struct BlockRule {
   u8 depth = 0;      // how many pointers away from the object they may be; 0: it has none
   u8 raw_depth = 0;  // the same of plain pointers, that are no vector or shared pointer of C++
   u8 contents = 0;
+  u8 reference_depth = 255;  // references are looked for in blocks so many pointers away
   bool has_bytes() const { return contents & (kBytes | kArrowBuffers); }
 };
 

@@ -73,6 +73,7 @@ class HeapBuilder {
   const Layout& layout;
   Arena data;
   Arena statics;
+  std::vector<u64> running_frames;  // that threads run
   u64 gc_head = 0;
 
  private:

@@ -1,4 +1,6 @@
 // Heaps without damage: every object, reference, size and name is found exactly.
+#include <algorithm>
+
 #include "tests.hpp"
 #include "walked_heap.hpp"
 #include "zoo.hpp"
@@ -163,6 +165,30 @@ void check_owned_blocks(const LayoutTable& table) {
   walked.check_reference_counts();
 }
 
+// A stack that no thread runs: its innermost frame object stands for the frames that have none.
+void check_suspended_stacks(const LayoutTable& table) {
+  if (!table.at_least(11)) return;
+  for (const bool runs : {false, true}) {
+    HeapBuilder heap(table);
+    Objects things;
+    for (u64 i = 0; i < 8; ++i) things.push_back(heap.number(1000 + i));
+    const u64 code = build_code(heap, {heap.text("left"), heap.text("right")});
+    const Stack stack = build_stack(
+        heap, code, {{things[0], things[1]}, {things[2], things[3]}, {things[4], things[5]}, {things[6], things[7]}});
+    const u64 outer = stack.objects.front(), inner = stack.objects.back();
+    if (runs) heap.running_frames = stack.frames;
+    heap.list({inner, outer, code, heap.tuple(things)});
+    WalkedHeap walked(heap);
+    const Objects innermost{things[6], things[7], things[4], things[5], things[2], things[3]};
+    CHECK(walked.targets(inner, EdgeKind::kLocal) == (runs ? Objects{} : innermost));
+    CHECK(walked.targets(outer, EdgeKind::kLocal) == (runs ? Objects{} : Objects{things[0], things[1]}));
+    if (runs) continue;
+    walked.check_reference_counts();
+    std::vector<u64> fields = walked.targets(inner, EdgeKind::kField);
+    CHECK(std::find(fields.begin(), fields.end(), outer) != fields.end());
+  }
+}
+
 }  // namespace
 
 void test_objects(const LayoutTable& table) {
@@ -172,6 +198,7 @@ void test_objects(const LayoutTable& table) {
   check_attributes(table);
   check_c_structs(table);
   check_owned_blocks(table);
+  check_suspended_stacks(table);
 }
 
 }  // namespace heapgraph::test

@@ -109,6 +109,7 @@ WalkedHeap::WalkedHeap(const HeapBuilder& heap, const Objects& seeds)
 WalkedHeap::WalkedHeap(const HeapBuilder& heap, const Ranges& regions, const Objects& heads, const Objects& seeds)
     : heap_(heap), walker_(open_image(regions), heap.layout) {
   add_rules(walker_.types(), heap.table);
+  walker_.reader().set_running_frames(heap.running_frames.data(), heap.running_frames.size());
   walker_.read_gc_lists(heads.data(), heads.size());
   walker_.discover(seeds.data(), seeds.size());
   const u64 start = heap.statics.start(), end = heap.statics.end();

@@ -9,6 +9,7 @@ using type_flag::kHaveGc;
 
 constexpr u8 kSuspended = 0xff;         // frame state -1 of generators since 3.11
 constexpr u8 kOwnedByFrameObject = 2;
+constexpr u64 kChunk = 1 << 14;
 constexpr u32 kCode = 0x11;             // any number that is not zero
 constexpr i32 kObjectArray = 17;        // NPY_OBJECT
 
@@ -44,6 +45,8 @@ u64 build_node(HeapBuilder& heap, const Objects& items) {
   return object;
 }
 
+}  // namespace
+
 u64 build_code(HeapBuilder& heap, const Objects& local_names) {
   const Layout& at = heap.layout;
   const u64 type = heap.static_type({.name = "code", .basicsize = at.code_size, .itemsize = at.at_least(11) ? 2 : 0});
@@ -63,6 +66,8 @@ u64 build_code(HeapBuilder& heap, const Objects& local_names) {
   }
   return code;
 }
+
+namespace {
 
 // A frame of 3.11 or later at this address: two locals, and one word on its evaluation stack.
 void fill_inner_frame(HeapBuilder& heap, u64 frame, u64 code, const Objects& slots, u8 owner) {
@@ -97,6 +102,33 @@ u64 build_frame(HeapBuilder& heap, u64 code, const Objects& slots) {
   put_word(object + at.frame_stacktop, first + slots.size() * 8);
   return object;
 }
+
+}  // namespace
+
+// Frames in a chunk of a stack, which begins a page. The objects are those of the first frame and of the last.
+Stack build_stack(HeapBuilder& heap, u64 code, const std::vector<Objects>& frames) {
+  const Layout& at = heap.layout;
+  const u64 place = heap.data.allocate(kChunk + 4096), chunk = (place + 4095) & ~u64{4095};
+  put_word(chunk + 8, kChunk);
+  Stack stack;
+  u64 frame = chunk + 24 + 8;
+  const u64 type = heap.static_type({.name = "frame", .basicsize = at.frame_data + at.if_localsplus, .itemsize = 8,
+                                     .flags = kHaveGc});
+  for (u64 i = 0; i < frames.size(); ++i) {
+    fill_inner_frame(heap, frame, code, frames[i], 0);
+    stack.frames.push_back(frame);
+    if (i == 0 || i + 1 == frames.size()) {
+      const u64 object = heap.instance(type, 0);
+      put_word(object + at.frame_iframe, frame);
+      heap.own(frame + at.if_frame_object, object);
+      stack.objects.push_back(object);
+    }
+    frame += at.if_localsplus + 4 * 8;  // two locals, two places to evaluate: see build_code
+  }
+  return stack;
+}
+
+namespace {
 
 u64 build_generator(HeapBuilder& heap, u64 code, u64 name, const Objects& slots) {
   const Layout& at = heap.layout;
@@ -358,6 +390,7 @@ Zoo build_zoo(HeapBuilder& heap) {
   zoo.code = build_code(heap, {heap.text("left"), heap.text("right")});
   zoo.frame = build_frame(heap, zoo.code, few);
   zoo.generator = build_generator(heap, zoo.code, heap.text("run"), few);
+  if (heap.table.at_least(11)) build_stack(heap, zoo.code, {few, {zoo.first}, few});
   zoo.module = build_module(heap, zoo.first);
   zoo.opaque = build_opaque(heap, zoo.list);
   zoo.element = build_element(heap, zoo.second, zoo.dict);

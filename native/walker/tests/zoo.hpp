@@ -23,6 +23,9 @@ struct Zoo {
 Zoo build_zoo(HeapBuilder& heap);
 
 // Parts of it, for tests of their own.
+struct Stack { std::vector<u64> frames; std::vector<u64> objects; };
+u64 build_code(HeapBuilder& heap, const Objects& local_names);
+Stack build_stack(HeapBuilder& heap, u64 code, const std::vector<Objects>& frames);
 u64 build_deque(HeapBuilder& heap, const Objects& items);
 u64 build_cache(HeapBuilder& heap, const Pairs& results);
 u64 build_object_array(HeapBuilder& heap, const Objects& items);
