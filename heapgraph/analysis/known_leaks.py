@@ -77,9 +77,10 @@ KNOWN_LEAKS = (
         member_type=r"function|method|functools\.partial",
     ),
     KnownLeak(
-        "reference leak in C code",
-        "More references are counted than Python objects hold: look for a missing Py_DECREF in the"
-        " extension (or ctypes code) that handles this type.",
+        "references that only C code holds",
+        "An event loop in C holds its running timers and callbacks, an extension what was"
+        " registered with it. If nothing there should, a Py_DECREF is missing in the extension (or"
+        " ctypes code) that handles this type.",
         kind="c-held",
     ),
     KnownLeak(

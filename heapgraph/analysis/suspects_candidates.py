@@ -188,7 +188,9 @@ def _groups(
     only_c_held = np.zeros(graph.object_count, np.bool_)
     only_c_held[_only_c_held(graph)] = True
     is_c_held = only_c_held[rest]
-    for members, passed_over in ((rest[is_c_held], {"code"}), (rest[~is_c_held], _STRUCTURE_TYPES)):
+    # A builtin that keeps much is a method bound to data: what an event calls to wake a greenlet.
+    program = _STRUCTURE_TYPES - {"builtin_function_or_method"}
+    for members, passed_over in ((rest[is_c_held], {"code"}), (rest[~is_c_held], program)):
         types = graph.type_ids[members]
         by_type = retained_by_type(graph, members)
         for row in np.flatnonzero(by_type >= threshold).tolist():

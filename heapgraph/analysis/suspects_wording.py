@@ -157,7 +157,7 @@ def _who_of_group(findings: Findings) -> str:
     if findings.candidate.kind == "threads":
         return "They are variables of functions that are still running."
     if findings.candidate.kind == "c-held":
-        return "No Python object refers to them: only their reference counts say that C code does."
+        return "More references to each are counted than were found: C code holds the others."
     return "No single object holds them."
 
 

@@ -193,6 +193,20 @@ def test_objects_that_only_c_code_holds_are_one_suspect():
     assert "Py_DECREF" in suspect.reason
 
 
+def test_methods_of_c_types_are_data_where_they_keep_much():
+    heap = program_heap()
+    methods = [heap.object("builtin_function_or_method", size=72) for _ in range(30)]
+    for method in methods:
+        greenlet = heap.object("app.Greenlet", size=200_000)
+        heap.edge(method, greenlet, EdgeKind.FIELD, "__self__")
+        heap.root(RootKind.C_HELD, "", method)
+    waiters = heap.object("list", size=296)
+    set_global(heap, "__main__", "WAITERS", waiters)
+    items(heap, waiters, *methods)
+    [suspect] = suspects_of(heap)
+    assert (suspect.kind, suspect.expression) == ("container", "__main__.WAITERS")
+
+
 def test_a_linked_list_is_named_by_its_first_item():
     heap = program_heap()
     nodes = [heap.object("app.Node", size=4000) for _ in range(3000)]
