@@ -38,7 +38,10 @@ EXTENSION_RULES: dict[str, TypeRule] = {
     "greenlet.greenlet": TypeRule(
         scan_from=16,
         blocks=Blocks(
-            BlockContents.REFERENCES | BlockContents.BYTES, depth=2, raw_depth=2, reference_depth=1
+            BlockContents.REFERENCES | BlockContents.BYTES | BlockContents.STACK,
+            depth=2,
+            raw_depth=2,
+            reference_depth=1,
         ),
     ),
     # Every class that pybind11 binds, and every one that nanobind does: the C++ object, its vectors

@@ -112,6 +112,7 @@ class BlockContents(IntFlag):
     REFERENCES = 1
     BYTES = 2  # they are the object's own, as those of a table are
     ARROW_BUFFERS = 4  # some are arrow::PoolBuffer; what the pool gave them is the object's own
+    STACK = 8  # they tell of a stack that was put aside; what its frames refer to is the object's
 
 
 @dataclass(frozen=True)

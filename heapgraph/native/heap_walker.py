@@ -220,7 +220,7 @@ class HeapWalker:
             tp_name: a type with a rule.
             depth: how many pointers away they may be.
             raw_depth: the same of plain pointers, that are no vector or shared pointer of C++.
-            contents: bits: 1 references, 2 bytes that count, 4 buffers of Arrow.
+            contents: bits: 1 references, 2 bytes that count, 4 buffers of Arrow, 8 a stack.
             reference_depth: how many pointers away they may hold references.
         """
         status = self._library.hg_walker_set_blocks(

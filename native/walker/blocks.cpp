@@ -39,6 +39,11 @@ bool HeapReader::looks_like_object(u64 address) {
   return count > 0 && count < kMaxRefcount && types_.find(head.word(layout_.type)) != nullptr;
 }
 
+bool HeapReader::is_frame(u64 object) {
+  const TypeInfo* type = types_.find(memory_.word(object + layout_.type));
+  return type != nullptr && type->handler == Handler::kFrame;
+}
+
 // The block at this address when it is nobody's yet.
 bool HeapReader::find_block(u64 address, const BlockSearch& from, OwnedBlock& block) {
   if (address == 0 || memory_.find(address) == nullptr || claimed_blocks_.count(address)) return false;
@@ -136,9 +141,11 @@ void HeapReader::references_in_blocks(u64 object, const TypeInfo& type, EdgeList
       const u64 target = words.word(at);
       if (target != object && target % 8 == 0 && target != 0 && looks_like_object(target)) {
         const bool trailing = !block.is_vector && at + 8 == block.size;
-        out.add(target, EdgeKind::kUnnamed, label, trailing ? flags | kTrailing : flags);
+        const bool holds = type.blocks.contents & BlockRule::kStack && is_frame(target);
+        out.add(target, EdgeKind::kUnnamed, label, flags | (trailing ? kTrailing : 0) | (holds ? kHolds : 0));
       }
     }
+    if (type.blocks.contents & BlockRule::kStack && present(layout_.if_size)) suspended_stack(words, out);
   }
 }
 

@@ -17,6 +17,8 @@ constexpr u8 kCounted = 2;
 constexpr u8 kScanned = 4;
 // To be believed last: in the last word of a block, which may lie behind what was asked for. Never written out.
 constexpr u8 kTrailing = 0x40;
+// Keeps its target alive whether it is counted or not. Never written out.
+constexpr u8 kHolds = 0x20;
 constexpr u8 kOwned = kGcVisible | kCounted;
 
 constexpr u32 kNoLabel = UINT32_MAX;

@@ -72,8 +72,11 @@ void Walker::settle_doubts() {
   doubtful_.insert(doubtful_.end(), trailing_.begin(), trailing_.end());
   const u32 borrowed = doubtful_.empty() ? 0 : types_.names().row("borrowed");
   for (const u64 row : doubtful_) {
+    const bool holds = columns_.edge_flags[row] & kHolds;
+    columns_.edge_flags[row] &= ~kHolds;
     if (has_count_left(columns_.target[row])) continue;
     columns_.edge_flags[row] = kScanned;
+    if (holds) continue;
     columns_.kind[row] = static_cast<u8>(EdgeKind::kWeak);
     columns_.label[row] = borrowed;
   }

@@ -110,7 +110,7 @@ void HeapReader::old_frame(u64 object, EdgeList& out) {
   }
   frame_slots(first, code, known ? static_cast<i64>(stack - first) / 8 + depth : 0, known, kOwned, out);
   // One that no thread runs lies on a stack that was put aside. The reference by which the C code there runs its
-  // caller belongs to that stack, for which the innermost frame stands.
+  // caller belongs to that stack.
   if (known || running_frames_.count(object)) return;
   out.add(view.word(layout_.frame_back), EdgeKind::kField, types_.names().row("f_back"), kCounted | kScanned | kTrailing);
 }
@@ -120,9 +120,10 @@ void HeapReader::frame(u64 object, const TypeInfo& type, EdgeList& out) {
   const u64 frame = memory_.word(object + layout_.frame_iframe);
   const View view = memory_.view(frame, layout_.if_size);
   const u8 owner = view.byte(layout_.if_owner);
-  // A frame that has left the interpreter belongs to its frame object; one that runs belongs to its thread.
+  // A frame that has left the interpreter belongs to its frame object, and for one on a stack that was put aside the
+  // object stands; one that runs belongs to its thread.
   if (owner == kOwnedByFrameObject) frame_words(frame, kOwned, out);
-  if (view && owner == kOwnedByThread && !running_frames_.count(frame)) suspended_frames(frame, out);
+  if (view && owner == kOwnedByThread && !running_frames_.count(frame)) frame_words(frame, kCounted, out);
   (void)type;
 }
 

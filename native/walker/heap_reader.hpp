@@ -94,6 +94,7 @@ class HeapReader {
   const std::vector<OwnedBlock>& blocks_of(u64 object);
   bool is_module_state(View block, const TypeInfo& type);
   bool looks_like_object(u64 address);
+  bool is_frame(u64 object);
   void references_in_blocks(u64 object, const TypeInfo& type, EdgeList& out);
   u64 blocks_bytes(u64 object, const TypeInfo& type);
   u64 arrow_bytes(View block);
@@ -127,10 +128,9 @@ class HeapReader {
   void add_stackref(u64 word, EdgeKind kind, u64 label, u8 flags, EdgeList& out);
   u64 local_name(u64 code, u64 position);
   // suspended_stacks.cpp
-  void suspended_frames(u64 frame, EdgeList& out);
-  u64 stack_chunk(u64 frame);
+  void suspended_stack(View state, EdgeList& out);
   u64 stack_frame_bytes(u64 frame);
-  std::vector<u64> stack_frames(u64 frame);
+  std::vector<u64> stack_frames(u64 last_chunk, u64 top);
   // sizes.cpp
   u64 builtin_bytes(u64 object, const TypeInfo& type, View view);
   u64 dict_bytes(u64 object, const TypeInfo& type, View view);

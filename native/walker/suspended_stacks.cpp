@@ -8,33 +8,19 @@ namespace heapgraph {
 namespace {
 
 constexpr u8 kOwnedByThread = 0;  // if.owner
-constexpr u64 kMaxFrames = 10000;  // of one stack, as of a thread's
-constexpr u64 kMaxChunks = 1000;
+constexpr u64 kMaxFrames = 1 << 20;  // of one stack
+constexpr u64 kMaxChunks = 1 << 16;
 constexpr i64 kMaxSlots = 1 << 20;
 constexpr u64 kPage = 4096;
 
 // _PyStackChunk (Include/cpython/pystate.h): the one before, its size, words in use when the next was begun. The very
 // first word of a stack is left out, so that it never looks empty.
 constexpr i64 kChunkPrevious = 0, kChunkSize = 8, kChunkTop = 16;
-constexpr u64 kChunkHead = 24, kSmallestChunk = 1 << 14;
-constexpr u64 kPagesSearched = 256;  // larger chunks are for frames with very many variables
+constexpr u64 kChunkHead = 24;
 
 }  // namespace
 
 void HeapReader::set_running_frames(const u64* frames, u64 count) { running_frames_.insert(frames, frames + count); }
-
-// Start of the chunk that this frame lies in, which begins a page; 0 for none.
-u64 HeapReader::stack_chunk(u64 frame) {
-  u64 page = frame & ~(kPage - 1);
-  for (u64 i = 0; i < kPagesSearched && page != 0; ++i, page -= kPage) {
-    const View head = memory_.view(page, kChunkHead);
-    if (!head) return 0;
-    const u64 size = head.word(kChunkSize), previous = head.word(kChunkPrevious);
-    const bool is_size = size >= kSmallestChunk && (size & (size - 1)) == 0;
-    if (is_size && previous % kPage == 0 && head.word(kChunkTop) <= size / 8 && frame - page < size) return page;
-  }
-  return 0;
-}
 
 // Bytes that a frame takes of its chunk; 0 when there is none at this address.
 u64 HeapReader::stack_frame_bytes(u64 frame) {
@@ -49,40 +35,45 @@ u64 HeapReader::stack_frame_bytes(u64 frame) {
   return slots < 0 || slots > kMaxSlots ? 0 : layout_.if_localsplus + slots * 8;
 }
 
-// All frames up to this one, the outermost first. They lie one behind the other; their links are no use, since some
-// lead to the C stack, which others use by now.
-std::vector<u64> HeapReader::stack_frames(u64 frame) {
+// The frames of a stack by its last chunk and the end of its last frame, the outermost first. They lie one behind the
+// other; their links are no use, since some lead to the C stack, which others use by now.
+std::vector<u64> HeapReader::stack_frames(u64 last_chunk, u64 top) {
   std::vector<u64> chunks, frames;
-  for (u64 chunk = stack_chunk(frame); chunk != 0; chunk = memory_.word(chunk + kChunkPrevious)) {
-    if (chunks.size() == kMaxChunks) return {frame};
+  for (u64 chunk = last_chunk; chunk != 0 && chunks.size() < kMaxChunks; chunk = memory_.word(chunk + kChunkPrevious)) {
     chunks.push_back(chunk);
   }
   std::reverse(chunks.begin(), chunks.end());
   for (const u64 chunk : chunks) {
-    const bool is_last = chunk == chunks.back();
+    const u64 end = chunk == last_chunk ? top : chunk + kChunkHead + memory_.word(chunk + kChunkTop) * 8;
     u64 at = chunk + kChunkHead + (chunk == chunks.front() ? 8 : 0);
-    const u64 end = is_last ? frame : chunk + kChunkHead + memory_.word(chunk + kChunkTop) * 8;
-    while (at < end) {
+    while (at < end && frames.size() < kMaxFrames) {
       const u64 bytes = stack_frame_bytes(at);
-      if (bytes == 0 || frames.size() == kMaxFrames) return {frame};
+      if (bytes == 0) break;
       frames.push_back(at);
       at += bytes;
     }
-    if (at != end) return {frame};
   }
-  frames.push_back(frame);
   return frames;
 }
 
-// A frame object stands for its frame, and for those that called it and have no object.
-void HeapReader::suspended_frames(u64 frame, EdgeList& out) {
-  const std::vector<u64> frames = stack_frames(frame);
-  frame_words(frame, kCounted, out);
-  for (u64 i = frames.size() - 1; i-- > 0;) {
-    if (const u64 object = memory_.word(frames[i] + layout_.if_frame_object)) {
-      return out.add(object, EdgeKind::kField, types_.names().row("f_back"), 0);
+// Three words of the library's state tell of a stack: its last chunk, where that is free, and where it ends. They are
+// out of date while a thread runs the stack.
+void HeapReader::suspended_stack(View state, EdgeList& out) {
+  for (u64 at = 0; at + 24 <= state.size(); at += 8) {
+    const u64 chunk = state.word(at), top = state.word(at + 8), end = state.word(at + 16);
+    if (chunk == 0 || chunk % kPage != 0 || top <= chunk + kChunkHead || top > end) continue;
+    const View head = memory_.view(chunk, kChunkHead);
+    if (!head || head.word(kChunkSize) != end - chunk || head.word(kChunkPrevious) % kPage != 0) continue;
+    const std::vector<u64> frames = stack_frames(chunk, top);
+    for (const u64 frame : frames) {
+      if (running_frames_.count(frame)) return;
     }
-    frame_words(frames[i], kCounted, out);
+    for (const u64 frame : frames) {
+      const u64 object = memory_.word(frame + layout_.if_frame_object);
+      if (object != 0) out.add(object, EdgeKind::kField, types_.names().row("gr_frame"), 0);
+      if (object == 0) frame_words(frame, kCounted, out);
+    }
+    return;
   }
 }
 

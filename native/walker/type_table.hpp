@@ -57,6 +57,7 @@ struct BlockRule {
   static constexpr u8 kReferences = 1;    // they hold references
   static constexpr u8 kBytes = 2;         // their bytes are the object's
   static constexpr u8 kArrowBuffers = 4;  // some are arrow::PoolBuffer, whose bytes are the object's
+  static constexpr u8 kStack = 8;         // they tell of a stack that was put aside: its frames are the object's
 
   u8 depth = 0;      // how many pointers away from the object they may be; 0: it has none
   u8 raw_depth = 0;  // the same of plain pointers, that are no vector or shared pointer of C++

@@ -165,7 +165,7 @@ void check_owned_blocks(const LayoutTable& table) {
   walked.check_reference_counts();
 }
 
-// A stack that no thread runs: its innermost frame object stands for the frames that have none.
+// A stack that no thread runs is that of its greenlet: the frames' objects, and what frames without one refer to.
 void check_suspended_stacks(const LayoutTable& table) {
   if (!table.at_least(11)) return;
   for (const bool runs : {false, true}) {
@@ -176,16 +176,22 @@ void check_suspended_stacks(const LayoutTable& table) {
     const Stack stack = build_stack(
         heap, code, {{things[0], things[1]}, {things[2], things[3]}, {things[4], things[5]}, {things[6], things[7]}});
     const u64 outer = stack.objects.front(), inner = stack.objects.back();
-    if (runs) heap.running_frames = stack.frames;
-    heap.list({inner, outer, code, heap.tuple(things)});
+    if (runs) {
+      heap.running_frames = stack.frames;
+      heap.list(stack.objects);
+    }
+    heap.list({stack.greenlet, code, heap.tuple(things)});
     WalkedHeap walked(heap);
-    const Objects innermost{things[6], things[7], things[4], things[5], things[2], things[3]};
-    CHECK(walked.targets(inner, EdgeKind::kLocal) == (runs ? Objects{} : innermost));
-    CHECK(walked.targets(outer, EdgeKind::kLocal) == (runs ? Objects{} : Objects{things[0], things[1]}));
+    const Objects none;
+    CHECK(walked.targets(stack.greenlet, EdgeKind::kLocal) ==
+          (runs ? none : Objects{things[2], things[3], things[4], things[5]}));
+    CHECK(walked.targets(outer, EdgeKind::kLocal) == (runs ? none : Objects{things[0], things[1]}));
+    CHECK(walked.targets(inner, EdgeKind::kLocal) == (runs ? none : Objects{things[6], things[7]}));
     if (runs) continue;
     walked.check_reference_counts();
-    std::vector<u64> fields = walked.targets(inner, EdgeKind::kField);
-    CHECK(std::find(fields.begin(), fields.end(), outer) != fields.end());
+    // The middle frames come with the code that they run.
+    CHECK((walked.targets(stack.greenlet, EdgeKind::kField) == Objects{outer, code, code, inner}));
+    CHECK((walked.targets(stack.greenlet, EdgeKind::kUnnamed) == Objects{inner}));
   }
 }
 

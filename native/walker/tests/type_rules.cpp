@@ -36,6 +36,8 @@ void add_collections(TypeTable& types, const LayoutTable& table) {
   add_rule(types, "_queue.SimpleQueue", Handler::kSimpleQueue);
   add_rule(types, "pybind11_object", Handler::kPlain, {}, 16);
   types.set_blocks("pybind11_object", {6, 1, BlockRule::kReferences});
+  add_rule(types, "greenlet.greenlet", Handler::kPlain, {}, 16);
+  types.set_blocks("greenlet.greenlet", {2, 2, BlockRule::kReferences | BlockRule::kBytes | BlockRule::kStack, 1});
   add_rule(types, "pandas._libs.hashtable.PyObjectHashTable", Handler::kKhash, {}, 16);
   types.set_blocks("pandas._libs.hashtable.PyObjectHashTable", {2, 2, BlockRule::kBytes});
 }

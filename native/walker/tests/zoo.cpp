@@ -45,6 +45,15 @@ u64 build_node(HeapBuilder& heap, const Objects& items) {
   return object;
 }
 
+// A chunk as glibc's malloc gives it: its size in front, and behind it the next one, which says that it is in use.
+u64 allocate_chunk(HeapBuilder& heap, u64 bytes) {
+  const u64 size = std::max<u64>((bytes + 8 + 15) & ~u64{15}, 32);
+  const u64 chunk = heap.data.allocate(size + 16);
+  put_word(chunk + 8, size | 1);
+  put_word(chunk + size + 8, 32 | 1);
+  return chunk + 16;
+}
+
 }  // namespace
 
 u64 build_code(HeapBuilder& heap, const Objects& local_names) {
@@ -105,15 +114,16 @@ u64 build_frame(HeapBuilder& heap, u64 code, const Objects& slots) {
 
 }  // namespace
 
-// Frames in a chunk of a stack, which begins a page. The objects are those of the first frame and of the last.
+// Frames in a chunk of a stack, which begins a page, and the greenlet that has put it aside. The objects are those of
+// the first frame and of the last.
 Stack build_stack(HeapBuilder& heap, u64 code, const std::vector<Objects>& frames) {
   const Layout& at = heap.layout;
   const u64 place = heap.data.allocate(kChunk + 4096), chunk = (place + 4095) & ~u64{4095};
   put_word(chunk + 8, kChunk);
   Stack stack;
   u64 frame = chunk + 24 + 8;
-  const u64 type = heap.static_type({.name = "frame", .basicsize = at.frame_data + at.if_localsplus, .itemsize = 8,
-                                     .flags = kHaveGc});
+  // Not tracked, as long as it does not own its frame.
+  const u64 type = heap.static_type({.name = "frame", .basicsize = at.frame_data + at.if_localsplus, .itemsize = 8});
   for (u64 i = 0; i < frames.size(); ++i) {
     fill_inner_frame(heap, frame, code, frames[i], 0);
     stack.frames.push_back(frame);
@@ -125,6 +135,13 @@ Stack build_stack(HeapBuilder& heap, u64 code, const std::vector<Objects>& frame
     }
     frame += at.if_localsplus + 4 * 8;  // two locals, two places to evaluate: see build_code
   }
+  const u64 state = allocate_chunk(heap, 6 * 8), greenlet_type = heap.static_type({.name = "greenlet.greenlet", .basicsize = 40});
+  stack.greenlet = heap.instance(greenlet_type);
+  put_word(stack.greenlet + 32, state);
+  put_word(state, stack.objects.back());  // the reference of the frame, taken over
+  put_word(state + 24, chunk);
+  put_word(state + 32, frame);
+  put_word(state + 40, chunk + kChunk);
   return stack;
 }
 
@@ -324,19 +341,6 @@ u64 build_object_array(HeapBuilder& heap, const Objects& items) {
   return array;
 }
 
-namespace {
-
-// A chunk as glibc's malloc gives it: its size in front, and behind it the next one, which says that it is in use.
-u64 allocate_chunk(HeapBuilder& heap, u64 bytes) {
-  const u64 size = std::max<u64>((bytes + 8 + 15) & ~u64{15}, 32);
-  const u64 chunk = heap.data.allocate(size + 16);
-  put_word(chunk + 8, size | 1);
-  put_word(chunk + size + 8, 32 | 1);
-  return chunk + 16;
-}
-
-}  // namespace
-
 // The object keeps one reference itself and some in a vector, behind whose end lies what others left.
 u64 build_bound(HeapBuilder& heap, u64 kept, const Objects& items, u64 stale) {
   const u64 object = heap.instance(heap.static_type({.name = "pybind11_object", .basicsize = 32}));
@@ -390,7 +394,7 @@ Zoo build_zoo(HeapBuilder& heap) {
   zoo.code = build_code(heap, {heap.text("left"), heap.text("right")});
   zoo.frame = build_frame(heap, zoo.code, few);
   zoo.generator = build_generator(heap, zoo.code, heap.text("run"), few);
-  if (heap.table.at_least(11)) build_stack(heap, zoo.code, {few, {zoo.first}, few});
+  if (heap.table.at_least(11)) heap.list({build_stack(heap, zoo.code, {few, {zoo.first}, few}).greenlet});
   zoo.module = build_module(heap, zoo.first);
   zoo.opaque = build_opaque(heap, zoo.list);
   zoo.element = build_element(heap, zoo.second, zoo.dict);

@@ -23,7 +23,7 @@ struct Zoo {
 Zoo build_zoo(HeapBuilder& heap);
 
 // Parts of it, for tests of their own.
-struct Stack { std::vector<u64> frames; std::vector<u64> objects; };
+struct Stack { std::vector<u64> frames; std::vector<u64> objects; u64 greenlet; };
 u64 build_code(HeapBuilder& heap, const Objects& local_names);
 Stack build_stack(HeapBuilder& heap, u64 code, const std::vector<Objects>& frames);
 u64 build_deque(HeapBuilder& heap, const Objects& items);
