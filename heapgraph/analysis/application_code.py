@@ -26,6 +26,8 @@ _STANDARD_FOLDER = re.compile(r"/lib(64)?/python\d+(\.\d+t?|\.zip)/|/[Pp]ython-?
 """Installed by a distribution or by `make install`, in a zip file, or a source tree."""
 
 _MOST_PATHS = 12
+"""Short paths among which one of the application is looked for."""
+
 _MOST_PLACES = 3
 """Places in the code that are named; more would hide the sentence they stand in."""
 

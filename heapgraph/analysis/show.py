@@ -174,7 +174,7 @@ def _shown(graph: HeapGraph, edges: Iterable[int], *, outgoing: bool) -> tuple[S
                 EDGE_KIND_NAMES[reference.kind],
                 expression(graph, other),
                 _value(graph, other),
-                graph.folded.retained_size(graph.folded.owner_of(other)),
+                graph.folded.shown_retained_size(other),
             )
         )
     return tuple(rows)

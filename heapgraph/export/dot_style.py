@@ -69,7 +69,7 @@ def new_digraph(title: str, caption: str, direction: str) -> graphviz.Digraph:
 def object_box(graph: HeapGraph, object_id: int, *, is_goal: bool) -> dict[str, str]:
     """Attributes of the box of an object: type, value, sizes; the goal stands out."""
     name = expression(graph, object_id)
-    retained = graph.folded.retained_size(graph.folded.owner_of(object_id))
+    retained = graph.folded.shown_retained_size(object_id)
     shallow = format_size(graph.folded.shallow_size(object_id))
     share = format_share(share_of_heap(graph, retained))
     lines = [_bold(graph.type_name(object_id))]

@@ -67,6 +67,10 @@ class FoldedTree:
         """Bytes that go with the object and its folded dicts: the minimum, as for any set."""
         return int(self.retained_sizes(np.array([object_id], np.uint32))[0])
 
+    def shown_retained_size(self, object_id: int) -> int:
+        """`retained_size` of what is shown in an object's place: of a folded dict, its owner's."""
+        return self.retained_size(self.owner_of(object_id))
+
     def retained_sizes(self, object_ids: U32) -> U64:
         """uint64[k], `retained_size` of many objects that are not folded away."""
         sizes = self._graph.dominators.retained_sizes[object_ids]

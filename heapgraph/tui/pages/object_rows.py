@@ -67,8 +67,7 @@ def object_cells_row(
 
 def retained_text(session: Session, object_id: int) -> str:
     """What an object retains; of a `__dict__`, what its owner does."""
-    folded = session.graph.folded
-    return format_size(folded.retained_size(folded.owner_of(object_id)))
+    return format_size(session.graph.folded.shown_retained_size(object_id))
 
 
 def mark(session: Session, object_id: int) -> Literal["", "marked"]:

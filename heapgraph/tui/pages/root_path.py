@@ -149,7 +149,7 @@ class PathView:
     def _row(self, object_id: int, kind: str, label: str, among: str, what: str) -> Row:
         graph = self._session.graph
         type_name = safe(graph.type_name(object_id))
-        retained = graph.folded.retained_size(graph.folded.owner_of(object_id))
+        retained = graph.folded.shown_retained_size(object_id)
         cells = (kind, label, type_name, format_size(retained), among)
         detail = f"{what} {label} to {self._session.names.of(object_id)}  @{object_id}"
         style = mark(self._session, object_id)
