@@ -25,7 +25,7 @@ class RootSet:
             as the explanation of a reference count that is too high.
         threads: rows of the snapshot's table.
         frames: rows of the snapshot's table, but `code` is the address of the code object.
-        running_frames: addresses of the interpreter frames that threads run (3.11+).
+        running_frames: addresses of the frames that threads run; see `LiveFrame.address`.
         scan_ranges: (address, bytes, name) of the interpreter, runtime and thread structs; they
             do not overlap.
         notes: what could not be read, or was cut short.

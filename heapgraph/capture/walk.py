@@ -209,7 +209,7 @@ class HeapWalk:
         gc_heads: Sequence[int],
         seeds: Sequence[int],
         structs: Iterable[tuple[int, int, str]],
-        running_frames: Sequence[int] = (),
+        running_frames: Sequence[int],
     ) -> None:
         """Find every object.
 
@@ -217,7 +217,7 @@ class HeapWalk:
             gc_heads: addresses of the collector's list heads.
             seeds: addresses of objects that the roots name.
             structs: (address, bytes, name) of interpreter structs whose words are scanned as well.
-            running_frames: addresses of the interpreter frames that threads run (3.11+).
+            running_frames: addresses of the frames that threads run; see `LiveFrame.address`.
         """
         self._walker.set_running_frames(running_frames)
         self._run("gc lists", lambda: self._walker.read_gc_lists(gc_heads))

@@ -230,7 +230,7 @@ class HeapWalker:
             raise ValueError(f"the walker has no rule for {tp_name} to give blocks to")
 
     def set_running_frames(self, frames: Sequence[int]) -> None:
-        """Say which interpreter frames threads run: their variables belong to no object."""
+        """Say which frames threads run (up to 3.10 objects): they are on no stack put aside."""
         values = _as_u64(frames)
         status = self._library.hg_walker_set_running_frames(
             self._handle, values.ctypes.data, len(values)

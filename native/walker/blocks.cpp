@@ -39,11 +39,6 @@ bool HeapReader::looks_like_object(u64 address) {
   return count > 0 && count < kMaxRefcount && types_.find(head.word(layout_.type)) != nullptr;
 }
 
-bool HeapReader::is_frame(u64 object) {
-  const TypeInfo* type = types_.find(memory_.word(object + layout_.type));
-  return type != nullptr && type->handler == Handler::kFrame;
-}
-
 // The block at this address when it is nobody's yet.
 bool HeapReader::find_block(u64 address, const BlockSearch& from, OwnedBlock& block) {
   if (address == 0 || memory_.find(address) == nullptr || claimed_blocks_.count(address)) return false;
@@ -67,7 +62,7 @@ void HeapReader::claim_blocks(const std::vector<u64>& owners) {
   std::vector<BlockSearch> searches, next;
   for (const u64 owner : owners) {
     owned_blocks_[owner].clear();
-    const TypeInfo* type = types_.find(memory_.word(owner + layout_.type));
+    const TypeInfo* type = type_of(owner);
     if (type == nullptr) continue;
     searches.push_back({owner, type, owner + layout_.object_size, owner + type->blocks_to, 0});
   }
@@ -123,7 +118,7 @@ void HeapReader::share_blocks(std::vector<u64> owners) {
   claimed_blocks_.clear();
   owned_blocks_.clear();
   const auto rest = std::stable_partition(owners.begin(), owners.end(), [this](u64 owner) {
-    const TypeInfo* type = types_.find(memory_.word(owner + layout_.type));
+    const TypeInfo* type = type_of(owner);
     return type != nullptr && type->blocks.has_bytes();
   });
   claim_blocks({owners.begin(), rest});
@@ -133,6 +128,7 @@ void HeapReader::share_blocks(std::vector<u64> owners) {
 // Their label is the byte offset, in the blocks one behind the other and behind the object itself.
 void HeapReader::references_in_blocks(u64 object, const TypeInfo& type, EdgeList& out) {
   const u8 flags = kCounted | kScanned | (type.is_gc ? kGcVisible : 0);
+  const bool has_stack = type.blocks.contents & BlockRule::kStack;
   u64 label = type.basicsize;
   for (const OwnedBlock& block : blocks_of(object)) {
     if (block.used > kMaxSearched || block.depth > type.blocks.reference_depth) continue;
@@ -141,11 +137,11 @@ void HeapReader::references_in_blocks(u64 object, const TypeInfo& type, EdgeList
       const u64 target = words.word(at);
       if (target != object && target % 8 == 0 && target != 0 && looks_like_object(target)) {
         const bool trailing = !block.is_vector && at + 8 == block.size;
-        const bool holds = type.blocks.contents & BlockRule::kStack && is_frame(target);
+        const bool holds = has_stack && type_of(target)->handler == Handler::kFrame;
         out.add(target, EdgeKind::kUnnamed, label, flags | (trailing ? kTrailing : 0) | (holds ? kHolds : 0));
       }
     }
-    if (type.blocks.contents & BlockRule::kStack && present(layout_.if_size)) suspended_stack(words, out);
+    if (has_stack && present(layout_.if_size)) suspended_stack(words, out);
   }
 }
 

@@ -95,7 +95,7 @@ HG_EXPORT int hg_walker_set_blocks(Walker* walker, const char* type_name, int de
   return walker->types().set_blocks(type_name, blocks) ? kOk : kInvalidArgument;
 }
 
-// Interpreter frames that threads run; before anything is discovered.
+// Frames that threads run (up to 3.10 frame objects); before anything is discovered.
 HG_EXPORT int hg_walker_set_running_frames(Walker* walker, const u64* frames, u64 count) {
   return guarded([&] { walker->reader().set_running_frames(frames, count); });
 }

@@ -7,7 +7,6 @@ namespace heapgraph {
 namespace {
 
 constexpr i64 kMaxLocals = 1 << 20;
-constexpr u8 kOwnedByThread = 0, kOwnedByFrameObject = 2;  // if.owner, 3.11 and later
 constexpr u64 kStackrefNull = 1;
 
 }  // namespace

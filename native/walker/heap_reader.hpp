@@ -38,6 +38,8 @@ struct DictTable {
   u64 table_bytes = 0;
 };
 
+constexpr u8 kOwnedByThread = 0, kOwnedByFrameObject = 2;  // if.owner, 3.11 and later
+
 // A block that an object owns; `used`: how much of it is in use, as a vector says, or at most.
 struct OwnedBlock { u64 address; u64 size; u64 used; u8 depth; bool is_vector; };
 
@@ -61,7 +63,7 @@ class HeapReader {
   DictTable dict_table(u64 dict);
   // Settle which block is whose, when all objects that have blocks are known.
   void share_blocks(std::vector<u64> owners);
-  // Frames of running threads: their variables are roots, and nobody else's.
+  // Frames that threads run (up to 3.10 frame objects): they are on no stack that was put aside.
   void set_running_frames(const u64* frames, u64 count);
   // Choose anew which dict stands for the users of a key table: when all classes are known.
   void forget_owners() { orphan_tables_.clear(); }
@@ -94,7 +96,6 @@ class HeapReader {
   const std::vector<OwnedBlock>& blocks_of(u64 object);
   bool is_module_state(View block, const TypeInfo& type);
   bool looks_like_object(u64 address);
-  bool is_frame(u64 object);
   void references_in_blocks(u64 object, const TypeInfo& type, EdgeList& out);
   u64 blocks_bytes(u64 object, const TypeInfo& type);
   u64 arrow_bytes(View block);
@@ -160,6 +161,8 @@ class HeapReader {
   bool preview_code(u64 object, std::string& out);
 
   bool is_str(u64 object);
+  // What the walker knows of the object's type; null when that is none.
+  const TypeInfo* type_of(u64 object) { return types_.find(memory_.word(object + layout_.type)); }
 
   MemoryImage& memory_;
   const Layout& layout_;

@@ -7,7 +7,6 @@
 namespace heapgraph {
 namespace {
 
-constexpr u8 kOwnedByThread = 0;  // if.owner
 constexpr u64 kMaxFrames = 1 << 20;  // of one stack
 constexpr u64 kMaxChunks = 1 << 16;
 constexpr i64 kMaxSlots = 1 << 20;
@@ -27,7 +26,7 @@ u64 HeapReader::stack_frame_bytes(u64 frame) {
   const View view = memory_.view(frame, layout_.if_localsplus);
   u64 code = view.word(layout_.if_code);
   if (layout_.at_least(14)) code &= ~u64{3};
-  const TypeInfo* type = types_.find(memory_.word(code + layout_.type));
+  const TypeInfo* type = type_of(code);
   const View code_view = memory_.view(code, layout_.code_size);
   if (!view || !code_view || type == nullptr || type->handler != Handler::kCode) return 0;
   if (view.byte(layout_.if_owner) != kOwnedByThread) return 0;

@@ -130,6 +130,14 @@ void HeapBuilder::track(u64 object) {
   put_word(gc_head + 8, link);
 }
 
+u64 HeapBuilder::allocate_chunk(u64 bytes) {
+  const u64 size = std::max<u64>((bytes + 8 + 15) & ~u64{15}, 32);
+  const u64 chunk = data.allocate(size + 16);
+  put_word(chunk + 8, size | 1);
+  put_word(chunk + size + 8, 32 | 1);
+  return chunk + 16;
+}
+
 void HeapBuilder::own(u64 address, u64 target) {
   put_word(address, target);
   if (target == 0) return;

@@ -59,6 +59,9 @@ class HeapBuilder {
   u64 inline_instance(u64 python_class, const Objects& values);
   u64 split_dict(u64 python_class, const Objects& values);
 
+  // A chunk as glibc's malloc gives it: its size in front, and behind it the next one, which says that it is in use.
+  u64 allocate_chunk(u64 bytes);
+
   // Stores an owned reference and counts it.
   void own(u64 address, u64 target);
   // Counts a reference from outside of the heap, a variable of a C program; returns the object.

@@ -25,6 +25,8 @@ Zoo build_zoo(HeapBuilder& heap);
 // Parts of it, for tests of their own.
 struct Stack { std::vector<u64> frames; std::vector<u64> objects; u64 greenlet; };
 u64 build_code(HeapBuilder& heap, const Objects& local_names);
+u64 build_frame(HeapBuilder& heap, u64 code, const Objects& slots);
+u64 build_generator(HeapBuilder& heap, u64 code, u64 name, const Objects& slots);
 Stack build_stack(HeapBuilder& heap, u64 code, const std::vector<Objects>& frames);
 u64 build_deque(HeapBuilder& heap, const Objects& items);
 u64 build_cache(HeapBuilder& heap, const Pairs& results);
