@@ -41,7 +41,7 @@ class FilePiece:
         return self.start + self.size
 
 
-_ADDRESS_SPACE = 1 << 47
+ADDRESS_SPACE = 1 << 47
 """User space of x86_64, and of aarch64 with 48-bit addresses (there half of it)."""
 
 
@@ -66,7 +66,7 @@ class ProcessFile:
     @property
     def piece(self) -> FilePiece:
         """All of it."""
-        return FilePiece(0, _ADDRESS_SPACE, self._descriptor, 0, _ADDRESS_SPACE)
+        return FilePiece(0, ADDRESS_SPACE, self._descriptor, 0, ADDRESS_SPACE)
 
     def close(self) -> None:
         """Close the file, once."""
