@@ -36,13 +36,14 @@ class DumpResult:
 
     Attributes:
         path: the snapshot file.
-        method: "clone", "pause" or "core".
+        method: "idle", "clone", "pause" or "core".
         pause_s: seconds the target stood still, all attempts together.
         objects, references: how many the snapshot holds.
         seconds: from the first look at the target to the closed file.
         phases: seconds by phase, in the order they ran.
         quality: the quality record.
         notes: sentences for the user.
+        passed_over: the gentler methods that were not taken, and why.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class DumpResult:
     phases: dict[str, float]
     quality: dict[str, Any]
     notes: list[str] = field(default_factory=list)
+    passed_over: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Captured:
     method: str
     collecting: bool
     traversed: TraverseAccount
+    passed_over: dict[str, str] = field(default_factory=dict)
 
 
 class Clock:
@@ -147,6 +150,7 @@ def write_captured(
         "target": _target_facts(target),
         "capture": {
             "method": captured.method,
+            "passed_over": captured.passed_over,
             "pause_ms": round(pause_s * 1000, 3),
             "seconds": round(clock.elapsed(), 3),
             "phases": {name: round(value, 4) for name, value in clock.phases.items()},
@@ -167,6 +171,7 @@ def write_captured(
         clock.phases,
         quality,
         notes,
+        captured.passed_over,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from bisect import bisect_right
 from typing import TYPE_CHECKING
@@ -51,7 +52,12 @@ def _read_piece(piece: FilePiece, start: int, end: int) -> bytes:
     """The bytes from `start` on that the piece has of a range; at least one."""
     first, last = start - piece.start, min(end, piece.end) - piece.start
     stored = max(min(last, piece.in_file) - first, 0)
-    content = os.pread(piece.descriptor, stored, piece.offset + first) if stored else b""
+    try:
+        content = os.pread(piece.descriptor, stored, piece.offset + first) if stored else b""
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        raise UnreadableMemory(f"{start:#x} is not mapped") from error
     if len(content) < stored:
         if not content:
             raise UnreadableMemory(f"the file with {start:#x} became shorter")

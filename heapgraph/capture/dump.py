@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from heapgraph.capture.captured import Captured, Clock, memory_shortage_named, write_captured
-from heapgraph.capture.freeze import Frozen, Method, freeze
+from heapgraph.capture.freeze import Method, freeze
 from heapgraph.capture.libraries import find_library_data
-from heapgraph.capture.maps import read_maps, with_sizes, withheld_bytes
+from heapgraph.capture.maps import read_maps, withheld_bytes
 from heapgraph.capture.memory import ProcessMemory, UnreadableMemory
 from heapgraph.capture.quality import Account
-from heapgraph.capture.regions import (
-    MemoryRegions,
-    anonymous_residency,
-    find_regions,
-    is_anonymous,
-)
-from heapgraph.capture.residency import filled_ranges
+from heapgraph.capture.regions import MemoryRegions, find_regions
 from heapgraph.capture.roots import RootSet, find_roots, gc_list_heads, is_collecting
 from heapgraph.capture.target import Target, inspect_target
 from heapgraph.capture.traverse_account import TraverseAccount, explain, traverse_clone
@@ -27,7 +20,6 @@ from heapgraph.capture.walk import (
     HeapWalk,
     readable_regions,
     static_ranges,
-    writable_regions,
 )
 from heapgraph.errors import CaptureInterrupted
 from heapgraph.snapshot.writer import check_output
@@ -37,6 +29,7 @@ if TYPE_CHECKING:
     import os
 
     from heapgraph.capture.captured import DumpResult, Progress
+    from heapgraph.capture.frozen import Frozen
     from heapgraph.capture.maps import Mapping
 
 MAX_ATTEMPTS = 3
@@ -92,7 +85,7 @@ class _Dump:
 
     def _pauses_instead(self) -> bool:
         """Turn to the other method when it was the clone that may have lacked some."""
-        if not (withheld := withheld_bytes(self.target.pid)):
+        if not (withheld := withheld_bytes(read_maps(self.target.pid))):
             return False
         lacks = f"a clone gets none of {format_size(withheld)} of its memory (MADV_DONTFORK)"
         if self.method == "clone":
@@ -121,7 +114,17 @@ class _Dump:
             method = frozen.method
         with self.clock.phase("judge"):
             verdict = Account(columns, named).judge()
-        return Captured(columns, named, verdict, maps, regions, method, collecting, traversed)
+        return Captured(
+            columns,
+            named,
+            verdict,
+            maps,
+            regions,
+            method,
+            collecting,
+            traversed,
+            frozen.passed_over,
+        )
 
     def _wait_for_collector(self) -> bool:
         """Give a running collection a moment to end; True when it still runs."""
@@ -140,19 +143,15 @@ class _Dump:
     def _walk(
         self, frozen: Frozen
     ) -> tuple[HeapColumns, RootSet, list[Mapping], TraverseAccount, MemoryRegions]:
-        target, pid = self.target, frozen.memory_pid
+        target = self.target
         with self.clock.phase("maps"):
-            maps = read_maps(pid)
-            residency = anonymous_residency(pid, maps)
-        with self.clock.phase("roots"), ProcessMemory(pid) as memory:
+            maps, residency = frozen.maps, frozen.residency
+        with self.clock.phase("roots"), frozen.open_memory() as memory:
             named = find_roots(memory, target.layout, target.runtime_address)
             heads = gc_list_heads(memory, target.layout, target.runtime_address)
             libraries = find_library_data(memory, maps, named.scan_ranges)
-        walk = HeapWalk(pid, target.layout, target.version, readable_regions(maps), self.progress)
-        if frozen.method == "pause":
-            with self.clock.phase("copy"):
-                walk.load(filled_ranges(pid, writable_regions(maps)))
-            frozen.release()
+        regions = readable_regions(maps)
+        walk = HeapWalk(frozen.source, target.layout, target.version, regions, self.progress)
         with self.clock.phase("discover"):
             walk.discover(heads, named.addresses, named.scan_ranges, named.running_frames)
             walk.discover_from(libraries)
@@ -163,7 +162,7 @@ class _Dump:
         if not columns.object_count:
             raise _gone(target.pid, "no object could be read")
         with self.clock.phase("memory regions"):
-            regions = find_regions(
+            memory_regions = find_regions(
                 walk.reads,
                 residency,
                 maps,
@@ -172,7 +171,7 @@ class _Dump:
                 columns=columns,
             )
         walk.forget_memory()
-        return columns, named, maps, traversed, regions
+        return columns, named, maps, traversed, memory_regions
 
 
 @memory_shortage_named()
@@ -223,17 +222,13 @@ def dump(
         progress=progress,
         verify=verify_with_traverse,
     )
-    memory_maps = read_maps(pid)
     capture = state.best_capture()
-    maps = capture.maps
-    if capture.method == "clone":  # a clone has no pages of files before it touches them
-        maps = with_sizes(maps, memory_maps, is_anonymous)
     notes = [*dict.fromkeys(state.notes)]
     notes += explain(capture.traversed, verify=verify_with_traverse) + capture.named.notes
     return write_captured(
         output,
         target,
-        replace(capture, maps=maps),
+        capture,
         clock,
         pause_s=state.pause_s,
         attempts=state.attempts,

@@ -24,7 +24,7 @@ class HelperFailure(Exception):
     """An order that the helper could not carry out; the target goes on as before.
 
     Attributes:
-        code: "seize", "inject", "clone", "busy", "gone", "threads", "map" or "usage".
+        code: a word of the protocol of native/freeze/main.c: "seize", "busy", "gone", ...
         error_number: the errno of the system call that failed.
         text: a few words for a log.
     """
@@ -72,18 +72,38 @@ class FreezeHelper:
         """Process id of the helper."""
         return self._process.pid
 
-    def freeze(self, pid: int, instruction: int, *, has_seccomp: bool) -> tuple[int, float]:
+    def watch(self, pid: int) -> int:
+        """Note what the target's threads have done so far; `prove` tells whether they did more.
+
+        Returns:
+            How many threads it has.
+
+        Raises:
+            HelperFailure: "busy": one of them runs.
+        """
+        (threads,) = self._order(f"watch {pid}", "watching")
+        return int(threads)
+
+    def prove(self) -> bool:
+        """True when no thread of the target has run since `watch`, and it maps the same."""
+        (still,) = self._order("prove", "proved")
+        return still == "1"
+
+    def reap(self, pid: int) -> int:
+        """Make the target forget ended clones of runs that were killed; returns how many."""
+        (reaped,) = self._order(f"reap {pid}", "reaped")
+        return int(reaped)
+
+    def freeze(self, pid: int) -> tuple[int, float]:
         """Make the target clone itself.
 
         Args:
             pid: the target.
-            instruction: address of a system call instruction in it.
-            has_seccomp: it has a seccomp filter, to be suspended for the one call.
 
         Returns:
-            The pid of the clone, and the seconds for which a thread of the target stood.
+            The pid of the clone, and the seconds for which one thread of the target stood.
         """
-        child, pause_ns = self._order(f"freeze {pid} {instruction:x} {has_seccomp:d}", "frozen")
+        child, pause_ns = self._order(f"freeze {pid}", "frozen")
         return int(child), int(pause_ns) / 1e9
 
     def pause(self, pid: int, limit_s: float) -> None:
@@ -113,20 +133,15 @@ class FreezeHelper:
         end, number = self._order(f"run {control} {limit_s * 1e9:.0f}", "ran")
         return end, int(number)
 
-    def release(self, instruction: int = 0) -> tuple[float, str]:
+    def release(self) -> tuple[float, str]:
         """Let go of whatever is held.
-
-        Args:
-            instruction: address of a system call instruction in the target now; 0: where it was.
 
         Returns:
             Seconds for which the target stood (for a clone: for the release alone), and "clean",
-            "zombie" (the clone's entry stays until the target ends) or "expired" (the limit of a
-            pause came first).
+            "zombie" (the clone's entry stays until the target ends), "expired" (the limit of a
+            pause came first) or "moved" (a thread that was left asleep in the pause woke up).
         """
-        pause_ns, state = self._order(
-            f"release {instruction:x}" if instruction else "release", "released"
-        )
+        pause_ns, state = self._order("release", "released")
         return int(pause_ns) / 1e9, state
 
     def _order(self, order: str, expected: str) -> list[str]:

@@ -11,11 +11,14 @@ from heapgraph.machine_memory import GROUPS, group_memory
 _GIB = 2**30
 _KIB = 1024
 
+DEFAULT_MAX_PAUSE_MS = 1000.0
+"""How long a target may stand when nobody says: what health checks and clients forgive."""
+
 CLONE_S_PER_GIB = 0.025
 """Clone: the kernel copies page tables. Measured 12-23 ms per GiB of 4 KiB pages; rounded up."""
 
-COPY_S_PER_GIB = 3.0
-"""Pause: the memory is copied while the target stands. Measured 0.8-2.8 s per GiB; rounded up."""
+COPY_S_PER_GIB = 0.6
+"""Pause: the memory is copied while the target stands. Measured 0.2-0.5 s per GiB; rounded up."""
 
 _PAGE_TABLE_SHARE = 1 / 256
 """Page tables need 8 bytes for 4 KiB of memory; twice that, as neighbours are not always full."""

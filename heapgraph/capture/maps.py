@@ -18,8 +18,13 @@ DELETED = " (deleted)"
 
 _FIELDS = 6  # range, permissions, offset, device, inode, path
 _KIB = 1024
-_WITHHELD = {"dc", "wf"}
+WITHHELD = frozenset({"dc", "wf"})
 """Flags "do not copy area on fork" and "wipe on fork"."""
+
+HUGE = "ht"
+"""Flag of memory from a pool of huge pages."""
+
+_KEPT_FLAGS = WITHHELD | {HUGE}
 
 _SIZES = ("Rss", "Pss", "Private_Dirty")
 
@@ -36,6 +41,7 @@ class Mapping:
         rss: bytes in memory; 0 when sizes were not asked for or may not be read.
         pss: the same, shared pages divided by the number of their users.
         private_dirty: bytes that belong to this process alone.
+        flags: those of the kernel's two-letter words that are asked for here; none without sizes.
     """
 
     start: int
@@ -46,11 +52,17 @@ class Mapping:
     rss: int = 0
     pss: int = 0
     private_dirty: int = 0
+    flags: frozenset[str] = frozenset()
 
     @property
     def is_file(self) -> bool:
         """Tell whether a file of a file system is mapped here, and no device."""
         return self.path.startswith("/") and not self.path.startswith("/dev/")
+
+    @property
+    def is_own(self) -> bool:
+        """Tell whether the process can write here, and nobody else sees it."""
+        return self.permissions.startswith("rw-p")
 
 
 def read_maps(pid: int, *, sizes: bool = True) -> list[Mapping]:
@@ -82,27 +94,20 @@ def read_maps(pid: int, *, sizes: bool = True) -> list[Mapping]:
         raise explain_refusal(pid, error.errno or 0) from error
 
 
-def withheld_bytes(pid: int) -> int:
+def withheld_bytes(maps: Iterable[Mapping]) -> int:
     """Bytes of private memory that a clone of the process does not get, or gets as zeros.
 
-    The process has asked for that (MADV_DONTFORK, MADV_WIPEONFORK); 0 where it cannot be read.
+    The process has asked for that (MADV_DONTFORK, MADV_WIPEONFORK).
+
+    Args:
+        maps: its mappings with sizes.
     """
-    total = rss = 0
-    is_private = False
-    try:
-        with Path(f"/proc/{pid}/smaps").open(errors="surrogateescape") as stream:
-            for line in stream:
-                name, colon, value = line.partition(":")
-                if colon and name == "Rss":
-                    rss = int(value.split()[0]) * _KIB
-                elif colon and name == "VmFlags" and is_private and _WITHHELD & {*value.split()}:
-                    total += rss
-                elif " " in name:
-                    mapping = _parse_line(line)
-                    is_private = mapping.permissions.startswith("rw-p")
-    except OSError:
-        return 0
-    return total
+    return sum(each.rss for each in maps if each.is_own and each.flags & WITHHELD)
+
+
+def huge_bytes(maps: Iterable[Mapping]) -> int:
+    """Bytes of private memory that come from a pool of huge pages, with what is reserved of it."""
+    return sum(each.end - each.start for each in maps if each.is_own and HUGE in each.flags)
 
 
 def with_sizes(
@@ -142,25 +147,29 @@ def open_mapped_file(pid: int, mapping: Mapping) -> IO[bytes]:
 def _parse(lines: IO[str]) -> list[Mapping]:
     mappings: list[Mapping] = []
     sizes: dict[str, int] = {}
+    flags: frozenset[str] = frozenset()
     for line in lines:
         name, colon, value = line.partition(":")
         if colon and name in _SIZES:
             sizes[name] = int(value.split()[0]) * _KIB
+        elif colon and name == "VmFlags":
+            flags = _KEPT_FLAGS.intersection(value.split())
         elif " " in name:  # "7f00-7f10 r-xp 0 08:01 ...": the colon is that of the device
-            _add_sizes(mappings, sizes)
-            sizes = {}
+            _add_sizes(mappings, sizes, flags)
+            sizes, flags = {}, frozenset()
             mappings.append(_parse_line(line))
-    _add_sizes(mappings, sizes)
+    _add_sizes(mappings, sizes, flags)
     return mappings
 
 
-def _add_sizes(mappings: list[Mapping], sizes: dict[str, int]) -> None:
+def _add_sizes(mappings: list[Mapping], sizes: dict[str, int], flags: frozenset[str]) -> None:
     if mappings and sizes:
         mappings[-1] = replace(
             mappings[-1],
             rss=sizes.get("Rss", 0),
             pss=sizes.get("Pss", 0),
             private_dirty=sizes.get("Private_Dirty", 0),
+            flags=flags,
         )
 
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from heapgraph.capture.freeze import Frozen
     from heapgraph.capture.freeze_helper import FreezeHelper
+    from heapgraph.capture.frozen import Frozen
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -90,7 +90,7 @@ class CloneTraversal:
     """Runs traverse functions in a frozen clone; a context manager.
 
     Args:
-        frozen: a process frozen with the method "clone"; nothing else may run code in it.
+        frozen: has a process for it (`code_pid`); nothing else may run code in it.
 
     Raises:
         HelperFailure: the clone may not map memory, or none that is executable.
@@ -106,7 +106,7 @@ class CloneTraversal:
         self._given_up: list[int] = []
         try:
             self._base = self._helper.map_memory(_SIZE)
-            self._memory = os.open(f"/proc/{frozen.memory_pid}/mem", os.O_RDWR | os.O_CLOEXEC)
+            self._memory = os.open(f"/proc/{frozen.code_pid}/mem", os.O_RDWR | os.O_CLOEXEC)
         except HelperEnded as error:
             raise _clone_ended() from error
         except HelperFailure as failure:

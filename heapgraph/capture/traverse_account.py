@@ -13,7 +13,7 @@ from heapgraph.capture.traverse import CloneTraversal, TraverseLog
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from heapgraph.capture.freeze import Frozen
+    from heapgraph.capture.frozen import Frozen
     from heapgraph.capture.walk import HeapColumns, HeapWalk
 
 
@@ -63,7 +63,7 @@ def traverse_clone(frozen: Frozen, walk: HeapWalk, *, verify: bool) -> TraverseA
         UnreadableMemory: the clone has ended.
     """
     account = TraverseAccount(TraverseLog())
-    if frozen.method != "clone":
+    if not frozen.code_pid:
         account.note = "the target was not cloned, and code may only run in a clone"
         return account
     try:

@@ -56,17 +56,17 @@ _SUSPECTS_NAMED = 2
 )
 @click.option(
     "--method",
-    type=click.Choice(["auto", "clone", "pause"]),
+    type=click.Choice(["auto", "idle", "clone", "pause"]),
     default="auto",
     show_default=True,
-    help="clone: copy-on-write child, a pause of milliseconds. pause: copy while it stands.",
+    help="idle: nothing stops. clone: copy-on-write child, milliseconds. pause: it stands.",
 )
 @click.option("--redact", is_flag=True, help="Keep no values; hash keys that are no identifiers.")
 @click.option(
     "--max-pause",
     type=Milliseconds(),
     metavar="MS",
-    help="Give up when the target would stand still for longer.",
+    help="Give up when the target would stand still for longer. [default: 1000]",
 )
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 @click.option(
@@ -187,6 +187,7 @@ def dump_document(result: DumpResult) -> dict[str, Any]:
         "snapshot": str(result.path),
         "pause_ms": result.pause_s * 1000,
         "method": result.method,
+        "passed_over": result.passed_over,
         "objects": result.objects,
         "references": result.references,
         "seconds": result.seconds,
@@ -224,6 +225,17 @@ def _program_name(pid: int) -> str:
     return _plain(name)
 
 
+def _how(result: DumpResult) -> list[tuple[str, str]]:
+    """How the memory was read, why not more gently, and what it cost the target."""
+    if result.method == "core":
+        return [("source", "a core file")]
+    reasons = "".join(f"; not {name}: {why}" for name, why in result.passed_over.items())
+    return [
+        ("method", result.method + reasons),
+        ("pause", format_seconds(result.pause_s) if result.pause_s else "none"),
+    ]
+
+
 def _print_summary(
     result: DumpResult, holders: Holders, suspects: Suspects, reachable_size: int
 ) -> None:
@@ -232,9 +244,7 @@ def _print_summary(
     print_facts(
         (
             ("snapshot", f"{result.path} ({file_size})"),
-            ("pause", f"{format_seconds(result.pause_s)} ({result.method})")
-            if result.method != "core"
-            else ("source", "a core file"),
+            *_how(result),
             ("took", format_seconds(result.seconds)),
             ("objects", f"{counts}, {format_size(reachable_size)}"),
             ("quality", "; ".join([result.quality["grade"], *result.quality["reasons"]])),

@@ -3,6 +3,7 @@
 #define HEAPGRAPH_FREEZE_ARCH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/user.h>
@@ -17,6 +18,13 @@ struct arch_state {
     struct user_regs_struct registers;
     int system_call;
 };
+
+/* Instructions to look for in the target's code; see gadgets.h. */
+struct code_pattern {
+    const unsigned char *bytes;
+    size_t size, alignment;
+};
+extern const struct code_pattern arch_restore_code, arch_call_code;
 
 /* Read and write the registers of a stopped thread: 0, or an errno. */
 int arch_get(pid_t tid, struct arch_state *state);
@@ -42,8 +50,30 @@ long arch_call_result(const struct arch_state *state);
 void arch_call_arguments(const struct arch_state *state, uint64_t arguments[CALL_ARGUMENTS]);
 void arch_return_from_call(struct arch_state *state, long result);
 
-/* Amend the state saved at the stop so that the call it interrupted goes on as if nothing was. */
-void arch_mend_interrupted_call(pid_t tid, struct arch_state *state);
+/* What a stop does to a blocked call. Measured over 44 calls: docs/safety.md. */
+enum call_kind {
+    CALL_RESTARTS, /* the kernel starts it again, with what is left of its time */
+    CALL_ENDLESS,  /* it would fail with EINTR, but has no timeout: it can be started again */
+    CALL_READS,    /* as CALL_RESTARTS, unless the descriptor is a socket with a timeout */
+    CALL_MOVES,    /* it may have moved a part of its bytes: the rest can be moved for it */
+    CALL_LOSES,    /* its timeout, or a part of its bytes, would be lost */
+};
+enum call_kind arch_call_kind(long number, const uint64_t arguments[CALL_ARGUMENTS]);
+
+/* Amend the state saved at the stop so that the call it interrupted goes on as if nothing was.
+ * `just_begun`: the thread was seen running a moment before, so that no timeout is cheated when a
+ * call that failed with EINTR starts from its beginning. */
+void arch_mend_interrupted_call(pid_t tid, struct arch_state *state, bool just_begun);
+
+/* A call of CALL_MOVES that was stopped half-way: make `rest` the state in which the thread asks for
+ * what is left. False for any other state. */
+bool arch_rest_of_call(const struct arch_state *stopped, struct arch_state *rest);
+
+/* The number of the call that a state returns from, its result in it; -1 in user code. */
+long arch_returning_call(const struct arch_state *state);
+
+/* `stopped` as it is when the rest of its call returned `more`: bytes, or minus an errno. */
+void arch_add_rest(struct arch_state *stopped, long more);
 
 /* Machine code that runs the traverse functions of a list of objects (see struct stub_control in
  * traverse.h), position independent. It stops itself with a breakpoint. */
@@ -58,8 +88,5 @@ void arch_prepare_stub(struct arch_state *state, uint64_t code, uint64_t stack_t
 
 /* Amend the state saved at the stub's own breakpoint so that it goes on behind it. */
 void arch_pass_breakpoint(struct arch_state *state);
-
-/* The call returns EINTR after any stop, even one without a signal (signal(7)). */
-bool arch_call_ends_when_stopped(long number);
 
 #endif

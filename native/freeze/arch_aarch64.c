@@ -8,6 +8,8 @@
  * the interrupted call with EINTR: the handler runs and the call starts again. */
 #include "arch.h"
 
+#include "threads.h"
+
 #include <elf.h>
 #include <errno.h>
 #include <linux/futex.h>
@@ -25,7 +27,7 @@ enum { NUMBER_REGISTER = 8, SUPERVISOR_CALL = 0xd4000001u, MODE_IS_32_BIT = 0x10
 static int transfer(int request, pid_t tid, int set, void *data, size_t size)
 {
     struct iovec vector = {.iov_base = data, .iov_len = size};
-    return ptrace(request, tid, (void *)(uintptr_t)set, &vector) == 0 ? 0 : errno;
+    return traced(request, tid, (uintptr_t)set, (uintptr_t)&vector) == 0 ? 0 : errno;
 }
 
 int arch_get(pid_t tid, struct arch_state *state)
@@ -159,25 +161,56 @@ static bool has_relative_timeout(const struct user_regs_struct *registers)
     }
 }
 
-void arch_mend_interrupted_call(pid_t tid, struct arch_state *state)
+void arch_mend_interrupted_call(pid_t tid, struct arch_state *state, bool just_begun)
 {
+    (void)just_begun;
     struct user_regs_struct *registers = &state->registers;
     errno = 0;
-    long word = ptrace(PTRACE_PEEKTEXT, tid, (void *)registers->pc, 0);
+    long word = traced(PTRACE_PEEKTEXT, tid, registers->pc, 0);
     if (errno == 0 && arch_is_call_instruction((uint64_t)word) && has_relative_timeout(registers))
         registers->regs[NUMBER_REGISTER] = SYS_restart_syscall;
 }
 
-bool arch_call_ends_when_stopped(long number)
+enum call_kind arch_call_kind(long number, const uint64_t arguments[CALL_ARGUMENTS])
 {
+    (void)arguments;
     switch (number) {
-    case SYS_epoll_pwait:
-    case SYS_rt_sigtimedwait:
-    case SYS_semop:
-    case SYS_semtimedop:
-    case SYS_io_getevents:
-        return true;
+    case SYS_futex:
+    case SYS_ppoll:
+    case SYS_pselect6:
+    case SYS_nanosleep:
+    case SYS_clock_nanosleep:
+    case SYS_restart_syscall:
+    case SYS_rt_sigsuspend:
+    case SYS_wait4:
+    case SYS_waitid:
+    case SYS_flock:
+    case SYS_fcntl:
+    case SYS_msgrcv:
+        return CALL_RESTARTS;
+    case SYS_read:
+    case SYS_readv:
+        return CALL_READS;
     default:
-        return false;
+        return CALL_LOSES;
     }
+}
+
+/* The first argument is overwritten by the result: what is left cannot be asked for. */
+bool arch_rest_of_call(const struct arch_state *stopped, struct arch_state *rest)
+{
+    (void)stopped;
+    (void)rest;
+    return false;
+}
+
+long arch_returning_call(const struct arch_state *state)
+{
+    return state->system_call;
+}
+
+void arch_add_rest(struct arch_state *stopped, long more)
+{
+    (void)stopped;
+    (void)more;
 }

@@ -5,19 +5,22 @@
  * with a handler came meanwhile it fails with EINTR exactly as it would have without us. */
 #include "arch.h"
 
+#include "threads.h"
+
 #include <errno.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #ifndef SYS_epoll_pwait2
 #define SYS_epoll_pwait2 441
 #endif
 
-enum { USER_CODE_64 = 0x33, INTERRUPTS_ONLY = 0x202, NO_CALL = -1 };
+enum { USER_CODE_64 = 0x33, INTERRUPTS_ONLY = 0x202, NO_CALL = -1, CALL_SIZE = 2 };
 
 int arch_get(pid_t tid, struct arch_state *state)
 {
-    if (ptrace(PTRACE_GETREGS, tid, 0, &state->registers) != 0)
+    if (traced(PTRACE_GETREGS, tid, 0, (uintptr_t)&state->registers) != 0)
         return errno;
     state->system_call = (int)state->registers.orig_rax;
     return 0;
@@ -25,7 +28,7 @@ int arch_get(pid_t tid, struct arch_state *state)
 
 int arch_set(pid_t tid, const struct arch_state *state)
 {
-    return ptrace(PTRACE_SETREGS, tid, 0, &state->registers) == 0 ? 0 : errno;
+    return traced(PTRACE_SETREGS, tid, 0, (uintptr_t)&state->registers) == 0 ? 0 : errno;
 }
 
 bool arch_is_native(const struct arch_state *state)
@@ -135,33 +138,47 @@ void arch_pass_breakpoint(struct arch_state *state)
     (void)state; /* the program counter is behind it */
 }
 
-/* An endless wait that the kernel would end with EINTR because of the stop alone. */
-static bool waits_for_ever(const struct user_regs_struct *registers)
+enum call_kind arch_call_kind(long number, const uint64_t arguments[CALL_ARGUMENTS])
 {
-    switch ((long)registers->orig_rax) {
+    switch (number) {
+    case SYS_futex:
+    case SYS_poll:
+    case SYS_ppoll:
+    case SYS_select:
+    case SYS_pselect6:
+    case SYS_nanosleep:
+    case SYS_clock_nanosleep:
+    case SYS_restart_syscall: /* one of those above that was stopped before */
+    case SYS_pause:
+    case SYS_rt_sigsuspend:
+    case SYS_wait4:
+    case SYS_waitid:
+    case SYS_flock:
+    case SYS_fcntl:
+    case SYS_msgrcv:
+        return CALL_RESTARTS;
+    case SYS_read:
+    case SYS_readv:
+        return CALL_READS;
     case SYS_epoll_wait:
     case SYS_epoll_pwait:
-        return (int)registers->r10 < 0;
+        return (int)arguments[3] < 0 ? CALL_ENDLESS : CALL_LOSES;
     case SYS_epoll_pwait2:
-        return registers->r10 == 0;
+        return arguments[3] == 0 ? CALL_ENDLESS : CALL_LOSES;
     case SYS_rt_sigtimedwait:
-        return registers->rdx == 0;
+        return arguments[2] == 0 ? CALL_ENDLESS : CALL_LOSES;
+    case SYS_write:
+    case SYS_sendto:
+        return CALL_MOVES;
+    case SYS_recvfrom:
+        return (arguments[3] & MSG_WAITALL) != 0 ? CALL_MOVES : CALL_LOSES;
     default:
-        return false;
+        return CALL_LOSES;
     }
 }
 
-void arch_mend_interrupted_call(pid_t tid, struct arch_state *state)
-{
-    (void)tid;
-    struct user_regs_struct *registers = &state->registers;
-    /* ERESTARTNOHAND: run it again, unless a signal handler runs first; then EINTR is the truth.
-     * With a finite timeout EINTR stays: the call cannot be told how much of it is left. */
-    if ((long)registers->rax == -EINTR && waits_for_ever(registers))
-        registers->rax = (unsigned long long)-(long long)ERESTARTNOHAND;
-}
-
-bool arch_call_ends_when_stopped(long number)
+/* Calls that fail with EINTR after any stop, and do the same when they are made again. */
+static bool can_be_made_again(long number)
 {
     switch (number) {
     case SYS_epoll_wait:
@@ -171,8 +188,65 @@ bool arch_call_ends_when_stopped(long number)
     case SYS_semop:
     case SYS_semtimedop:
     case SYS_io_getevents:
+    case SYS_io_pgetevents:
+    case SYS_io_uring_enter:
+    case SYS_recvfrom:
+    case SYS_recvmsg:
+    case SYS_read:
+    case SYS_readv:
+    case SYS_sendto:
+    case SYS_sendmsg:
+    case SYS_write:
+    case SYS_writev:
+    case SYS_accept:
+    case SYS_accept4:
+    case SYS_msgsnd:
         return true;
-    default:
+    default: /* connect is none of them: the connection is on its way, to ask again is an error */
         return false;
     }
+}
+
+void arch_mend_interrupted_call(pid_t tid, struct arch_state *state, bool just_begun)
+{
+    (void)tid;
+    struct user_regs_struct *registers = &state->registers;
+    uint64_t arguments[CALL_ARGUMENTS];
+    const long number = (long)registers->orig_rax;
+    if ((long)registers->rax != -EINTR || number < 0)
+        return;
+    arch_call_arguments(state, arguments);
+    /* ERESTARTNOHAND: run it again, unless a signal handler runs first; then EINTR is the truth. */
+    if (arch_call_kind(number, arguments) == CALL_ENDLESS ||
+        (just_begun && can_be_made_again(number)))
+        registers->rax = (unsigned long long)-(long long)ERESTARTNOHAND;
+}
+
+bool arch_rest_of_call(const struct arch_state *stopped, struct arch_state *rest)
+{
+    uint64_t arguments[CALL_ARGUMENTS];
+    const long done = (long)stopped->registers.rax, number = (long)stopped->registers.orig_rax;
+    arch_call_arguments(stopped, arguments);
+    if (number < 0 || done <= 0 || (uint64_t)done >= arguments[2] ||
+        arch_call_kind(number, arguments) != CALL_MOVES)
+        return false;
+    *rest = *stopped;
+    rest->registers.rip -= CALL_SIZE;
+    rest->registers.rax = (unsigned long long)number;
+    rest->registers.orig_rax = (unsigned long long)NO_CALL;
+    rest->registers.rsi += (unsigned long long)done;
+    rest->registers.rdx -= (unsigned long long)done;
+    return true;
+}
+
+long arch_returning_call(const struct arch_state *state)
+{
+    return (long)state->registers.orig_rax;
+}
+
+void arch_add_rest(struct arch_state *stopped, long more)
+{
+    if (more > 0)
+        stopped->registers.rax += (unsigned long long)more;
+    stopped->registers.orig_rax = (unsigned long long)NO_CALL;
 }

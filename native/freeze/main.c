@@ -1,22 +1,31 @@
-/* heapgraph_freeze: makes the memory of a process stand still, on orders from standard input.
+/* heapgraph_freeze: has the memory of a process of one moment, on orders from standard input.
  *
  * A program of its own because ptrace belongs to one thread, and because whatever happens to the
  * program that reads the memory, this one still lets the target go. One order a line, one answer:
  *
- *   freeze PID INSTRUCTION SECCOMP   frozen CHILD NANOSECONDS
- *   pause PID LIMIT_NS               paused THREADS           (LIMIT_NS 0: no limit)
+ *   watch PID                        watching THREADS          (none of them runs)
+ *   prove                            proved YES                (1: none has run since, else 0)
+ *   freeze PID                       frozen CHILD NANOSECONDS
+ *   pause PID LIMIT_NS               paused THREADS            (LIMIT_NS 0: no limit)
  *   map BYTES                        mapped ADDRESS            (memory and the stub in the clone)
  *   run CONTROL LIMIT_NS             ran END NUMBER            (CONTROL 0: go on)
  *                                    END: stub | signal | call | limit, see traverse.h
- *   release [INSTRUCTION]            released NANOSECONDS STATE (where it is now)
- *                                    STATE: clean | zombie | expired (the limit came first)
+ *   release                          released NANOSECONDS STATE
+ *                                    STATE: clean | zombie | expired (the limit came first) |
+ *                                    moved (a thread that was left asleep woke up)
+ *   reap PID                         reaped NUMBER             (children that killed runs have left)
  *   any                              error CODE ERRNO TEXT
- *                                    CODE: usage, seize, inject, clone, busy, gone, threads, map
+ *                                    CODE: usage, seize, inject, seccomp, stack, section, code,
+ *                                    clone, busy, gone, threads, map
  *
- * INSTRUCTION is the hexadecimal address of a system call instruction in the target, SECCOMP is 1
- * when the target has a seccomp filter. The end of standard input, or of the parent, releases
- * whatever is held and ends the program. */
+ * The end of standard input, or of the parent, releases whatever is held and ends the program; a
+ * clone also ends with the target, and when the parent is stopped for long.
+ *
+ * For the tests: with HEAPGRAPH_FREEZE_DIES_AT=N it kills itself before its Nth call of ptrace. */
+#include "finish_calls.h"
 #include "freeze.h"
+#include "proc_files.h"
+#include "stillness.h"
 #include "threads.h"
 #include "traverse.h"
 
@@ -26,12 +35,17 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 enum { IDLE_MS = 1000, LATE_MS = 5, LINE_SIZE = 256 };
+
+#define STOPPED_LIMIT_NS INT64_C(10000000000)
+#define FINISH_LIMIT_NS INT64_C(10000000000)
 
 static bool expired; /* the pause was ended by its limit */
 static int64_t expired_after_ns;
@@ -55,15 +69,14 @@ static void answer_failure(const struct failure *failure)
     answer(line);
 }
 
-/* instruction: where it is now, for the target may have become another program meanwhile. */
-static void release(uint64_t instruction)
+static void release(void)
 {
     int64_t pause_ns = 0;
     const char *state = "clean";
     if (clone_is_held()) {
-        state = clone_release(instruction, &pause_ns) ? "clean" : "zombie";
+        state = clone_release(&pause_ns) ? "clean" : "zombie";
     } else if (pause_is_held()) {
-        pause_release(&pause_ns);
+        state = pause_release(&pause_ns) ? "clean" : "moved";
     } else if (expired) {
         pause_ns = expired_after_ns;
         state = "expired";
@@ -104,37 +117,70 @@ static bool obey_in_clone(const char *order)
     return true;
 }
 
+/* Orders that hold something; false when it is none of them, or it failed. */
+static bool obey_freeze(const char *order, char *line, struct failure *failure)
+{
+    pid_t pid, child;
+    int threads;
+    int64_t limit_ns, pause_ns;
+    if (clone_is_held() || pause_is_held() || expired)
+        return false;
+    if (sscanf(order, "freeze %d", &pid) == 1) {
+        if (!clone_freeze(pid, &child, &pause_ns, failure))
+            return false;
+        snprintf(line, LINE_SIZE, "frozen %d %" PRId64 "\n", child, pause_ns);
+        return true;
+    }
+    if (sscanf(order, "pause %d %" SCNd64, &pid, &limit_ns) == 2) {
+        if (!pause_target(pid, limit_ns, &threads, failure))
+            return false;
+        snprintf(line, LINE_SIZE, "paused %d\n", threads);
+        return true;
+    }
+    return false;
+}
+
 static void obey(const char *order)
 {
     char line[LINE_SIZE] = "";
     struct failure failure = {"usage", EINVAL, "unknown order, or something is already held"};
-    bool done = false, holds = clone_is_held() || pause_is_held() || expired;
-    pid_t pid, child;
-    uint64_t instruction = 0;
-    int seccomp, threads;
-    int64_t limit_ns, pause_ns;
-    if (strcmp(order, "release") == 0 || sscanf(order, "release %" SCNx64, &instruction) == 1) {
-        release(instruction);
+    pid_t pid;
+    int threads;
+    if (strcmp(order, "release") == 0) {
+        release();
         return;
     }
-    if (obey_in_clone(order))
+    if (strcmp(order, "prove") == 0) {
+        snprintf(line, sizeof line, "proved %d\n", was_still());
+    } else if (sscanf(order, "reap %d", &pid) == 1) {
+        snprintf(line, sizeof line, "reaped %d\n", reap_leftovers(pid));
+    } else if (sscanf(order, "watch %d", &pid) == 1) {
+        failure = (struct failure){"busy", EAGAIN, "one of its threads runs"};
+        if (begin_stillness(pid, &threads))
+            snprintf(line, sizeof line, "watching %d\n", threads);
+    } else if (obey_in_clone(order)) {
         return;
-    if (!holds && sscanf(order, "freeze %d %" SCNx64 " %d", &pid, &instruction, &seccomp) == 3) {
-        done = clone_freeze(pid, instruction, seccomp != 0, &child, &pause_ns, &failure);
-        if (done)
-            snprintf(line, sizeof line, "frozen %d %" PRId64 "\n", child, pause_ns);
-    } else if (!holds && sscanf(order, "pause %d %" SCNd64, &pid, &limit_ns) == 2) {
-        done = pause_target(pid, limit_ns, &threads, &failure);
-        if (done)
-            snprintf(line, sizeof line, "paused %d\n", threads);
+    } else if (!obey_freeze(order, line, &failure)) {
+        line[0] = 0;
     }
-    if (done)
+    if (line[0] != 0)
         answer(line);
     else
         answer_failure(&failure);
 }
 
-/* Nothing may interrupt or delay this process while a thread of the target stands. */
+/* ptrace(), counted. */
+static long dies_at;
+
+long traced(int request, pid_t tid, uintptr_t address, uintptr_t data)
+{
+    if (dies_at > 0 && --dies_at == 0)
+        kill(getpid(), SIGKILL);
+    return ptrace(request, tid, (void *)address, (void *)data);
+}
+
+/* Nothing may interrupt or delay this process while a thread of the target stands; when memory runs
+ * out it is to go before the target, which goes on by itself. */
 static void prepare(void)
 {
     sigset_t all;
@@ -142,16 +188,29 @@ static void prepare(void)
     sigprocmask(SIG_SETMASK, &all, NULL);
     mlockall(MCL_CURRENT | MCL_FUTURE);
     setpriority(PRIO_PROCESS, 0, -20);
+    const char *step = getenv("HEAPGRAPH_FREEZE_DIES_AT");
+    dies_at = step == NULL ? 0 : atol(step);
     int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (file >= 0) {
-        (void)!write(file, "-1000", 5); /* allowed to root only */
+        (void)!write(file, "1000", 4);
         close(file);
     }
 }
 
+/* The parent was stopped (Ctrl-Z) and takes no orders back: a clone would stay for ever. */
+static bool parent_stopped_for_long(pid_t parent)
+{
+    static int64_t since;
+    if (!clone_is_held() || thread_state(parent, parent) != 'T')
+        since = 0;
+    else if (since == 0)
+        since = now_ns();
+    return since != 0 && now_ns() - since > STOPPED_LIMIT_NS;
+}
+
 static int idle_ms(void)
 {
-    int limit = settle_late() > 0 ? LATE_MS : IDLE_MS;
+    int limit = settle_late() + settle_calls(false) > 0 ? LATE_MS : IDLE_MS;
     int64_t remaining = (pause_deadline() - now_ns()) / 1000000;
     return remaining < 0 ? 0 : remaining < limit ? (int)remaining : limit;
 }
@@ -170,6 +229,29 @@ static size_t obey_lines(char *buffer, size_t length)
     return length < LINE_SIZE - 1 ? length : 0; /* no order is that long */
 }
 
+/* End what must not last: a pause at its limit, a clone whose target has ended or whose parent sleeps. */
+static void end_what_is_over(pid_t parent, bool target_ended)
+{
+    int64_t unused;
+    if (pause_deadline() <= now_ns()) {
+        pause_release(&expired_after_ns);
+        expired = true;
+    }
+    if (clone_is_held() && (target_ended || parent_stopped_for_long(parent)))
+        clone_release(&unused);
+}
+
+/* Give threads whose calls are being finished the time for it, and let all go. */
+static void finish(void)
+{
+    if (clone_is_held() || pause_is_held())
+        release();
+    const int64_t deadline = now_ns() + FINISH_LIMIT_NS;
+    while (settle_late() + settle_calls(now_ns() > deadline) > 0 &&
+           now_ns() < deadline + FINISH_LIMIT_NS)
+        poll(NULL, 0, LATE_MS);
+}
+
 int main(void)
 {
     prepare();
@@ -177,20 +259,17 @@ int main(void)
     char buffer[LINE_SIZE];
     size_t length = 0;
     while (getppid() == parent) {
-        struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-        int ready = poll(&input, 1, idle_ms());
-        if (pause_deadline() <= now_ns()) {
-            pause_release(&expired_after_ns);
-            expired = true;
-        }
-        if (ready <= 0)
+        struct pollfd inputs[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                                  {.fd = clone_target(), .events = POLLIN}};
+        int ready = poll(inputs, 2, idle_ms());
+        end_what_is_over(parent, ready > 0 && inputs[1].revents != 0);
+        if (ready <= 0 || inputs[0].revents == 0)
             continue;
         ssize_t received = read(STDIN_FILENO, buffer + length, sizeof buffer - 1 - length);
         if (received <= 0)
             break;
         length = obey_lines(buffer, length + (size_t)received);
     }
-    if (clone_is_held() || pause_is_held())
-        release(0);
+    finish();
     return 0;
 }

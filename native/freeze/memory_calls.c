@@ -56,7 +56,7 @@ static bool is_memory_call(long number, const uint64_t arguments[CALL_ARGUMENTS]
 static bool make_call(pid_t child, struct arch_state *state)
 {
     int status;
-    if (arch_set(child, state) != 0 || ptrace(PTRACE_CONT, child, 0, 0) != 0)
+    if (arch_set(child, state) != 0 || traced(PTRACE_CONT, child, 0, 0) != 0)
         return false;
     return await_change(child, &status, now_ns() + CALL_LIMIT_NS) == 1 && WIFSTOPPED(status) &&
            status >> 16 == 0 && WSTOPSIG(status) == SIGTRAP && arch_get(child, state) == 0;

@@ -1,19 +1,33 @@
 #include "freeze.h"
 
+#include "stillness.h"
 #include "threads.h"
 
 #include <errno.h>
 #include <stddef.h>
-#include <sys/wait.h>
+#include <time.h>
 
-enum { STOP_LIMIT_NS = 50 * 1000000, ROUNDS = 100 };
+enum {
+    STOP_LIMIT_NS = 50 * 1000000,
+    ROUNDS = 100,
+    PATIENCE_NS = 100 * 1000000,
+    LOOK_NS = 20 * 1000,
+};
 
 static struct {
     bool active;
+    pid_t pid;
     int64_t since, deadline;
     struct thread_list threads;
     bool stands[MAX_THREADS]; /* false: in state D, or ended */
+    int sleeping;
+    struct sleeper sleepers[MAX_THREADS]; /* left alone: see pause_release */
 } held;
+
+/* The thread that woke up in the last pause of a process. */
+static struct {
+    pid_t pid, tid;
+} restless;
 
 bool pause_is_held(void)
 {
@@ -28,23 +42,61 @@ int64_t pause_deadline(void)
 static bool knows(pid_t tid)
 {
     for (int i = 0; i < held.threads.count; i++)
-        if (held.threads.tids[i] == tid)
+        if (held.threads.threads[i].tid == tid)
             return true;
     return false;
 }
 
-/* Ask the threads that are new on the list to stop; returns an errno when one was refused. */
-static int request_new(const struct thread_list *list)
+static struct sleeper *sleeper_of(pid_t tid)
+{
+    for (int i = 0; i < held.sleeping; i++)
+        if (held.sleepers[i].tid == tid)
+            return &held.sleepers[i];
+    return NULL;
+}
+
+/* Leave a thread asleep in a call that a stop would cut short. True when that is news. */
+static bool leave_asleep(pid_t tid)
+{
+    struct sleeper now, *known = sleeper_of(tid);
+    if (!note_sleeper(held.pid, tid, &now))
+        return true; /* it has just woken up */
+    if (known != NULL && known->switches == now.switches)
+        return false;
+    if (known == NULL)
+        known = &held.sleepers[held.sleeping++];
+    *known = now;
+    return true;
+}
+
+static void drop_sleeper(pid_t tid)
+{
+    struct sleeper *known = sleeper_of(tid);
+    if (known != NULL)
+        *known = held.sleepers[--held.sleeping];
+}
+
+/* Ask the threads that are new on the list to stop, unless that would cost them something; returns an
+ * errno when one was refused. `news`: something is not as it was in the round before. */
+static int request_new(const struct thread_list *list, bool *news)
 {
     int refused = 0;
     for (int i = 0; i < list->count && held.threads.count < MAX_THREADS; i++) {
-        if (knows(list->tids[i]))
+        struct standing thread = list->threads[i];
+        if (knows(thread.tid))
             continue;
-        enum stop stop = request_stop(list->tids[i]);
+        thread.seen = look_at_thread(held.pid, thread.tid);
+        if (thread.seen == IN_LOSING_CALL && held.sleeping < MAX_THREADS) {
+            *news |= leave_asleep(thread.tid);
+            continue;
+        }
+        drop_sleeper(thread.tid);
+        enum stop stop = thread.seen == ENDED ? THREAD_GONE : request_stop(thread.tid);
         if (stop == THREAD_REFUSED)
             refused = errno;
         if (stop == THREAD_STOPPED)
-            held.threads.tids[held.threads.count++] = list->tids[i];
+            held.threads.threads[held.threads.count++] = thread;
+        *news = true;
     }
     return refused;
 }
@@ -55,48 +107,71 @@ static void await_new(int first)
 {
     int64_t limit = now_ns() + STOP_LIMIT_NS;
     for (int i = first; i < held.threads.count; i++)
-        held.stands[i] = await_stop(held.threads.tids[i], limit) == THREAD_STOPPED;
+        held.stands[i] = await_stop(held.threads.threads[i].tid, limit) == THREAD_STOPPED;
+}
+
+/* A thread that woke up while the others stood is better met when it is awake, and can be stopped. */
+static void await_restless(pid_t pid)
+{
+    const int64_t deadline = now_ns() + PATIENCE_NS;
+    while (restless.pid == pid && now_ns() < deadline &&
+           look_at_thread(pid, restless.tid) == IN_LOSING_CALL)
+        nanosleep(&(struct timespec){0, LOOK_NS}, NULL);
+    restless.pid = 0;
 }
 
 bool pause_target(pid_t pid, int64_t limit_ns, int *threads, struct failure *failure)
 {
     static struct thread_list list;
-    held.threads.count = 0;
+    await_restless(pid);
+    held.pid = pid;
+    held.threads.count = held.sleeping = 0;
     held.since = now_ns();
     held.deadline = limit_ns > 0 ? held.since + limit_ns : INT64_MAX;
     held.active = true;
     int refused = 0;
-    /* A running thread can start another one before it stops: go on until none is new. A refusal
-     * is final only when it stays, for a thread that is just ending is refused as well. */
-    for (int round = 0; round < ROUNDS; round++) {
+    bool news = true, exists = false;
+    /* A running thread can start another one before it stops, or wake one: go on until nothing is
+     * new. A refusal is final only when it stays, for a thread that is just ending is refused as
+     * well. */
+    for (int round = 0; round < ROUNDS && news; round++) {
         int first = held.threads.count;
-        refused = list_threads(pid, &list) ? request_new(&list) : 0;
+        news = false;
+        exists = list_threads(pid, false, &list);
+        refused = exists ? request_new(&list, &news) : 0;
         await_new(first);
-        if (held.threads.count == 0 || (refused == 0 && held.threads.count == first))
-            break;
     }
-    if (refused == 0 && held.threads.count > 0 && held.threads.count < MAX_THREADS) {
-        *threads = held.threads.count;
+    if (refused == 0 && exists && !news && held.threads.count < MAX_THREADS) {
+        *threads = held.threads.count + held.sleeping;
         return true;
     }
     if (refused != 0)
         *failure = (struct failure){"seize", refused, "the kernel refuses to trace it"};
-    else if (held.threads.count == 0)
+    else if (!exists)
         *failure = (struct failure){"gone", ESRCH, "the process has ended"};
+    else if (news)
+        *failure = (struct failure){"busy", EAGAIN, "its threads come and go too fast"};
     else
         *failure = (struct failure){"threads", E2BIG, "it has too many threads"};
     pause_release(&limit_ns);
     return false;
 }
 
-void pause_release(int64_t *pause_ns)
+bool pause_release(int64_t *pause_ns)
 {
+    bool stood = true;
+    for (int i = 0; i < held.sleeping && stood; i++) {
+        stood = slept_on(held.pid, &held.sleepers[i]);
+        restless.pid = stood ? 0 : held.pid;
+        restless.tid = held.sleepers[i].tid;
+    }
     for (int i = 0; i < held.threads.count; i++) {
         if (held.stands[i])
-            let_go(held.threads.tids[i]);
+            let_go(held.threads.threads[i]);
         else
-            keep_late(held.threads.tids[i]);
+            keep_late(held.threads.threads[i]);
     }
     *pause_ns = now_ns() - held.since;
     held.active = false;
+    return stood;
 }

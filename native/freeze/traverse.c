@@ -57,7 +57,7 @@ static bool write_stub(pid_t child, uint64_t code)
     for (size_t at = 0; at < size; at += sizeof(long)) {
         long word = 0;
         memcpy(&word, arch_stub + at, size - at < sizeof word ? size - at : sizeof word);
-        if (ptrace(PTRACE_POKETEXT, child, (void *)(uintptr_t)(code + at), (void *)word) != 0)
+        if (traced(PTRACE_POKETEXT, child, code + at, (uintptr_t)word) != 0)
             return false;
     }
     return true;
@@ -114,11 +114,11 @@ static bool run_to_end(pid_t child, bool may_allocate, int64_t deadline, struct 
     for (;;) {
         /* A system call only stops it and is not made: not a file, lock or signal of the target
          * can be touched. */
-        if (ptrace(PTRACE_SYSEMU, child, 0, 0) != 0)
+        if (traced(PTRACE_SYSEMU, child, 0, 0) != 0)
             return false;
         int status, change = await_change(child, &status, deadline);
         if (change == 0) {
-            ptrace(PTRACE_INTERRUPT, child, 0, 0);
+            traced(PTRACE_INTERRUPT, child, 0, 0);
             interrupted = true;
             change = await_change(child, &status, INT64_MAX);
         }
@@ -141,7 +141,7 @@ bool traverse_run(uint64_t control, int64_t limit_ns, struct run_end *end, struc
         return false;
     *failure = clone_is_gone;
     uintptr_t options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD;
-    if (ptrace(PTRACE_SETOPTIONS, child, 0, (void *)options) != 0 || arch_get(child, &state) != 0)
+    if (traced(PTRACE_SETOPTIONS, child, 0, options) != 0 || arch_get(child, &state) != 0)
         return false;
     if (control != 0)
         arch_prepare_stub(&state, mapped.code, mapped.stack_top, control);

@@ -11,23 +11,27 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from heapgraph.capture.freeze import freeze
+from heapgraph.capture.copying import Copier
+from heapgraph.capture.freeze import METHODS, freeze
+from heapgraph.capture.freeze_helper import FreezeHelper
 from heapgraph.capture.maps import read_maps
 from heapgraph.capture.permissions import read_status
 from heapgraph.capture.residency import filled_ranges
 from heapgraph.capture.target import inspect_target
 from heapgraph.capture.walk import HeapWalk, readable_regions, writable_regions
 from heapgraph.errors import CaptureInterrupted, TargetNotFound
-from helpers.processes import children_of, exit_code_of, read_u64, state_of, wait_until
+from helpers.processes import children_of, read_u64, state_of, wait_until
 from helpers.running_target import RunningTarget, start_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from heapgraph.capture.frozen import Frozen
+
 BEFORE, AFTER = 41, 42
 SHORT_PAUSE_MS = 20
 PEER_LIMIT_S = 1.0
-NO_STACK = "0x10"  # native/freeze/clone_freeze.c
+ENDS_WITHIN_S = 1.0
 UNBLOCKABLE = 1 << signal.SIGKILL - 1 | 1 << signal.SIGSTOP - 1
 
 
@@ -48,61 +52,75 @@ def copied_bytes(pid: int) -> int:
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_Dirty"))
 
 
+def has_ended(clone: int) -> bool:
+    """It may wait in the process table for init, whose child it is, to look at it."""
+    return state_of(clone) in ("Z", "")
+
+
 def order(target: RunningTarget, line: str) -> None:
     target.send(line)
     assert target.read_line() == line
 
 
-def test_the_clone_keeps_the_value_of_the_freeze(target: RunningTarget) -> None:
+def value_in(frozen: Frozen, address: int) -> int:
+    """Eight bytes of the frozen moment."""
+    with frozen.open_memory() as memory:
+        return memory.u64(address)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_read_keeps_the_value_of_the_freeze(target: RunningTarget, method: str) -> None:
     marker = marker_of(target)
     order(target, f"set {BEFORE}")
-    with freeze(target.pid) as frozen:
-        assert frozen.method == "clone"
-        assert frozen.memory_pid not in (target.pid, 0)
+    with freeze(target.pid, method) as frozen:  # type: ignore[arg-type]
+        assert frozen.method == method
         order(target, f"set {AFTER}")
-        assert read_u64(frozen.memory_pid, marker) == BEFORE
+        assert value_in(frozen, marker) == BEFORE
         assert read_u64(target.pid, marker) == AFTER
-    assert 0 < frozen.pause_s < 1
+        assert read_status(target.pid)["TracerPid"] == "0"
+    assert (frozen.pause_s == 0) == (method == "idle")
+    assert frozen.pause_s < 1
+    assert frozen.notes == []
 
 
-def test_a_paused_target_keeps_its_value_until_released(target: RunningTarget) -> None:
-    marker = marker_of(target)
-    order(target, f"set {BEFORE}")
-    with freeze(target.pid, "pause") as frozen:
-        target.send(f"set {AFTER}")
-        assert frozen.memory_pid == target.pid
-        assert state_of(target.pid) == "t"
-        assert read_u64(target.pid, marker) == BEFORE
-        frozen.release()
-        assert target.read_line() == f"set {AFTER}"
-        assert read_u64(target.pid, marker) == AFTER
-        assert frozen.pause_s > 0
+def test_a_target_that_waits_is_read_without_a_stop(target: RunningTarget) -> None:
+    with freeze(target.pid) as frozen:
+        assert frozen.method == "idle"
+        assert frozen.passed_over == {}
+
+
+def test_a_target_that_runs_is_cloned_and_it_is_said_why() -> None:
+    with start_target("freeze_states.py", "compute") as target, freeze(target.pid) as frozen:
+        assert frozen.method == "clone"
+        assert frozen.passed_over == {"idle": "one of its threads runs"}
 
 
 def test_a_release_ends_the_clone_and_leaves_no_zombie(target: RunningTarget) -> None:
     with freeze(target.pid, "clone") as frozen:
-        assert children_of(target.pid) == [frozen.memory_pid]
-        assert state_of(frozen.memory_pid) == "t"
+        clone = frozen.code_pid
+        assert children_of(target.pid) == []  # it is nobody's child but init's
+        assert state_of(clone) == "t"
         frozen.release()
         frozen.release()
-        assert state_of(frozen.memory_pid) == ""
-        assert children_of(target.pid) == []
+        wait_until(lambda: has_ended(clone), "it ended")
         with pytest.raises(OSError):  # noqa: PT011 - which one depends on the kernel
-            read_u64(frozen.memory_pid, marker_of(target))
+            read_u64(clone, marker_of(target))
     assert frozen.notes == []
 
 
-def test_a_target_that_becomes_another_program_forgets_the_clone_all_the_same(
-    target: RunningTarget,
-) -> None:
-    """Its code lies elsewhere now, and with it the instruction by which it waits for the clone."""
+def test_a_clone_holds_no_descriptor(target: RunningTarget) -> None:
+    with freeze(target.pid, "clone") as frozen:
+        assert not list(Path(f"/proc/{frozen.code_pid}/fd").iterdir())
+        assert list(Path(f"/proc/{target.pid}/fd").iterdir())
+
+
+def test_the_clone_outlives_a_target_that_becomes_another_program(target: RunningTarget) -> None:
     marker = marker_of(target)
     order(target, f"set {BEFORE}")
     with freeze(target.pid, "clone") as frozen:
         target.send("exec")
         assert "marker" in json.loads(target.read_line())
-        assert children_of(target.pid) == [frozen.memory_pid]
-        assert read_u64(frozen.memory_pid, marker) == BEFORE
+        assert read_u64(frozen.code_pid, marker) == BEFORE
     assert children_of(target.pid) == []
     assert frozen.notes == []
     order(target, "set 0")
@@ -113,13 +131,11 @@ def test_reading_the_clone_copies_none_of_its_pages() -> None:
     with start_target("kinds.py") as running:
         target = inspect_target(running.pid)
         with freeze(target.pid, "clone") as frozen:
-            maps = read_maps(frozen.memory_pid, sizes=False)
-            before = copied_bytes(frozen.memory_pid)
-            walk = HeapWalk(
-                frozen.memory_pid, target.layout, target.version, readable_regions(maps)
-            )
-            walk.load(filled_ranges(frozen.memory_pid, writable_regions(maps)))
-            gained = copied_bytes(frozen.memory_pid) - before
+            maps = read_maps(frozen.code_pid, sizes=False)
+            before = copied_bytes(frozen.code_pid)
+            walk = HeapWalk(frozen.code_pid, target.layout, target.version, readable_regions(maps))
+            walk.load(filled_ranges(frozen.code_pid, writable_regions(maps)))
+            gained = copied_bytes(frozen.code_pid) - before
         read = walk.emit([]).counts["bytes_read"]
     assert read > 10 * 2**20
     assert gained == 0
@@ -127,15 +143,13 @@ def test_reading_the_clone_copies_none_of_its_pages() -> None:
 
 def test_the_clone_is_the_first_to_go_when_memory_runs_out(target: RunningTarget) -> None:
     with freeze(target.pid, "clone") as frozen:
-        assert Path(f"/proc/{frozen.memory_pid}/oom_score_adj").read_text() == "1000\n"
+        assert Path(f"/proc/{frozen.code_pid}/oom_score_adj").read_text() == "1000\n"
         assert Path(f"/proc/{target.pid}/oom_score_adj").read_text() != "1000\n"
 
 
-def test_the_clone_could_not_run_even_if_it_were_let_loose(target: RunningTarget) -> None:
+def test_no_signal_reaches_the_clone(target: RunningTarget) -> None:
     with freeze(target.pid, "clone") as frozen:
-        call = Path(f"/proc/{frozen.memory_pid}/syscall").read_text().split()
-        status = read_status(frozen.memory_pid)
-    assert call[-2] == NO_STACK
+        status = read_status(frozen.code_pid)
     assert int(status["SigBlk"], 16) | UNBLOCKABLE == 2**64 - 1
 
 
@@ -151,7 +165,7 @@ def test_a_peer_sees_the_target_close_at_once(tmp_path: Path) -> None:
                 assert connection.recv(1) == b""
 
 
-@pytest.mark.parametrize("method", ["clone", "pause"])
+@pytest.mark.parametrize("method", METHODS)
 def test_an_error_in_the_block_lets_the_target_go(target: RunningTarget, method: str) -> None:
     with pytest.raises(KeyError), freeze(target.pid, method):  # type: ignore[arg-type]
         raise KeyError
@@ -162,64 +176,89 @@ def test_an_error_in_the_block_lets_the_target_go(target: RunningTarget, method:
 
 def test_the_target_goes_on_when_the_helper_is_killed_with_a_clone(target: RunningTarget) -> None:
     with freeze(target.pid, "clone") as frozen:
-        os.kill(frozen.helper_pid, signal.SIGKILL)
-        wait_until(lambda: state_of(frozen.memory_pid) == "Z", "the clone ended")
-        assert exit_code_of(frozen.memory_pid) == -signal.SIGKILL, "it ran"
+        clone = frozen.code_pid
+        os.kill(frozen.helper.pid, signal.SIGKILL)
+        wait_until(lambda: has_ended(clone), "the clone ended")
         order(target, "hello")
-        with pytest.raises(OSError):  # noqa: PT011
-            read_u64(frozen.memory_pid, marker_of(target))
     assert "killed" in frozen.notes[0]
+    assert children_of(target.pid) == []
     order(target, "hello again")
 
 
-def test_a_pause_that_lost_its_helper_is_not_trusted(target: RunningTarget) -> None:
-    with freeze(target.pid, "pause") as frozen:
-        os.kill(frozen.helper_pid, signal.SIGKILL)
+def test_a_pause_that_lost_its_helper_is_not_trusted(
+    target: RunningTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pause = FreezeHelper.pause
+
+    def pause_and_die(helper: FreezeHelper, pid: int, limit_s: float) -> None:
+        pause(helper, pid, limit_s)
+        os.kill(helper.pid, signal.SIGKILL)
         order(target, "hello")
-        with pytest.raises(CaptureInterrupted, match="ran on"):
-            frozen.release()
+
+    monkeypatch.setattr(FreezeHelper, "pause", pause_and_die)
+    with pytest.raises(CaptureInterrupted, match="ran on"), freeze(target.pid, "pause"):
+        pass
+    order(target, "hello again")
 
 
-def test_the_clone_outlives_a_target_that_is_killed(target: RunningTarget) -> None:
-    order(target, f"set {BEFORE}")
+def test_the_clone_ends_with_a_target_that_is_killed(target: RunningTarget) -> None:
     with freeze(target.pid, "clone") as frozen:
+        clone = frozen.code_pid
         target.kill()
-        assert read_u64(frozen.memory_pid, marker_of(target)) == BEFORE
+        wait_until(lambda: has_ended(clone), "the clone ended", limit_s=ENDS_WITHIN_S)
         frozen.release()
-        wait_until(lambda: state_of(frozen.memory_pid) in ("Z", ""), "the clone ended")
+    assert frozen.notes == []
 
 
 def test_a_target_killed_while_paused_ends_cleanly(target: RunningTarget) -> None:
-    with freeze(target.pid, "pause") as frozen:
+    with FreezeHelper() as helper:
+        helper.pause(target.pid, 0)
+        assert state_of(target.pid) == "t"
         os.kill(target.pid, signal.SIGKILL)
         wait_until(lambda: state_of(target.pid) in ("Z", ""), "it ended")
-        with pytest.raises(OSError):  # noqa: PT011
-            read_u64(target.pid, marker_of(target))
-        frozen.release()
+        helper.release()
     assert target.process.wait(timeout=10) == -signal.SIGKILL
     with pytest.raises(TargetNotFound), freeze(target.pid):
         pass
 
 
-def test_a_pause_ends_at_its_limit_and_says_so(target: RunningTarget) -> None:
-    with freeze(target.pid, "pause", max_pause_ms=SHORT_PAUSE_MS) as frozen:
+def test_a_pause_ends_at_its_limit_and_says_so(
+    target: RunningTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = Copier.take
+
+    def take_for_long(copier: Copier) -> None:
+        take(copier)
         target.send("hello")
         assert target.read_line() == "hello"  # answered although nobody released it
-        with pytest.raises(CaptureInterrupted, match="limit") as caught:
-            frozen.release()
+
+    monkeypatch.setattr(Copier, "take", take_for_long)
+    with (
+        pytest.raises(CaptureInterrupted, match="limit") as caught,
+        freeze(target.pid, "pause", max_pause_ms=SHORT_PAUSE_MS),
+    ):
+        pass
     assert len(caught.value.parts()) == 3
-    assert SHORT_PAUSE_MS / 1e3 <= frozen.pause_s < 1
+
+
+def test_a_dump_that_is_stopped_does_not_stop_its_target(target: RunningTarget) -> None:
+    """Ctrl-Z in a pause: the helper keeps the limit by itself."""
+    with start_target("freeze_holder.py", target.pid, "pause", "300") as holder:
+        assert holder.ready == "paused"
+        os.kill(holder.pid, signal.SIGSTOP)
+        target.send("hello")
+        assert target.read_line() == "hello"
 
 
 def test_a_clone_that_would_take_too_long_is_refused_before_it_is_made() -> None:
     with start_target("freeze_orders.py", "--memory", 100) as target:
         with (
             pytest.raises(CaptureInterrupted, match="would stand") as caught,
-            freeze(target.pid, max_pause_ms=1),
+            freeze(target.pid, "clone", max_pause_ms=1),
         ):
             pass
         assert "MiB" in caught.value.cause
-        with freeze(target.pid, max_pause_ms=1000) as frozen:
+        with freeze(target.pid, "clone", max_pause_ms=1000) as frozen:
             assert frozen.method == "clone"
 
 
@@ -228,14 +267,13 @@ def test_a_tool_that_is_killed_leaves_nothing_behind(target: RunningTarget) -> N
         clone = int(holder.ready)
         assert state_of(clone) == "t"
         holder.kill()
-        wait_until(lambda: state_of(clone) == "", "the clone ended and was waited for")
+        wait_until(lambda: has_ended(clone), "the clone ended")
     order(target, "hello")
     assert children_of(target.pid) == []
 
 
-@pytest.mark.parametrize("method", ["auto", "pause"])
 def test_a_target_that_cannot_be_stopped_is_still_read(
-    target: RunningTarget, tmp_path: Path, method: str
+    target: RunningTarget, tmp_path: Path
 ) -> None:
     """In state D it runs no code of its own; it stops, if it wakes up, before it does."""
     fifo = tmp_path / "fifo"
@@ -243,14 +281,29 @@ def test_a_target_that_cannot_be_stopped_is_still_read(
     order(target, f"set {BEFORE}")
     target.send(f"spawn {fifo}")
     wait_until(lambda: state_of(target.pid) == "D", "uninterruptible")
-    with freeze(target.pid, method) as frozen:  # type: ignore[arg-type]
+    with freeze(target.pid) as frozen:
         assert frozen.method == "pause"
+        assert list(frozen.passed_over) == ["idle", "clone"]
         target.send(f"set {AFTER}")
         os.close(os.open(fifo, os.O_WRONLY))
+        assert target.read_line() == f"spawn {fifo}"
+        assert target.read_line() == f"set {AFTER}"
+        assert value_in(frozen, marker_of(target)) == BEFORE
+
+
+def test_a_target_that_wakes_up_in_state_d_stops_late(
+    target: RunningTarget, tmp_path: Path
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    target.send(f"spawn {fifo}")
+    wait_until(lambda: state_of(target.pid) == "D", "uninterruptible")
+    with FreezeHelper() as helper:
+        helper.pause(target.pid, 0)
+        os.close(os.open(fifo, os.O_WRONLY))
         wait_until(lambda: state_of(target.pid) == "t", "stopped late")
-        assert read_u64(target.pid, marker_of(target)) == BEFORE
+        helper.release()
     assert target.read_line() == f"spawn {fifo}"
-    assert target.read_line() == f"set {AFTER}"
 
 
 def test_a_target_that_stays_in_state_d_is_left_as_it_was(

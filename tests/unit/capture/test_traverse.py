@@ -79,7 +79,7 @@ def clone() -> PlayedClone:
 
 @pytest.fixture
 def traversal(clone: PlayedClone) -> Iterator[CloneTraversal]:
-    with CloneTraversal(SimpleNamespace(helper=clone, memory_pid=os.getpid())) as running:
+    with CloneTraversal(SimpleNamespace(helper=clone, code_pid=os.getpid())) as running:
         yield running
 
 
@@ -162,7 +162,7 @@ def test_a_clone_that_ended_is_told_apart_from_a_refusal(traversal, clone, monke
         list(traversal.visits(jobs_of(1)))
     monkeypatch.setattr(clone, "map_memory", gone)
     with pytest.raises(UnreadableMemory, match="the frozen clone ended"):
-        CloneTraversal(SimpleNamespace(helper=clone, memory_pid=os.getpid()))
+        CloneTraversal(SimpleNamespace(helper=clone, code_pid=os.getpid()))
 
 
 def test_a_clone_without_memory_is_a_refusal(clone, monkeypatch):
@@ -171,4 +171,4 @@ def test_a_clone_without_memory_is_a_refusal(clone, monkeypatch):
 
     monkeypatch.setattr(clone, "map_memory", refuse)
     with pytest.raises(HelperFailure):
-        CloneTraversal(SimpleNamespace(helper=clone, memory_pid=os.getpid()))
+        CloneTraversal(SimpleNamespace(helper=clone, code_pid=os.getpid()))

@@ -1,0 +1,202 @@
+"""Copies of a target's memory that are of one moment: because nobody ran, or everybody stood."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Self
+
+from heapgraph.capture.freeze_helper import HelperEnded, HelperFailure
+from heapgraph.capture.frozen import FrozenCopy
+from heapgraph.capture.maps import read_maps, with_sizes
+from heapgraph.capture.memory import UnreadableMemory
+from heapgraph.capture.memory_copy import MemoryCopy
+from heapgraph.capture.permissions import explain_refusal
+from heapgraph.capture.regions import anonymous_residency
+from heapgraph.capture.residency import filled_ranges
+from heapgraph.errors import CaptureInterrupted
+from heapgraph.units import format_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from heapgraph.capture.freeze_helper import FreezeHelper
+    from heapgraph.capture.frozen import FreezeMethod
+    from heapgraph.capture.maps import Mapping
+
+_ATTEMPTS = 3
+_PAUSES = 10
+"""Stops of one target, within its limit, when a thread that was left asleep woke up in them."""
+
+_NO_ROOM = {
+    errno.EFBIG: "a limit on the size of files (ulimit -f) leaves no room for a copy",
+    errno.ENOMEM: "there is not enough memory for a copy",
+    errno.ENOSPC: "there is not enough memory for a copy",
+}
+
+_WATCH_S_PER_BYTE = 0.5 / 2**30
+"""How long a copy takes into memory that was made ready: measured 0.2-0.5 s per GiB."""
+
+_LONGEST_LOOK_S = 0.1
+
+
+class NotTaken(Exception):
+    """This method does not work here and now; the target is as it was. The text says why."""
+
+
+class Copier:
+    """Copies what a target can write to; a context manager until `freeze_as` hands the copy on.
+
+    Args:
+        pid: the target.
+        before: its mappings with sizes.
+
+    Cost: 0.3 s per GiB to make the memory of the copy ready, before the target is asked for
+    anything.
+    """
+
+    def __init__(self, pid: int, before: Sequence[Mapping]) -> None:
+        """Make room for the copy."""
+        self._pid = pid
+        self._before = before
+        self._files = ExitStack()
+        try:
+            self._memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise explain_refusal(pid, error.errno or 0) from error
+        self._files.callback(os.close, self._memory)
+        self._copy = self._files.enter_context(MemoryCopy(self._ranges(before)))
+        try:
+            self._copy.prepare()
+        except OSError as error:
+            self._files.close()
+            if error.errno not in _NO_ROOM:
+                raise
+            raise NotTaken(_NO_ROOM[error.errno]) from error
+
+    def _ranges(self, maps: Sequence[Mapping]) -> list[tuple[int, int]]:
+        return filled_ranges(self._pid, [each for each in maps if each.is_own])
+
+    def take(self) -> None:
+        """Copy everything now, and note the mappings and pages of this moment."""
+        try:
+            maps = read_maps(self._pid, sizes=False)
+            self.maps = with_sizes(maps, self._before, lambda _: False)
+            self.residency = anonymous_residency(self._pid, self.maps)
+            ranges = self._ranges(maps)
+            self._copy.add(ranges)
+            self._copy.take(self._memory, ranges)
+        except UnreadableMemory as error:
+            raise CaptureInterrupted(
+                f"process {self._pid} ended while its memory was copied",
+                "",
+                "choose a running process",
+            ) from error
+
+    def freeze_as(self, method: FreezeMethod, helper: FreezeHelper, pause_s: float) -> FrozenCopy:
+        """Hand the copy on to whoever walks it."""
+        self._files.pop_all()
+        return FrozenCopy(
+            method,
+            helper,
+            pause_s,
+            copy=self._copy,
+            memory=self._memory,
+            maps=self.maps,
+            residency=self.residency,
+        )
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the memory back, unless it was handed on."""
+        self._files.close()
+
+
+def copy_idle(
+    pid: int, helper: FreezeHelper, before: Sequence[Mapping], resident: int
+) -> FrozenCopy:
+    """Copy a target in which nobody runs, without stopping anything, and prove that nobody did.
+
+    Args:
+        pid: the target.
+        helper: watches its threads.
+        before: its mappings with sizes.
+        resident: its resident bytes.
+
+    Raises:
+        NotTaken: a thread ran.
+        CaptureInterrupted: the target, or the helper, ended.
+
+    Cost: nothing for the target. First a look for as long as the copy will take (0.1 s at most), so
+    that a busy target is known before memory is made ready for it.
+    """
+    look_s = min(resident * _WATCH_S_PER_BYTE, _LONGEST_LOOK_S)
+    if not any(_stays_idle(helper, pid, lambda: time.sleep(look_s)) for _ in range(_ATTEMPTS)):
+        raise NotTaken("one of its threads runs")
+    with Copier(pid, before) as copier:
+        if any(_stays_idle(helper, pid, copier.take) for _ in range(_ATTEMPTS)):
+            return copier.freeze_as("idle", helper, 0.0)
+    raise NotTaken("one of its threads woke up while it was read")
+
+
+def _stays_idle(helper: FreezeHelper, pid: int, act: Callable[[], None]) -> bool:
+    try:
+        helper.watch(pid)
+    except HelperFailure:
+        return False
+    act()
+    return helper.prove()
+
+
+def copy_paused(
+    pid: int, helper: FreezeHelper, before: Sequence[Mapping], limit_s: float
+) -> FrozenCopy:
+    """Stop the target, copy it, let it go.
+
+    Args:
+        pid: the target.
+        helper: stops its threads.
+        before: its mappings with sizes.
+        limit_s: how long it may stand.
+
+    Raises:
+        NotTaken: a thread asleep in a call that a stop would have cut short woke up every time.
+        HelperFailure: it cannot be stopped.
+        CaptureInterrupted: the limit came first; the target, or the helper, ended.
+    """
+    stood_s = 0.0
+    with Copier(pid, before) as copier:
+        for _ in range(_PAUSES):
+            if stood_s >= limit_s:
+                break
+            helper.pause(pid, limit_s - stood_s)
+            try:
+                copier.take()
+            finally:
+                pause_s, state = _release(helper)
+                stood_s += pause_s
+            if state == "expired":
+                raise CaptureInterrupted(
+                    f"the pause limit of {format_seconds(limit_s)} came before all memory was read",
+                    "the target has more memory than can be copied in that time",
+                    "use --method clone, or a higher --max-pause",
+                )
+            if state == "clean":
+                return copier.freeze_as("pause", helper, stood_s)
+    raise NotTaken("a thread in a call that a stop would cut short woke up in the pause")
+
+
+def _release(helper: FreezeHelper) -> tuple[float, str]:
+    try:
+        return helper.release()
+    except HelperEnded as error:
+        raise CaptureInterrupted(
+            "the target ran on while its memory was read",
+            "the freeze helper was killed by another process",
+            "try again",
+        ) from error
