@@ -48,7 +48,7 @@ METHODS: tuple[FreezeMethod, ...] = get_args(FreezeMethod)
 _CLONE_REFUSALS = {
     errno.EAGAIN: "a limit on processes is reached (pids.max of its group, or ulimit -u)",
     errno.ENOMEM: "memory may not be overcommitted (vm.overcommit_memory = 2), or none is left",
-    errno.EPERM: "its seccomp filter may forbid the call, and only root may suspend the filter",
+    errno.EPERM: "its filter of system calls (seccomp) forbids a call of these, or may forbid it",
     errno.ENOEXEC: "the process runs 32-bit code",
 }
 

@@ -1,5 +1,6 @@
 #include "healed_calls.h"
 
+#include "filters.h"
 #include "freeze.h"
 #include "proc_files.h"
 
@@ -14,28 +15,34 @@ enum {
     STATUS_SIZE = 4096,
 };
 
-/* A filter may be installed at any time, in one thread only: look at this one, which stands. */
-static enum injection judge_filter(struct patient *patient, struct outcome *outcome)
+/* A filter may be installed at any time, in one thread only: look at this one, which stands. Filters
+ * that are known to allow our calls are suspended all the same, for what runs in the clone later. */
+static enum injection set_options(struct patient *patient, uint64_t instruction,
+                                  struct outcome *outcome)
 {
     enum { NO_FILTER, STRICT };
+    const pid_t tid = patient->thread.tid;
     char text[STATUS_SIZE];
-    if (!read_task_file(patient->pid, patient->thread.tid, "status", text, sizeof text))
+    if (!read_task_file(patient->pid, tid, "status", text, sizeof text))
         return INJECTION_GONE;
     const long mode = number_after(text, "Seccomp", NO_FILTER);
-    patient->has_filter = mode != NO_FILTER;
-    outcome->error = EPERM;
-    return mode == STRICT ? INJECTION_BUSY : INJECTED;
-}
-
-static enum injection set_options(const struct patient *patient, struct outcome *outcome)
-{
     uintptr_t options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEVFORK;
+    outcome->error = EPERM;
+    if (mode == STRICT)
+        return INJECTION_BUSY;
+    if (mode != NO_FILTER) {
+        enum filter filter = judge_filters(tid, instruction);
+        patient->has_filter = filter == FILTER_ALLOWS;
+        if (filter == FILTER_FORBIDS ||
+            (filter == FILTER_UNKNOWN && !has_filter_of_container(patient->pid, tid)))
+            return INJECTION_BUSY;
+    }
     if (patient->has_filter)
         options |= OPTION_SUSPEND_SECCOMP;
-    if (traced(PTRACE_SETOPTIONS, patient->thread.tid, 0, options) == 0)
+    if (traced(PTRACE_SETOPTIONS, tid, 0, options) == 0)
         return INJECTED;
     outcome->error = errno;
-    return errno == ESRCH ? INJECTION_GONE : patient->has_filter ? INJECTION_BUSY : INJECTION_DENIED;
+    return errno == ESRCH ? INJECTION_GONE : INJECTION_DENIED;
 }
 
 enum injection begin_healing(struct patient *patient, const struct gadgets *gadgets,
@@ -53,9 +60,7 @@ enum injection begin_healing(struct patient *patient, const struct gadgets *gadg
     outcome->error = EAGAIN;
     if (in_restartable_sequence(tid, arch_program_counter(&patient->saved)))
         return INJECTION_BUSY;
-    enum injection allowed = judge_filter(patient, outcome);
-    if (allowed == INJECTED)
-        allowed = set_options(patient, outcome);
+    enum injection allowed = set_options(patient, gadgets->call, outcome);
     if (allowed != INJECTED)
         return allowed;
 

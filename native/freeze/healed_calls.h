@@ -14,7 +14,7 @@ struct patient {
     struct standing thread;
     struct arch_state saved;  /* as it stood, with the call that the stop interrupted amended */
     uint64_t mask;            /* the signals it blocks */
-    bool has_filter; /* of system calls, which is suspended meanwhile */
+    bool has_filter; /* of system calls, which allows ours, and is suspended all the same */
     struct healing healing;
 };
 

@@ -154,12 +154,23 @@ def test_a_thread_in_a_restartable_sequence_is_left_alone() -> None:
         assert "pause" in seen
 
 
-def test_a_seccomp_filter_that_kills_for_a_clone_does_not_kill() -> None:
-    may_suspend = int(read_status(os.getpid())["CapEff"], 16) >> CAP_SYS_ADMIN & 1
-    with start_target("freeze_orders.py", "--seccomp") as target:
-        assert read_status(target.pid)["Seccomp"] == "2"
+@pytest.mark.parametrize("call", ["clone", "wait4"])
+def test_a_filter_that_kills_for_a_call_of_ours_is_seen_before(call: str) -> None:
+    """Also for wait4, which only a thread that has to find back by itself would make."""
+    with start_target("freeze_orders.py", "--filter", call) as target:
         with without_idle(), freeze(target.pid) as frozen:
-            assert frozen.method == ("clone" if may_suspend else "pause")
+            assert frozen.method == "pause"
+            assert "seccomp" in frozen.passed_over["clone"]
+        assert "seccomp" in refusal(CaptureInterrupted, target.pid, "clone").cause
+        assert answers(target)
+        assert read_status(target.pid)["Seccomp"] == "2"
+
+
+def test_a_filter_that_allows_our_calls_is_no_reason_for_a_pause() -> None:
+    may_read_filters = int(read_status(os.getpid())["CapEff"], 16) >> CAP_SYS_ADMIN & 1
+    with start_target("freeze_orders.py", "--filter", "syslog") as target:
+        with without_idle(), freeze(target.pid) as frozen:
+            assert frozen.method == ("clone" if may_read_filters else "pause")
         assert answers(target)
         assert children_of(target.pid) == []
         assert read_status(target.pid)["Seccomp"] == "2"
