@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol, Self
 
-from heapgraph.errors import TargetNotFound, TargetPermissionDenied
+from heapgraph.capture.permissions import explain_refusal
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -176,16 +176,8 @@ class ProcessMemory(PagedMemory):
         self.pid = pid
         try:
             self._file = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
-        except (FileNotFoundError, ProcessLookupError) as error:
-            raise TargetNotFound(
-                f"no process with pid {pid}", "it has ended", "choose a running process"
-            ) from error
-        except PermissionError as error:
-            raise TargetPermissionDenied(
-                f"the memory of process {pid} may not be read",
-                "it belongs to another user, or the kernel restricts tracing",
-                "run heapgraph as root",
-            ) from error
+        except OSError as error:
+            raise explain_refusal(pid, error.errno or errno.EPERM) from error
 
     def __del__(self) -> None:
         """Close the file when the last reference goes."""

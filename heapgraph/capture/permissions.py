@@ -19,6 +19,7 @@ from heapgraph.errors import (
 )
 
 _PTRACE_CAPABILITY = 19  # CAP_SYS_PTRACE, linux/capability.h
+_MOUNTS = Path("/proc/self/mounts")
 _YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
 _YAMA_RESTRICTED, _YAMA_ADMIN, _YAMA_NONE = 1, 2, 3  # Documentation/admin-guide/LSM/Yama.rst
 
@@ -28,10 +29,15 @@ def read_status(pid: int) -> dict[str, str]:
 
     Raises:
         TargetNotFound: there is no such process.
+        TargetPermissionDenied: the kernel hides it.
     """
     try:
         text = Path(f"/proc/{pid}/status").read_text(errors="replace")
+    except PermissionError as error:
+        raise _hidden(f"the kernel hides process {pid}") from error
     except (FileNotFoundError, ProcessLookupError) as error:
+        if os.geteuid() != 0 and _hides_processes():
+            raise _hidden(f"no process with pid {pid} can be seen") from error
         raise TargetNotFound(
             f"no process with pid {pid}",
             "it has ended, or it runs in another pid namespace (container)",
@@ -40,6 +46,30 @@ def read_status(pid: int) -> dict[str, str]:
     return {
         name: value.strip() for name, _, value in (line.partition(":") for line in text.split("\n"))
     }
+
+
+def _hides_processes() -> bool:
+    """Other users' processes are kept from view: the option hidepid of /proc, by number or name."""
+    try:
+        lines = _MOUNTS.read_text().splitlines()
+    except OSError:
+        return False
+    options = {
+        option
+        for _, _, kind, texts, *_ in (line.split() for line in lines)
+        if kind == "proc"
+        for option in texts.split(",")
+        if option.startswith("hidepid=")
+    }
+    return bool(options - {"hidepid=0", "hidepid=off"})
+
+
+def _hidden(what: str) -> TargetPermissionDenied:
+    return TargetPermissionDenied(
+        what,
+        "/proc is mounted with hidepid: only its owner and root see a process",
+        "run heapgraph as root: sudo heapgraph ...",
+    )
 
 
 def check_target(pid: int) -> dict[str, str]:

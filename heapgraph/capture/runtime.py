@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, TypeAlias
 
 from heapgraph.capture.elf import ElfUnreadable, read_elf
+from heapgraph.capture.elf_memory import read_mapped_elf
 from heapgraph.capture.layouts import NEWEST_MINOR, OLDEST_MINOR, Layout, layout_for, layouts_for
 from heapgraph.capture.maps import DELETED
 from heapgraph.capture.memory import UnreadableMemory
@@ -18,6 +19,7 @@ from heapgraph.errors import UnsupportedPython
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from heapgraph.capture.elf import ElfImage
     from heapgraph.capture.maps import Mapping
     from heapgraph.capture.memory import Memory
 
@@ -62,7 +64,7 @@ class Runtime:
 
 
 def find_runtimes(
-    maps: Sequence[Mapping], executable: str, open_file: OpenFile
+    maps: Sequence[Mapping], executable: str, open_file: OpenFile, memory: Memory | None = None
 ) -> Iterator[Runtime]:
     """Yield the CPython runtime of every file that is mapped into a process, the likeliest first.
 
@@ -73,6 +75,7 @@ def find_runtimes(
         maps: its mappings.
         executable: path of its program file.
         open_file: opens the file behind a mapping, or raises OSError.
+        memory: of the process, to read files where they are mapped that cannot be opened.
 
     Raises:
         PermissionError: no runtime was found, and some file may not be read.
@@ -89,7 +92,7 @@ def find_runtimes(
         if not any("x" in mapping.permissions for mapping in by_path[path]):
             continue
         try:
-            runtime = _runtime_in(by_path[path], open_file)
+            runtime = _runtime_in(by_path[path], open_file, memory)
         except PermissionError as error:
             refused = error
             continue
@@ -113,11 +116,33 @@ def runtime_rank(path: str, executable: str) -> int:
     return 2 if name.startswith("python") else UNLIKELY
 
 
-def _runtime_in(mappings: Sequence[Mapping], open_file: OpenFile) -> Runtime | None:
+def _image_of(
+    mappings: Sequence[Mapping], open_file: OpenFile, memory: Memory | None
+) -> ElfImage | None:
+    """The file behind mappings; where it cannot be opened, what the process has of it."""
+    refused: OSError | None = None
     try:
         with open_file(mappings[0]) as stream:
-            image = read_elf(stream, _SYMBOLS, (_SECTION,))
-    except (ElfUnreadable, FileNotFoundError, ProcessLookupError):
+            return read_elf(stream, _SYMBOLS, (_SECTION,))
+    except ElfUnreadable:
+        return None
+    except OSError as error:
+        refused = error
+    try:
+        if memory is not None:
+            return read_mapped_elf(memory, mappings, _SYMBOLS)
+    except ElfUnreadable:
+        pass
+    if isinstance(refused, FileNotFoundError | ProcessLookupError):
+        return None
+    raise refused
+
+
+def _runtime_in(
+    mappings: Sequence[Mapping], open_file: OpenFile, memory: Memory | None
+) -> Runtime | None:
+    image = _image_of(mappings, open_file, memory)
+    if image is None:
         return None
     bias = image.load_bias(mappings)
     address = image.symbols.get("_PyRuntime") or image.sections.get(_SECTION)
@@ -172,6 +197,20 @@ def _fitting_layout(memory: Memory, version: int, runtime_address: int) -> Layou
     if refusal is not None:
         raise refusal
     raise UnreadableMemory(f"no heap is found through the runtime at {runtime_address:#x}")
+
+
+def is_not_started(memory: Memory, runtime: Runtime) -> bool:
+    """Tell whether a runtime, of 3.11 or newer, has no interpreter: not yet, or not any more.
+
+    A program that embeds Python may do so in its children only.
+    """
+    with suppress(UnreadableMemory, UnsupportedPython):
+        version = _published_version(memory, runtime)
+        if version is not None:
+            layouts = layouts_for((version >> 24, version >> 16 & 0xFF))
+            places = [runtime.address + each.fields["rt.interp_main"] for each in layouts]
+            return all(memory.u64(place) == 0 for place in places)
+    return False
 
 
 def read_build(memory: Memory, layout: Layout, runtime_address: int) -> str:

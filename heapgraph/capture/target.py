@@ -11,11 +11,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from heapgraph.capture.child_processes import python_children
 from heapgraph.capture.maps import DELETED, Mapping, open_mapped_file, printable, read_maps
 from heapgraph.capture.memory import ProcessMemory, UnreadableMemory
 from heapgraph.capture.permissions import check_target, explain_refusal
 from heapgraph.capture.probe import plausible
-from heapgraph.capture.runtime import Runtime, find_runtimes, find_version, read_build
+from heapgraph.capture.runtime import (
+    Runtime,
+    find_runtimes,
+    find_version,
+    is_not_started,
+    read_build,
+)
 from heapgraph.errors import NotAPythonProcess, UnsupportedPython
 
 if TYPE_CHECKING:
@@ -87,7 +94,7 @@ def inspect_target(pid: int) -> Target:
     executable = _executable(pid)
     try:
         with ProcessMemory(pid) as memory:
-            runtimes = find_runtimes(maps, executable, partial(open_mapped_file, pid))
+            runtimes = find_runtimes(maps, executable, partial(open_mapped_file, pid), memory)
             found = choose_runtime(runtimes, partial(_version_of_running, memory))
             if found is None:
                 check_target(pid)  # it may have ended meanwhile
@@ -141,6 +148,8 @@ def _version_of_running(memory: ProcessMemory, runtime: Runtime) -> tuple[int, L
     check_target(memory.pid)
     version = runtime.version_in_name
     name = f"CPython {version[0]}.{version[1]}" if version else "CPython"
+    if is_not_started(memory, runtime):
+        raise _not_started(memory.pid, name)
     raise UnsupportedPython(
         f"the Python objects of process {memory.pid} cannot be found",
         f"it has just started or is ending, or its {name} is patched or built --with-trace-refs",
@@ -149,12 +158,29 @@ def _version_of_running(memory: ProcessMemory, runtime: Runtime) -> tuple[int, L
 
 
 def _no_runtime(pid: int, name: str) -> NotAPythonProcess:
-    cause = "no CPython is mapped into it: it may be a shell or a supervisor that starts Python"
+    what = f"process {pid} ({name}) is not a Python process"
+    cause = "no CPython is mapped into it"
     if "pypy" in name.rpartition("/")[2].lower():
         cause = "it runs PyPy; heapgraph reads the heap of CPython only"
+    children_cause, hint = _about_children(pid)
+    return NotAPythonProcess(what, f"{cause}{children_cause}", hint)
+
+
+def _not_started(pid: int, name: str) -> NotAPythonProcess:
+    children_cause, hint = _about_children(pid)
     return NotAPythonProcess(
-        f"process {pid} ({name}) is not a Python process", cause, _FIND_PYTHONS
+        f"no Python runs in process {pid}",
+        f"{name} is mapped into it, but was not started, or has ended{children_cause}",
+        hint,
     )
+
+
+def _about_children(pid: int) -> tuple[str, str]:
+    """What a process that runs no Python itself may have to do with it, and what to type."""
+    if children := python_children(pid):
+        which = ", ".join(map(str, children))
+        return f"; it started processes that have: {which}", f"heapgraph dump {children[0]}"
+    return "", _FIND_PYTHONS
 
 
 def _executable(pid: int) -> str:

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from heapgraph.capture.child_processes import python_children
 from heapgraph.capture.maps import read_maps
 from heapgraph.capture.memory import ProcessMemory
 from heapgraph.capture.probe import plausible
 from heapgraph.capture.target import inspect_target
 from heapgraph.errors import NotAPythonProcess, TargetNotFound, UnsupportedPython
-from helpers.interpreters import each_interpreter, unsupported_pythons
-from helpers.running_target import start_target
+from helpers.interpreters import each_interpreter, find_python, unsupported_pythons
+from helpers.running_target import TARGETS, start_target
 
 if TYPE_CHECKING:
     from helpers.interpreters import Interpreter
 
+LIBRARIES = [
+    library
+    for minor in range(11, 16)
+    if (program := find_python(minor))
+    for library in program.parent.parent.glob("lib/libpython3.*.so")
+]
 STATIC_PYTHON = Path("/usr/bin/python3.11")
 needs_map_files = pytest.mark.skipif(
     os.geteuid() != 0 or not STATIC_PYTHON.exists(),
@@ -129,3 +139,54 @@ def test_program_under_another_name_is_found(tmp_path: Path) -> None:
     shutil.copy(STATIC_PYTHON, program)
     with start_target("idle.py", python=program, env={"PYTHONHOME": "/usr"}) as process:
         assert inspect_target(process.pid).executable == str(program)
+
+
+def test_a_supervisor_is_told_which_of_its_children_run_python() -> None:
+    """As with a program that unpacks itself and starts Python then."""
+    shell = shutil.which("sh")
+    assert shell is not None
+    script = f"{sys.executable} {TARGETS / 'idle.py'}; exit 0"
+    with subprocess.Popen(
+        [shell, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        (child,) = python_children(process.pid)
+        with pytest.raises(NotAPythonProcess) as caught:
+            inspect_target(process.pid)
+        os.kill(child, signal.SIGKILL)
+    assert str(child) in caught.value.cause
+    assert caught.value.hint == f"heapgraph dump {child}"
+
+
+@pytest.mark.skipif(not LIBRARIES, reason="no CPython with a shared library is here")
+def test_a_library_that_was_never_started_is_no_running_python() -> None:
+    program = shutil.which("cat")
+    assert program is not None
+    environment = {**os.environ, "LD_PRELOAD": str(LIBRARIES[-1])}
+    with subprocess.Popen(
+        [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"started\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        with pytest.raises(NotAPythonProcess) as caught:
+            inspect_target(process.pid)
+        process.kill()
+    assert "was not started" in caught.value.cause
+
+
+def test_a_program_whose_file_cannot_be_opened_is_read_from_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A deleted or replaced one, for a user who may trace but not open what is mapped."""
+
+    def refuse(_pid: int, _mapping: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with start_target("idle.py") as process:
+        expected = inspect_target(process.pid)
+        monkeypatch.setattr("heapgraph.capture.target.open_mapped_file", refuse)
+        assert inspect_target(process.pid) == expected

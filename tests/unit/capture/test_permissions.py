@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +16,10 @@ from heapgraph.errors import (
     TargetPermissionDenied,
 )
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NO_SUCH_PID = 2**30  # above the kernel's highest pid_max
 TARGET, OWNER = 4711, "1000"
 RUNNING = {
     "Name": "app",
@@ -84,3 +89,26 @@ def test_a_kernel_thread_is_no_python_process(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(permissions, "read_status", lambda _: status)
     with pytest.raises(NotAPythonProcess, match="no memory of its own"):
         permissions.check_target(TARGET)
+
+
+@pytest.mark.parametrize(
+    ("options", "hides"),
+    [
+        ("rw,nosuid", False),
+        ("rw,hidepid=0", False),
+        ("rw,hidepid=2", True),
+        ("rw,hidepid=invisible", True),
+        ("rw,hidepid=1,gid=5", True),
+    ],
+)
+def test_a_process_that_cannot_be_seen_may_be_hidden(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, options: str, *, hides: bool
+) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"proc /proc proc {options} 0 0\ntmpfs /tmp tmpfs rw,hidepid=2 0 0\n")
+    monkeypatch.setattr(permissions, "_MOUNTS", mounts)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises((TargetNotFound, TargetPermissionDenied)) as caught:
+        permissions.read_status(NO_SUCH_PID)
+    assert isinstance(caught.value, TargetPermissionDenied) == hides
+    assert ("hidepid" in caught.value.cause) == hides
