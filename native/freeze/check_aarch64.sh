@@ -8,6 +8,6 @@ if ! command -v "$compiler" >/dev/null; then
     exit 2
 fi
 cd "$(dirname "$0")"
-"$compiler" -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -o /dev/null \
-    main.c clone_freeze.c pause.c inject.c threads.c traverse.c memory_calls.c arch_aarch64.c
+"$compiler" -std=c11 -pthread -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -o /dev/null \
+    main.c clone_freeze.c group_watch.c pause.c inject.c threads.c traverse.c memory_calls.c arch_aarch64.c
 echo "heapgraph_freeze compiles for aarch64"

@@ -1,5 +1,6 @@
 #include "freeze.h"
 
+#include "group_watch.h"
 #include "inject.h"
 #include "threads.h"
 
@@ -108,25 +109,39 @@ bool clone_freeze(pid_t pid, uint64_t instruction, bool suspend_seccomp, pid_t *
                   int64_t *pause_ns, struct failure *failure)
 {
     struct outcome outcome;
+    struct shortage shortage;
+    if (!watch_begin(&shortage)) {
+        *failure = (struct failure){"memory", ENOMEM, "memory is short already"};
+        if (shortage.place < 0)
+            failure->text = "memory cannot be watched";
+        return false;
+    }
     held.target = pid;
     held.call = (struct call){.instruction = instruction,
                               .number = SYS_clone,
                               .arguments = {CLONE_FLAGS, NO_STACK, 0, 0},
                               .suspend_seccomp = suspend_seccomp};
-    if (!inject_somewhere(pid, &held.call, &outcome, pause_ns, failure))
+    if (!inject_somewhere(pid, &held.call, &outcome, pause_ns, failure)) {
+        watch_end(&shortage);
         return false;
+    }
     if (outcome.result < 0) {
         *failure = (struct failure){"clone", (int)-outcome.result, "clone failed in the target"};
+        watch_end(&shortage);
         return false;
     }
     *failure = (struct failure){"gone", ESRCH, "it was ended while it was being cloned"};
-    if (outcome.created <= 0)
+    if (outcome.created <= 0) {
+        watch_end(&shortage);
         return false; /* a seccomp filter ends the target at the call, and no clone is made */
+    }
     held.child = *child = outcome.created;
     held.number_inside = outcome.result;
+    watch_hold(held.child);
     if (take_child(outcome.created))
         return true;
     int64_t unused;
+    watch_end(&shortage);
     clone_release(0, &unused);
     return false;
 }

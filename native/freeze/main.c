@@ -10,13 +10,18 @@
  *                                    END: stub | signal | call | limit, see traverse.h
  *   release [INSTRUCTION]            released NANOSECONDS STATE (where it is now)
  *                                    STATE: clean | zombie | expired (the limit came first)
+ *                                    | short:PLACE:LEFT (memory ran short there, with so many
+ *                                    bytes left, and the clone was ended)
  *   any                              error CODE ERRNO TEXT
- *                                    CODE: usage, seize, inject, clone, busy, gone, threads, map
+ *                                    CODE: usage, seize, inject, clone, busy, gone, threads, map,
+ *                                    memory (short, or not to be watched)
  *
+ * Each argument is a place whose memory is watched while a clone is held, see watch_add.
  * INSTRUCTION is the hexadecimal address of a system call instruction in the target, SECCOMP is 1
  * when the target has a seccomp filter. The end of standard input, or of the parent, releases
  * whatever is held and ends the program. */
 #include "freeze.h"
+#include "group_watch.h"
 #include "threads.h"
 #include "traverse.h"
 
@@ -60,8 +65,16 @@ static void release(uint64_t instruction)
 {
     int64_t pause_ns = 0;
     const char *state = "clean";
+    char shortage_text[LINE_SIZE / 2];
+    struct shortage shortage;
     if (clone_is_held()) {
+        bool in_time = watch_end(&shortage);
         state = clone_release(instruction, &pause_ns) ? "clean" : "zombie";
+        if (!in_time) {
+            snprintf(shortage_text, sizeof shortage_text, "short:%d:%" PRId64, shortage.place,
+                     shortage.left);
+            state = shortage_text;
+        }
     } else if (pause_is_held()) {
         pause_release(&pause_ns);
     } else if (expired) {
@@ -144,7 +157,7 @@ static void prepare(void)
     setpriority(PRIO_PROCESS, 0, -20);
     int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (file >= 0) {
-        (void)!write(file, "-1000", 5); /* allowed to root only */
+        (void)!write(file, "1000", 4); /* before any target: what we hold is let go by the kernel */
         close(file);
     }
 }
@@ -170,9 +183,12 @@ static size_t obey_lines(char *buffer, size_t length)
     return length < LINE_SIZE - 1 ? length : 0; /* no order is that long */
 }
 
-int main(void)
+int main(int count, char **places)
 {
     prepare();
+    for (int i = 1; i < count; i++)
+        if (!watch_add(places[i]))
+            return 2;
     const pid_t parent = getppid();
     char buffer[LINE_SIZE];
     size_t length = 0;
