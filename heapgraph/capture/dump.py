@@ -11,6 +11,7 @@ from heapgraph.capture.freeze import Frozen, Method, freeze
 from heapgraph.capture.libraries import find_library_data
 from heapgraph.capture.maps import read_maps, with_sizes, withheld_bytes
 from heapgraph.capture.memory import ProcessMemory, UnreadableMemory
+from heapgraph.capture.memory_limits import first_to_go
 from heapgraph.capture.quality import Account
 from heapgraph.capture.regions import (
     MemoryRegions,
@@ -29,7 +30,7 @@ from heapgraph.capture.walk import (
     static_ranges,
     writable_regions,
 )
-from heapgraph.errors import CaptureInterrupted
+from heapgraph.errors import CaptureInterrupted, MemoryRanShort
 from heapgraph.snapshot.writer import check_output
 from heapgraph.units import format_size
 
@@ -77,6 +78,12 @@ class _Dump:
             self.frozen_by = ""
             try:
                 capture = self._capture_once()
+            except MemoryRanShort as shortage:
+                if self.method != "auto":
+                    raise
+                self.method = "pause"
+                self.notes.append(f"paused instead of cloned: {shortage.what}")
+                continue
             except CaptureInterrupted:
                 if self.frozen_by != "clone" or not self._pauses_instead():
                     raise
@@ -212,36 +219,37 @@ def dump(
     Cost: about 1 s per million objects and as much memory as the target's heap, here.
     """
     check_output(output, force)
-    clock = Clock()
-    with clock.phase("inspect"):
-        target = inspect_target(pid)
-    state = _Dump(
-        target,
-        clock,
-        method,
-        max_pause_ms=max_pause_ms,
-        progress=progress,
-        verify=verify_with_traverse,
-    )
-    memory_maps = read_maps(pid)
-    capture = state.best_capture()
-    maps = capture.maps
-    if capture.method == "clone":  # a clone has no pages of files before it touches them
-        maps = with_sizes(maps, memory_maps, is_anonymous)
-    notes = [*dict.fromkeys(state.notes)]
-    notes += explain(capture.traversed, verify=verify_with_traverse) + capture.named.notes
-    return write_captured(
-        output,
-        target,
-        replace(capture, maps=maps),
-        clock,
-        pause_s=state.pause_s,
-        attempts=state.attempts,
-        notes=notes,
-        redact=redact,
-        force=force,
-        progress=progress,
-    )
+    with first_to_go(pid):
+        clock = Clock()
+        with clock.phase("inspect"):
+            target = inspect_target(pid)
+        state = _Dump(
+            target,
+            clock,
+            method,
+            max_pause_ms=max_pause_ms,
+            progress=progress,
+            verify=verify_with_traverse,
+        )
+        memory_maps = read_maps(pid)
+        capture = state.best_capture()
+        maps = capture.maps
+        if capture.method == "clone":  # a clone has no pages of files before it touches them
+            maps = with_sizes(maps, memory_maps, is_anonymous)
+        notes = [*dict.fromkeys(state.notes)]
+        notes += explain(capture.traversed, verify=verify_with_traverse) + capture.named.notes
+        return write_captured(
+            output,
+            target,
+            replace(capture, maps=maps),
+            clock,
+            pause_s=state.pause_s,
+            attempts=state.attempts,
+            notes=notes,
+            redact=redact,
+            force=force,
+            progress=progress,
+        )
 
 
 def _gone(pid: int, detail: str) -> CaptureInterrupted:

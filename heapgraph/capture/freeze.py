@@ -16,13 +16,11 @@ from heapgraph.capture.call_instruction import find_call_instruction
 from heapgraph.capture.freeze_helper import FreezeHelper, HelperEnded, HelperFailure
 from heapgraph.capture.freeze_limits import (
     check_pause_limit,
-    clone_fits,
-    clone_is_comfortable,
-    memory_headroom,
     predict_clone_pause_s,
     predict_copy_pause_s,
     resident_bytes,
 )
+from heapgraph.capture.memory_limits import plan_memory
 from heapgraph.capture.permissions import check_target, explain_refusal
 from heapgraph.errors import CaptureInterrupted, TargetError, UsageError
 from heapgraph.units import format_seconds, format_size
@@ -90,6 +88,7 @@ class Frozen:
         Raises:
             CaptureInterrupted: the pause ended before this call (its limit, or the helper was
                 killed), so what was read since then is not of one moment.
+            MemoryRanShort: the helper ended the clone, before the target's memory ran out.
         """
         if not self._is_held:
             return
@@ -149,7 +148,8 @@ def freeze(
 
     Raises:
         TargetNotFound, TargetAlreadyTraced, TargetPermissionDenied: see `permissions`.
-        CaptureInterrupted: the limit would be broken, the target ended, or it cannot be cloned.
+        CaptureInterrupted: the limit would be broken, the target ended, it cannot be cloned, or
+            there is too little memory for heapgraph itself.
 
     Cost:
         "clone": one thread stands for about 15-20 ms per GiB of resident memory, the others when
@@ -161,12 +161,13 @@ def freeze(
     check_pause_limit(max_pause_ms)
     status = check_target(pid)
     resident = resident_bytes(status)
+    plan = plan_memory(pid, status)
     notes: list[str] = []
     clone_refused = ""
     if method != "pause":
         _check_predicted_pause(resident, max_pause_ms)
-        clone_refused = _judge_headroom(pid, resident, notes)
-    with FreezeHelper() as helper:
+        clone_refused = plan.clone_refusal
+    with FreezeHelper(plan) as helper:
         frozen: Frozen | None = None
         if method != "pause" and not clone_refused:
             try:
@@ -219,6 +220,8 @@ def _explain_failure(pid: int, failure: HelperFailure | HelperEnded) -> str:
         ) from failure
     if failure.code == "busy":
         return "each of its threads waits for a disk, or is inside an allocator's critical section"
+    if failure.code == "memory":
+        return f"{failure.text}: of its memory group, or of the machine"
     number = failure.error_number
     return _CLONE_REFUSALS.get(number, f"{failure.text}: {os.strerror(number)}")
 
@@ -233,15 +236,3 @@ def _check_predicted_pause(resident: int, max_pause_ms: float | None) -> None:
         f"it has {format_size(resident)} of resident memory, whose page tables are to be copied",
         f"allow it: --max-pause {predicted_s * 1.5e3:.0f}",
     )
-
-
-def _judge_headroom(pid: int, resident: int, notes: list[str]) -> str:
-    """Why a clone must not be tried, or "" with a note when memory is merely tight."""
-    headroom = memory_headroom(pid)
-    if headroom is None or clone_is_comfortable(resident, headroom):
-        return ""
-    left = f"the target's memory control group has {format_size(headroom)} left"
-    if not clone_fits(resident, headroom):
-        return f"{left}, too little for a clone's page tables"
-    notes.append(f"{left}; pages it writes during the capture are charged to it")
-    return ""

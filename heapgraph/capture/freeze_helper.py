@@ -12,6 +12,8 @@ from heapgraph.native.library import LIBRARY_FOLDER
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from heapgraph.capture.memory_limits import MemoryPlan
+
 HELPER = LIBRARY_FOLDER / "heapgraph_freeze"
 """The helper program; a separate process because ptrace belongs to one thread."""
 
@@ -24,7 +26,7 @@ class HelperFailure(Exception):
     """An order that the helper could not carry out; the target goes on as before.
 
     Attributes:
-        code: "seize", "inject", "clone", "busy", "gone", "threads", "map" or "usage".
+        code: "seize", "inject", "clone", "busy", "gone", "threads", "map", "memory" or "usage".
         error_number: the errno of the system call that failed.
         text: a few words for a log.
     """
@@ -45,15 +47,19 @@ class FreezeHelper:
     stopped because the Python side failed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, plan: MemoryPlan | None = None) -> None:
         """Start it.
+
+        Args:
+            plan: names what it watches while it holds a clone; None: nothing.
 
         Raises:
             HeapgraphError: the compiled helper is missing or does not run here.
         """
+        self._plan = plan
         try:
             self._process = subprocess.Popen(
-                [str(HELPER)],
+                [str(HELPER), *(plan.places if plan else ())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,
@@ -123,10 +129,16 @@ class FreezeHelper:
             Seconds for which the target stood (for a clone: for the release alone), and "clean",
             "zombie" (the clone's entry stays until the target ends) or "expired" (the limit of a
             pause came first).
+
+        Raises:
+            MemoryRanShort: the clone had been ended before this order.
         """
         pause_ns, state = self._order(
             f"release {instruction:x}" if instruction else "release", "released"
         )
+        if state.startswith("short:") and self._plan is not None:
+            place, left = map(int, state.split(":")[1:])
+            raise self._plan.explain_shortage(place, left)
         return int(pause_ns) / 1e9, state
 
     def _order(self, order: str, expected: str) -> list[str]:

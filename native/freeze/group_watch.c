@@ -51,7 +51,7 @@ static const struct limit_files files_of_version[][LIMITS] = {
 
 struct place {
     int version;
-    int64_t reserve;
+    int64_t reserve, limit;
     int used[LIMITS], most[LIMITS]; /* descriptors; -1: there is none */
     int statistics;                 /* memory.stat, or of the machine meminfo */
 };
@@ -76,13 +76,13 @@ static int open_in(int folder, const char *name)
 bool watch_add(const char *text)
 {
     int version, start = 0;
-    int64_t reserve;
+    int64_t reserve, limit;
     if (watch.count == MAX_PLACES ||
-        sscanf(text, "%d:%" SCNd64 ":%n", &version, &reserve, &start) < 2 || start == 0 ||
-        version < 0 || version > 2 || reserve < 0)
+        sscanf(text, "%d:%" SCNd64 ":%" SCNd64 ":%n", &version, &reserve, &limit, &start) < 3 ||
+        start == 0 || version < 0 || version > 2 || reserve < 0)
         return false;
     struct place *place = &watch.places[watch.count];
-    *place = (struct place){version, reserve, {-1, -1}, {-1, -1}, -1};
+    *place = (struct place){version, reserve, limit, {-1, -1}, {-1, -1}, -1};
     if (version == 0) {
         place->statistics = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
     } else {
@@ -164,6 +164,8 @@ static int64_t left_in(const struct place *place)
     int64_t left = INT64_MAX;
     for (int i = 0; i < LIMITS; i++) {
         int64_t most = read_number(place->most[i]);
+        if (i == 0 && place->limit < most)
+            most = place->limit;
         int64_t used = most == INT64_MAX ? INT64_MAX : read_number(place->used[i]);
         if (used != INT64_MAX && most - used < left)
             left = most - used;

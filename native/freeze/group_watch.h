@@ -17,10 +17,10 @@ struct shortage {
     int64_t left;
 };
 
-/* Watch a place from the next watch_begin on. `text` is VERSION:RESERVE:FOLDER: a memory group of
- * version 1 or 2, and how many bytes must stay free in it; version 0 is the machine, without a
- * folder. heapgraph/capture/memory_limits.py writes it. False: it cannot be read or is one too
- * many. */
+/* Watch a place from the next watch_begin on. `text` is VERSION:RESERVE:LIMIT:FOLDER: a memory
+ * group of version 1 or 2, how many bytes must stay free in it, and its limit, which a group above
+ * it that is out of sight may have set; version 0 is the machine, without a folder.
+ * heapgraph/capture/memory_limits.py writes it. False: it cannot be read or is one too many. */
 bool watch_add(const char *text);
 
 /* Begin to look; before the clone is made. False: memory is short already, or (place -1) there can

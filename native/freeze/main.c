@@ -155,11 +155,6 @@ static void prepare(void)
     sigprocmask(SIG_SETMASK, &all, NULL);
     mlockall(MCL_CURRENT | MCL_FUTURE);
     setpriority(PRIO_PROCESS, 0, -20);
-    int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (file >= 0) {
-        (void)!write(file, "1000", 4); /* before any target: what we hold is let go by the kernel */
-        close(file);
-    }
 }
 
 static int idle_ms(void)
