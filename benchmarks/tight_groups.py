@@ -26,7 +26,7 @@ from typing import Any
 # Groups and targets are those of the tests.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from heapgraph.units import format_size
+from heapgraph.units import format_seconds, format_size
 from helpers.memory_groups import MemoryGroup, memory_group, why_no_groups
 from helpers.running_target import RunningTarget, start_target
 
@@ -58,7 +58,7 @@ class Tally:
     @property
     def row(self) -> str:
         """A line of the table."""
-        pause = f"{statistics.median(self.pauses_ms):.1f}" if self.pauses_ms else ""
+        pause = format_seconds(statistics.median(self.pauses_ms) / 1e3) if self.pauses_ms else ""
         outcomes = "; ".join(f"{count} {what}" for what, count in self.outcomes.most_common())
         return (
             f"| {self.headroom} % | {self.place} | {sum(self.outcomes.values())} | "
@@ -135,9 +135,7 @@ def main() -> int:
         for headroom in options.headrooms.split(",")
         for place in options.places.split(",")
     ]
-    print(
-        "| headroom | heapgraph | dumps | targets ended | all ended | least left | pause, ms | outcomes |"
-    )
+    print("| headroom | heapgraph | dumps | targets ended | kills | least left | pause | said |")
     print("|--:|---|--:|--:|--:|--:|--:|---|")
     rows: list[dict[str, Any]] = []
     ended = 0

@@ -5,7 +5,6 @@
 #include "threads.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -94,22 +93,31 @@ static bool take_child(pid_t child)
     if (await_stop(child, INT64_MAX) != THREAD_STOPPED)
         return false;
     ptrace(PTRACE_SETOPTIONS, child, 0, (void *)(uintptr_t)PTRACE_O_EXITKILL);
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/oom_score_adj", child);
-    int file = open(path, O_WRONLY | O_CLOEXEC);
-    if (file >= 0) {
-        /* Without it the kernel might prefer the target when memory runs out; best effort. */
-        (void)!write(file, "1000", 4);
-        close(file);
-    }
     return true;
+}
+
+static bool make_clone(pid_t pid, int64_t *pause_ns, struct failure *failure)
+{
+    struct outcome outcome;
+    if (!inject_somewhere(pid, &held.call, &outcome, pause_ns, failure))
+        return false;
+    if (outcome.result < 0) {
+        *failure = (struct failure){"clone", (int)-outcome.result, "clone failed in the target"};
+        return false;
+    }
+    *failure = (struct failure){"gone", ESRCH, "it was ended while it was being cloned"};
+    if (outcome.created <= 0)
+        return false; /* a seccomp filter ends the target at the call, and no clone is made */
+    held.child = outcome.created;
+    held.number_inside = outcome.result;
+    return take_child(outcome.created);
 }
 
 bool clone_freeze(pid_t pid, uint64_t instruction, bool suspend_seccomp, pid_t *child,
                   int64_t *pause_ns, struct failure *failure)
 {
-    struct outcome outcome;
     struct shortage shortage;
+    int64_t unused;
     if (!watch_begin(&shortage)) {
         *failure = (struct failure){"memory", ENOMEM, "memory is short already"};
         if (shortage.place < 0)
@@ -121,28 +129,15 @@ bool clone_freeze(pid_t pid, uint64_t instruction, bool suspend_seccomp, pid_t *
                               .number = SYS_clone,
                               .arguments = {CLONE_FLAGS, NO_STACK, 0, 0},
                               .suspend_seccomp = suspend_seccomp};
-    if (!inject_somewhere(pid, &held.call, &outcome, pause_ns, failure)) {
-        watch_end(&shortage);
-        return false;
-    }
-    if (outcome.result < 0) {
-        *failure = (struct failure){"clone", (int)-outcome.result, "clone failed in the target"};
-        watch_end(&shortage);
-        return false;
-    }
-    *failure = (struct failure){"gone", ESRCH, "it was ended while it was being cloned"};
-    if (outcome.created <= 0) {
-        watch_end(&shortage);
-        return false; /* a seccomp filter ends the target at the call, and no clone is made */
-    }
-    held.child = *child = outcome.created;
-    held.number_inside = outcome.result;
-    watch_hold(held.child);
-    if (take_child(outcome.created))
+    hurry(0, true);
+    bool made = make_clone(pid, pause_ns, failure);
+    hurry(0, false);
+    *child = held.child;
+    if (made)
         return true;
-    int64_t unused;
     watch_end(&shortage);
-    clone_release(0, &unused);
+    if (held.child != 0)
+        clone_release(0, &unused);
     return false;
 }
 

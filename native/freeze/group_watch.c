@@ -202,11 +202,15 @@ static void end_clone(pid_t clone)
     }
 }
 
+void hurry(pid_t thread, bool begin)
+{
+    const struct sched_param priority = {.sched_priority = begin ? 1 : 0};
+    sched_setscheduler(thread, begin ? SCHED_FIFO | SCHED_RESET_ON_FORK : SCHED_OTHER, &priority);
+}
+
 static void *keep_looking(void *unused)
 {
-    /* On a busy machine, too: a look takes microseconds. Allowed to root only. */
-    struct sched_param priority = {.sched_priority = 1};
-    sched_setscheduler(0, SCHED_FIFO, &priority);
+    hurry(0, true); /* a look takes microseconds */
     while (!atomic_load(&watch.is_over)) {
         int64_t spare = 0;
         watch.is_short = watch.is_short || look(&spare);
@@ -261,6 +265,13 @@ static void wake(void)
 
 void watch_hold(pid_t clone)
 {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/oom_score_adj", clone);
+    int file = open(path, O_WRONLY | O_CLOEXEC);
+    if (file >= 0) {
+        (void)!write(file, "1000", 4);
+        close(file);
+    }
     if (!watch.begun)
         return;
     atomic_store(&watch.clone, clone);

@@ -27,8 +27,15 @@ bool watch_add(const char *text);
  * be no watch; nothing is watched then. */
 bool watch_begin(struct shortage *shortage);
 
-/* The clone that is to be ended: at once, if memory ran short meanwhile. */
+/* The clone that is to be ended: at once, if memory ran short meanwhile. Call this as soon as its pid
+ * is known: pages are copied since the kernel made it. It becomes the first that the kernel would
+ * end. */
 void watch_hold(pid_t clone);
+
+/* Let a thread of ours (0: the caller) run before all that are not of this kind, or no longer. On a
+ * busy machine the target may rewrite all of its memory before the one who makes its clone, or who
+ * is to hold it, gets a processor. Allowed to root only; its children do not inherit it. */
+void hurry(pid_t thread, bool begin);
 
 /* Stop looking. False: memory ran short, and the clone was ended for it. Call this before the clone
  * is waited for, while its pid is its own. Without watch_begin it has no effect. */

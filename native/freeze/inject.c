@@ -1,5 +1,6 @@
 #include "inject.h"
 
+#include "group_watch.h"
 #include "threads.h"
 
 #include <errno.h>
@@ -63,6 +64,7 @@ static enum injection run_call(pid_t tid, pid_t *created)
             unsigned long pid = 0;
             ptrace(PTRACE_GETEVENTMSG, tid, 0, &pid);
             *created = (pid_t)pid;
+            watch_hold(*created);
         } else if (event == 0) {
             if (stopped_by != SIGSTOP)
                 return INJECTION_DENIED;
