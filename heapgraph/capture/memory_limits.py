@@ -56,6 +56,10 @@ ENDING_SHARE = 1 / 32
 """The share of the target's memory that one thread rewrites while the clone is being ended: its
 memory is taken back at 10 to 27 bytes a nanosecond, so this is about 1/25 to 1/60."""
 
+WAIT = 5 * _MIB
+"""What one thread can rewrite between the moment of the clone and the first look at it, for each
+process that waits for a processor: up to 50 MiB were seen where eight did."""
+
 _PROC = Path("/proc")
 _OWN = "self"
 _FIRST = "1000"
@@ -160,7 +164,7 @@ def plan_memory(
     own_group = proc / _OWN / "cgroup"
     own_folders = {group.folder for group in group_memory(own_group, mounts)}
     reserve = clone_reserve(status)
-    clone_need = round(_size(status, "VmRSS") * PAGE_TABLE_SHARE) + CLONE_BUFFERS + reserve
+    clone_need = clone_cost(status, _waiting(proc))
     own_need = _own_need(_size(status, "VmRSS"), proc)
     refusal = ""
     for group in groups:
@@ -193,9 +197,37 @@ def clone_reserve(status: Mapping[str, str]) -> int:
     Args:
         status: `/proc/PID/status` of the target.
     """
-    private = _size(status, "RssAnon") or _size(status, "VmRSS")
+    return _rewritten(status, BURST + _private(status) * ENDING_SHARE)
+
+
+def clone_cost(status: Mapping[str, str], waiting: float) -> int:
+    """Bytes that must be free for a clone: less, and it would be ended before it is of use.
+
+    Args:
+        status: `/proc/PID/status` of the target.
+        waiting: processes that wait for a processor, for each processor.
+    """
+    tables = round(_size(status, "VmRSS") * PAGE_TABLE_SHARE)
+    each = BURST + _private(status) * ENDING_SHARE + WAIT * waiting
+    return tables + CLONE_BUFFERS + _rewritten(status, each)
+
+
+def _rewritten(status: Mapping[str, str], by_one_thread: float) -> int:
     writers = min(int(status.get("Threads", "1")), os.cpu_count() or 1, MOST_WRITERS)
-    return min(private, round(writers * (BURST + private * ENDING_SHARE)))
+    return min(_private(status), round(writers * by_one_thread))
+
+
+def _private(status: Mapping[str, str]) -> int:
+    return _size(status, "RssAnon") or _size(status, "VmRSS")
+
+
+def _waiting(proc: Path) -> float:
+    """Processes that want a processor beyond those that have one, for each: now or lately."""
+    words = _read(proc / "loadavg").split()
+    if not words:
+        return 0.0
+    running = max(float(words[0]), int(words[3].partition("/")[0]))
+    return max(0.0, running / (os.cpu_count() or 1) - 1)
 
 
 def _own_need(resident: int, proc: Path) -> int:

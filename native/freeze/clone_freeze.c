@@ -135,7 +135,8 @@ bool clone_freeze(pid_t pid, uint64_t instruction, bool suspend_seccomp, pid_t *
     *child = held.child;
     if (made)
         return true;
-    watch_end(&shortage);
+    if (!watch_end(&shortage))
+        *failure = (struct failure){"memory", ENOMEM, "memory ran short while it was made"};
     if (held.child != 0)
         clone_release(0, &unused);
     return false;

@@ -15,7 +15,8 @@ from heapgraph.capture.call_instruction import find_call_instruction
 from heapgraph.capture.dump import dump
 from heapgraph.capture.freeze import freeze
 from heapgraph.capture.freeze_helper import FreezeHelper, HelperFailure
-from heapgraph.capture.memory_limits import MemoryPlan, first_to_go
+from heapgraph.capture.memory_limits import MemoryPlan, first_to_go, plan_memory
+from heapgraph.capture.permissions import read_status
 from heapgraph.errors import CaptureInterrupted, MemoryRanShort, TargetError
 from heapgraph.machine_memory import GroupMemory
 from helpers.made_groups import MadeGroups
@@ -99,9 +100,14 @@ def test_a_target_that_rewrites_its_memory_in_a_tight_group_goes_on(
 
 @needs_groups
 def test_a_clone_that_takes_all_the_room_is_ended_before_it_is_gone() -> None:
-    with tight_target(60) as (group, target):
-        with pytest.raises(MemoryRanShort) as caught, freeze(target.pid, "clone") as frozen:
-            ends(frozen.memory_pid)
+    with tight_target(90) as (group, target):
+        plan = plan_memory(target.pid, read_status(target.pid))
+        with FreezeHelper(plan) as helper, pytest.raises(MemoryRanShort) as caught:
+            child, _ = helper.freeze(
+                target.pid, find_call_instruction(target.pid), has_seccomp=False
+            )
+            ends(child)
+            helper.release()
         assert str(group.folder) in caught.value.what
         assert group.kills == 0
         assert children_of(target.pid) == []

@@ -9,6 +9,7 @@ import pytest
 from heapgraph.capture.memory_limits import (
     BURST,
     CLONE_BUFFERS,
+    WAIT,
     MemoryPlan,
     clone_reserve,
     first_to_go,
@@ -66,6 +67,15 @@ def test_what_can_be_rewritten_grows_with_the_threads_up_to_all_of_it(
     reserves = [clone_reserve({**STATUS, "Threads": str(count)}) for count in (1, 2, 4, 500)]
     assert reserves == [round(count * (BURST + 400 * MIB / 32)) for count in (1, 2, 4, 4)]
     assert clone_reserve({**STATUS, "RssAnon": "2048 kB"}) == 2 * MIB
+
+
+def test_a_busy_machine_asks_for_more(made: MadeGroups, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    made.group("/pod", limit=1000 * MIB, used=1000 * MIB - CLONE_NEED - 2 * WAIT)
+    (made.proc / "loadavg").write_text("0.20 0.10 0.00 6/345 17\n")
+    assert plan(made).clone_refusal == ""
+    (made.proc / "loadavg").write_text("7.00 0.10 0.00 1/345 17\n")
+    assert "may take 46.6 MiB" in plan(made).clone_refusal
 
 
 @pytest.mark.parametrize(
