@@ -73,21 +73,72 @@ def start_inside(stack: ExitStack, group: MemoryGroup, memory: int, threads: int
     return stack.enter_context(start_target("heap_rewriter.py", memory, threads, procs))
 
 
-def dump_once(command: list[str]) -> tuple[str, float | None]:
-    """One dump: what it said in a few words, and the pause of one that worked."""
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=DUMP_LIMIT_S, check=False, cwd="/"
-    )
-    if done.returncode == 0:
-        document = json.loads(done.stdout)
-        return f"worked by {document['method']}", document["pause_ms"]
-    if done.returncode < 0:
-        return f"heapgraph was ended by signal {-done.returncode}", None
-    first = next((line for line in done.stderr.splitlines() if line.startswith("error:")), "")
-    for known in ("was ended", "cannot be cloned", "a dump of process"):
-        if known in first:
-            return f"refused ({known})", None
-    return f"exit {done.returncode}: {first[:80]}", None
+class Outside:
+    """One heapgraph that dumps again and again, outside of the group."""
+
+    def __init__(self, stack: ExitStack, options: argparse.Namespace) -> None:
+        """Start it."""
+        command = [options.python, str(Path(__file__).with_name("dumps_on_order.py"))]
+        self._process = stack.enter_context(
+            subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/"
+            )
+        )
+        stack.callback(self._process.kill)
+        self._options = options
+
+    def dump(self, pid: int, output: str) -> tuple[str, float | None]:
+        """Dump once: what it said, and the pause of one that worked."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        order = {"pid": pid, "method": self._options.method, "output": output}
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline())
+        return answer["said"], answer["pause_ms"]
+
+
+class Inside:
+    """A heapgraph for each dump, in the group from its first instruction on."""
+
+    def __init__(self, group: MemoryGroup, options: argparse.Namespace) -> None:
+        """Remember which group."""
+        self._group = group
+        self._options = options
+
+    def dump(self, pid: int, output: str) -> tuple[str, float | None]:
+        """Dump once: what it said, and the pause of one that worked."""
+        method = "clone" if self._options.method == "hold" else self._options.method
+        command = [self._options.python, "-m", "heapgraph", "dump", str(pid), "--json", "--force"]
+        command += ["--method", method, "-o", output]
+        done = subprocess.run(
+            self._group.command(command),
+            capture_output=True,
+            text=True,
+            timeout=DUMP_LIMIT_S,
+            check=False,
+            cwd="/",
+        )
+        if done.returncode == 0:
+            document = json.loads(done.stdout)
+            return f"worked by {document['method']}", document["pause_ms"]
+        if done.returncode < 0:
+            return f"heapgraph was ended by signal {-done.returncode}", None
+        lines = done.stderr.splitlines()
+        return next((line for line in lines if line.startswith("error:")), "no word"), None
+
+
+KNOWN = {
+    "was ended:": "clone ended in time",
+    "cannot be cloned": "clone refused",
+    "a dump of process": "refused, no room for heapgraph",
+}
+"""What refusals say, and what it is called in the table."""
+
+
+def in_short(said: str) -> str:
+    """The words for the table."""
+    return next((name for words, name in KNOWN.items() if words in said), said[:80])
 
 
 def measure(headroom: int, place: str, dumps: int, options: argparse.Namespace) -> Tally:
@@ -99,15 +150,10 @@ def measure(headroom: int, place: str, dumps: int, options: argparse.Namespace) 
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             used = group.used
             group.limit(used + used * headroom // 100)
-            command = [
-                *(options.python, "-m", "heapgraph", "dump", str(target.pid), "--json", "--force"),
-                *("--method", options.method, "-o", f"{folder}/x.heapgraph"),
-            ]
-            if place == "inside":
-                command = group.command(command)
+            dumper = Outside(stack, options) if place == "outside" else Inside(group, options)
             while target.process.poll() is None and sum(tally.outcomes.values()) < dumps:
-                outcome, pause_ms = dump_once(command)
-                tally.outcomes[outcome] += 1
+                said, pause_ms = dumper.dump(target.pid, f"{folder}/x.heapgraph")
+                tally.outcomes[in_short(said)] += 1
                 if pause_ms is not None:
                     tally.pauses_ms.append(pause_ms)
             tally.targets_ended += target.process.poll() is not None
@@ -122,7 +168,9 @@ def main() -> int:
     parser.add_argument("--dumps", type=int, default=500, help="in all")
     parser.add_argument("--memory", type=int, default=300, help="MiB of the target")
     parser.add_argument("--threads", type=int, default=1, help="of the target that rewrite it")
-    parser.add_argument("--method", default="auto")
+    parser.add_argument(
+        "--method", default="auto", help="of dump, or hold: a clone is held, no more"
+    )
     parser.add_argument("--headrooms", default=",".join(map(str, HEADROOMS)), help="percent")
     parser.add_argument("--places", default=",".join(PLACES))
     parser.add_argument("--python", default=sys.executable)

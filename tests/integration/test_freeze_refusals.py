@@ -127,18 +127,6 @@ def test_a_target_that_may_not_clone_is_paused_instead() -> None:
         assert answers(target)
 
 
-@pytest.mark.parametrize(("left", "method"), [(0, "pause"), (2**20, "clone")])
-def test_a_full_memory_group_is_noticed_first(
-    target: RunningTarget, monkeypatch: pytest.MonkeyPatch, left: int, method: str
-) -> None:
-    monkeypatch.setattr("heapgraph.capture.freeze.memory_headroom", lambda _: left)
-    with freeze(target.pid) as frozen:
-        assert frozen.method == method
-        assert "memory control group" in frozen.notes[0]
-    if method == "pause":
-        assert "too little" in refusal(CaptureInterrupted, target.pid, "clone").cause
-
-
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the fixture is x86_64 machine code")
 def test_a_thread_in_a_restartable_sequence_is_left_alone() -> None:
     """The kernel lets it out for one instruction after each stop, so one attempt may succeed."""
