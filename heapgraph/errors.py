@@ -10,6 +10,7 @@
     │   ├── UnsupportedPython               a version or build without a layout table
     │   ├── CoreFileUnusable                no core file, one cut short, or its program is not here
     │   ├── CaptureInterrupted              the target went away, or a limit was hit
+    │   │   └── MemoryRanShort              a clone was ended before the target's memory ran out
     │   └── SnapshotWriteFailed             disk full, output exists, no such folder
     ├── SnapshotFormatError             4   damaged, cut short, or of another format version
     ├── ObjectNotFound                  2   an OBJECT that names nothing, or more than one thing
@@ -82,6 +83,10 @@ class CoreFileUnusable(TargetError):
 
 class CaptureInterrupted(TargetError):
     """The capture began and could not be completed."""
+
+
+class MemoryRanShort(CaptureInterrupted):
+    """The frozen clone was ended, because the memory of the target's groups was running out."""
 
 
 class SnapshotWriteFailed(TargetError):

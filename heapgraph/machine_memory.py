@@ -2,27 +2,71 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
-GROUPS = Path("/sys/fs/cgroup")
-"""Where the control groups are mounted."""
+VERSION_1, VERSION_2 = 1, 2
+"""Of the hierarchies of control groups."""
+
+MOUNTS = Path("/proc/self/mountinfo")
+"""The file that says where the control groups are mounted, as this process sees them."""
 
 _KIB = 1024
 
+_NO_LIMIT = 2**62
+"""Version 1 writes a number near 2^63 where there is no limit."""
+
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+"""How mountinfo writes a space in a path (proc_pid_mountinfo(5))."""
+
 
 class GroupMemory(NamedTuple):
-    """The memory of one control group, in bytes.
+    """The memory of one control group that has a limit, in bytes.
 
     Attributes:
-        limit: what it may use.
+        folder: where the group is.
+        version: of its hierarchy, 1 or 2.
+        limit: what it may use; above it the kernel ends a process, or slows all of them down.
         used: what it uses.
-        cache: the part of it that the kernel would drop first, pages of files.
+        cache: the part of it that the kernel drops at once: clean pages of files, not used lately.
     """
 
+    folder: Path
+    version: int
     limit: int
     used: int
     cache: int
+
+    @property
+    def left(self) -> int:
+        """Bytes that it can still take; never negative."""
+        return max(0, self.limit - self.used + self.cache)
+
+
+class _Names(NamedTuple):
+    """The files of a version: pairs of limit and use, and the lines of memory.stat."""
+
+    pairs: tuple[tuple[str, str], ...]
+    droppable: str
+    not_clean: tuple[str, ...]
+
+
+_NAMES = {
+    VERSION_1: _Names(
+        (
+            ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+            ("memory.memsw.limit_in_bytes", "memory.memsw.usage_in_bytes"),
+        ),
+        "total_inactive_file",
+        ("total_dirty", "total_writeback"),
+    ),
+    VERSION_2: _Names(
+        (("memory.max", "memory.current"), ("memory.high", "memory.current")),
+        "inactive_file",
+        ("file_dirty", "file_writeback"),
+    ),
+}
 
 
 def machine_memory(meminfo: Path = Path("/proc/meminfo")) -> dict[str, int]:
@@ -34,41 +78,103 @@ def machine_memory(meminfo: Path = Path("/proc/meminfo")) -> dict[str, int]:
     return {line.partition(":")[0]: int(line.split()[1]) * _KIB for line in lines}
 
 
-def group_memory(group: Path, groups: Path = GROUPS) -> list[GroupMemory]:
+def group_memory(group: Path, mounts: Path = MOUNTS) -> list[GroupMemory]:
     """The control group of a process and all above it that have a limit, version 2 and 1.
+
+    In a container the groups above it are out of sight, and so is the group of a process in
+    another container; what version 1 tells of their limits is taken into account.
 
     Args:
         group: the file `cgroup` of the process in /proc.
-        groups: where the control groups are mounted.
+        mounts: the file that says where the control groups are mounted.
+
+    Returns:
+        The groups from the process's own upwards.
     """
-    found = []
-    for folder, limit_name, usage_name, cache_name in _folders(group, groups):
-        limit, used = _read_number(folder / limit_name), _read_number(folder / usage_name)
+    every = (_read_group(folder, version) for folder, version in _folders(group, mounts))
+    return [one for one in every if one is not None]
+
+
+def groups_that_end_as_one(group: Path, mounts: Path = MOUNTS) -> list[Path]:
+    """The groups of a process, its own first, of which the kernel ends all processes or none.
+
+    Args:
+        group: the file `cgroup` of the process in /proc.
+        mounts: the file that says where the control groups are mounted.
+    """
+    folders = (folder for folder, version in _folders(group, mounts) if version == VERSION_2)
+    return [folder for folder in folders if _read_number(folder / "memory.oom.group") == 1]
+
+
+def _read_group(folder: Path, version: int) -> GroupMemory | None:
+    """The tightest of the limits of a group; None when it has none."""
+    names = _NAMES[version]
+    limits = []
+    for limit_name, used_name in names.pairs:
+        limit, used = _read_number(folder / limit_name), _read_number(folder / used_name)
         if limit is not None and used is not None:
-            found.append(GroupMemory(limit, used, _read_cache(folder, cache_name)))
-    return found
+            limits.append((limit, used))
+    statistics = _read_lines(folder / "memory.stat")
+    above = statistics.get("hierarchical_memory_limit", _NO_LIMIT)
+    limits += [(min(above, limit), used) for limit, used in limits[:1]]
+    limits = [pair for pair in limits if pair[0] < _NO_LIMIT]
+    if not limits:
+        return None
+    limit, used = min(limits, key=lambda pair: pair[0] - pair[1])
+    dirty = sum(statistics.get(name, 0) for name in names.not_clean)
+    cache = max(0, statistics.get(names.droppable, 0) - dirty)
+    return GroupMemory(folder, version, limit, used, cache)
 
 
-def _folders(group: Path, groups: Path) -> list[tuple[Path, str, str, str]]:
-    """The folders of the group and of all above it, with the file names of its version."""
+def _folders(group: Path, mounts: Path) -> list[tuple[Path, int]]:
+    """The folders of the group and of all above it that can be seen, with their version."""
     try:
         lines = group.read_text().splitlines()
+        mounted = mounts.read_text().splitlines()
     except OSError:
         return []
     found = []
     for line in lines:
         hierarchy, controllers, path = line.split(":", 2)
         if "memory" in controllers.split(","):
-            root = groups / "memory"
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+            version = VERSION_1
         elif hierarchy == "0":
-            root = groups
-            names = ("memory.max", "memory.current", "inactive_file")
+            version = VERSION_2
         else:
             continue
-        folder = root / path.lstrip("/")
-        found += [(each, *names) for each in (folder, *folder.parents) if each.is_relative_to(root)]
+        for root, place in _mounts_of(version, mounted):
+            if ".." not in Path(path).parts and Path(path).is_relative_to(root):
+                folder = place / Path(path).relative_to(root)
+                found += [
+                    (each, version)
+                    for each in (folder, *folder.parents)
+                    if each.is_relative_to(place)
+                ]
+                break
     return found
+
+
+def _mounts_of(version: int, mounted: list[str]) -> list[tuple[str, Path]]:
+    """Where the memory groups of a version are mounted: the group at the top, and the folder.
+
+    A container sees its own group at the top.
+    """
+    found = []
+    for line in mounted:
+        mount, _, system = line.partition(" - ")
+        kind, _, options = system.split(" ")[:3]
+        _, _, _, root, place = (_plain(field) for field in mount.split(" ")[:5])
+        if (
+            kind == "cgroup2"
+            if version == VERSION_2
+            else kind == "cgroup" and "memory" in options.split(",")
+        ):
+            found.append((root, Path(place)))
+    return found
+
+
+def _plain(field: str) -> str:
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 8)), field)
 
 
 def _read_number(path: Path) -> int | None:
@@ -78,9 +184,10 @@ def _read_number(path: Path) -> int | None:
         return None
 
 
-def _read_cache(folder: Path, name: str) -> int:
+def _read_lines(path: Path) -> dict[str, int]:
+    """Lines of a name and a number."""
     try:
-        lines = (folder / "memory.stat").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.split()[0] == name), 0)
+        words = (line.split() for line in path.read_text().splitlines())
+        return {name: int(number) for name, number in words}
+    except (OSError, ValueError):
+        return {}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heapgraph.errors import UsageError
-from heapgraph.machine_memory import GROUPS, group_memory, machine_memory
+from heapgraph.machine_memory import MOUNTS, group_memory, machine_memory
 from heapgraph.units import format_size
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ def memory_share() -> int:
     return max(_LEAST, min(free, default=2 * _LEAST) // 2)
 
 
-def _group_bytes(group: Path = _GROUP, groups: Path = GROUPS) -> int | None:
+def _group_bytes(group: Path = _GROUP, mounts: Path = MOUNTS) -> int | None:
     """What the tightest of this process's control groups can still take; None without a limit."""
-    return min((max(0, one.limit - one.used) for one in group_memory(group, groups)), default=None)
+    return min((max(0, one.limit - one.used) for one in group_memory(group, mounts)), default=None)
 
 
 def watched(

@@ -10,6 +10,7 @@ from heapgraph.capture.freeze import Method, freeze
 from heapgraph.capture.libraries import find_library_data
 from heapgraph.capture.maps import read_maps, withheld_bytes
 from heapgraph.capture.memory import ProcessMemory, UnreadableMemory
+from heapgraph.capture.memory_limits import first_to_go
 from heapgraph.capture.quality import Account
 from heapgraph.capture.regions import MemoryRegions, find_regions
 from heapgraph.capture.roots import RootSet, find_roots, gc_list_heads, is_collecting
@@ -21,7 +22,7 @@ from heapgraph.capture.walk import (
     readable_regions,
     static_ranges,
 )
-from heapgraph.errors import CaptureInterrupted
+from heapgraph.errors import CaptureInterrupted, MemoryRanShort
 from heapgraph.snapshot.writer import check_output
 from heapgraph.units import format_size
 
@@ -70,6 +71,12 @@ class _Dump:
             self.frozen_by = ""
             try:
                 capture = self._capture_once()
+            except MemoryRanShort as shortage:
+                if self.method != "auto":
+                    raise
+                self.method = "pause"
+                self.notes.append(f"paused instead of cloned: {shortage.what}")
+                continue
             except CaptureInterrupted:
                 if self.frozen_by != "clone" or not self._pauses_instead():
                     raise
@@ -211,32 +218,33 @@ def dump(
     Cost: about 1 s per million objects and as much memory as the target's heap, here.
     """
     check_output(output, force)
-    clock = Clock()
-    with clock.phase("inspect"):
-        target = inspect_target(pid)
-    state = _Dump(
-        target,
-        clock,
-        method,
-        max_pause_ms=max_pause_ms,
-        progress=progress,
-        verify=verify_with_traverse,
-    )
-    capture = state.best_capture()
-    notes = [*dict.fromkeys(state.notes)]
-    notes += explain(capture.traversed, verify=verify_with_traverse) + capture.named.notes
-    return write_captured(
-        output,
-        target,
-        capture,
-        clock,
-        pause_s=state.pause_s,
-        attempts=state.attempts,
-        notes=notes,
-        redact=redact,
-        force=force,
-        progress=progress,
-    )
+    with first_to_go(pid):
+        clock = Clock()
+        with clock.phase("inspect"):
+            target = inspect_target(pid)
+        state = _Dump(
+            target,
+            clock,
+            method,
+            max_pause_ms=max_pause_ms,
+            progress=progress,
+            verify=verify_with_traverse,
+        )
+        capture = state.best_capture()
+        notes = [*dict.fromkeys(state.notes)]
+        notes += explain(capture.traversed, verify=verify_with_traverse) + capture.named.notes
+        return write_captured(
+            output,
+            target,
+            capture,
+            clock,
+            pause_s=state.pause_s,
+            attempts=state.attempts,
+            notes=notes,
+            redact=redact,
+            force=force,
+            progress=progress,
+        )
 
 
 def _gone(pid: int, detail: str) -> CaptureInterrupted:

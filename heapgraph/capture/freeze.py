@@ -22,15 +22,13 @@ from heapgraph.capture.freeze_helper import FreezeHelper, HelperEnded, HelperFai
 from heapgraph.capture.freeze_limits import (
     DEFAULT_MAX_PAUSE_MS,
     check_pause_limit,
-    clone_fits,
-    clone_is_comfortable,
-    memory_headroom,
     predict_clone_pause_s,
     predict_copy_pause_s,
     resident_bytes,
 )
 from heapgraph.capture.frozen import FreezeMethod, Frozen, FrozenClone
 from heapgraph.capture.maps import huge_bytes, read_maps
+from heapgraph.capture.memory_limits import MemoryPlan, plan_memory
 from heapgraph.capture.permissions import check_target, explain_refusal
 from heapgraph.errors import CaptureInterrupted, UsageError
 from heapgraph.units import format_seconds, format_size
@@ -85,7 +83,8 @@ def freeze(
 
     Raises:
         TargetNotFound, TargetAlreadyTraced, TargetPermissionDenied: see `permissions`.
-        CaptureInterrupted: no method works, the limit would be broken, or the target ended.
+        CaptureInterrupted: no method works, the limit would be broken, the target ended, or there
+            is too little memory for heapgraph itself.
 
     Cost:
         "idle": nothing. "clone": one thread stands for about 15-20 ms per GiB of resident memory,
@@ -98,8 +97,9 @@ def freeze(
     check_pause_limit(max_pause_ms)
     limit_s = (max_pause_ms or DEFAULT_MAX_PAUSE_MS) / 1e3
     status = check_target(pid)
-    with FreezeHelper() as helper:
-        frozen = _Choice(pid, helper, resident_bytes(status), limit_s).take(method)
+    plan = plan_memory(pid, status)
+    with FreezeHelper(plan) as helper:
+        frozen = _Choice(pid, helper, plan, resident_bytes(status), limit_s).take(method)
         try:
             yield frozen
         finally:
@@ -109,12 +109,14 @@ def freeze(
 class _Choice:
     """The methods that can be tried on one target, and why they were not taken."""
 
-    def __init__(self, pid: int, helper: FreezeHelper, resident: int, limit_s: float) -> None:
+    def __init__(
+        self, pid: int, helper: FreezeHelper, plan: MemoryPlan, resident: int, limit_s: float
+    ) -> None:
         self.pid = pid
         self.helper = helper
+        self.plan = plan
         self.resident = resident
         self.limit_s = limit_s
-        self.notes: list[str] = []
         self.before: list[Mapping] = read_maps(pid)
 
     def take(self, method: Method) -> Frozen:
@@ -132,7 +134,6 @@ class _Choice:
                     passed_over[each] = self._explain(failure)
                 else:
                     frozen.passed_over = passed_over
-                    frozen.notes += self.notes
                     return frozen
         except HelperEnded as error:
             raise CaptureInterrupted(
@@ -153,8 +154,8 @@ class _Choice:
 
     def _clone(self) -> Frozen:
         self._check_predicted_pause()
-        if refused := self._judge_headroom():
-            raise NotTaken(refused)
+        if self.plan.clone_refusal:
+            raise NotTaken(self.plan.clone_refusal)
         if huge := huge_bytes(self.before):
             raise NotTaken(
                 f"{format_size(huge)} of its memory are from a pool of huge pages: writing to one "
@@ -190,6 +191,8 @@ class _Choice:
                 "",
                 "choose a running process",
             ) from failure
+        if failure.code == "memory":
+            return f"{failure.text}: of its memory group, or of the machine"
         if failure.code in _HELPER_REFUSALS:
             return _HELPER_REFUSALS[failure.code]
         number = failure.error_number
@@ -206,14 +209,3 @@ class _Choice:
             "copied",
             f"allow it: --max-pause {predicted_s * 1.5e3:.0f}",
         )
-
-    def _judge_headroom(self) -> str:
-        """Why a clone must not be tried, or "" with a note when memory is merely tight."""
-        headroom = memory_headroom(self.pid)
-        if headroom is None or clone_is_comfortable(self.resident, headroom):
-            return ""
-        left = f"the target's memory control group has {format_size(headroom)} left"
-        if not clone_fits(self.resident, headroom):
-            return f"{left}, too little for a clone's page tables"
-        self.notes.append(f"{left}; pages it writes during the capture are charged to it")
-        return ""

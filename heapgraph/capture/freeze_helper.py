@@ -12,6 +12,8 @@ from heapgraph.native.library import LIBRARY_FOLDER
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from heapgraph.capture.memory_limits import MemoryPlan
+
 HELPER = LIBRARY_FOLDER / "heapgraph_freeze"
 """The helper program; a separate process because ptrace belongs to one thread."""
 
@@ -45,15 +47,19 @@ class FreezeHelper:
     stopped because the Python side failed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, plan: MemoryPlan | None = None) -> None:
         """Start it.
+
+        Args:
+            plan: names what it watches while it holds a clone; None: nothing.
 
         Raises:
             HeapgraphError: the compiled helper is missing or does not run here.
         """
+        self._plan = plan
         try:
             self._process = subprocess.Popen(
-                [str(HELPER)],
+                [str(HELPER), *(plan.places if plan else ())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,
@@ -140,8 +146,14 @@ class FreezeHelper:
             Seconds for which the target stood (for a clone: for the release alone), and "clean",
             "zombie" (the clone's entry stays until the target ends), "expired" (the limit of a
             pause came first) or "moved" (a thread that was left asleep in the pause woke up).
+
+        Raises:
+            MemoryRanShort: the clone had been ended before this order.
         """
         pause_ns, state = self._order("release", "released")
+        if state.startswith("short:") and self._plan is not None:
+            place, left = map(int, state.split(":")[1:])
+            raise self._plan.explain_shortage(place, left)
         return int(pause_ns) / 1e9, state
 
     def _order(self, order: str, expected: str) -> list[str]:

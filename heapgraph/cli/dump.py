@@ -92,6 +92,9 @@ def command(  # noqa: PLR0917 - click passes every parameter by name
     No code runs in the target. The snapshot contains data of the target: treat it like a core
     file, or use --redact.
     """
+    from heapgraph.capture.memory_limits import first_to_go  # noqa: PLC0415
+
+    click.get_current_context().with_resource(first_to_go(pid))
     live = {
         "method": method,
         "max_pause_ms": max_pause,
@@ -123,7 +126,8 @@ def command(  # noqa: PLR0917 - click passes every parameter by name
 def _dump_process(
     pid: int | None, executable: Path | None, output: Path | None, options: dict[str, Any]
 ) -> DumpResult:
-    from heapgraph.capture.dump import dump  # noqa: PLC0415 - loads numpy
+    from heapgraph.capture.memory_limits import plan_memory  # noqa: PLC0415
+    from heapgraph.capture.permissions import check_target  # noqa: PLC0415
 
     if pid is None:
         raise UsageError(
@@ -137,6 +141,9 @@ def _dump_process(
             "a running process knows its program; only a core file may lack it",
             f"heapgraph dump {pid}",
         )
+    plan_memory(pid, check_target(pid))  # before the libraries of a dump take some of it
+    from heapgraph.capture.dump import dump  # noqa: PLC0415 - loads numpy
+
     return dump(pid, output or default_output(pid), **options)
 
 

@@ -1,5 +1,6 @@
 #include "freeze.h"
 
+#include "group_watch.h"
 #include "healed_calls.h"
 #include "leftovers.h"
 
@@ -7,7 +8,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -77,6 +77,7 @@ static pid_t follow_middle(pid_t middle)
            await_change(middle, &status, INT64_MAX) == 1 && WIFSTOPPED(status))
         if (status >> 16 == PTRACE_EVENT_CLONE) {
             traced(PTRACE_GETEVENTMSG, middle, 0, (uintptr_t)&copy);
+            watch_hold((pid_t)copy);
             break;
         }
     return (pid_t)copy;
@@ -103,6 +104,7 @@ static void take_middle(pid_t middle, void *context)
 static void take_direct(pid_t copy, void *context)
 {
     struct made *made = context;
+    watch_hold(copy);
     if (await_stop(copy, INT64_MAX) != THREAD_STOPPED)
         return;
     traced(PTRACE_SETOPTIONS, copy, 0, child_options(made->patient));
@@ -166,18 +168,6 @@ static enum injection clone_directly(struct patient *patient, void *context,
     return healed_call(patient, SYS_clone, arguments, REAP, take_direct, made, outcome);
 }
 
-/* Whatever memory runs out first: not the target's. Best effort, for it needs no right but a file. */
-static void die_first(pid_t child)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/oom_score_adj", child);
-    int file = open(path, O_WRONLY | O_CLOEXEC);
-    if (file >= 0) {
-        (void)!write(file, "1000", 4);
-        close(file);
-    }
-}
-
 static int open_target(pid_t pid)
 {
 #ifdef SYS_pidfd_open
@@ -191,11 +181,12 @@ static int open_target(pid_t pid)
 #endif
 }
 
-bool clone_freeze(pid_t pid, pid_t *child, int64_t *pause_ns, struct failure *failure)
+/* False: no thread could be asked, or the copy was not made. */
+static bool make_clone(pid_t pid, int64_t *pause_ns, struct failure *failure)
 {
     struct outcome outcome = {0};
     struct made made = {0};
-    bool direct = !arch_heals() || is_first_of_namespace(pid), treated;
+    bool direct = !arch_heals() || is_first_of_namespace(pid), treated = false;
     if (!direct) {
         treated = treat_some_thread(pid, true, PATIENCE_NS, clone_through_middle, &made, &outcome,
                                     pause_ns, failure);
@@ -216,10 +207,27 @@ bool clone_freeze(pid_t pid, pid_t *child, int64_t *pause_ns, struct failure *fa
         return false;
     held.target = pid;
     held.target_file = open_target(pid);
-    held.child = *child = made.copy;
+    held.child = made.copy;
     held.number_inside = direct ? outcome.result : 0;
-    die_first(made.copy);
     return true;
+}
+
+bool clone_freeze(pid_t pid, pid_t *child, int64_t *pause_ns, struct failure *failure)
+{
+    struct shortage shortage;
+    if (!watch_begin(&shortage)) {
+        *failure = (struct failure){"memory", ENOMEM, "memory is short already"};
+        if (shortage.place < 0)
+            failure->text = "memory cannot be watched";
+        return false;
+    }
+    hurry(0, true);
+    bool made = make_clone(pid, pause_ns, failure);
+    hurry(0, false);
+    *child = held.child;
+    if (!made && !watch_end(&shortage))
+        *failure = (struct failure){"memory", ENOMEM, "memory ran short while it was made"};
+    return made;
 }
 
 bool clone_release(int64_t *pause_ns)

@@ -12,18 +12,23 @@
  *                                    END: stub | signal | call | limit, see traverse.h
  *   release                          released NANOSECONDS STATE
  *                                    STATE: clean | zombie | expired (the limit came first) |
- *                                    moved (a thread that was left asleep woke up)
+ *                                    moved (a thread that was left asleep woke up) |
+ *                                    short:PLACE:LEFT (memory ran short there, with so many bytes
+ *                                    left, and the clone was ended)
  *   reap PID                         reaped NUMBER             (children that killed runs have left)
  *   any                              error CODE ERRNO TEXT
  *                                    CODE: usage, seize, inject, seccomp, stack, section, code,
- *                                    clone, busy, gone, threads, map
+ *                                    clone, busy, gone, threads, map, memory (short, or not to be
+ *                                    watched)
  *
+ * Each argument is a place whose memory is watched while a clone is held, see watch_add.
  * The end of standard input, or of the parent, releases whatever is held and ends the program; a
  * clone also ends with the target, and when the parent is stopped for long.
  *
  * For the tests: with HEAPGRAPH_FREEZE_DIES_AT=N it kills itself before its Nth call of ptrace. */
 #include "finish_calls.h"
 #include "freeze.h"
+#include "group_watch.h"
 #include "proc_files.h"
 #include "stillness.h"
 #include "threads.h"
@@ -73,8 +78,16 @@ static void release(void)
 {
     int64_t pause_ns = 0;
     const char *state = "clean";
+    char shortage_text[LINE_SIZE / 2];
+    struct shortage shortage;
     if (clone_is_held()) {
+        bool in_time = watch_end(&shortage);
         state = clone_release(&pause_ns) ? "clean" : "zombie";
+        if (!in_time) {
+            snprintf(shortage_text, sizeof shortage_text, "short:%d:%" PRId64, shortage.place,
+                     shortage.left);
+            state = shortage_text;
+        }
     } else if (pause_is_held()) {
         state = pause_release(&pause_ns) ? "clean" : "moved";
     } else if (expired) {
@@ -179,8 +192,7 @@ long traced(int request, pid_t tid, uintptr_t address, uintptr_t data)
     return ptrace(request, tid, (void *)address, (void *)data);
 }
 
-/* Nothing may interrupt or delay this process while a thread of the target stands; when memory runs
- * out it is to go before the target, which goes on by itself. */
+/* Nothing may interrupt or delay this process while a thread of the target stands. */
 static void prepare(void)
 {
     sigset_t all;
@@ -190,11 +202,6 @@ static void prepare(void)
     setpriority(PRIO_PROCESS, 0, -20);
     const char *step = getenv("HEAPGRAPH_FREEZE_DIES_AT");
     dies_at = step == NULL ? 0 : atol(step);
-    int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (file >= 0) {
-        (void)!write(file, "1000", 4);
-        close(file);
-    }
 }
 
 /* The parent was stopped (Ctrl-Z) and takes no orders back: a clone would stay for ever. */
@@ -233,12 +240,15 @@ static size_t obey_lines(char *buffer, size_t length)
 static void end_what_is_over(pid_t parent, bool target_ended)
 {
     int64_t unused;
+    struct shortage shortage;
     if (pause_deadline() <= now_ns()) {
         pause_release(&expired_after_ns);
         expired = true;
     }
-    if (clone_is_held() && (target_ended || parent_stopped_for_long(parent)))
+    if (clone_is_held() && (target_ended || parent_stopped_for_long(parent))) {
+        watch_end(&shortage);
         clone_release(&unused);
+    }
 }
 
 /* Give threads whose calls are being finished the time for it, and let all go. */
@@ -252,9 +262,12 @@ static void finish(void)
         poll(NULL, 0, LATE_MS);
 }
 
-int main(void)
+int main(int count, char **places)
 {
     prepare();
+    for (int i = 1; i < count; i++)
+        if (!watch_add(places[i]))
+            return 2;
     const pid_t parent = getppid();
     char buffer[LINE_SIZE];
     size_t length = 0;

@@ -126,19 +126,6 @@ def test_a_target_that_may_not_clone_is_paused_instead() -> None:
         assert answers(target)
 
 
-@pytest.mark.parametrize(("left", "method"), [(0, "pause"), (2**20, "clone")])
-def test_a_full_memory_group_is_noticed_first(
-    target: RunningTarget, monkeypatch: pytest.MonkeyPatch, left: int, method: str
-) -> None:
-    monkeypatch.setattr("heapgraph.capture.freeze.memory_headroom", lambda _: left)
-    with without_idle(), freeze(target.pid) as frozen:
-        assert frozen.method == method
-        said = [*frozen.notes, *frozen.passed_over.values()]
-        assert any("memory control group" in text for text in said)
-    if method == "pause":
-        assert "too little" in refusal(CaptureInterrupted, target.pid, "clone").cause
-
-
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the fixture is x86_64 machine code")
 def test_a_thread_in_a_restartable_sequence_is_left_alone() -> None:
     """The kernel lets it out for one instruction after each stop, so one attempt may succeed."""

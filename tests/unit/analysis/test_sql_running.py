@@ -11,6 +11,7 @@ from heapgraph.analysis import sql, sql_running
 from heapgraph.analysis.registry import run
 from heapgraph.errors import UsageError
 from helpers.app_heap import app_heap, graph_of
+from helpers.made_groups import MadeGroups
 
 ENDLESS = "select count(*) from range(1000000000) a, range(1000000000) b where a.range <> b.range"
 ONE_LONG_CALL = "select length(regexp_replace(repeat('ab', 60000000), '(a|b)*c', ''))"
@@ -108,19 +109,11 @@ def test_a_value_that_is_wrong_far_behind_is_a_wrong_value(graph):
     assert "does not fit" in failure.value.cause
 
 
-@pytest.mark.parametrize(
-    ("line", "root", "names"),
-    [
-        ("0::/a/b", "", ("memory.max", "memory.current")),
-        ("4:cpu,memory:/a/b", "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")),
-    ],
-)
-def test_the_tightest_control_group_counts(tmp_path, line, root, names):
-    (tmp_path / "cgroup").write_text(f"9:pids:/c\n{line}\n")
-    for folder, limit in ((".", "max"), ("a", 900), ("a/b", 5000)):
-        group = tmp_path / root / folder
-        group.mkdir(parents=True, exist_ok=True)
-        (group / names[0]).write_text(f"{limit}\n")
-        (group / names[1]).write_text("200\n")
-    assert sql_running._group_bytes(tmp_path / "cgroup", tmp_path) == 700
-    assert sql_running._group_bytes(tmp_path / "none", tmp_path) is None
+def test_the_tightest_control_group_counts(tmp_path):
+    made = MadeGroups(tmp_path, 2)
+    made.place("self", "/a/b")
+    made.group("/a", limit=900, used=200)
+    made.group("/a/b", limit=5000, used=200)
+    group = made.proc / "self" / "cgroup"
+    assert sql_running._group_bytes(group, made.mounts) == 700
+    assert sql_running._group_bytes(tmp_path / "none", made.mounts) is None
