@@ -9,5 +9,6 @@ if ! command -v "$compiler" >/dev/null; then
 fi
 cd "$(dirname "$0")"
 "$compiler" -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -o /dev/null \
-    main.c clone_freeze.c pause.c inject.c threads.c traverse.c memory_calls.c arch_aarch64.c
+    main.c clone_freeze.c pause.c inject.c threads.c traverse.c memory_calls.c \
+    twin.c twin_calls.c twin_child.c twin_filter.c twin_table.c arch_aarch64.c
 echo "heapgraph_freeze compiles for aarch64"

@@ -5,13 +5,16 @@
  *
  *   freeze PID INSTRUCTION SECCOMP   frozen CHILD NANOSECONDS
  *   pause PID LIMIT_NS               paused THREADS           (LIMIT_NS 0: no limit)
- *   map BYTES                        mapped ADDRESS            (memory and the stub in the clone)
+ *   twin TABLE THREAD_POINTER        twin CHILD                (see twin.h; TABLE: a descriptor)
+ *   map BYTES                        mapped ADDRESS            (memory and the stub in the clone,
+ *                                                               or in the twin)
  *   run CONTROL LIMIT_NS             ran END NUMBER            (CONTROL 0: go on)
- *                                    END: stub | signal | call | limit, see traverse.h
+ *                                    END: stub | signal | call | limit | memory, see traverse.h
  *   release [INSTRUCTION]            released NANOSECONDS STATE (where it is now)
  *                                    STATE: clean | zombie | expired (the limit came first)
  *   any                              error CODE ERRNO TEXT
- *                                    CODE: usage, seize, inject, clone, busy, gone, threads, map
+ *                                    CODE: usage, seize, inject, clone, busy, gone, threads, map,
+ *                                          twin
  *
  * INSTRUCTION is the hexadecimal address of a system call instruction in the target, SECCOMP is 1
  * when the target has a seccomp filter. The end of standard input, or of the parent, releases
@@ -19,6 +22,7 @@
 #include "freeze.h"
 #include "threads.h"
 #include "traverse.h"
+#include "twin.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -60,7 +64,9 @@ static void release(uint64_t instruction)
 {
     int64_t pause_ns = 0;
     const char *state = "clean";
-    if (clone_is_held()) {
+    if (twin_is_held()) {
+        twin_end();
+    } else if (clone_is_held()) {
         state = clone_release(instruction, &pause_ns) ? "clean" : "zombie";
     } else if (pause_is_held()) {
         pause_release(&pause_ns);
@@ -74,16 +80,16 @@ static void release(uint64_t instruction)
     answer(line);
 }
 
-/* Orders about the code that runs in the clone; false when it is none of them. */
+/* Orders about the code that runs in the clone or the twin; false when it is none of them. */
 static bool obey_in_clone(const char *order)
 {
-    static const char *const ends[] = {"stub", "signal", "call", "limit"};
+    static const char *const ends[] = {"stub", "signal", "call", "limit", "memory"};
     char line[LINE_SIZE];
     struct failure failure;
     uint64_t size, address;
     int64_t limit_ns;
     struct run_end end;
-    if (!clone_is_held())
+    if (!clone_is_held() && !twin_is_held())
         return false;
     if (sscanf(order, "map %" SCNu64, &size) == 1) {
         if (!traverse_map(size, &address, &failure)) {
@@ -108,10 +114,10 @@ static void obey(const char *order)
 {
     char line[LINE_SIZE] = "";
     struct failure failure = {"usage", EINVAL, "unknown order, or something is already held"};
-    bool done = false, holds = clone_is_held() || pause_is_held() || expired;
+    bool done = false, holds = clone_is_held() || pause_is_held() || twin_is_held() || expired;
     pid_t pid, child;
-    uint64_t instruction = 0;
-    int seccomp, threads;
+    uint64_t instruction = 0, thread_pointer;
+    int seccomp, threads, table;
     int64_t limit_ns, pause_ns;
     if (strcmp(order, "release") == 0 || sscanf(order, "release %" SCNx64, &instruction) == 1) {
         release(instruction);
@@ -127,6 +133,10 @@ static void obey(const char *order)
         done = pause_target(pid, limit_ns, &threads, &failure);
         if (done)
             snprintf(line, sizeof line, "paused %d\n", threads);
+    } else if (!holds && sscanf(order, "twin %d %" SCNx64, &table, &thread_pointer) == 2) {
+        done = twin_make(table, thread_pointer, &child, &failure);
+        if (done)
+            snprintf(line, sizeof line, "twin %d\n", child);
     }
     if (done)
         answer(line);
@@ -190,7 +200,7 @@ int main(void)
             break;
         length = obey_lines(buffer, length + (size_t)received);
     }
-    if (clone_is_held() || pause_is_held())
+    if (clone_is_held() || pause_is_held() || twin_is_held())
         release(0);
     return 0;
 }
