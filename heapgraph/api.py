@@ -248,6 +248,7 @@ def dump_core(
     executable: str | os.PathLike[str] | None = None,
     redact: bool = False,
     force: bool = False,
+    run_code: bool = True,
     progress: Progress | None = None,
 ) -> Snapshot:
     """Take a snapshot from a core file and open it.
@@ -258,6 +259,7 @@ def dump_core(
         executable: the program that ran, where it is not at the place that the core names.
         redact: keep no values.
         force: overwrite an existing file.
+        run_code: let traverse functions of C types run in a barred process; False: scan instead.
         progress: told of long work as (phase, done, total); total 0 = unknown.
 
     Raises:
@@ -266,7 +268,13 @@ def dump_core(
     from heapgraph.capture.dump_core import dump_core as take_snapshot  # noqa: PLC0415 - as above
 
     take_snapshot(
-        core, output, executable=executable, redact=redact, force=force, progress=progress
+        core,
+        output,
+        executable=executable,
+        redact=redact,
+        force=force,
+        run_code=run_code,
+        progress=progress,
     )
     return Snapshot(output, progress=progress)
 

@@ -102,6 +102,7 @@ class Copier:
             method,
             helper,
             pause_s,
+            pid=self._pid,
             copy=self._copy,
             memory=self._memory,
             maps=self.maps,

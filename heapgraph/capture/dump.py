@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from heapgraph.capture.captured import Captured, Clock, memory_shortage_named, write_captured
 from heapgraph.capture.freeze import Method, freeze
+from heapgraph.capture.frozen import FrozenClone, FrozenCopy
 from heapgraph.capture.libraries import find_library_data
 from heapgraph.capture.maps import read_maps, withheld_bytes
 from heapgraph.capture.memory import ProcessMemory, UnreadableMemory
@@ -15,7 +16,12 @@ from heapgraph.capture.quality import Account
 from heapgraph.capture.regions import MemoryRegions, find_regions
 from heapgraph.capture.roots import RootSet, find_roots, gc_list_heads, is_collecting
 from heapgraph.capture.target import Target, inspect_target
-from heapgraph.capture.traverse_account import TraverseAccount, explain, traverse_clone
+from heapgraph.capture.traverse_account import (
+    TraverseAccount,
+    explain,
+    traverse_clone,
+    traverse_twin,
+)
 from heapgraph.capture.walk import (
     HeapColumns,
     HeapWalk,
@@ -30,7 +36,6 @@ if TYPE_CHECKING:
     import os
 
     from heapgraph.capture.captured import DumpResult, Progress
-    from heapgraph.capture.frozen import Frozen
     from heapgraph.capture.maps import Mapping
 
 MAX_ATTEMPTS = 3
@@ -148,7 +153,7 @@ class _Dump:
                 return collecting
 
     def _walk(
-        self, frozen: Frozen
+        self, frozen: FrozenClone | FrozenCopy
     ) -> tuple[HeapColumns, RootSet, list[Mapping], TraverseAccount, MemoryRegions]:
         target = self.target
         with self.clock.phase("maps"):
@@ -163,7 +168,7 @@ class _Dump:
             walk.discover(heads, named.addresses, named.scan_ranges, named.running_frames)
             walk.discover_from(libraries)
         with self.clock.phase("traverse"):
-            traversed = traverse_clone(frozen, walk, verify=self.verify)
+            traversed = self._traverse(frozen, named, walk)
         with self.clock.phase("read objects"):
             columns = walk.emit(static_ranges(maps, target.runtime_address, target.runtime_end))
         if not columns.object_count:
@@ -179,6 +184,13 @@ class _Dump:
             )
         walk.forget_memory()
         return columns, named, maps, traversed, memory_regions
+
+    def _traverse(
+        self, frozen: FrozenClone | FrozenCopy, named: RootSet, walk: HeapWalk
+    ) -> TraverseAccount:
+        if isinstance(frozen, FrozenClone):
+            return traverse_clone(frozen, walk, verify=self.verify)
+        return traverse_twin(lambda: frozen.make_twin(named), walk, verify=self.verify)
 
 
 @memory_shortage_named()

@@ -1,8 +1,8 @@
-"""A snapshot from a core file: the walk of a live target, where no code can run."""
+"""A snapshot from a core file: the walk of a live target, and its code in a twin."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,11 @@ from heapgraph.capture.libraries import find_library_data
 from heapgraph.capture.maps import printable
 from heapgraph.capture.memory import UnreadableMemory
 from heapgraph.capture.quality import Account
-from heapgraph.capture.regions import find_regions, stored_residency
+from heapgraph.capture.regions import MemoryRegions, find_regions, stored_residency
 from heapgraph.capture.roots import find_roots, gc_list_heads, is_collecting
 from heapgraph.capture.traverse import TraverseLog
-from heapgraph.capture.traverse_account import TraverseAccount, explain
+from heapgraph.capture.traverse_account import TraverseAccount, explain, traverse_twin
+from heapgraph.capture.twin import Twin, thread_pointer_of
 from heapgraph.capture.walk import HeapColumns, HeapWalk, readable_regions, static_ranges
 from heapgraph.errors import CaptureInterrupted
 from heapgraph.native.heap_walker import NAMELESS
@@ -40,12 +41,14 @@ def dump_core(
     executable: str | os.PathLike[str] | None = None,
     redact: bool = False,
     force: bool = False,
+    run_code: bool = True,
+    verify_with_traverse: bool = False,
     progress: Progress | None = None,
 ) -> DumpResult:
     """Take a snapshot from a core file.
 
-    Types without a table of their fields are scanned, since no traverse function can run; they are
-    in `quality["scanned_types"]`.
+    The traverse functions of C types run in a process of our own that has the memory of the core
+    and nothing else, no system calls among it; the result is that of the process itself.
 
     Args:
         core: the core file, of the kernel or of gcore.
@@ -53,52 +56,97 @@ def dump_core(
         executable: the program that ran, where it is not at the place that the core names.
         redact: keep no values of strings and numbers, and hash dict keys that are no identifiers.
         force: overwrite an existing file.
+        run_code: False: nothing runs, and types without a table of their fields are scanned.
+        verify_with_traverse: compare every object with what its type's traverse function visits;
+            the result is `quality["traverse"]`.
         progress: called with phase, done, total (0 = unknown).
 
     Raises:
         TargetError: the core cannot be read, or is of no supported Python; the subclass says why.
         SnapshotWriteFailed: the output exists (without force) or cannot be written.
 
-    Cost: about 1 s per million objects and as much memory as the heap in it.
+    Cost: about 1 s per million objects and as much memory as the heap in it; twice that where the
+        core's segments do not begin at pages of the file (gcore), and code runs.
     """
     check_output(output, force)
     clock = Clock()
     with clock.phase("inspect"):
         found = inspect_core(Path(core), None if executable is None else Path(executable))
     with found:
-        captured = _capture(found, Path(core), clock, progress)
+        steps = _Steps(found, Path(core), clock, progress)
+        captured = steps.capture(run_code=run_code, verify=verify_with_traverse)
     notes = [f"not read: {sentence}" for sentence in _sentences(found)]
     return write_captured(
         output,
         found.target,
         captured,
         clock,
-        notes=notes + explain(captured.traversed, verify=False) + captured.named.notes,
+        notes=notes
+        + explain(captured.traversed, verify=verify_with_traverse)
+        + captured.named.notes,
         redact=redact,
         force=force,
         progress=progress,
     )
 
 
-def _capture(found: CoreTarget, path: Path, clock: Clock, progress: Progress | None) -> Captured:
-    target = found.target
-    where = (found.memory, target.layout, target.runtime_address)
-    try:
-        with clock.phase("roots"):
-            named = find_roots(*where)
-            heads = gc_list_heads(*where)
-            collecting = is_collecting(*where)
-            _add_native_ids(named, found)
+@dataclass(frozen=True)
+class _Steps:
+    """What a capture from a core consists of."""
+
+    found: CoreTarget
+    path: Path
+    clock: Clock
+    progress: Progress | None
+
+    def capture(self, *, run_code: bool, verify: bool) -> Captured:
+        """Read it to the end."""
+        target = self.found.target
+        where = (self.found.memory, target.layout, target.runtime_address)
+        try:
+            with self.clock.phase("roots"):
+                named = find_roots(*where)
+                heads = gc_list_heads(*where)
+                collecting = is_collecting(*where)
+                _add_native_ids(named, self.found)
+            walk = self._discover(named, heads)
+            traversed = TraverseAccount(TraverseLog(), note="no code was to run (--no-run)")
+            if run_code:
+                with self.clock.phase("traverse"):
+                    traversed = traverse_twin(lambda: self._twin(named), walk, verify=verify)
+            columns, regions = self._emit(walk, named)
+        except UnreadableMemory as error:
+            raise _unreadable(self.path, str(error)) from error
+        if not columns.object_count:
+            raise _unreadable(self.path, "no object could be read")
+        with self.clock.phase("judge"):
+            verdict = _with_missing(Account(columns, named).judge(), columns, self.found)
+        return Captured(
+            columns, named, verdict, target.maps, regions, "core", collecting, traversed
+        )
+
+    def _discover(self, named: RootSet, heads: list[int]) -> HeapWalk:
+        found, target = self.found, self.found.target
         regions = readable_regions(target.maps)
-        walk = HeapWalk(found.pieces, target.layout, target.version, regions, progress)
-        with clock.phase("discover"):
+        walk = HeapWalk(found.pieces, target.layout, target.version, regions, self.progress)
+        with self.clock.phase("discover"):
             walk.discover(heads, named.addresses, named.scan_ranges, named.running_frames)
             walk.discover_from(find_library_data(found.memory, target.maps, named.scan_ranges))
-        statics = static_ranges(target.maps, target.runtime_address, target.runtime_end)
-        with clock.phase("read objects"):
-            columns = walk.emit(statics)
-        with clock.phase("memory regions"):
-            memory_regions = find_regions(
+        return walk
+
+    def _twin(self, named: RootSet) -> Twin:
+        found = self.found
+        ran_last = found.threads[0].thread_pointer if found.threads else 0
+        return Twin(found.pieces, found.target.maps, thread_pointer_of(named, ran_last))
+
+    def _emit(self, walk: HeapWalk, named: RootSet) -> tuple[HeapColumns, MemoryRegions]:
+        target = self.found.target
+        with self.clock.phase("read objects"):
+            columns = walk.emit(
+                static_ranges(target.maps, target.runtime_address, target.runtime_end)
+            )
+        with self.clock.phase("memory regions"):
+            regions = find_regions(
                 walk.reads,
                 stored_residency(target.maps),
                 target.maps,
@@ -107,16 +155,7 @@ def _capture(found: CoreTarget, path: Path, clock: Clock, progress: Progress | N
                 columns=columns,
             )
         walk.forget_memory()
-    except UnreadableMemory as error:
-        raise _unreadable(path, str(error)) from error
-    if not columns.object_count:
-        raise _unreadable(path, "no object could be read")
-    with clock.phase("judge"):
-        verdict = _with_missing(Account(columns, named).judge(), columns, found)
-    traversed = TraverseAccount(TraverseLog(), note="no code can run in a core file")
-    return Captured(
-        columns, named, verdict, target.maps, memory_regions, "core", collecting, traversed
-    )
+        return columns, regions
 
 
 def _add_native_ids(named: RootSet, found: CoreTarget) -> None:

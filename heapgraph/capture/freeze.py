@@ -26,7 +26,7 @@ from heapgraph.capture.freeze_limits import (
     predict_copy_pause_s,
     resident_bytes,
 )
-from heapgraph.capture.frozen import FreezeMethod, Frozen, FrozenClone
+from heapgraph.capture.frozen import FreezeMethod, FrozenClone, FrozenCopy
 from heapgraph.capture.maps import huge_bytes, read_maps
 from heapgraph.capture.memory_limits import MemoryPlan, plan_memory
 from heapgraph.capture.permissions import check_target, explain_refusal
@@ -68,7 +68,7 @@ _NEXT_STEPS = {
 @contextmanager
 def freeze(
     pid: int, method: Method = "auto", max_pause_ms: float | None = None
-) -> Iterator[Frozen]:
+) -> Iterator[FrozenClone | FrozenCopy]:
     """Have a process's memory of one moment for the length of a `with` block; it runs on meanwhile.
 
     Args:
@@ -119,7 +119,7 @@ class _Choice:
         self.limit_s = limit_s
         self.before: list[Mapping] = read_maps(pid)
 
-    def take(self, method: Method) -> Frozen:
+    def take(self, method: Method) -> FrozenClone | FrozenCopy:
         """The first of the wanted methods that works."""
         passed_over: dict[str, str] = {}
         wanted = METHODS if method == "auto" else (method,)
@@ -143,7 +143,7 @@ class _Choice:
             ) from error
         raise self._refusal(passed_over)
 
-    def _try(self, method: FreezeMethod) -> Frozen:
+    def _try(self, method: FreezeMethod) -> FrozenClone | FrozenCopy:
         match method:
             case "idle":
                 return copy_idle(self.pid, self.helper, self.before, self.resident)
@@ -152,7 +152,7 @@ class _Choice:
             case "pause":
                 return copy_paused(self.pid, self.helper, self.before, self.limit_s)
 
-    def _clone(self) -> Frozen:
+    def _clone(self) -> FrozenClone | FrozenCopy:
         self._check_predicted_pause()
         if self.plan.clone_refusal:
             raise NotTaken(self.plan.clone_refusal)

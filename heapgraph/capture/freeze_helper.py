@@ -10,6 +10,7 @@ from heapgraph.errors import CaptureInterrupted, HeapgraphError
 from heapgraph.native.library import LIBRARY_FOLDER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from heapgraph.capture.memory_limits import MemoryPlan
@@ -47,11 +48,12 @@ class FreezeHelper:
     stopped because the Python side failed.
     """
 
-    def __init__(self, plan: MemoryPlan | None = None) -> None:
+    def __init__(self, plan: MemoryPlan | None = None, *, descriptors: Sequence[int] = ()) -> None:
         """Start it.
 
         Args:
             plan: names what it watches while it holds a clone; None: nothing.
+            descriptors: open files that it gets as well, under the same numbers.
 
         Raises:
             HeapgraphError: the compiled helper is missing or does not run here.
@@ -63,6 +65,7 @@ class FreezeHelper:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,
+                pass_fds=descriptors,
                 # Away from the terminal: Ctrl-C and Ctrl-Z are for the Python side only.
                 start_new_session=True,
             )
@@ -116,8 +119,21 @@ class FreezeHelper:
         """Stop every thread of the target, for `limit_s` at most (0: no limit)."""
         self._order(f"pause {pid} {min(limit_s * 1e9, _LONGEST_NS):.0f}", "paused")
 
+    def make_twin(self, table: int, thread_pointer: int) -> int:
+        """Make a process that has the memory of the target, with files this was started with.
+
+        Args:
+            table: descriptor of the list of its memory (native/freeze/twin_table.h).
+            thread_pointer: the register by which its code finds thread-local data.
+
+        Returns:
+            Its pid; it never runs by itself, and ends with the helper.
+        """
+        (child,) = self._order(f"twin {table} {thread_pointer:x}", "twin")
+        return int(child)
+
     def map_memory(self, size: int) -> int:
-        """Map memory, and the stub that runs traverse functions, into the clone.
+        """Map memory, and the stub that runs traverse functions, into the clone or the twin.
 
         Returns:
             The address of the `size` bytes.
@@ -126,15 +142,16 @@ class FreezeHelper:
         return int(address)
 
     def run(self, control: int, limit_s: float) -> tuple[str, int]:
-        """Run the stub in the clone.
+        """Run the stub in the clone or the twin.
 
         Args:
             control: address of its control block; 0: go on where it stands.
             limit_s: interrupt it after this time.
 
         Returns:
-            Why it stands again: "stub" (by itself), "signal", "call" or "limit"; and the number of
-            the signal or of the system call that was asked for and not made.
+            Why it stands again: "stub" (by itself), "signal", "call" or "limit", or "memory" when
+            a twin took too much and was ended; and the number of the signal or of the system call
+            that was asked for and not made.
         """
         end, number = self._order(f"run {control} {limit_s * 1e9:.0f}", "ran")
         return end, int(number)

@@ -12,6 +12,7 @@ from heapgraph.capture.freeze_helper import HelperEnded
 from heapgraph.capture.maps import read_maps, with_sizes
 from heapgraph.capture.memory import ProcessMemory
 from heapgraph.capture.regions import anonymous_residency, is_anonymous
+from heapgraph.capture.twin import thread_pointer_of, twin_of_process
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from heapgraph.capture.memory import PagedMemory
     from heapgraph.capture.memory_copy import MemoryCopy
     from heapgraph.capture.residency import Residency
+    from heapgraph.capture.root_set import RootSet
+    from heapgraph.capture.twin import Twin
     from heapgraph.native.file_pieces import FilePiece
 
 FreezeMethod: TypeAlias = Literal["idle", "clone", "pause"]
@@ -34,7 +37,7 @@ class Frozen(ABC):
         pause_s: seconds for which the target, or one thread of it, stood.
         notes: sentences for the user.
         passed_over: the gentler methods that were not taken, and why; in the order of trying.
-        helper: the helper, for code that runs in `code_pid`.
+        helper: the helper that holds the target or its clone.
     """
 
     def __init__(self, method: FreezeMethod, helper: FreezeHelper, pause_s: float) -> None:
@@ -59,11 +62,6 @@ class Frozen(ABC):
     @abstractmethod
     def source(self) -> int | Sequence[FilePiece]:
         """Where the walker reads: a process, or pieces of files."""
-
-    @property
-    @abstractmethod
-    def code_pid(self) -> int:
-        """The process that traverse functions can run in; 0 when there is none."""
 
     @abstractmethod
     def open_memory(self) -> PagedMemory:
@@ -117,7 +115,7 @@ class FrozenClone(Frozen):
 
     @property
     def code_pid(self) -> int:
-        """The clone."""
+        """The clone: the process that traverse functions can run in."""
         return self._pid
 
     def open_memory(self) -> ProcessMemory:
@@ -145,6 +143,7 @@ class FrozenCopy(Frozen):
 
     Args:
         method: how it was made sure that the copy is of one moment.
+        pid: the target.
         helper: for a process that traverse functions can run in.
         pause_s: seconds for which the target stood.
         copy: the memory; closed by `release`.
@@ -159,6 +158,7 @@ class FrozenCopy(Frozen):
         helper: FreezeHelper,
         pause_s: float,
         *,
+        pid: int,
         copy: MemoryCopy,
         memory: int,
         maps: list[Mapping],
@@ -166,6 +166,7 @@ class FrozenCopy(Frozen):
     ) -> None:
         """Take over the copy."""
         super().__init__(method, helper, pause_s)
+        self._pid = pid
         self._copy = copy
         self._memory = memory
         self._maps = maps
@@ -187,10 +188,17 @@ class FrozenCopy(Frozen):
         """The copy, and the target for the rest."""
         return self._pieces
 
-    @property
-    def code_pid(self) -> int:
-        """None: the target itself must not be touched."""
-        return 0
+    def make_twin(self, named: RootSet) -> Twin:
+        """A process of our own with the same memory, in which traverse functions can run.
+
+        Args:
+            named: the roots, of whose threads one lends its thread-local data.
+
+        Raises:
+            HelperFailure: there can be none, see `Twin`.
+        """
+        pointer = thread_pointer_of(named)
+        return twin_of_process(self._pid, self._copy.pieces(), self._maps, pointer)
 
     def open_memory(self) -> CoreMemory:
         """Small reads of the copy."""

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 DELETED = " (deleted)"
 """What the kernel adds to the path of a file that has no name any more."""
 
+MEMORY_DEVICES = ("/dev/zero", "/dev/shm/")  # noqa: S108 - names in a listing, not opened
+"""How the paths of mappings begin that are memory although a device is named."""
+
+NO_MEMORY = ("[vvar]", "[vvar_vclock]", "[vsyscall]", "[vdso]")
+"""Names of mappings that are the kernel's own."""
+
 _FIELDS = 6  # range, permissions, offset, device, inode, path
 _KIB = 1024
 WITHHELD = frozenset({"dc", "wf"})

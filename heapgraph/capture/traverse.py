@@ -1,9 +1,9 @@
-"""Ask the types themselves what their objects refer to, in the frozen clone.
+"""Ask the types themselves what their objects refer to, in the frozen clone or in a twin.
 
 A C type without a table of its fields has a traverse function, which names every reference the
-collector knows. It is code of the target, so it runs where it can do no harm: in the clone, a
-process without other threads that is thrown away, whose system calls are not carried out. An
-object whose function faults or hangs is left out, and keeps what the scan of its words says.
+collector knows. It is code of the target, so it runs where it can do no harm: in a process
+without other threads that is thrown away, whose system calls are not carried out. An object whose
+function faults or hangs is left out, and keeps what the scan of its words says.
 """
 
 from __future__ import annotations
@@ -11,20 +11,25 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from heapgraph.capture.freeze_helper import HelperEnded, HelperFailure
 from heapgraph.capture.memory import UnreadableMemory
+from heapgraph.capture.traverse_budget import (
+    MAX_FAULTS_OF_FUNCTION,
+    MAX_VISITS,
+    PATIENCE_S,
+    TraverseBudget,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
     from heapgraph.capture.freeze_helper import FreezeHelper
-    from heapgraph.capture.frozen import Frozen
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -34,18 +39,6 @@ BATCH_OBJECTS = 1 << 16
 BUFFER_WORDS = 1 << 20
 """Visits the clone's buffer holds before it is emptied; 8 MiB in the clone."""
 
-PATIENCE_S = 1.0
-"""A function that visits nothing for so long hangs; any other is done with an object in less."""
-
-MAX_HANGS = 3
-"""Objects that may cost PATIENCE_S; after that the rest is left to the scan."""
-
-MAX_FAULTS_OF_FUNCTION = 16
-"""A function that faulted so often is not run again: each time costs a few system calls."""
-
-MAX_VISITS_OF_OBJECT = 1 << 28
-"""A function that visits more walks in circles; the largest list of 2 GiB has as many items."""
-
 # The control block of native/freeze/traverse.h, then the arrays it points to.
 _WORD = 8
 _CONTROL_WORDS = 6
@@ -54,6 +47,18 @@ _JOBS = 512
 _ENDS = _JOBS + 2 * _WORD * BATCH_OBJECTS
 _BUFFER = _ENDS + _WORD * BATCH_OBJECTS
 _SIZE = _BUFFER + _WORD * BUFFER_WORDS
+
+
+class CodePlace(Protocol):
+    """A process in which code of the target may run: a frozen clone, or a twin."""
+
+    @property
+    def helper(self) -> FreezeHelper:
+        """The program that runs it there."""
+
+    @property
+    def code_pid(self) -> int:
+        """Its pid."""
 
 
 @dataclass(frozen=True)
@@ -86,27 +91,39 @@ class TraverseLog:
     skipped: int = 0
 
 
-class CloneTraversal:
-    """Runs traverse functions in a frozen clone; a context manager.
+@dataclass
+class _Overwritten(Exception):
+    """What the stub left is not what it wrote.
 
-    Args:
-        frozen: has a process for it (`code_pid`); nothing else may run code in it.
-
-    Raises:
-        HelperFailure: the clone may not map memory, or none that is executable.
-        UnreadableMemory: the clone has ended.
+    Attributes:
+        visits: how many there were until then.
     """
 
-    def __init__(self, frozen: Frozen) -> None:
+    visits: int
+
+
+class CloneTraversal:
+    """Runs traverse functions in a frozen clone, or in a twin; a context manager.
+
+    Args:
+        place: a process frozen with the method "clone", or a twin; nothing else may run code in it.
+        most_visits: of all objects together; no more than there are words of memory.
+
+    Raises:
+        HelperFailure: it may not map memory, or none that is executable.
+        UnreadableMemory: it has ended.
+    """
+
+    def __init__(self, place: CodePlace, most_visits: int = MAX_VISITS) -> None:
         """Map the stub and its buffers."""
         self.log = TraverseLog()
-        self._helper: FreezeHelper = frozen.helper
-        self._hangs = 0
+        self._budget = TraverseBudget(most_visits)
+        self._helper = place.helper
         self._faults: Counter[int] = Counter()
         self._given_up: list[int] = []
         try:
             self._base = self._helper.map_memory(_SIZE)
-            self._memory = os.open(f"/proc/{frozen.code_pid}/mem", os.O_RDWR | os.O_CLOEXEC)
+            self._memory = os.open(f"/proc/{place.code_pid}/mem", os.O_RDWR | os.O_CLOEXEC)
         except HelperEnded as error:
             raise _clone_ended() from error
         except HelperFailure as failure:
@@ -125,22 +142,32 @@ class CloneTraversal:
         Yields:
             The visits of those whose function ran to its end, in their order.
 
+        Raises:
+            HelperFailure: code in a twin took too much memory, and the twin was ended.
+            UnreadableMemory: the process has ended.
+
         Cost: with the merge of the visits about half a microsecond per object.
         """
-        jobs = self._without_given_up(jobs)
-        while len(jobs) and self._hangs < MAX_HANGS:
+        pending = [jobs]
+        while pending and not self._budget.is_spent:
+            jobs = self._without_given_up(pending.pop())
+            if not len(jobs):
+                continue
             visits = self._run(jobs)
-            done = len(visits.objects)
+            done = 0 if visits is None else len(visits.objects)
             self.log.objects += done
-            if done:
+            self._budget.objects += done
+            if visits is not None and done:
+                self._budget.visits += len(visits.targets)
                 yield visits
-            if done < len(jobs):
+            if visits is None and len(jobs) > 1:  # one of them: found by halves
+                half = len(jobs) // 2
+                pending += [jobs[half:], jobs[:half]]
+            elif done < len(jobs):
+                self._budget.overwrites += visits is None
                 self._note_failure(jobs[done])
-                jobs = jobs[done + 1 :]
-                jobs = self._without_given_up(jobs)
-            else:
-                return
-        self.log.skipped += len(jobs)
+                pending.append(jobs[done + 1 :])
+        self.log.skipped += sum(len(jobs) for jobs in pending)
 
     def _without_given_up(self, jobs: Array) -> Array:
         if not self._given_up:
@@ -156,8 +183,18 @@ class CloneTraversal:
         if self._faults[function] == MAX_FAULTS_OF_FUNCTION:
             self._given_up.append(function)
 
-    def _run(self, jobs: Array) -> Visits:
-        """Run until all are done, or one fails: the first that is missing in the result."""
+    def _run(self, jobs: Array) -> Visits | None:
+        """Run until all are done, or one fails: the first that is missing in the result.
+
+        None: one of them wrote to what is the stub's own, and nothing of this run can be believed.
+        """
+        try:
+            return self._run_believing(jobs)
+        except _Overwritten as error:
+            self._budget.wasted += error.visits
+            return None
+
+    def _run_believing(self, jobs: Array) -> Visits:
         buffer = self._base + _BUFFER
         arrays = (self._base + _JOBS, self._base + _ENDS, buffer, buffer + _WORD * BUFFER_WORDS)
         self._write(_JOBS, np.ascontiguousarray(jobs))
@@ -169,29 +206,57 @@ class CloneTraversal:
         while True:
             before = (done, taken + out)
             end = self._order(order)
-            words = self._read(0, _CONTROL_WORDS).tolist()
-            first, done, out = done, words[_NEXT], (words[_OUT] - buffer) // _WORD
-            raw = self._read(_ENDS + _WORD * first, done - first)
-            ends[first:done] = taken + (raw - np.uint64(buffer)) // _WORD
+            state = self._state(done, len(jobs))
+            if state is None:
+                raise _Overwritten(taken + out)
+            first = done
+            done, out, new_ends = state
+            ends[first:done] = new_ends + np.uint64(taken)
             started = int(ends[done - 1]) if done else 0
-            if done == len(jobs) or taken + out - started > MAX_VISITS_OF_OBJECT:
+            if done == len(jobs):
                 break
-            if end == "stub":  # the buffer is full
+            if self._budget.is_too_much(taken + out, taken + out - started):
+                if len(jobs) > 1:  # or another one has set the stub back: which, is seen alone
+                    raise _Overwritten(taken + out)
+                break
+            if end == "stub":
+                if out != BUFFER_WORDS:  # it stops for no other reason
+                    raise _Overwritten(taken + out)
                 parts.append(self._read(_BUFFER, out))
                 taken, out = taken + out, 0
                 self._write(_OUT * _WORD, np.array([buffer], dtype=np.uint64))
-            elif end != "limit" or (done, taken + out) == before:
-                self._hangs += end == "limit"
+            elif end != "limit" or self._budget.hangs_now(
+                stands_still=before == (done, taken + out)
+            ):
                 break
             order = 0
+        self._budget.wasted += taken + out - started
         parts.append(self._read(_BUFFER, out))
         return Visits(jobs[:done, 0], ends[:done], np.concatenate(parts)[:started])
 
+    def _state(self, first: int, jobs: int) -> tuple[int, int, Array] | None:
+        """How far the stub is: jobs done, words in the buffer, where the visits end of those done.
+
+        What runs beside the stub can write to all of it: None when it cannot be true.
+        """
+        buffer = self._base + _BUFFER
+        words = self._read(0, _CONTROL_WORDS).tolist()
+        done, out = words[_NEXT], words[_OUT] - buffer
+        if not first <= done <= jobs or not 0 <= out <= _WORD * BUFFER_WORDS or out % _WORD:
+            return None
+        ends = self._read(_ENDS + _WORD * first, done - first) - np.uint64(buffer)  # may wrap
+        if (ends > out).any() or (ends % _WORD).any() or (ends[1:] < ends[:-1]).any():
+            return None
+        return done, out // _WORD, ends // np.uint64(_WORD)
+
     def _order(self, control: int) -> str:
         try:
-            return self._helper.run(control, PATIENCE_S)[0]
+            end, _ = self._helper.run(control, PATIENCE_S)
         except (HelperEnded, HelperFailure) as error:
             raise _clone_ended() from error
+        if end == "memory":
+            raise HelperFailure("memory", 0, "it wrote to more memory than it may")
+        return end
 
     def _write(self, offset: int, values: Array) -> None:
         try:

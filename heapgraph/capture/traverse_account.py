@@ -1,4 +1,4 @@
-"""When traverse functions run in the clone, and what the quality record says of it."""
+"""When traverse functions run in the clone or a twin, and what the quality record says of it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from heapgraph.capture.freeze_helper import HelperFailure
+from heapgraph.capture.memory import UnreadableMemory
 from heapgraph.capture.traverse import CloneTraversal, TraverseLog
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from heapgraph.capture.frozen import Frozen
+    from heapgraph.capture.frozen import FrozenClone
+    from heapgraph.capture.traverse import CodePlace
+    from heapgraph.capture.twin import Twin
     from heapgraph.capture.walk import HeapColumns, HeapWalk
 
 
@@ -53,31 +56,57 @@ class TraverseAccount:
         return result
 
 
-def traverse_clone(frozen: Frozen, walk: HeapWalk, *, verify: bool) -> TraverseAccount:
+def traverse_clone(frozen: FrozenClone, walk: HeapWalk, *, verify: bool) -> TraverseAccount:
     """Run the traverse functions that the walk needs, and all of them to verify it.
 
-    Call between `HeapWalk.discover` and `HeapWalk.emit`. A target that is paused, not cloned, runs
-    nothing: its own memory must not be touched.
+    Call between `HeapWalk.discover` and `HeapWalk.emit`.
 
     Raises:
         UnreadableMemory: the clone has ended.
     """
     account = TraverseAccount(TraverseLog())
-    if not frozen.code_pid:
-        account.note = "the target was not cloned, and code may only run in a clone"
-        return account
     try:
-        with CloneTraversal(frozen) as traversal:
-            account.taken = traversal.log
-            walk.traverse(traversal)
-        if verify:
-            with CloneTraversal(frozen) as traversal:
-                account.compared = traversal.log
-                walk.verify(traversal)
+        _run(account, frozen, walk, verify=verify)
     except HelperFailure as failure:
-        reason = os.strerror(failure.error_number)
-        account.note = f"their own code could not run in the clone: {failure.text} ({reason})"
+        account.note = f"their own code could not run in the clone: {_reason(failure)}"
     return account
+
+
+def traverse_twin(make: Callable[[], Twin], walk: HeapWalk, *, verify: bool) -> TraverseAccount:
+    """The same in a twin, for memory without a process that may be used.
+
+    Whatever happens to the twin, the memory can be read to the end.
+
+    Args:
+        make: makes the twin.
+        walk: between its steps `discover` and `emit`.
+        verify: compare all objects.
+    """
+    account = TraverseAccount(TraverseLog())
+    try:
+        with make() as twin:
+            _run(account, twin, walk, verify=verify)
+    except HelperFailure as failure:
+        account.note = f"their own code could not run in a copy of the process: {_reason(failure)}"
+    except UnreadableMemory:
+        account.note = "the copy of the process in which their own code ran was ended"
+    return account
+
+
+def _run(account: TraverseAccount, place: CodePlace, walk: HeapWalk, *, verify: bool) -> None:
+    with CloneTraversal(place, walk.readable_words) as traversal:
+        account.taken = traversal.log
+        walk.traverse(traversal)
+    if verify:
+        with CloneTraversal(place, walk.readable_words) as traversal:
+            account.compared = traversal.log
+            walk.verify(traversal)
+
+
+def _reason(failure: HelperFailure) -> str:
+    if not failure.error_number:
+        return failure.text
+    return f"{failure.text} ({os.strerror(failure.error_number)})"
 
 
 def explain(account: TraverseAccount, *, verify: bool) -> list[str]:

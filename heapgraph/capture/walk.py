@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from heapgraph.capture.maps import MEMORY_DEVICES, NO_MEMORY
 from heapgraph.capture.traverse import BATCH_OBJECTS
 from heapgraph.capture.type_rules import TYPE_RULES
 from heapgraph.native.heap_walker import HeapWalker, WalkedType
@@ -28,8 +29,6 @@ Array: TypeAlias = npt.NDArray[Any]
 Progress: TypeAlias = "Callable[[str, int, int], None]"
 
 _PROGRESS_INTERVAL_S = 0.2
-_MEMORY_DEVICES = ("/dev/zero", "/dev/shm/")  # noqa: S108 - names in a listing, not opened
-_NO_MEMORY = ("[vvar]", "[vvar_vclock]", "[vsyscall]", "[vdso]")
 
 
 @dataclass
@@ -95,8 +94,8 @@ def readable_regions(maps: Iterable[Mapping]) -> list[tuple[int, int]]:
     """Ranges of the target the walker may read, neighbours joined; devices are never touched."""
     regions: list[tuple[int, int]] = []
     for mapping in maps:
-        device = mapping.path.startswith("/dev/") and not mapping.path.startswith(_MEMORY_DEVICES)
-        if "r" not in mapping.permissions or device or mapping.path in _NO_MEMORY:
+        device = mapping.path.startswith("/dev/") and not mapping.path.startswith(MEMORY_DEVICES)
+        if "r" not in mapping.permissions or device or mapping.path in NO_MEMORY:
             continue
         if regions and regions[-1][1] == mapping.start:
             regions[-1] = (regions[-1][0], mapping.end)
@@ -154,6 +153,7 @@ class HeapWalk:
         progress: Progress | None = None,
     ) -> None:
         """Teach a walker the layout and the type rules."""
+        self.readable_words = sum(end - start for start, end in regions) // 8
         fields = dict(layout.fields)
         fields["version"] = version[0] << 16 | version[1] << 8 | version[2]
         self._walker = HeapWalker(

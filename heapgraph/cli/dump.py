@@ -23,11 +23,7 @@ if TYPE_CHECKING:
     from heapgraph.analysis.suspects import Suspects
     from heapgraph.capture.captured import DumpResult
 
-_LIVE_OPTIONS = {
-    "method": "--method",
-    "max_pause_ms": "--max-pause",
-    "verify_with_traverse": "--verify-with-traverse",
-}
+_LIVE_OPTIONS = {"method": "--method", "max_pause_ms": "--max-pause"}
 
 _SUSPECTS_NAMED = 2
 """Suspects in the summary; the rest, and the reasons, are a command of their own."""
@@ -46,6 +42,11 @@ _SUSPECTS_NAMED = 2
     type=click.Path(path_type=Path),
     metavar="EXE",
     help="The program the core file is of, where it is not at its own place.",
+)
+@click.option(
+    "--no-run",
+    is_flag=True,
+    help="Run no code of the core file; scan the objects of types without a table instead.",
 )
 @click.option(
     "-o",
@@ -72,13 +73,14 @@ _SUSPECTS_NAMED = 2
 @click.option(
     "--verify-with-traverse",
     is_flag=True,
-    help="Compare every object with what its own type says, asked in the clone; report by type.",
+    help="Compare every object with what its own type says, asked in a copy; report by type.",
 )
 @json_option
 def command(  # noqa: PLR0917 - click passes every parameter by name
     pid: int | None,
     core: Path | None,
     executable: Path | None,
+    no_run: bool,
     output: Path | None,
     method: Any,  # noqa: ANN401 - one of the choices above
     redact: bool,
@@ -95,18 +97,21 @@ def command(  # noqa: PLR0917 - click passes every parameter by name
     from heapgraph.capture.memory_limits import first_to_go  # noqa: PLC0415
 
     click.get_current_context().with_resource(first_to_go(pid))
-    live = {
-        "method": method,
-        "max_pause_ms": max_pause,
-        "verify_with_traverse": verify_with_traverse,
-    }
+    live = {"method": method, "max_pause_ms": max_pause}
+    only_core = {"--executable": executable, "--no-run": no_run}
     with TerminalProgress() as progress:
-        common = {"redact": redact, "force": force, "progress": progress}
+        common = {
+            "redact": redact,
+            "force": force,
+            "verify_with_traverse": verify_with_traverse,
+            "progress": progress,
+        }
         if core is None:
-            result = _dump_process(pid, executable, output, {**live, **common})
+            result = _dump_process(pid, only_core, output, {**live, **common})
         else:
             _check_core_options(pid, live)
-            result = _dump_core(core, executable, output, common)
+            common |= {"executable": executable, "run_code": not no_run}
+            result = _dump_core(core, output, common)
     for text in result.notes:
         note(text)
     _report_traverse(result.quality["traverse"])
@@ -124,7 +129,7 @@ def command(  # noqa: PLR0917 - click passes every parameter by name
 
 
 def _dump_process(
-    pid: int | None, executable: Path | None, output: Path | None, options: dict[str, Any]
+    pid: int | None, only_core: dict[str, Any], output: Path | None, options: dict[str, Any]
 ) -> DumpResult:
     from heapgraph.capture.memory_limits import plan_memory  # noqa: PLC0415
     from heapgraph.capture.permissions import check_target  # noqa: PLC0415
@@ -135,25 +140,25 @@ def _dump_process(
             "neither a PID nor --core FILE was given",
             "heapgraph dump PID, or heapgraph dump --core FILE",
         )
-    if executable is not None:
-        raise UsageError(
-            f"--executable {executable} is of no use for process {pid}",
-            "a running process knows its program; only a core file may lack it",
-            f"heapgraph dump {pid}",
-        )
+    for option, value in only_core.items():
+        if value:
+            given = option if value is True else f"{option} {value}"
+            raise UsageError(
+                f"{given} is of no use for process {pid}",
+                "a running process knows its program, and code runs in a clone of it",
+                f"heapgraph dump {pid}",
+            )
     plan_memory(pid, check_target(pid))  # before the libraries of a dump take some of it
     from heapgraph.capture.dump import dump  # noqa: PLC0415 - loads numpy
 
     return dump(pid, output or default_output(pid), **options)
 
 
-def _dump_core(
-    core: Path, executable: Path | None, output: Path | None, options: dict[str, Any]
-) -> DumpResult:
+def _dump_core(core: Path, output: Path | None, options: dict[str, Any]) -> DumpResult:
     from heapgraph.capture.dump_core import dump_core  # noqa: PLC0415 - loads numpy
 
     path = output or Path(f"{_plain(core.name)}-{_now()}.heapgraph")
-    return dump_core(core, path, executable=executable, **options)
+    return dump_core(core, path, **options)
 
 
 def _check_core_options(pid: int | None, live: dict[str, Any]) -> None:
@@ -169,7 +174,7 @@ def _check_core_options(pid: int | None, live: dict[str, Any]) -> None:
         option = _LIVE_OPTIONS[given[0]]
         raise UsageError(
             f"{option} is of no use for a core file",
-            "nothing stands still and no code runs in one",
+            "nothing stands still for one",
             f"leave {option} away",
         )
 

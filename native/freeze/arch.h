@@ -89,4 +89,9 @@ void arch_prepare_stub(struct arch_state *state, uint64_t code, uint64_t stack_t
 /* Amend the state saved at the stub's own breakpoint so that it goes on behind it. */
 void arch_pass_breakpoint(struct arch_state *state);
 
+/* Clear the general registers of a stopped thread; and set what its thread-local data is found by.
+ * 0, or an errno. */
+int arch_forget_registers(pid_t tid);
+int arch_set_thread_pointer(pid_t tid, uint64_t value);
+
 #endif

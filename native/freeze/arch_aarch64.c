@@ -147,6 +147,22 @@ void arch_pass_breakpoint(struct arch_state *state)
     state->registers.pc += 4;
 }
 
+int arch_forget_registers(pid_t tid)
+{
+    struct arch_state state;
+    int error = arch_get(tid, &state);
+    if (error != 0)
+        return error;
+    state.registers = (struct user_regs_struct){.pc = state.registers.pc};
+    state.system_call = -1;
+    return arch_set(tid, &state);
+}
+
+int arch_set_thread_pointer(pid_t tid, uint64_t value)
+{
+    return transfer(PTRACE_SETREGSET, tid, NT_ARM_TLS, &value, sizeof value);
+}
+
 static bool has_relative_timeout(const struct user_regs_struct *registers)
 {
     switch (registers->regs[NUMBER_REGISTER]) {

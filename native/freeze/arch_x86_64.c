@@ -138,6 +138,33 @@ void arch_pass_breakpoint(struct arch_state *state)
     (void)state; /* the program counter is behind it */
 }
 
+int arch_forget_registers(pid_t tid)
+{
+    struct arch_state state;
+    int error = arch_get(tid, &state);
+    if (error != 0)
+        return error;
+    const struct user_regs_struct old = state.registers;
+    state.registers = (struct user_regs_struct){
+        .cs = old.cs,
+        .ss = old.ss,
+        .eflags = INTERRUPTS_ONLY,
+        .rip = old.rip,
+        .orig_rax = (unsigned long long)NO_CALL,
+    };
+    return arch_set(tid, &state);
+}
+
+int arch_set_thread_pointer(pid_t tid, uint64_t value)
+{
+    struct arch_state state;
+    int error = arch_get(tid, &state);
+    if (error != 0)
+        return error;
+    state.registers.fs_base = value;
+    return arch_set(tid, &state);
+}
+
 enum call_kind arch_call_kind(long number, const uint64_t arguments[CALL_ARGUMENTS])
 {
     switch (number) {

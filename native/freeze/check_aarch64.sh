@@ -10,5 +10,6 @@ fi
 cd "$(dirname "$0")"
 "$compiler" -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -o /dev/null \
     main.c proc_files.c stillness.c threads.c finish_calls.c pause.c gadgets.c filters.c inject.c healed_calls.c \
-    clone_freeze.c group_watch.c leftovers.c traverse.c memory_calls.c arch_aarch64.c heal_aarch64.c
+    clone_freeze.c group_watch.c leftovers.c traverse.c memory_calls.c \
+    twin.c twin_calls.c twin_child.c twin_filter.c twin_table.c arch_aarch64.c heal_aarch64.c
 echo "heapgraph_freeze compiles for aarch64"

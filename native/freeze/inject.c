@@ -1,18 +1,12 @@
 #include "inject.h"
 
+#include "rseq.h"
 #include "threads.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
-
-/* linux/ptrace.h cannot be included beside sys/ptrace.h, and older C libraries lack this one. */
-#define GET_RSEQ_CONFIGURATION 0x420f
-struct rseq_configuration {
-    uint64_t area;
-    uint32_t area_size, signature, flags, padding;
-};
 
 enum {
     RSEQ_SECTION = 8,                       /* struct rseq: rseq_cs */

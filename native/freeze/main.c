@@ -7,9 +7,11 @@
  *   prove                            proved YES                (1: none has run since, else 0)
  *   freeze PID                       frozen CHILD NANOSECONDS
  *   pause PID LIMIT_NS               paused THREADS            (LIMIT_NS 0: no limit)
- *   map BYTES                        mapped ADDRESS            (memory and the stub in the clone)
+ *   twin TABLE THREAD_POINTER        twin CHILD                (see twin.h; TABLE: a descriptor)
+ *   map BYTES                        mapped ADDRESS            (memory and the stub in the clone,
+ *                                                               or in the twin)
  *   run CONTROL LIMIT_NS             ran END NUMBER            (CONTROL 0: go on)
- *                                    END: stub | signal | call | limit, see traverse.h
+ *                                    END: stub | signal | call | limit | memory, see traverse.h
  *   release                          released NANOSECONDS STATE
  *                                    STATE: clean | zombie | expired (the limit came first) |
  *                                    moved (a thread that was left asleep woke up) |
@@ -18,8 +20,8 @@
  *   reap PID                         reaped NUMBER             (children that killed runs have left)
  *   any                              error CODE ERRNO TEXT
  *                                    CODE: usage, seize, inject, seccomp, stack, section, code,
- *                                    clone, busy, gone, threads, map, memory (short, or not to be
- *                                    watched)
+ *                                    clone, busy, gone, threads, map, twin, memory (short, or not
+ *                                    to be watched)
  *
  * Each argument is a place whose memory is watched while a clone is held, see watch_add.
  * The end of standard input, or of the parent, releases whatever is held and ends the program; a
@@ -33,6 +35,7 @@
 #include "stillness.h"
 #include "threads.h"
 #include "traverse.h"
+#include "twin.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -80,7 +83,9 @@ static void release(void)
     const char *state = "clean";
     char shortage_text[LINE_SIZE / 2];
     struct shortage shortage;
-    if (clone_is_held()) {
+    if (twin_is_held()) {
+        twin_end();
+    } else if (clone_is_held()) {
         bool in_time = watch_end(&shortage);
         state = clone_release(&pause_ns) ? "clean" : "zombie";
         if (!in_time) {
@@ -100,16 +105,16 @@ static void release(void)
     answer(line);
 }
 
-/* Orders about the code that runs in the clone; false when it is none of them. */
+/* Orders about the code that runs in the clone or the twin; false when it is none of them. */
 static bool obey_in_clone(const char *order)
 {
-    static const char *const ends[] = {"stub", "signal", "call", "limit"};
+    static const char *const ends[] = {"stub", "signal", "call", "limit", "memory"};
     char line[LINE_SIZE];
     struct failure failure;
     uint64_t size, address;
     int64_t limit_ns;
     struct run_end end;
-    if (!clone_is_held())
+    if (!clone_is_held() && !twin_is_held())
         return false;
     if (sscanf(order, "map %" SCNu64, &size) == 1) {
         if (!traverse_map(size, &address, &failure)) {
@@ -134,10 +139,17 @@ static bool obey_in_clone(const char *order)
 static bool obey_freeze(const char *order, char *line, struct failure *failure)
 {
     pid_t pid, child;
-    int threads;
+    int threads, table;
+    uint64_t thread_pointer;
     int64_t limit_ns, pause_ns;
-    if (clone_is_held() || pause_is_held() || expired)
+    if (clone_is_held() || pause_is_held() || twin_is_held() || expired)
         return false;
+    if (sscanf(order, "twin %d %" SCNx64, &table, &thread_pointer) == 2) {
+        if (!twin_make(table, thread_pointer, &child, failure))
+            return false;
+        snprintf(line, LINE_SIZE, "twin %d\n", child);
+        return true;
+    }
     if (sscanf(order, "freeze %d", &pid) == 1) {
         if (!clone_freeze(pid, &child, &pause_ns, failure))
             return false;
@@ -254,7 +266,7 @@ static void end_what_is_over(pid_t parent, bool target_ended)
 /* Give threads whose calls are being finished the time for it, and let all go. */
 static void finish(void)
 {
-    if (clone_is_held() || pause_is_held())
+    if (clone_is_held() || pause_is_held() || twin_is_held())
         release();
     const int64_t deadline = now_ns() + FINISH_LIMIT_NS;
     while (settle_late() + settle_calls(now_ns() > deadline) > 0 &&

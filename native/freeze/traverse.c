@@ -3,6 +3,7 @@
 #include "inject.h"
 #include "memory_calls.h"
 #include "threads.h"
+#include "twin.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -16,12 +17,18 @@
 #define PTRACE_SYSEMU 31
 #endif
 
-enum { STACK_SIZE = 1 << 20, CODE_SIZE = 1 << 16, CALL_STOP = SIGTRAP | 0x80 };
+enum {
+    STACK_SIZE = 1 << 20,
+    CODE_SIZE = 1 << 16,
+    CALL_STOP = SIGTRAP | 0x80,
+    WATCH_NS = 10 * 1000000, /* how often it is looked how much memory a twin has */
+};
 
 static struct {
-    pid_t child; /* the clone that this was mapped into */
+    pid_t child; /* the process that this was mapped into */
     uint64_t code, stack_top;
-    bool at_breakpoint; /* of the stub: passed before it goes on */
+    struct arch_state start; /* as it was before any code of the target ran in it */
+    bool at_breakpoint;      /* of the stub: passed before it goes on */
 } mapped;
 
 static const struct failure clone_is_gone = {"gone", ESRCH, "the clone has ended"};
@@ -66,14 +73,14 @@ static bool write_stub(pid_t child, uint64_t code)
 bool traverse_map(uint64_t size, uint64_t *address, struct failure *failure)
 {
     struct call call;
-    pid_t child = clone_child(&call);
+    pid_t child = code_child(&call);
     uint64_t total = size + STACK_SIZE, code;
     mapped.child = 0;
     if (!map_in(child, call, total, PROT_READ | PROT_WRITE, address, failure) ||
         !map_in(child, call, CODE_SIZE, PROT_READ | PROT_EXEC, &code, failure))
         return false;
     *failure = (struct failure){"map", errno, "the stub cannot be written"};
-    if (!write_stub(child, code))
+    if (!write_stub(child, code) || arch_get(child, &mapped.start) != 0)
         return false;
     mapped.child = child;
     forget_granted_memory();
@@ -107,16 +114,29 @@ static bool has_ended(pid_t child, int status, bool interrupted, struct run_end 
     return true;
 }
 
+/* As await_change; also 0 when a twin has come to more memory than it may have. */
+static int await_end(pid_t child, int *status, int64_t deadline)
+{
+    for (;;) {
+        const int64_t next = now_ns() + WATCH_NS;
+        const bool is_last = !twin_is_held() || deadline <= next;
+        const int change = await_change(child, status, is_last ? deadline : next);
+        if (change != 0 || is_last || twin_is_over_budget())
+            return change;
+    }
+}
+
 static bool run_to_end(pid_t child, bool may_allocate, int64_t deadline, struct run_end *end)
 {
-    const uint64_t call_place = mapped.code + (uint64_t)(arch_stub_call - arch_stub);
+    const uint64_t call_place =
+        twin_is_held() ? twin_call_place() : mapped.code + (uint64_t)(arch_stub_call - arch_stub);
     bool interrupted = false;
     for (;;) {
         /* A system call only stops it and is not made: not a file, lock or signal of the target
          * can be touched. */
         if (traced(PTRACE_SYSEMU, child, 0, 0) != 0)
             return false;
-        int status, change = await_change(child, &status, deadline);
+        int status, change = await_end(child, &status, deadline);
         if (change == 0) {
             traced(PTRACE_INTERRUPT, child, 0, 0);
             interrupted = true;
@@ -135,7 +155,7 @@ bool traverse_run(uint64_t control, int64_t limit_ns, struct run_end *end, struc
 {
     struct call call;
     struct arch_state state;
-    pid_t child = clone_child(&call);
+    pid_t child = code_child(&call);
     *failure = (struct failure){"usage", EINVAL, "nothing is mapped for it"};
     if (mapped.child != child)
         return false;
@@ -143,12 +163,19 @@ bool traverse_run(uint64_t control, int64_t limit_ns, struct run_end *end, struc
     uintptr_t options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD;
     if (traced(PTRACE_SETOPTIONS, child, 0, options) != 0 || arch_get(child, &state) != 0)
         return false;
-    if (control != 0)
+    if (control != 0) {
+        state = mapped.start; /* whatever was left behind, in the segment registers for instance */
         arch_prepare_stub(&state, mapped.code, mapped.stack_top, control);
-    else if (mapped.at_breakpoint)
+    } else if (mapped.at_breakpoint) {
         arch_pass_breakpoint(&state);
-    if (arch_set(child, &state) != 0 || !run_to_end(child, !call.suspend_seccomp, now_ns() + limit_ns, end))
+    }
+    if (arch_set(child, &state) != 0 ||
+        !run_to_end(child, !call.suspend_seccomp, now_ns() + limit_ns, end))
         return false;
     mapped.at_breakpoint = end->reason == RAN_STUB;
+    if (twin_is_held() && twin_is_over_budget()) {
+        twin_end();
+        *end = (struct run_end){RAN_MEMORY, 0};
+    }
     return true;
 }

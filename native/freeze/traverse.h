@@ -1,8 +1,8 @@
-/* Code of the target that runs in the clone: the traverse functions of its types.
+/* Code of the target that runs in the clone, or in a twin: the traverse functions of its types.
  *
- * The clone has no other thread, all its signals are blocked, and of the system calls it asks for
- * only those are carried out that allocate memory, so that whatever this code does stays in memory
- * that is thrown away. */
+ * Neither has another thread, all signals are blocked, and of the system calls it asks for only
+ * those are carried out that allocate memory, so that whatever this code does stays in memory that
+ * is thrown away. */
 #ifndef HEAPGRAPH_FREEZE_TRAVERSE_H
 #define HEAPGRAPH_FREEZE_TRAVERSE_H
 
@@ -23,6 +23,7 @@ enum run_reason {
     RAN_SIGNAL, /* the job faulted; number: the signal */
     RAN_CALL,   /* the job asked for a system call, which it did not get; number: which */
     RAN_LIMIT,  /* the limit came first */
+    RAN_MEMORY, /* it took more memory than it may; the twin was ended for it */
 };
 
 struct run_end {
@@ -34,8 +35,7 @@ struct run_end {
 bool traverse_map(uint64_t size, uint64_t *address, struct failure *failure);
 
 /* Run the stub on the control block at this address; 0: go on where it stands, after RAN_STUB or
- * RAN_LIMIT. The clone stands
- * again when this returns. */
+ * RAN_LIMIT. The process stands again when this returns, except after RAN_MEMORY. */
 bool traverse_run(uint64_t control, int64_t limit_ns, struct run_end *end,
                   struct failure *failure);
 

@@ -17,8 +17,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from heapgraph.snapshot.reader import open_snapshot
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from heapgraph.capture.captured import DumpResult
+
+TABLES = ("objects", "references", "types", "names", "roots", "threads", "frames")
+SAME = (
+    *("invalid_references", "list_breaks", "negative_refcounts", "scanned_types", "grade"),
+    *("traversed_objects", "traverse_faults", "traverse"),
+)
+"""What makes two snapshots of one moment the same: tables, and keys of the quality record."""
 
 PAGE = 4096
 PRSTATUS, PRPSINFO, AUXV, FILE = 1, 3, 6, 0x46494C45  # note types of linux/elf.h
@@ -229,3 +240,14 @@ def _mapping(pid: int, found: re.Match[str], facts: dict[str, str]) -> ProcessMa
             memory.seek(start)
             stored = PAGE if memory.read(4) == b"\x7fELF" else 0
     return ProcessMapping(start, end, found[3], offset, found[5], stored)
+
+
+def assert_same_heap(core: DumpResult, live: DumpResult) -> None:
+    """Every object, reference, root, thread and frame, with all that is known of it.
+
+    What the types' own functions told is among it.
+    """
+    found, expected = open_snapshot(core.path), open_snapshot(live.path)
+    different = [name for name in TABLES if not found.table(name).equals(expected.table(name))]
+    assert different == []
+    assert {key: core.quality[key] for key in SAME} == {key: live.quality[key] for key in SAME}

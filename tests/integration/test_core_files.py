@@ -23,16 +23,14 @@ from heapgraph.capture.maps import read_maps
 from heapgraph.errors import CoreFileUnusable, NotAPythonProcess, TargetError, UnsupportedPython
 from heapgraph.snapshot.reader import open_snapshot
 from helpers.cli import invoke
-from helpers.core_files import stopped, write_core
+from helpers.core_files import assert_same_heap, stopped, write_core
 from helpers.interpreters import Interpreter, each_interpreter, unsupported_pythons
 from helpers.running_target import TARGETS, start_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from heapgraph.capture.captured import DumpResult
 
-TABLES = ("objects", "references", "types", "names", "roots", "threads", "frames")
 TARGET_ERROR = 3
 GCORE = shutil.which("gcore")
 CORE_PATTERN = Path("/proc/sys/kernel/core_pattern").read_text().strip()
@@ -44,15 +42,6 @@ needs_kernel_cores = pytest.mark.skipif(
     reason=f"the kernel writes core files to {CORE_PATTERN!r} here, at most {HARD_LIMIT} bytes",
 )
 LIMIT_S = 60
-
-
-def assert_same_heap(core: DumpResult, live: DumpResult) -> None:
-    """Every object, reference, root, thread and frame, with all that is known of it."""
-    found, expected = open_snapshot(core.path), open_snapshot(live.path)
-    different = [name for name in TABLES if not found.table(name).equals(expected.table(name))]
-    assert different == []
-    same = ("invalid_references", "list_breaks", "negative_refcounts", "scanned_types", "grade")
-    assert {key: core.quality[key] for key in same} == {key: live.quality[key] for key in same}
 
 
 def run_gcore(pid: int, folder: Path) -> Path:
@@ -79,15 +68,22 @@ def core_of_kinds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.mark.parametrize("interpreter", each_interpreter())
 def test_a_core_has_the_heap_of_the_process(interpreter: Interpreter, tmp_path: Path) -> None:
-    """Given a stopped process, its core and itself give the same tables, byte for byte."""
+    """Given a stopped process, its core and its clone give the same tables, byte for byte."""
     with start_target("kinds.py", python=interpreter.path) as target, stopped(target.pid):
         path = write_core(target.pid, tmp_path / "core")
-        live = dump(target.pid, tmp_path / "live.heapgraph", method="pause")
+        live = dump(
+            target.pid, tmp_path / "live.heapgraph", method="clone", verify_with_traverse=True
+        )
         pid = target.pid
     # When the process is gone,
-    result = dump_core(path, tmp_path / "core.heapgraph")
+    result = dump_core(path, tmp_path / "core.heapgraph", verify_with_traverse=True)
 
     assert_same_heap(result, live)
+    assert result.notes == []
+    assert result.quality["traversed_objects"] > 200
+    compared = result.quality["traverse"]
+    assert compared["objects"] > result.objects / 4
+    assert (compared["identical"], compared["skipped"]) == (compared["objects"], 0)
     assert result.quality["reasons"] == []
     assert (result.method, result.pause_s) == ("core", 0.0)
     manifest, of_live = (open_snapshot(it.path).manifest["target"] for it in (result, live))
@@ -141,10 +137,11 @@ def test_a_core_that_gcore_made(tmp_path: Path) -> None:
     """Given a core made by gdb of a stopped process, the heap is that of the process."""
     with start_target("kinds.py") as target:
         path = run_gcore(target.pid, tmp_path)
-        live = dump(target.pid, tmp_path / "live.heapgraph", method="pause")
+        live = dump(target.pid, tmp_path / "live.heapgraph", method="clone")
     result = dump_core(path, tmp_path / "core.heapgraph")
 
     assert_same_heap(result, live)
+    assert result.quality["traversed_objects"] > 200
     snapshot = heapgraph.dump_core(path, tmp_path / "again.heapgraph", redact=True)
     assert snapshot.manifest["counts"]["objects"] == live.objects
     assert snapshot.manifest["redacted"]
