@@ -129,21 +129,6 @@ def with_sizes(
     return result
 
 
-def open_mapped_file(pid: int, mapping: Mapping) -> IO[bytes]:
-    """Open the file behind a mapping, also one that is deleted or in another container.
-
-    Raises:
-        OSError: it is gone and only root may open what is mapped, or may not be read.
-    """
-    mapped = Path(f"/proc/{pid}/map_files/{mapping.start:x}-{mapping.end:x}")
-    if mapping.path.endswith(DELETED):
-        return mapped.open("rb")
-    try:
-        return Path(f"/proc/{pid}/root{mapping.path}").open("rb")
-    except OSError:
-        return mapped.open("rb")
-
-
 def _parse(lines: IO[str]) -> list[Mapping]:
     mappings: list[Mapping] = []
     sizes: dict[str, int] = {}
