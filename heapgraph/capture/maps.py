@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -171,8 +170,3 @@ def _unescape(path: str) -> str:
     Bytes that are no UTF-8 become replacement characters only in what is shown or stored.
     """
     return path.replace("\\012", "\n")
-
-
-def printable(text: str) -> str:
-    """Return text of the target without surrogates, so that it can be printed and stored."""
-    return os.fsencode(text).decode(errors="replace")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heapgraph.capture.child_processes import python_children
-from heapgraph.capture.maps import DELETED, Mapping, printable, read_maps
+from heapgraph.capture.maps import DELETED, Mapping, read_maps
 from heapgraph.capture.memory import ProcessMemory, UnreadableMemory
 from heapgraph.capture.permissions import check_target, explain_refusal
 from heapgraph.capture.probe import plausible
@@ -25,6 +25,7 @@ from heapgraph.capture.runtime import (
 )
 from heapgraph.capture.target_files import open_mapped_file, read_inside
 from heapgraph.errors import NotAPythonProcess, UnsupportedPython
+from heapgraph.safe_text import storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -108,7 +109,7 @@ def inspect_target(pid: int) -> Target:
         raise explain_refusal(pid, error.errno or 0) from error
     return Target(
         pid=pid,
-        executable=printable(program_of(executable, (mapping.path for mapping in maps))),
+        executable=storable(program_of(executable, (mapping.path for mapping in maps))),
         command_line=_command_line(pid),
         version=(version >> 24, version >> 16 & 0xFF, version >> 8 & 0xFF),
         version_text=version_text(version),

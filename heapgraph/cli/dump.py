@@ -12,7 +12,7 @@ import click
 
 from heapgraph.cli.numbers import Milliseconds, WholeNumber
 from heapgraph.cli.options import json_option, opened
-from heapgraph.cli.output import note, print_facts, print_json, print_table
+from heapgraph.cli.output import note, print_facts, print_json, print_table, say
 from heapgraph.cli.progress import TerminalProgress
 from heapgraph.cli.suspects import suspect_line
 from heapgraph.errors import UsageError
@@ -253,7 +253,7 @@ def _print_summary(
     )
     if not holders.objects:
         return
-    click.echo()
+    say()
     print_table(
         (("retained", "right"), ("share", "right"), ("type", "left"), ("held by", "left")),
         (
@@ -264,5 +264,5 @@ def _print_summary(
     )
     biggest = holders.objects[0]
     which = f"@{biggest.id}" if "<" in biggest.expression else biggest.expression
-    click.echo()
-    click.echo(f"next: {shlex.join(['heapgraph', 'path', str(result.path), which])}")
+    say()
+    say(f"next: {shlex.join(['heapgraph', 'path', str(result.path), which])}")

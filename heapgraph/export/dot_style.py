@@ -11,8 +11,8 @@ from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.literals import literal
 from heapgraph.analysis.object_rows import share_of_heap
 from heapgraph.analysis.openings import root_names
-from heapgraph.export.text import printable, shortened
 from heapgraph.model import NO_ROW, ROOT_KIND_NAMES, RootKind
+from heapgraph.safe_text import printable, shortened
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:

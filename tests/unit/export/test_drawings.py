@@ -13,7 +13,6 @@ from heapgraph.analysis.expressions import resolve
 from heapgraph.errors import HeapgraphError
 from heapgraph.export.dot import MAX_CHAIN, dominated_drawing, paths_drawing
 from heapgraph.export.svg import render_svg
-from heapgraph.export.text import printable, shortened
 from heapgraph.model import EdgeKind
 from helpers.app_heap import app_heap, graph_of, items, module, set_global, store
 from helpers.cli import invoke
@@ -156,9 +155,3 @@ def test_garbage_has_no_picture(heap, graph, tmp_path):
     assert outcome.code == 1
     assert "nothing keeps" in outcome.error[0]
     assert not (tmp_path / "x.svg").exists()
-
-
-def test_text_is_shortened_from_the_front_and_made_visible():
-    assert shortened("abcdefghij", 8) == "...fghij"
-    assert shortened("short", 8) == "short"
-    assert printable("a\tb\u2028") == "a\\tb\u2028"
