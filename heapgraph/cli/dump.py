@@ -29,6 +29,9 @@ _LIVE_OPTIONS = {
     "verify_with_traverse": "--verify-with-traverse",
 }
 
+_MOST_ARGUMENTS = 1 << 16
+"""Bytes of a command line in which a program's name is looked for."""
+
 _SUSPECTS_NAMED = 2
 """Suspects in the summary; the rest, and the reasons, are a command of their own."""
 
@@ -206,14 +209,15 @@ def _now() -> str:
 
 
 def _plain(name: str) -> str:
-    """A name with nothing in it that a shell or a file system minds."""
-    return re.sub(r"[^\w.-]+", "_", name)[:60] or "python"
+    """A name with nothing in it that a shell or a file system minds, neither option nor hidden."""
+    return re.sub(r"[^\w.-]+", "_", name).lstrip("-.")[:60] or "python"
 
 
 def _program_name(pid: int) -> str:
     """What the target runs: its script, its module, or else the interpreter."""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        with Path(f"/proc/{pid}/cmdline").open("rb") as stream:
+            words = stream.read(_MOST_ARGUMENTS).decode(errors="replace").split("\0")
     except OSError:
         return "python"  # dump will say that there is no such process
     program, *arguments = [word for word in words if word] or ["python"]

@@ -218,7 +218,7 @@ class Browser(AskingScreen, inherit_bindings=False):
         self.run_job(
             "picture",
             lambda _: work.write_picture(self.session.graph, object_id, path, retained=retained),
-            lambda _: self.say(f"wrote {path}"),
+            lambda written: self.say(f"wrote {safe(str(written))}"),
         )
 
     def action_next_list(self) -> None:
