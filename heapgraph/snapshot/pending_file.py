@@ -287,10 +287,15 @@ def remove_left(folder: int) -> None:
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for name in [entry.name for entry in entries if _TEMPORARY.fullmatch(entry.name)]:
             with contextlib.suppress(OSError):
-                _remove_unlocked(folder, name)
+                remove_unlocked(folder, name)
 
 
-def _remove_unlocked(folder: int, name: str) -> None:
+def remove_unlocked(folder: int, name: str) -> None:
+    """Remove one such file, unless it is locked, no regular file, or another user's.
+
+    Raises:
+        OSError: it is not there, or cannot be opened, locked or removed.
+    """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     before = os.stat(name, dir_fd=folder, follow_symlinks=False)
     if not stat.S_ISREG(before.st_mode) or before.st_uid != os.geteuid():
