@@ -178,7 +178,7 @@ def test_the_command_says_once_that_nothing_is_kept(root, tmp_path, form):
 
 
 def edited_copy(path: Path, target: Path) -> None:
-    """A file of which all checksums of 32 bits are the same, as an edited one can be made to have."""
+    """A file with the same checksums of 32 bits, as an edited one can be made to have."""
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w") as new:
         for info in old.infolist():
             new.writestr(info.filename, old.read(info))
