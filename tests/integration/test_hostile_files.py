@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from heapgraph.capture.target import inspect_target
+from heapgraph.capture.target_files import open_inside
 from helpers.namespaces import needs_namespaces, python_in_namespace, run_inside
 from helpers.running_target import start_target
 
@@ -63,6 +64,10 @@ def test_what_is_mounted_over_the_program_is_not_read(cover: str, tmp_path: Path
         program = next(m.path for m in before.maps if m.start <= before.runtime_address < m.end)
         run_inside(target.pid, "mount", "--bind", source, program)
         assert inspect_target(target.pid).runtime_address == before.runtime_address
+        # Who may not open what is mapped goes by the path, and is told that there is no file.
+        if cover != "another file":
+            with pytest.raises(FileNotFoundError):
+                open_inside(target.pid, program)
 
 
 def peak_bytes() -> int:
