@@ -14,6 +14,7 @@
     │   └── SnapshotWriteFailed             disk full, output exists, no such folder
     ├── SnapshotFormatError             4   damaged, cut short, or of another format version
     ├── ObjectNotFound                  2   an OBJECT that names nothing, or more than one thing
+    ├── OutputNotWritten                1   a picture or an export: disk full, it exists, no folder
     └── GateFailed                      1   a promised number is not reached
 
 An error has three short parts: what failed (with the value), the likely cause, what to type next.
@@ -113,6 +114,12 @@ class ObjectNotFound(HeapgraphError):
     """An OBJECT that names nothing in this snapshot, or more than one thing."""
 
     exit_code = 2
+
+
+class OutputNotWritten(HeapgraphError):
+    """A picture or an export could not be written; no file has the final name."""
+
+    exit_code = 1
 
 
 class GateFailed(HeapgraphError):

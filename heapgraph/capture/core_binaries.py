@@ -5,13 +5,13 @@ from __future__ import annotations
 import mmap
 import os
 import re
-import stat
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from heapgraph.capture.elf import ElfImage, ElfUnreadable, build_id_in_memory, read_elf
 from heapgraph.capture.maps import DELETED
 from heapgraph.capture.memory import UnreadableMemory
+from heapgraph.capture.target_files import open_regular
 from heapgraph.errors import CoreFileUnusable
 
 if TYPE_CHECKING:
@@ -129,14 +129,14 @@ class _Unusable(Exception):
 def _open_binary(path: str, head: bytes) -> Binary:
     name = path.removesuffix(DELETED)
     try:
-        # A core can name anything: no wait for a pipe, and no terminal.
-        descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        found = os.open(name, os.O_PATH | os.O_CLOEXEC)
     except FileNotFoundError as error:
         raise _Unusable("is not on this machine") from error
     except (OSError, ValueError) as error:
         raise _Unusable(f"cannot be read ({getattr(error, 'strerror', error)})") from error
+    descriptor = _open_found(found)  # a core can name anything: a pipe, a device
     try:
-        size = _regular_size(descriptor)
+        size = os.fstat(descriptor).st_size
         with os.fdopen(descriptor, "rb", closefd=False) as stream:
             image = read_elf(stream)
         _compare(head, os.pread(descriptor, len(head), 0), image, is_deleted=path != name)
@@ -149,11 +149,14 @@ def _open_binary(path: str, head: bytes) -> Binary:
     return Binary(descriptor, size, image)
 
 
-def _regular_size(descriptor: int) -> int:
-    about = os.fstat(descriptor)
-    if not stat.S_ISREG(about.st_mode):
-        raise _Unusable("is no file here", may_be_binary=False)
-    return about.st_size
+def _open_found(found: int) -> int:
+    try:
+        with open_regular(found) as stream:
+            return os.dup(stream.fileno())
+    except FileNotFoundError as error:
+        raise _Unusable("is no file here", may_be_binary=False) from error
+    except OSError as error:
+        raise _Unusable(f"cannot be read ({error.strerror})") from error
 
 
 def _compare(head: bytes, found: bytes, image: ElfImage, *, is_deleted: bool) -> None:

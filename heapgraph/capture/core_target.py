@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Self
 from heapgraph.capture.core_binaries import Binaries
 from heapgraph.capture.core_file import open_core, read_core
 from heapgraph.capture.core_memory import CoreMemory, without
-from heapgraph.capture.maps import Mapping, printable
+from heapgraph.capture.maps import Mapping
 from heapgraph.capture.memory import UnreadableMemory
 from heapgraph.capture.runtime import (
     UNLIKELY,
@@ -22,6 +22,7 @@ from heapgraph.capture.runtime import (
 from heapgraph.capture.target import Target, choose_runtime, program_of, version_text
 from heapgraph.errors import CoreFileUnusable, NotAPythonProcess, UnsupportedPython
 from heapgraph.native.file_pieces import FilePiece
+from heapgraph.safe_text import storable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,7 +170,7 @@ def _inspect(
     runtime, version, layout = found
     return Target(
         pid=core.pid,
-        executable=printable(program),
+        executable=storable(program),
         # The note has 80 characters at most, and of gcore the program only.
         command_line=read_command_line(memory, layout, runtime.address) or core.command_line,
         version=(version >> 24, version >> 16 & 0xFF, version >> 8 & 0xFF),
@@ -203,13 +204,13 @@ def _no_runtime(
         path = likely[0]
         is_program = path == program
         return CoreFileUnusable(
-            f"core file {core.path} needs {printable(path)}, which {missing[path]}",
+            f"core file {core.path} needs {storable(path)}, which {missing[path]}",
             "the core is from another machine or container, or Python was updated since",
             f"copy the file here and name it: heapgraph dump --core {core.path} --executable FILE"
             if is_program
-            else f"copy it to {printable(path)} on this machine",
+            else f"copy it to {storable(path)} on this machine",
         )
-    name = printable(program) or "of an unknown program"
+    name = storable(program) or "of an unknown program"
     cause = "it is of a shell, a supervisor, or another program that starts Python"
     if "pypy" in name.rpartition("/")[2].lower():
         cause = "it is of PyPy; heapgraph reads the heap of CPython only"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from heapgraph.capture.captured import Captured, Clock, memory_shortage_named, write_captured
 from heapgraph.capture.core_target import inspect_core
 from heapgraph.capture.libraries import find_library_data
-from heapgraph.capture.maps import printable
 from heapgraph.capture.memory import UnreadableMemory
 from heapgraph.capture.quality import Account
 from heapgraph.capture.regions import MemoryRegions, find_regions, stored_residency
@@ -20,6 +19,7 @@ from heapgraph.capture.twin import Twin, thread_pointer_of
 from heapgraph.capture.walk import HeapColumns, HeapWalk, readable_regions, static_ranges
 from heapgraph.errors import CaptureInterrupted
 from heapgraph.native.heap_walker import NAMELESS
+from heapgraph.safe_text import storable
 from heapgraph.snapshot.writer import check_output
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _with_missing(verdict: Verdict, columns: HeapColumns, found: CoreTarget) -> 
 
 def _sentences(found: CoreTarget) -> list[str]:
     """What is not here, a few files by name."""
-    names = [f"{printable(path)} {reason}" for path, reason in found.missing.items()]
+    names = [f"{storable(path)} {reason}" for path, reason in found.missing.items()]
     rest = len(names) - _MISSING_SHOWN
     return [*names[:_MISSING_SHOWN], *([f"and {rest} more binaries"] if rest > 0 else [])]
 

@@ -6,7 +6,7 @@ import io
 import mmap
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from elftools.common.exceptions import ELFError
 from elftools.construct.core import ConstructError
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 _EXECUTABLE, _WRITABLE = 1, 2  # PF_X, PF_W
 _MAGIC = b"\x7fELF"
+
+_MOST_READS, _MOST_BYTES = 2_000_000, 512 << 20
+"""What is read of one file: far more than of any library with a runtime in it. Sizes and chains in
+a file made to harm have no end, and a file with a hole costs nothing."""
 
 # A damaged header can send pyelftools anywhere: these are the ways in which it then gives up.
 PARSE_ERRORS = (
@@ -116,17 +120,35 @@ def read_elf(
         sections: names of sections whose address is wanted.
 
     Raises:
-        ElfUnreadable: not a 64-bit little-endian ELF file, or a damaged one.
+        ElfUnreadable: not a 64-bit little-endian ELF file, a damaged one, or one without end.
 
-    Cost: a few milliseconds; independent of the file's size when it has a .gnu.hash section.
+    Cost: a few milliseconds; independent of the file's size when it has a .gnu.hash section. At
+        most 512 MiB are read, in two million pieces.
     """
     if stream.read(len(_MAGIC)) != _MAGIC:
         raise ElfUnreadable("it is not an ELF file")
     stream.seek(0)
     try:
-        return _read(ELFFile(stream), tuple(symbols), tuple(sections))
+        return _read(ELFFile(cast("IO[bytes]", _Bounded(stream))), tuple(symbols), tuple(sections))
     except PARSE_ERRORS as error:
         raise ElfUnreadable(f"a damaged ELF file: {error}") from error
+
+
+class _Bounded:
+    """A stream that ends its reader's work when it has read too often, or too much."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.seek, self.tell = stream.seek, stream.tell
+        self._read = stream.read
+        self._reads, self._bytes = _MOST_READS, _MOST_BYTES
+
+    def read(self, size: int = -1) -> bytes:
+        self._reads -= 1
+        if self._reads < 0 or not 0 <= size <= self._bytes:
+            raise ElfUnreadable("it does not end")
+        data = self._read(size)
+        self._bytes -= len(data)
+        return data
 
 
 def build_id_in_memory(head: bytes) -> str:

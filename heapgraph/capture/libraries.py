@@ -11,8 +11,8 @@ import posixpath
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from heapgraph.capture.maps import printable
 from heapgraph.capture.memory import UnreadableMemory
+from heapgraph.safe_text import storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -73,7 +73,7 @@ def find_library_data(
             segments = list(_writable_segments(memory, mapping.start))
         except UnreadableMemory:
             continue
-        name = printable(posixpath.basename(mapping.path))
+        name = storable(posixpath.basename(mapping.path))
         for start, end, bias in segments:
             found += [
                 LibraryData(first, last - first, name, bias)

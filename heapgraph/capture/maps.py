@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -135,21 +134,6 @@ def with_sizes(
     return result
 
 
-def open_mapped_file(pid: int, mapping: Mapping) -> IO[bytes]:
-    """Open the file behind a mapping, also one that is deleted or in another container.
-
-    Raises:
-        OSError: it is gone and only root may open what is mapped, or may not be read.
-    """
-    mapped = Path(f"/proc/{pid}/map_files/{mapping.start:x}-{mapping.end:x}")
-    if mapping.path.endswith(DELETED):
-        return mapped.open("rb")
-    try:
-        return Path(f"/proc/{pid}/root{mapping.path}").open("rb")
-    except OSError:
-        return mapped.open("rb")
-
-
 def _parse(lines: IO[str]) -> list[Mapping]:
     mappings: list[Mapping] = []
     sizes: dict[str, int] = {}
@@ -192,8 +176,3 @@ def _unescape(path: str) -> str:
     Bytes that are no UTF-8 become replacement characters only in what is shown or stored.
     """
     return path.replace("\\012", "\n")
-
-
-def printable(text: str) -> str:
-    """Return text of the target without surrogates, so that it can be printed and stored."""
-    return os.fsencode(text).decode(errors="replace")

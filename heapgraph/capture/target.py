@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heapgraph.capture.child_processes import python_children
-from heapgraph.capture.maps import DELETED, Mapping, open_mapped_file, printable, read_maps
+from heapgraph.capture.maps import DELETED, Mapping, read_maps
 from heapgraph.capture.memory import ProcessMemory, UnreadableMemory
 from heapgraph.capture.permissions import check_target, explain_refusal
 from heapgraph.capture.probe import plausible
@@ -23,7 +23,9 @@ from heapgraph.capture.runtime import (
     is_not_started,
     read_build,
 )
+from heapgraph.capture.target_files import open_mapped_file, read_inside
 from heapgraph.errors import NotAPythonProcess, UnsupportedPython
+from heapgraph.safe_text import storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -37,6 +39,8 @@ _RELEASE_LEVELS = {0xA: "a", 0xB: "b", 0xC: "rc"}
 _START_TIME = 19  # field 22 of /proc/PID/stat, counted from the one behind the name
 _KIB = 1024
 _LOADER = re.compile(r"ld(-[^/]*)?\.so(\.\d+)*")
+_LONGEST_HOST_NAME = 64  # what the kernel keeps
+_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _FIND_PYTHONS = "list the Python processes here: pgrep -a python"
 
 
@@ -105,7 +109,7 @@ def inspect_target(pid: int) -> Target:
         raise explain_refusal(pid, error.errno or 0) from error
     return Target(
         pid=pid,
-        executable=printable(program_of(executable, (mapping.path for mapping in maps))),
+        executable=storable(program_of(executable, (mapping.path for mapping in maps))),
         command_line=_command_line(pid),
         version=(version >> 24, version >> 16 & 0xFF, version >> 8 & 0xFF),
         version_text=version_text(version),
@@ -216,13 +220,18 @@ def version_text(version: int) -> str:
 
 
 def _hostname(pid: int) -> str:
-    """The host's name in the target's own namespace, which may be that of a container."""
+    """The host's name in the target's own namespace, which may be that of a container.
+
+    There it is what a file says, which can be anything: what does not look like a name is left out.
+    """
     try:
         if Path(f"/proc/{pid}/ns/uts").readlink() == Path("/proc/self/ns/uts").readlink():
             return os.uname().nodename
-        return (Path(f"/proc/{pid}/root") / "etc" / "hostname").read_text(errors="replace").strip()
+        content = read_inside(pid, "/etc/hostname", _LONGEST_HOST_NAME + 1)
     except OSError:
         return ""
+    name = content.decode(errors="replace").strip()
+    return name if _HOST_NAME.fullmatch(name) else ""
 
 
 def _started(pid: int) -> str:

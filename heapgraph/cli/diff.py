@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from heapgraph.cli.options import json_option, limit_option, opened
-from heapgraph.cli.output import count_left_out, note, print_json, print_table
+from heapgraph.cli.output import count_left_out, note, print_json, print_table, say
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def command(old: str, new: str, newer: tuple[str, ...], limit: int | None, as_js
         note("nothing grew in every snapshot" if len(newer) > 1 else "nothing grew")
         return
     _print_holders(result)
-    click.echo()
+    say()
     _print_types(result)
     count_left_out(result.types_left_out, "types that grew")
 

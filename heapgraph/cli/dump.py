@@ -12,7 +12,7 @@ import click
 
 from heapgraph.cli.numbers import Milliseconds, WholeNumber
 from heapgraph.cli.options import json_option, opened
-from heapgraph.cli.output import note, print_facts, print_json, print_table
+from heapgraph.cli.output import note, print_facts, print_json, print_table, say
 from heapgraph.cli.progress import TerminalProgress
 from heapgraph.cli.suspects import suspect_line
 from heapgraph.errors import UsageError
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from heapgraph.capture.captured import DumpResult
 
 _LIVE_OPTIONS = {"method": "--method", "max_pause_ms": "--max-pause"}
+
+_MOST_ARGUMENTS = 1 << 16
+"""Bytes of a command line in which a program's name is looked for."""
 
 _SUSPECTS_NAMED = 2
 """Suspects in the summary; the rest, and the reasons, are a command of their own."""
@@ -218,14 +221,15 @@ def _now() -> str:
 
 
 def _plain(name: str) -> str:
-    """A name with nothing in it that a shell or a file system minds."""
-    return re.sub(r"[^\w.-]+", "_", name)[:60] or "python"
+    """A name with nothing in it that a shell or a file system minds, neither option nor hidden."""
+    return re.sub(r"[^\w.-]+", "_", name).lstrip("-.")[:60] or "python"
 
 
 def _program_name(pid: int) -> str:
     """What the target runs: its script, its module, or else the interpreter."""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        with Path(f"/proc/{pid}/cmdline").open("rb") as stream:
+            words = stream.read(_MOST_ARGUMENTS).decode(errors="replace").split("\0")
     except OSError:
         return "python"  # dump will say that there is no such process
     program, *arguments = [word for word in words if word] or ["python"]
@@ -265,7 +269,7 @@ def _print_summary(
     )
     if not holders.objects:
         return
-    click.echo()
+    say()
     print_table(
         (("retained", "right"), ("share", "right"), ("type", "left"), ("held by", "left")),
         (
@@ -276,5 +280,5 @@ def _print_summary(
     )
     biggest = holders.objects[0]
     which = f"@{biggest.id}" if "<" in biggest.expression else biggest.expression
-    click.echo()
-    click.echo(f"next: {shlex.join(['heapgraph', 'path', str(result.path), which])}")
+    say()
+    say(f"next: {shlex.join(['heapgraph', 'path', str(result.path), which])}")

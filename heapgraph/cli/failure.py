@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-import click
+from heapgraph.cli.output import complain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import click
 
 _PART_NAMES = ("error", "cause", "next")
 
@@ -20,8 +22,7 @@ def print_error(parts: Sequence[str]) -> None:
         parts: what failed, the cause, what to do next; at most three, fewer are fine.
     """
     for name, part in zip(_PART_NAMES, parts, strict=False):
-        label = click.style(f"{name}:".ljust(7), bold=True, fg="red" if name == "error" else None)
-        click.echo(label + part, err=True)
+        complain(f"{name}:".ljust(7), part, "red" if name == "error" else None)
 
 
 def explain_usage(failure: click.ClickException) -> list[str]:

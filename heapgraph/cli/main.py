@@ -11,6 +11,7 @@ import click
 
 from heapgraph import __version__
 from heapgraph.cli.failure import explain_defect, explain_usage, print_error
+from heapgraph.cli.output import print_help, print_traceback
 from heapgraph.errors import HeapgraphError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def program(context: click.Context) -> None:
     @ID, an ADDRESS (0x...), or an expression such as app.CACHE['user:42'].history[0].
     """
     if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
+        print_help(context.get_help())
         context.exit(2)
 
 
@@ -88,7 +89,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: always. 0 fine, 1 a gate or an analysis failed, 2 usage, 3 the target cannot be
             dumped, 4 the snapshot cannot be read, 130 interrupted.
     """
-    sys.exit(run_program(arguments))
+    try:
+        code = run_program(arguments)
+    except Exception as failure:  # noqa: BLE001 - for whom asked for it
+        print_traceback(failure)
+        code = 1
+    sys.exit(code)
 
 
 def run_program(arguments: Sequence[str] | None) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from heapgraph.cli.options import file_argument, json_option, limit_option, opened
-from heapgraph.cli.output import note, print_json, print_table
+from heapgraph.cli.output import note, print_json, print_table, say
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def print_account(account: MemoryAccount, *, with_parts: bool = True) -> None:
         (("size", "right"), ("share", "right"), ("resident memory", "left")),
         account_rows(account, with_parts=with_parts),
     )
-    click.echo()
-    click.echo(f"verdict: {account.verdict}. {account.reason}")
+    say()
+    say(f"verdict: {account.verdict}. {account.reason}")
 
 
 def account_rows(account: MemoryAccount, *, with_parts: bool) -> Iterator[tuple[str, str, str]]:
@@ -71,7 +71,7 @@ def account_rows(account: MemoryAccount, *, with_parts: bool) -> Iterator[tuple[
 def _print_large_blocks(report: MemoryReport) -> None:
     if not report.large_blocks:
         return
-    click.echo()
+    say()
     print_table(
         (("in memory", "right"), ("of", "right"), ("kind", "left"), ("what", "left")),
         (
@@ -93,7 +93,7 @@ def _print_arenas(report: MemoryReport) -> None:
     if not totals.count:
         note("no arenas of pymalloc: the target uses another allocator for small objects")
         return
-    click.echo()
+    say()
     share = totals.used_size / totals.size if totals.size else 0.0
     print_table(
         (
@@ -118,7 +118,7 @@ def _print_arenas(report: MemoryReport) -> None:
     )
     if not totals.nearly_empty:
         return
-    click.echo()
+    say()
     print_table(
         (
             ("objects", "right"),
@@ -141,7 +141,7 @@ def _print_arenas(report: MemoryReport) -> None:
         f"{format_size(totals.pinning_size)} in {format_count(totals.pinning_blocks)} blocks keep "
         f"{format_size(totals.nearly_empty_size)}",
     )
-    click.echo()
+    say()
     print_table(
         (
             ("arena", "left"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from heapgraph.cli.numbers import WholeNumber
+from heapgraph.cli.output import note
 from heapgraph.cli.progress import TerminalProgress
 
 if TYPE_CHECKING:
@@ -54,4 +55,7 @@ def opened(file: str) -> Iterator[tuple[HeapGraph, Progress]]:
     from heapgraph.graph.heap_graph import HeapGraph  # noqa: PLC0415 - keeps --help quick
 
     with TerminalProgress() as progress:
-        yield HeapGraph.open(file), progress
+        graph = HeapGraph.open(file)
+        yield graph, progress
+    if graph.cache_refusal:
+        note(f"nothing is kept between runs: {graph.cache_refusal}; HEAPGRAPH_CACHE names another")

@@ -1,34 +1,62 @@
-"""Results on stdout, as tables for people or as one JSON document; notes on stderr."""
+"""All that the command line writes: results on stdout, notes, progress and errors on stderr.
+
+No other module of `cli` writes to a stream (a test checks it), so that there is one place where
+text of a target, of a file or of a message is made safe to look at.
+"""
 
 from __future__ import annotations
 
-import json
 import sys
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from heapgraph.export.text import printable
+from heapgraph.safe_text import json_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from rich.console import Console
     from rich.table import Table
 
 _PIPE_WIDTH = 4096
 """Columns when stdout is no terminal: nothing that a program reads may be folded or cut."""
 
 
-def print_json(document: dict[str, Any]) -> None:
-    """Print one JSON document."""
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    is_unicode = encoding.lower().replace("-", "") == "utf8"
-    click.echo(json.dumps(document, indent=2, ensure_ascii=not is_unicode, allow_nan=False))
+def say(*lines: str, bold: bool = False) -> None:
+    """Print lines to stdout; without one, an empty line."""
+    for line in lines or ("",):
+        text = printable(line)
+        _write(click.style(text, bold=True) if bold else text)
 
 
 def note(text: str) -> None:
     """Print one line for people to stderr."""
-    click.echo(printable(text), err=True)
+    _write(printable(text), to_stderr=True)
+
+
+def complain(label: str, text: str, colour: str | None = None) -> None:
+    """Print one line of an error to stderr, with its name in front."""
+    _write(click.style(label, bold=True, fg=colour) + printable(text), to_stderr=True)
+
+
+def print_help(text: str) -> None:
+    """Print a help page to stderr, for whom that is an error."""
+    for line in text.splitlines():
+        note(line)
+
+
+def print_traceback(failure: Exception) -> None:
+    """Print a traceback to stderr."""
+    for part in traceback.format_exception(failure):
+        for line in part.rstrip("\n").split("\n"):
+            note(line)
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Print one JSON document."""
+    _write(json_text(document, ascii_only=not _is_unicode(sys.stdout)))
 
 
 def print_table(
@@ -54,7 +82,7 @@ def print_table(
     for position, (name, justify) in enumerate(columns):
         is_last = position == len(columns) - 1
         table.add_column(
-            name,
+            Text(printable(name)),
             justify="right" if justify == "right" else "left",
             no_wrap=not is_last,
             overflow="fold" if is_last else "ellipsis",
@@ -64,11 +92,11 @@ def print_table(
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
     console = Console(file=sys.stdout, width=width, highlight=False)
     if title:
-        click.secho(printable(title), bold=True)
+        say(title, bold=True)
     with console.capture() as capture:
         console.print(table)
     lines = capture.get().splitlines()
-    click.echo("\n".join(line.rstrip() for line in lines))
+    _write("\n".join(line.rstrip() for line in lines))
 
 
 def print_facts(facts: Iterable[tuple[str, str]], *, title: str = "") -> None:
@@ -80,3 +108,23 @@ def count_left_out(left_out: int, what: str) -> None:
     """Say on stderr that a list goes on."""
     if left_out > 0:
         note(f"{left_out:,} more {what}; use --limit to see more")
+
+
+def progress_console() -> Console:
+    """Where a progress bar is drawn; its texts have to be `printable`, and no markup."""
+    from rich.console import Console  # noqa: PLC0415 - most commands are over before this
+
+    return Console(file=sys.stderr, markup=False)
+
+
+def _write(text: str, *, to_stderr: bool = False) -> None:
+    """Write text that is safe already, with what the stream's encoding lacks written out."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    if (encoding := getattr(stream, "encoding", None)) and not _is_unicode(stream):
+        text = text.encode(encoding, "backslashreplace").decode(encoding)
+    click.echo(text, err=to_stderr)
+
+
+def _is_unicode(stream: object) -> bool:
+    encoding = getattr(stream, "encoding", None) or "ascii"
+    return encoding.lower().replace("-", "") == "utf8"

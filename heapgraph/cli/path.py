@@ -8,8 +8,7 @@ import click
 
 from heapgraph.cli.numbers import WholeNumber
 from heapgraph.cli.options import file_argument, json_option, limit_option, opened
-from heapgraph.cli.output import note, print_json, print_table
-from heapgraph.export.text import printable
+from heapgraph.cli.output import note, print_json, print_table, say
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
@@ -97,6 +96,5 @@ def _print_path(row: PathRow) -> None:
     if (left_out := len(cells) - 2 * _END_STEPS) > 0 and len(cells) > _MAX_STEPS:
         middle = ("", f"... {format_count(left_out)} more", "", "")
         cells = [*cells[:_END_STEPS], middle, *cells[-_END_STEPS:]]
-    click.echo(printable(row.expression))
-    click.echo(printable(f"  root: {row.root.kind} {row.root.name}".rstrip()))
+    say(row.expression, f"  root: {row.root.kind} {row.root.name}".rstrip())
     print_table((("id", "right"), ("type", "left"), ("by", "left"), ("label", "left")), cells)

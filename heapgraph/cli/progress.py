@@ -6,6 +6,9 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Self
 
+from heapgraph.cli.output import progress_console
+from heapgraph.safe_text import printable
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -60,24 +63,26 @@ class TerminalProgress:
             self._update()
 
     def _show(self) -> None:
-        from rich.console import Console  # noqa: PLC0415 - most commands are over before this
+        # Most commands are over before this.
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
         with self._lock:
             if self._is_over:
                 return
             self._bar = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 TimeElapsedColumn(),
-                console=Console(file=sys.stderr),
+                console=progress_console(),
                 transient=True,
             )
-            self._task = self._bar.add_task(self._state[0], total=None)
+            self._task = self._bar.add_task(printable(self._state[0]), total=None)
             self._update()
             self._bar.start()
 
     def _update(self) -> None:
         if self._bar is not None and self._task is not None:
             phase, done, total = self._state
-            self._bar.update(self._task, description=phase, completed=done, total=total or None)
+            self._bar.update(
+                self._task, description=printable(phase), completed=done, total=total or None
+            )

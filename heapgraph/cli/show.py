@@ -8,7 +8,7 @@ import click
 
 from heapgraph.cli.dominators import COLUMNS, object_cells
 from heapgraph.cli.options import file_argument, json_option, limit_option, opened
-from heapgraph.cli.output import count_left_out, print_facts, print_json, print_table
+from heapgraph.cli.output import count_left_out, print_facts, print_json, print_table, say
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def command(file: str, object_: str, raw: bool, limit: int, as_json: bool) -> No
     _print_references("refers to", own, result.references, result.references_left_out)
     _print_references("referred to by", own, result.referrers, result.referrers_left_out)
     if result.dominators:
-        click.echo()
+        say()
         print_table(COLUMNS, object_cells(result.dominators), title="dominated by")
 
 
@@ -77,7 +77,7 @@ def _worded(row: ShownReference, own: str) -> str:
 def _print_references(title: str, own: str, rows: Sequence[ShownReference], left_out: int) -> None:
     if not rows:
         return
-    click.echo()
+    say()
     print_table(
         (
             ("id", "right"),

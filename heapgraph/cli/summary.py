@@ -8,7 +8,7 @@ import click
 
 from heapgraph.cli.memory import print_account
 from heapgraph.cli.options import file_argument, json_option, opened
-from heapgraph.cli.output import print_facts, print_json, print_table
+from heapgraph.cli.output import print_facts, print_json, print_table, say
 from heapgraph.units import format_count, format_seconds, format_share, format_size
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ def command(file: str, as_json: bool) -> None:
         print_json(result.to_dict())
         return
     print_facts(_target_facts(result.target), title="target")
-    click.echo()
+    say()
     print_facts(_total_facts(result.totals), title="totals")
-    click.echo()
+    say()
     print_table(
         (("roots", "right"), ("reached", "right"), ("kind", "left")),
         (
@@ -39,9 +39,9 @@ def command(file: str, as_json: bool) -> None:
         ),
         title="roots",
     )
-    click.echo()
+    say()
     print_account(result.memory, with_parts=False)
-    click.echo()
+    say()
     print_facts(_quality_facts(result.quality), title="quality")
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from heapgraph.cli.options import file_argument, json_option, limit_option, opened
-from heapgraph.cli.output import count_left_out, note, print_json
-from heapgraph.export.text import printable
+from heapgraph.cli.output import count_left_out, note, print_json, say
+from heapgraph.safe_text import printable
 from heapgraph.units import format_share, format_size
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def suspect_line(suspect: LeakSuspect) -> str:
 def _print_suspect(number: int, suspect: LeakSuspect) -> None:
     """A headline and the paragraph."""
     if number > 1:
-        click.echo()
-    click.secho(printable(f"{number}. {suspect_line(suspect)}"), bold=True)
+        say()
+    say(f"{number}. {suspect_line(suspect)}", bold=True)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDEST
     lines = textwrap.wrap(
         printable(suspect.reason),
@@ -67,5 +67,4 @@ def _print_suspect(number: int, suspect: LeakSuspect) -> None:
         break_long_words=False,
         break_on_hyphens=False,
     )
-    click.echo("\n".join(lines))
-    click.echo(f"{_INDENT}fingerprint {suspect.fingerprint}")
+    say(*lines, f"{_INDENT}fingerprint {suspect.fingerprint}")

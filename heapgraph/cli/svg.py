@@ -32,9 +32,16 @@ from heapgraph.errors import HeapgraphError
     metavar="N",
     help="Draw up to N different chains. [default: 1]",
 )
+@click.option("--force", is_flag=True, help="Overwrite X.svg.")
 @limit_option(6, "children of each object to draw, with --dominators")
 def command(  # noqa: PLR0917 - click passes every parameter by name
-    file: str, object_: str, output: Path, dominators: bool, count: int, limit: int
+    file: str,
+    object_: str,
+    output: Path,
+    dominators: bool,
+    count: int,
+    force: bool,
+    limit: int,
 ) -> None:
     """Draw the reference chains that keep OBJECT alive, or the tree of what it retains."""
     from heapgraph.analysis.resolving import resolve  # noqa: PLC0415 - loads numpy
@@ -55,5 +62,5 @@ def command(  # noqa: PLR0917 - click passes every parameter by name
                     f"look at what refers to it: heapgraph show {file} {object_}",
                 )
             drawing = paths_drawing(graph, object_id, paths)
-        write_svg(drawing, output)
+        write_svg(drawing, output, force=force)
     note(f"wrote {output}")

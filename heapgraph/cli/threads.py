@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from heapgraph.cli.options import file_argument, json_option, limit_option, opened
-from heapgraph.cli.output import count_left_out, note, print_json, print_table
+from heapgraph.cli.output import count_left_out, note, print_json, print_table, say
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def command(file: str, suspended: bool, limit: int | None, as_json: bool) -> Non
         return
     for position, thread in enumerate(result.threads):
         if position:
-            click.echo()
+            say()
         _print_thread(thread)
     count_left_out(result.threads_left_out, "threads")
     _print_tasks(result.tasks)
@@ -78,7 +78,7 @@ def _frame_cells(frame: FrameRow) -> Iterator[tuple[str, str]]:
 def _print_tasks(tasks: tuple[TaskRow, ...]) -> None:
     if not tasks:
         return
-    click.echo()
+    say()
     print_table(
         (("retained", "right"), ("state", "left"), ("task", "left"), ("awaits", "left")),
         (
@@ -103,7 +103,7 @@ def _step_text(step: AwaitStep) -> str:
 def _print_suspended(rows: tuple[SuspendedRow, ...]) -> None:
     if not rows:
         return
-    click.echo()
+    say()
     print_table(
         (("retained", "right"), ("alive", "right"), ("ended", "right"), ("code", "left")),
         (

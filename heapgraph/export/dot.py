@@ -9,8 +9,8 @@ import numpy as np
 from heapgraph.analysis.expressions import expression, path_references
 from heapgraph.analysis.segments import entry_label, is_attribute_name, is_namespace
 from heapgraph.export import dot_style
-from heapgraph.export.text import shortened
 from heapgraph.model import EdgeKind
+from heapgraph.safe_text import shortened
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.literals import literal
 from heapgraph.analysis.object_rows import share_of_heap
 from heapgraph.analysis.openings import root_names
-from heapgraph.export.text import printable, shortened
 from heapgraph.model import NO_ROW, ROOT_KIND_NAMES, RootKind
+from heapgraph.safe_text import printable, shortened
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ _TITLE_CHARACTERS = 100
 _ROOT_FILL, _ROOT_TEXT = "#0072B2", "#FFFFFF"
 _GOAL_FILL, _GOAL_BORDER = "#F9D9A0", "#A85A00"
 _PLAIN_FILL, _BORDER, _TEXT, _QUIET_TEXT = "#F6F8FA", "#57606A", "#1F2328", "#4B535C"
+_NOTHING = " "
+"""Stands for no text: a type can be called so, and dot refuses an element with nothing in it."""
+
 _FONT = "Helvetica,Arial,sans-serif"
 _CODE_FONT = "Courier New,Courier,monospace"
 
@@ -134,7 +137,7 @@ def _lines(lines: list[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    return escape(printable(text))
+    return escape(printable(text)) or _NOTHING
 
 
 def _bold(text: str) -> str:

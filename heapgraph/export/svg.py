@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import graphviz
 
 from heapgraph.errors import HeapgraphError
+from heapgraph.snapshot.pending_file import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,18 +42,16 @@ def render_svg(digraph: graphviz.Digraph) -> str:
     return document
 
 
-def write_svg(digraph: graphviz.Digraph, path: Path) -> None:
-    """Lay a drawing out and write it to a file.
+def write_svg(digraph: graphviz.Digraph, path: Path, *, force: bool = False) -> None:
+    """Lay a drawing out and write it to a file that only its owner can read, like the snapshot.
+
+    Args:
+        digraph: the drawing.
+        path: the file; one that exists is kept, unless `force` is set and it is a regular file.
+        force: replace it.
 
     Raises:
-        HeapgraphError: it cannot be drawn or written.
+        HeapgraphError: it cannot be drawn.
+        OutputNotWritten: it cannot be written, or exists.
     """
-    document = render_svg(digraph)
-    try:
-        path.write_text(document, encoding="utf-8")
-    except OSError as failure:
-        raise HeapgraphError(
-            f"cannot write {path}: {failure.strerror}",
-            "the folder does not exist, or it may not be written to",
-            "give another file: -o X.svg",
-        ) from failure
+    write_whole(path, render_svg(digraph).encode(), force=force)

@@ -1,13 +1,14 @@
 """Derived arrays (dominators, paths, reverse references) kept between runs as memory-mapped files.
 
-    <user cache folder>/heapgraph/<snapshot id>/<name>.v<kernel version>.npy
+    <user cache folder>/heapgraph/<identity of the file>/<name>.v<kernel version>.npy
 
 A file is an ordinary .npy file with a checksum behind it: a disk that ran full or lost power leaves
 files of the right length that are wrong inside.
 
 HEAPGRAPH_CACHE names another folder; without it and without a home folder nothing is kept. Nothing
-depends on the cache: it may be deleted at any time,
-and what is missing, damaged, unreadable or of a wrong length is computed again.
+depends on the cache: it may be deleted at any time, and what is missing, damaged, unreadable or of
+a wrong length is computed again. It is trusted, though: so nothing is read or written where
+another user could have a hand in it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import io
 import mmap
 import os
 import re
-import tempfile
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,9 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
+from heapgraph.graph.cache_folder import FolderRefused, is_own_file, open_private, open_within
 from heapgraph.native.graph_kernels import kernel_version
+from heapgraph.snapshot.pending_file import remove_unlocked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,11 +41,14 @@ Array = npt.NDArray[Any]
 
 _CHECKSUM_BYTES = 8
 _PART = ".part"
-_SNAPSHOT_ID = re.compile(r"[0-9a-f]{8,64}")
+_IDENTITY = re.compile(r"[0-9a-f]{8,64}")
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def cache_folder() -> Path | None:
-    """The folder that holds one folder per snapshot; it need not exist.
+    """The folder that holds one folder per snapshot file; it need not exist.
 
     None for a user whose home folder does not exist (of a service, or in a container): it is not
     for us to make one.
@@ -55,19 +61,20 @@ def cache_folder() -> Path | None:
 
 
 class ArrayCache:
-    """Arrays of one snapshot, by name.
+    """Arrays of one snapshot file, by name.
 
     Args:
-        snapshot_id: random hex of the manifest. Anything else (it comes from a file that may be
-            damaged or hostile, and becomes a folder name) switches the cache off.
+        identity: of the snapshot file, hexadecimal digits. Anything else switches the cache off.
+
+    Attributes:
+        refusal: why nothing is kept, once that was found out; "" where nothing was refused.
     """
 
-    def __init__(self, snapshot_id: str) -> None:
+    def __init__(self, identity: str) -> None:
         """Touch no file until something is asked for."""
-        self._folder: Path | None = None
-        root = cache_folder()
-        if root is not None and _SNAPSHOT_ID.fullmatch(snapshot_id):
-            self._folder = root / snapshot_id
+        self.refusal = ""
+        self._root = cache_folder() if _IDENTITY.fullmatch(identity) else None
+        self._name = identity
 
     def load(self, shapes: Mapping[str, tuple[type[np.generic], int]]) -> dict[str, Array] | None:
         """Arrays that belong together, or None unless every one is there and fits.
@@ -78,28 +85,53 @@ class ArrayCache:
         Returns:
             Read-only memory-mapped arrays by name.
         """
-        if self._folder is None:
+        folder = self._open(create=False)
+        if folder is None:
             return None
         found: dict[str, Array] = {}
-        for name, (dtype, length) in shapes.items():
-            array = _map_whole(self._file(self._folder, name), np.dtype(dtype), length)
-            if array is None:
-                return None
-            found[name] = array
+        try:
+            for name, (dtype, length) in shapes.items():
+                array = _map_whole(folder, _file(name), np.dtype(dtype), length)
+                if array is None:
+                    return None
+                found[name] = array
+        finally:
+            os.close(folder)
         return found
 
     def store(self, arrays: Mapping[str, Array]) -> None:
-        """Keep arrays for the next run; silently does nothing where that is not possible."""
-        if self._folder is None:
+        """Keep arrays for the next run; does nothing where that is not possible."""
+        folder = self._open(create=True)
+        if folder is None:
             return
-        with contextlib.suppress(OSError):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _remove_left_parts(self._folder.parent)
-            for name, array in arrays.items():
-                _write_whole(self._file(self._folder, name), array)
+        try:
+            with contextlib.suppress(OSError):
+                for name, array in arrays.items():
+                    _write_whole(folder, _file(name), array)
+        finally:
+            os.close(folder)
 
-    def _file(self, folder: Path, name: str) -> Path:
-        return folder / f"{name}.v{kernel_version()}.npy"
+    def _open(self, *, create: bool) -> int | None:
+        """The descriptor of the snapshot's folder; None where there is none or it is refused."""
+        if self._root is None or self.refusal:
+            return None
+        try:
+            root = open_private(self._root, create=create)
+            try:
+                if create:
+                    _remove_left_parts(root)
+                return open_within(root, self._name, create=create)
+            finally:
+                os.close(root)
+        except FolderRefused as refused:
+            self.refusal = str(refused)
+        except OSError:
+            pass
+        return None
+
+
+def _file(name: str) -> str:
+    return f"{name}.v{kernel_version()}.npy"
 
 
 def _header(dtype: np.dtype[Any], length: int) -> bytes:
@@ -120,14 +152,16 @@ def _checksum(array: Array) -> bytes:
     return total.to_bytes(_CHECKSUM_BYTES, "little")
 
 
-def _map_whole(path: Path, dtype: np.dtype[Any], length: int) -> Array | None:
+def _map_whole(folder: int, name: str, dtype: np.dtype[Any], length: int) -> Array | None:
     """Map a file into memory, or None unless it is exactly what `_write_whole` wrote."""
     header = _header(dtype, length)
     end = len(header) + dtype.itemsize * length
     try:
-        with path.open("rb") as stream:
-            whole = os.fstat(stream.fileno()).st_size == end + _CHECKSUM_BYTES
-            if not whole or stream.read(len(header)) != header:
+        with os.fdopen(os.open(name, _READ, dir_fd=folder), "rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if not is_own_file(stream.fileno()) or size != end + _CHECKSUM_BYTES:
+                return None
+            if stream.read(len(header)) != header:
                 return None
             stream.seek(end)
             checksum = stream.read(_CHECKSUM_BYTES)
@@ -148,34 +182,42 @@ def _forget_pages(array: np.memmap[Any, Any]) -> None:
         mapping.madvise(mmap.MADV_DONTNEED)
 
 
-def _remove_left_parts(root: Path) -> None:
+def _remove_left_parts(root: int) -> None:
     """Remove what writers that were ended by a signal have left, of any snapshot.
 
     A writer that still runs has its file locked.
     """
-    for path in root.glob(f"*/*{_PART}"):
-        if not _SNAPSHOT_ID.fullmatch(path.parent.name):
-            continue
-        with contextlib.suppress(OSError):
-            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    for name in filter(_IDENTITY.fullmatch, _names_in(root)):
+        with contextlib.suppress(OSError, FolderRefused):
+            folder = open_within(root, name, create=False)
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
+                for part in _names_in(folder):
+                    if part.endswith(_PART):
+                        with contextlib.suppress(OSError):
+                            remove_unlocked(folder, part)
             finally:
-                os.close(handle)
+                os.close(folder)
 
 
-def _write_whole(path: Path, array: Array) -> None:
+def _names_in(folder: int) -> list[str]:
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries]
+
+
+def _write_whole(folder: int, name: str, array: Array) -> None:
     """Write under a temporary name and rename, so that no reader meets half a file."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=_PART)
+    temporary = f"{name}{secrets.token_hex(8)}{_PART}"
+    descriptor = os.open(temporary, _WRITE, 0o600, dir_fd=folder)
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with os.fdopen(descriptor, "wb") as stream:
             with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             stream.write(_header(array.dtype, len(array)))
             stream.write(np.ascontiguousarray(array).data)
             stream.write(_checksum(array))
-        Path(temporary).replace(path)
+            stream.flush()
+            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
         raise

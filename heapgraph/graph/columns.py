@@ -37,6 +37,10 @@ class SnapshotSource(Protocol):
     def manifest(self) -> dict[str, Any]:
         """The manifest of the snapshot."""
 
+    @property
+    def identity(self) -> str:
+        """Hexadecimal digits that no other content has; "" where nothing is to be kept of it."""
+
     def row_count(self, table: str) -> int:
         """Rows of a table, without reading it."""
 

@@ -22,8 +22,8 @@ KEPT_ROWS = 1_000_000
 class KeptColumns(SnapshotColumns):
     """Columns that are decoded once and then mapped from the cache.
 
-    A kept column is known by the checksum of the table it came from and by the rows of all tables,
-    so that a snapshot whose tables were changed under the same id is read and checked anew.
+    A kept column is known by the identity of its file, by the checksum of the table it came from
+    and by the rows of all tables: another file is read and checked anew, whatever it says it is.
 
     Args:
         source: an open snapshot, or tables made by hand.
@@ -36,7 +36,12 @@ class KeptColumns(SnapshotColumns):
     def __init__(self, source: SnapshotSource, *, use_cache: bool = True) -> None:
         """Read nothing yet."""
         super().__init__(source)
-        self._cache = ArrayCache(self.snapshot_id if use_cache else "")
+        self._cache = ArrayCache(source.identity if use_cache else "")
+
+    @property
+    def cache_refusal(self) -> str:
+        """Why nothing is kept on disk, where somebody else could have a hand in it; else ""."""
+        return self._cache.refusal
 
     def _numbers(
         self, table: str, column: str, dtype: type[np.generic], length: int

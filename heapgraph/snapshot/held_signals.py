@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import FrameType
+    from collections.abc import Callable
+    from types import FrameType, TracebackType
 
     _Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
 
@@ -18,33 +17,50 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What a terminal, a shell and a service manager send to end a program."""
 
 
-@contextmanager
-def signals_held() -> Iterator[None]:
+class signals_held:  # noqa: N801 - a context manager that is used like a function
     """Let the signals of `ENDING` wait until the block is over, then do what they do.
 
     A signal that is ignored stays ignored. Outside the main thread nothing is held: Python runs
     handlers in the main thread only, so that none raises here, and none of them can be changed.
+
+    Not made of a generator: between the steps of contextlib a signal could come through.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    waiting: list[int] = []
 
-    def remember(number: int, frame: FrameType | None) -> None:
+    def __init__(self) -> None:
+        """Hold nothing yet."""
+        self._waiting: list[int] = []
+        self._before: dict[int, _Handler] = {}
+
+    def __enter__(self) -> None:
+        """Begin; what comes while this is not done yet is held or does what it does."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        try:
+            for ending in ENDING:
+                # None is a handler that was not set from Python, and could not be set again.
+                if signal.getsignal(ending) not in (signal.SIG_IGN, None):
+                    self._before[ending] = signal.signal(ending, self._remember)
+        except BaseException:
+            self._release()
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Put the handlers back and let come what came."""
+        self._release()
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
         del frame
-        waiting.append(number)
+        self._waiting.append(number)
 
-    before: dict[int, _Handler] = {}
-    try:
-        for ending in ENDING:
-            # None is a handler that was not set from Python, and could not be set again.
-            if signal.getsignal(ending) not in (signal.SIG_IGN, None):
-                before[ending] = signal.signal(ending, remember)
-        yield
-    finally:
-        for number, handler in reversed(before.items()):
+    def _release(self) -> None:
+        for number, handler in reversed(self._before.items()):
             signal.signal(number, handler)
-        for number in dict.fromkeys(waiting):
+        for number in dict.fromkeys(self._waiting):
             signal.raise_signal(number)
 
 

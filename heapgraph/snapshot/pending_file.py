@@ -2,33 +2,44 @@
 
 Where the file system can, it has no name at all before: whatever ends the program, SIGKILL too,
 nothing is left. Elsewhere it is written under a temporary name in the same folder, which is removed
-on any failure and any signal that can be caught. Every step is relative to the opened folder, so a
-folder renamed meanwhile cannot lead a root user's file astray.
+on any failure and any signal that can be caught. A program that is killed at once leaves that name,
+there or while it replaces a file; the next one that writes into the folder removes it. Every step
+is relative to the opened folder, so a folder renamed meanwhile cannot lead a root user's file
+astray.
+
+Whatever heapgraph writes for its user is written like this: snapshots, pictures, exports.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
+import re
 import secrets
 import shutil
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from heapgraph.errors import SnapshotWriteFailed
+from heapgraph.errors import OutputNotWritten, SnapshotWriteFailed
 from heapgraph.snapshot.held_signals import EndingAsInterrupt, signals_held
-from heapgraph.snapshot.write_errors import name_taken, write_error
+from heapgraph.snapshot.write_errors import name_taken, no_file, write_error
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from heapgraph.snapshot.write_errors import WriteFailed
 
 _PRIVATE = 0o600
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}
 _NO_NAMELESS_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}
 """What O_TMPFILE gives where the file system does not have it (open(2)); a folder that is missing
 was found before."""
+
+_TEMPORARY = re.compile(r"\.heapgraph-[0-9a-f]{16}\.partial")
+_ATTEMPTS = 100  # to make a file that nobody tidies away before it is locked
 
 _OWN_FILES = Path("/proc/self/fd")
 
@@ -45,13 +56,17 @@ class PendingFile:
 
     file: BinaryIO
 
-    def __init__(self, path: Path, *, force: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, force: bool = False, failure: WriteFailed = SnapshotWriteFailed
+    ) -> None:
         """Do nothing yet.
 
         Args:
             path: the final name.
             force: replace a file that has this name.
+            failure: the kind of every error.
         """
+        self._failure = failure
         self._path = path
         self._force = force
         self._folder = -1
@@ -64,14 +79,15 @@ class PendingFile:
         """Create the file in the folder of the final name, mode 0600.
 
         Raises:
-            SnapshotWriteFailed: the name is taken, or the folder is missing or not writable.
+            SnapshotWriteFailed, or `failure`: the name is taken, or the folder is missing or not
+                writable.
         """
         try:
             return self._enter()
         except BaseException as error:
             self._discard()
             if isinstance(error, OSError | ValueError):
-                raise write_error(self._path, error) from error
+                raise write_error(self._path, error, self._failure) from error
             raise
 
     def __exit__(
@@ -95,22 +111,22 @@ class PendingFile:
             self.file.flush()
             os.fsync(self._descriptor)
             with signals_held():  # between one name and the other
-                if self._force:
-                    self._refuse_taken_name()
+                if self._force and self._is_name_taken():
                     self._take_temporary_name()
                     self._rename()
                 else:
                     self._claim_name()
             os.fsync(self._folder)
         except OSError as error:
-            raise write_error(self._path, error) from error
+            raise write_error(self._path, error, self._failure) from error
 
     def _enter(self) -> Self:
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
         self._ending.install()
         with signals_held():  # between the opening of something and its being known
             self._folder = os.open(self._path.parent, flags)
-            self._refuse_taken_name()
+            self._is_name_taken()
+            remove_left(self._folder)
             self._create()
         if not self._has_temporary_name:  # nothing is left, whatever ends the program
             self._ending.restore()
@@ -130,6 +146,7 @@ class PendingFile:
         if self._descriptor < 0:
             self._descriptor = self._open_temporary_name()
         self.file = os.fdopen(self._descriptor, "w+b")
+        _lock(self._descriptor)
 
     def _can_be_named(self) -> bool:
         """Whether /proc is there, through which alone a file without a name gets one."""
@@ -141,9 +158,14 @@ class PendingFile:
 
     def _open_temporary_name(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        descriptor = os.open(self._temporary, flags, _PRIVATE, dir_fd=self._folder)
-        self._has_temporary_name = True
-        return descriptor
+        for _ in range(_ATTEMPTS):
+            descriptor = os.open(self._temporary, flags, _PRIVATE, dir_fd=self._folder)
+            self._has_temporary_name = True
+            _lock(descriptor)
+            if os.fstat(descriptor).st_nlink:  # nobody took it for one that was left
+                return descriptor
+            os.close(descriptor)
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     def _take_temporary_name(self) -> None:
         """Give a file without a name the temporary one."""
@@ -157,11 +179,13 @@ class PendingFile:
                 raise
             # No known file system has files without names and no links. A copy is better than to
             # have captured for nothing.
-            with os.fdopen(self._open_temporary_name(), "wb") as copy:
-                self.file.seek(0)
-                shutil.copyfileobj(self.file, copy)
-                copy.flush()
-                os.fsync(copy.fileno())
+            copy = os.fdopen(self._open_temporary_name(), "w+b")
+            with self.file as original:
+                self.file, self._descriptor = copy, copy.fileno()
+                original.seek(0)
+                shutil.copyfileobj(original, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
 
     def _link(self, name: str) -> None:
         """Give the file one name more, which must be free."""
@@ -212,8 +236,8 @@ class PendingFile:
         finally:
             self._ending.restore()
 
-    def _refuse_taken_name(self) -> None:
-        """Without force any existing name is refused, with force all but a regular file.
+    def _is_name_taken(self) -> bool:
+        """Refuse any existing name; with force all but a regular file, of which True is said.
 
         A root user's `--force -o /dev/null` must not replace the device.
         """
@@ -221,12 +245,72 @@ class PendingFile:
         try:
             mode = os.stat(name, dir_fd=self._folder, follow_symlinks=False).st_mode
         except FileNotFoundError:
-            return
+            return False
         if not stat.S_ISREG(mode):
-            raise SnapshotWriteFailed(
-                f"{self._path} exists and is not a regular file",
-                "only a snapshot file can be replaced, not a folder, a link or a device",
-                "choose another name with -o",
-            )
+            raise no_file(self._path, self._failure)
         if not self._force:
-            raise name_taken(self._path)
+            raise name_taken(self._path, self._failure)
+        return True
+
+
+def write_whole(
+    path: Path, content: bytes, *, force: bool = False, failure: WriteFailed = OutputNotWritten
+) -> None:
+    """Write a file as a snapshot is written: mode 0600, whole or not at all, no link followed.
+
+    Args:
+        path: the final name.
+        content: of the file.
+        force: replace a file that has this name.
+        failure: the kind of the error.
+
+    Raises:
+        OutputNotWritten, or `failure`: the name is taken, or the file cannot be written.
+    """
+    with PendingFile(path, force=force, failure=failure) as pending:
+        try:
+            pending.file.write(content)
+        except OSError as error:
+            raise write_error(path, error, failure) from error
+        pending.publish()
+
+
+def remove_left(folder: int) -> None:
+    """Remove what writers that were killed have left in a folder: this user's, and not locked.
+
+    A writer that still runs has its file locked; where a file system has no locks, nothing is
+    removed. What cannot be removed stays.
+
+    Args:
+        folder: its descriptor.
+    """
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for name in [entry.name for entry in entries if _TEMPORARY.fullmatch(entry.name)]:
+            with contextlib.suppress(OSError):
+                remove_unlocked(folder, name)
+
+
+def remove_unlocked(folder: int, name: str) -> None:
+    """Remove one such file, unless it is locked, no regular file, or another user's.
+
+    Raises:
+        OSError: it is not there, or cannot be opened, locked or removed.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    before = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    if not stat.S_ISREG(before.st_mode) or before.st_uid != os.geteuid():
+        return
+    descriptor = os.open(name, flags, dir_fd=folder)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        about = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if os.path.samestat(about, os.fstat(descriptor)):
+            os.unlink(name, dir_fd=folder)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Show other writers that this file is being written, for as long as it is open."""
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import os
-import stat
 import threading
 import zlib
 from contextlib import contextmanager, suppress
@@ -22,10 +20,12 @@ from heapgraph.snapshot.archive import ArchiveError, MemberRange, locate_members
 from heapgraph.snapshot.arrow_arrays import arrow_array, numpy_array
 from heapgraph.snapshot.limits import check_memory, footer_problem, plain_text, texts_to_measure
 from heapgraph.snapshot.manifest import MAX_MANIFEST_BYTES, decode_manifest
+from heapgraph.snapshot.mapped_file import identity_of, map_file
 from heapgraph.snapshot.schema import MANIFEST_MEMBER, TABLES, TableLayout
 from heapgraph.units import format_size
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
@@ -56,9 +56,9 @@ def open_snapshot(path: str | os.PathLike[str]) -> SnapshotFile:
     Cost: about 1 ms, whatever the size of the file.
     """
     file = Path(path)
-    image = _map_file(file)
+    image, state = map_file(file)
     try:
-        return _checked_file(file, image)
+        return _checked_file(file, image, state)
     except BaseException:
         image.close()
         raise
@@ -73,6 +73,7 @@ class SnapshotFile:
     Attributes:
         path: as given.
         manifest: the manifest; see docs/file-format.md.
+        identity: stands for the content wherever something derived from it is kept.
     """
 
     def __init__(
@@ -81,10 +82,12 @@ class SnapshotFile:
         manifest: dict[str, Any],
         image: mmap.mmap,
         members: dict[str, MemberRange],
+        identity: str,
     ) -> None:
         """Take over a mapped file whose directory is checked; use `open_snapshot`."""
         self.path = path
         self.manifest = manifest
+        self.identity = identity
         self._image = image
         self._members = members
         self._footers: dict[str, tuple[pq.FileMetaData, list[str]]] = {}
@@ -325,7 +328,7 @@ def _schema_problem(expected: pa.Schema, found: pa.Schema) -> str:
     return ""
 
 
-def _checked_file(path: Path, image: mmap.mmap) -> SnapshotFile:
+def _checked_file(path: Path, image: mmap.mmap, state: os.stat_result) -> SnapshotFile:
     try:
         infos = read_directory(image, {MANIFEST_MEMBER, *_TABLE_MEMBERS})
         if not any(info.filename in _TABLE_MEMBERS for info in infos):
@@ -347,7 +350,8 @@ def _checked_file(path: Path, image: mmap.mmap) -> SnapshotFile:
             raise damage.damaged(
                 path, layout.member, "its size or checksum is not what was written"
             )
-    return SnapshotFile(path, manifest, image, members)
+    known = identity_of(image, state, members, MANIFEST_MEMBER)
+    return SnapshotFile(path, manifest, image, members, known)
 
 
 def _read_manifest(path: Path, image: mmap.mmap, members: dict[str, MemberRange]) -> dict[str, Any]:
@@ -375,24 +379,3 @@ def _forget_pages(image: mmap.mmap, member: MemberRange) -> None:
     """Have the pages of a member not count as resident any more; they stay in the page cache."""
     start = member.start - member.start % mmap.PAGESIZE
     image.madvise(mmap.MADV_DONTNEED, start, member.start + member.size - start)
-
-
-def _map_file(path: Path) -> mmap.mmap:
-    """Map a regular, not empty file; anything else is refused without reading from it."""
-    try:
-        # O_NONBLOCK: opening a named pipe would wait for its writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except (OSError, ValueError) as error:
-        raise damage.cannot_open(path, error) from error
-    try:
-        state = os.fstat(descriptor)
-        if not stat.S_ISREG(state.st_mode):
-            kind = "a folder" if stat.S_ISDIR(state.st_mode) else "not a regular file"
-            raise damage.not_a_file(path, kind)
-        if state.st_size == 0:
-            raise damage.empty(path)
-        return mmap.mmap(descriptor, state.st_size, access=mmap.ACCESS_READ)
-    except OSError as error:
-        raise damage.cannot_open(path, error) from error
-    finally:
-        os.close(descriptor)

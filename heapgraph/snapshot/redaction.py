@@ -1,9 +1,9 @@
 """Takes the values of the target out of a snapshot before it is written (`--redact`).
 
-Names that the program's author wrote stay, because without them no path can be read: attributes,
-local variables, modules, functions, types, and dict keys that are interned identifiers. Everything
-the program computed or received goes: every preview, and every other dict key, which is replaced by
-a hash so that paths still tell keys apart.
+Names that the program's author wrote stay, because without them no path can be read: local
+variables, modules, functions, types, and those attributes and interned dict keys that occur in the
+program's code. Everything the program computed or received goes: every preview, and every other
+attribute and key, which is replaced by a hash so that paths still tell them apart.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from heapgraph.model import NO_LABEL, EdgeKind, ObjectFlags, RootKind
+from heapgraph.snapshot.code_names import module_names, names_in_code
 from heapgraph.snapshot.schema import TABLES
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def redact_tables(tables: Mapping[str, pa.Table], salt: bytes | None = None) -> 
     Returns:
         The tables, of which objects, roots and threads are new.
 
-    Cost: about 2 us per different dict key, 10 bytes per object.
+    Cost: about 2 us per different dict key, 20 bytes per object.
     """
     hasher = _Hasher(secrets.token_bytes(_SALT_BYTES) if salt is None else salt)
     return dict(tables) | {
@@ -102,12 +103,16 @@ class _Labels:
         types = objects.column("type").to_numpy()
         flags = objects.column("flags").to_numpy()
         to_module = _of_types(tables, types, ("module",))[references.column("target").to_numpy()]
-        attribute = self._labelled_by((kinds == EdgeKind.ATTRIBUTE) | (kinds == EdgeKind.LOCAL))
+        variable = self._labelled_by(kinds == EdgeKind.LOCAL)
+        attribute = self._labelled_by(kinds == EdgeKind.ATTRIBUTE)
         key = self._labelled_by(kinds == EdgeKind.VALUE)
         interned = (flags & ObjectFlags.INTERNED) != 0
-        self.is_label = attribute | key
-        self.may_be_identifier = attribute | (key & interned)
+        self.is_label = variable | attribute | key
+        self.is_variable = variable
+        self.may_be_in_code = attribute | (key & interned)
         self.may_be_module_name = self._labelled_by((kinds == EdgeKind.VALUE) & to_module)
+        self.code_names = names_in_code(tables)
+        self.module_names = {name for name in module_names(tables) if _is_module_name(name)}
         self.is_source_name = _of_types(tables, types, _NAME_TYPES)
 
     def _labelled_by(self, references: _Mask) -> _Mask:
@@ -148,8 +153,14 @@ def _redacted_slice(
     texts: list[str] = encoded.dictionary.to_pylist()
     number = encoded.indices.to_numpy()
     shown = labels.is_source_name[span][rows]
-    shown |= labels.may_be_identifier[span][rows] & _each(texts, _is_identifier)[number]
-    shown |= labels.may_be_module_name[span][rows] & _each(texts, _is_module_name)[number]
+    shown |= labels.is_variable[span][rows] & _each(texts, _is_identifier)[number]
+    shown |= (
+        labels.may_be_in_code[span][rows] & _each(texts, labels.code_names.__contains__)[number]
+    )
+    shown |= (
+        labels.may_be_module_name[span][rows]
+        & (_each(texts, labels.module_names.__contains__)[number])
+    )
     choices = pa.array(texts + [hasher(text) for text in texts], pa.string())
     choice = np.zeros(len(column), np.int64)
     choice[rows] = np.where(shown, number, number + len(texts))

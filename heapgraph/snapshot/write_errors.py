@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from heapgraph.errors import SnapshotWriteFailed
+from heapgraph.errors import HeapgraphError, OutputNotWritten, SnapshotWriteFailed
 from heapgraph.units import format_size
 
 if TYPE_CHECKING:
@@ -14,54 +14,69 @@ if TYPE_CHECKING:
 
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
+WriteFailed: TypeAlias = "type[SnapshotWriteFailed | OutputNotWritten]"
+"""The kind of an error that is to be made of what went wrong."""
 
-def write_error(path: Path, error: OSError | ValueError) -> SnapshotWriteFailed:
+
+def write_error(
+    path: Path, error: OSError | ValueError, kind: WriteFailed = SnapshotWriteFailed
+) -> HeapgraphError:
     """Return what `error`, met while writing `path`, means to the user.
 
     Args:
         path: the final name of the file.
         error: from the operating system; a ValueError is a name with a NUL byte.
+        kind: of the error returned.
     """
     code = error.errno if isinstance(error, OSError) else errno.EINVAL
     reason = os.strerror(code or errno.EIO)
     what = f"cannot write {path}: {reason}"
     if code in _OUT_OF_SPACE:
-        return SnapshotWriteFailed(
+        return kind(
             f"{what} ({_free_text(path.parent)} free in {path.parent})",
             "the disk, or this user's share of it, is full; the incomplete file was removed",
-            "free some space, or write elsewhere: -o /other/folder/NAME.heapgraph",
+            f"free some space, or write elsewhere: -o /other/folder/{path.name}",
         )
     if code == errno.EEXIST:
-        return name_taken(path)
+        return name_taken(path, kind)
     if code in (errno.ENOENT, errno.ENOTDIR):
-        return SnapshotWriteFailed(
+        return kind(
             f"{what}: {path.parent}",
             "the folder to write to does not exist",
             f"create it first: mkdir -p {path.parent}",
         )
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return SnapshotWriteFailed(
+        return kind(
             f"{what}: {path.parent}",
             "this user may not create files in that folder, or it is mounted read-only",
             "choose a folder you can write to with -o",
         )
     if code == errno.EFBIG:
-        return SnapshotWriteFailed(
+        return kind(
             what,
             "the file system or the limit on file sizes (ulimit -f) does not allow the size",
             "write to another file system, or raise the limit",
         )
-    return SnapshotWriteFailed(
+    return kind(
         what, "the operating system refused; see the reason above", "write elsewhere with -o"
     )
 
 
-def name_taken(path: Path) -> SnapshotWriteFailed:
+def name_taken(path: Path, kind: WriteFailed = SnapshotWriteFailed) -> HeapgraphError:
     """Return what is said of a name that a file has already."""
-    return SnapshotWriteFailed(
+    return kind(
         f"{path} exists",
         "an existing file is never overwritten unasked",
         "choose another name with -o, or replace it with --force",
+    )
+
+
+def no_file(path: Path, kind: WriteFailed = SnapshotWriteFailed) -> HeapgraphError:
+    """Return what is said of a name that something else than a file has."""
+    return kind(
+        f"{path} exists and is not a regular file",
+        "only a file can be replaced, not a folder, a link or a device",
+        "choose another name with -o",
     )
 
 

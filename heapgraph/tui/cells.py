@@ -6,13 +6,12 @@ direction of reading, and nothing ever parses markup.
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from rich.cells import cell_len, set_cell_size
 
-from heapgraph.export.text import printable
+from heapgraph.safe_text import cell_text
 from heapgraph.units import format_count
 
 if TYPE_CHECKING:
@@ -22,9 +21,8 @@ if TYPE_CHECKING:
 
 ELLIPSIS = "…"
 
-_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN", "RLE", "RLO", "RLI"})
-_MARKS = frozenset({"Mn", "Me", "Zl", "Zp"})
-"""Characters that pile up on the one before, and the separators that break a line."""
+safe = cell_text
+"""Text of the target as it may be shown: what would steer a terminal, turn or pile up, escaped."""
 
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 
@@ -88,22 +86,6 @@ class Row:
     set_text: str | None = None
     style: Literal["", "dim", "strong", "more", "marked"] = ""
     detail: str = ""
-
-
-def safe(text: str) -> str:
-    """Text of the target as it may be shown: control and right-to-left characters as escapes."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(map(_escaped, printable(text)))
-
-
-def _escaped(character: str) -> str:
-    if character.isascii():
-        return character
-    turns = unicodedata.bidirectional(character) in _RIGHT_TO_LEFT
-    if turns or unicodedata.category(character) in _MARKS:
-        return character.encode("unicode_escape").decode("ascii")
-    return character
 
 
 def fit(text: str, width: int, *, align: str = "left", keep: str = "start") -> str:

@@ -40,6 +40,12 @@ class TableSnapshot:
     def table(self, name: str) -> pa.Table:
         return self._tables[name]
 
+    @property
+    def identity(self) -> str:
+        """What a test gave it as its id."""
+        identity: str = self.manifest.get("snapshot_id", "")
+        return identity
+
     def row_count(self, table: str) -> int:
         return int(self._tables[table].num_rows)
 

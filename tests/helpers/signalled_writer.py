@@ -4,7 +4,8 @@
 
 A step is one instruction of the interpreter inside the modules that look after the file, so every
 gap between two of them is tried. SECOND is how many steps later the signal comes once more. For
-each step one line is printed: how the process ended, and what it left in the folder.
+each step one line is printed: how the process ended, and what it left in the folder. Of SIGKILL
+something may be left; then it is what another writer, which writes nothing, has not tidied away.
 """
 
 from __future__ import annotations
@@ -104,6 +105,9 @@ def main() -> None:
             path.write_bytes(OLD)
         steps = {step, *(step + int(word) for word in second)}
         status = attempt(path, steps, number, force=how == "force")
+        if number == signal.SIGKILL:
+            with PendingFile(path.with_name("another")):
+                pass
         found = sorted(entry.name for entry in path.parent.iterdir())
         content = path.read_bytes() if path.exists() else b""
         known = {CONTENT: "new", OLD: "old", b"": "none"}

@@ -44,6 +44,8 @@ dump(int(pid), output, progress=report)
         ("nameless", "keep", ["SIGINT", "3"]),
         ("nameless", "force", ["SIGTERM"]),
         ("nameless", "force", ["SIGINT"]),
+        ("nameless", "force", ["SIGKILL"]),
+        ("named", "keep", ["SIGKILL"]),
     ],
 )
 def test_no_gap_between_two_steps_leaves_a_file(
@@ -51,8 +53,8 @@ def test_no_gap_between_two_steps_leaves_a_file(
 ):
     """Given a signal, or two, at each instruction of the writing, one after the other.
 
-    Then the old file or the new one has the final name, whole, and there is no other; and the
-    signal is obeyed.
+    Then the old file or the new one has the final name, whole, and there is no other (after
+    SIGKILL: as soon as another file is written in the folder); and the signal is obeyed.
     """
     arguments = [sys.executable, str(WRITER), str(tmp_path), kind, how, *signals]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=LIMIT_S, check=False)

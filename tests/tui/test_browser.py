@@ -271,6 +271,15 @@ def test_a_search_without_a_result_is_explained_and_nothing_else_happens(graph):
     assert "[zzz]" in messages[0]
 
 
+def test_what_is_copied_cannot_end_the_pasting_of_it(graph):
+    async def copied(app, pilot):
+        del pilot
+        app.browser.copy("type:\x1b[201~\nreboot\n\u202e")
+        return app.clipboard
+
+    assert drive(graph, then=copied) == r"type:\x1b[201~\nreboot\n\u202e"
+
+
 def test_a_command_line_and_an_expression_can_be_copied(graph):
     async def copied(app, pilot):
         del pilot

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
+from heapgraph.safe_text import printable
 from heapgraph.tui import places
 from heapgraph.tui.cells import safe
 from heapgraph.tui.keys import KEYS
@@ -204,8 +205,12 @@ class Browser(AskingScreen, inherit_bindings=False):
             self.copy(line)
 
     def copy(self, text: str) -> None:
-        """Give a text to the terminal's clipboard, and show it: not every terminal has one."""
-        self.app.copy_to_clipboard(text)
+        """Give a text to the terminal's clipboard, and show it: not every terminal has one.
+
+        It will be pasted into a shell: an escape sequence in a name could end the pasting there,
+        and a line feed run what comes before it.
+        """
+        self.app.copy_to_clipboard(printable(text))
         self.say(f"copied: {safe(text)}")
 
     def action_write_picture(self) -> None:
@@ -218,7 +223,7 @@ class Browser(AskingScreen, inherit_bindings=False):
         self.run_job(
             "picture",
             lambda _: work.write_picture(self.session.graph, object_id, path, retained=retained),
-            lambda _: self.say(f"wrote {path}"),
+            lambda written: self.say(f"wrote {safe(str(written))}"),
         )
 
     def action_next_list(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from heapgraph.errors import HeapgraphError, UsageError
 from heapgraph.tui import places
 
 if TYPE_CHECKING:
+    import graphviz
+
     from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.tui.places import Place
@@ -79,21 +82,41 @@ def place_of_line(purpose: str, text: str) -> Place:
     return places.Compared(tuple(str(Path(word).expanduser()) for word in words))
 
 
-def write_picture(graph: HeapGraph, object_id: int, path: Path, *, retained: bool) -> None:
+def write_picture(graph: HeapGraph, object_id: int, path: Path, *, retained: bool) -> Path:
     """Write an SVG of the chains to an object, or of what it retains.
 
+    Args:
+        graph: the snapshot.
+        object_id: the object.
+        path: the file; where it exists, `-2` and so on is added to its name.
+        retained: draw what it retains.
+
+    Returns:
+        The file written.
+
     Raises:
-        HeapgraphError: nothing leads to the object, or it cannot be drawn.
+        HeapgraphError: nothing leads to the object, or it cannot be drawn or written.
     """
     from heapgraph.export.dot import dominated_drawing, paths_drawing  # noqa: PLC0415
-    from heapgraph.export.svg import write_svg  # noqa: PLC0415
 
     if retained:
-        write_svg(dominated_drawing(graph, object_id), path)
-        return
+        drawing = dominated_drawing(graph, object_id)
+        return _write_beside(drawing, path)
     paths = graph.all_paths(object_id, 1)
     if not paths:
         raise HeapgraphError(
             f"nothing keeps @{object_id} alive", "it is garbage that was not collected yet"
         )
-    write_svg(paths_drawing(graph, object_id, paths), path)
+    return _write_beside(paths_drawing(graph, object_id, paths), path)
+
+
+def _write_beside(drawing: graphviz.Digraph, path: Path) -> Path:
+    """Write a drawing under the first name that is free."""
+    from heapgraph.export.svg import write_svg  # noqa: PLC0415
+
+    name, number = path, 1
+    while os.path.lexists(name):
+        number += 1
+        name = path.with_stem(f"{path.stem}-{number}")
+    write_svg(drawing, name)
+    return name

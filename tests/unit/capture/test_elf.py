@@ -6,14 +6,17 @@ import ctypes
 import io
 import os
 import random
+import struct
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from heapgraph.capture import elf
 from heapgraph.capture.elf import ElfImage, ElfUnreadable, Segment, read_elf
-from heapgraph.capture.maps import Mapping, open_mapped_file, read_maps
+from heapgraph.capture.maps import Mapping, read_maps
+from heapgraph.capture.target_files import open_mapped_file
 
 C_LIBRARY_FUNCTION = "getenv"
 
@@ -74,3 +77,24 @@ def test_damaged_file_is_read_or_refused(c_library: list[Mapping], seed: int) ->
     with suppress(ElfUnreadable):
         found = read_elf(io.BytesIO(content), ["_PyRuntime"], [".PyRuntime"])
         assert found.symbols == {}
+
+
+def test_file_without_end_is_given_up(tmp_path: Path, monkeypatch) -> None:
+    """A symbol table of a terabyte that is a hole costs its maker nothing."""
+    monkeypatch.setattr(elf, "_MOST_READS", 10_000)
+    path = tmp_path / "endless"
+    size, header = 24 << 36, 64
+    sections = [(0, 0, 0, 0), (2, header + 256, size, 24), (3, header + 256, 1, 0)]
+    table = b"".join(
+        struct.pack("<IIQQQQIIQQ", kind == 2, kind, 0, 0, place, length, 2, 0, 1, entry)
+        for kind, place, length, entry in sections
+    )
+    head = struct.pack(
+        "<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 3, 62, 1, 0, 0, header, 0, 64, 56, 0, 64, 3, 2
+    )
+    names = b"\0.symtab\0"
+    with path.open("wb") as stream:
+        stream.write(head + table.ljust(256, b"\0") + names)
+        stream.truncate(size + 4096)
+    with path.open("rb") as stream, pytest.raises(ElfUnreadable, match="does not end"):
+        read_elf(stream, ["_PyRuntime"])

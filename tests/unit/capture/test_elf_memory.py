@@ -12,8 +12,9 @@ import pytest
 
 from heapgraph.capture.elf import ElfUnreadable, read_elf
 from heapgraph.capture.elf_memory import read_mapped_elf
-from heapgraph.capture.maps import Mapping, open_mapped_file, read_maps
+from heapgraph.capture.maps import Mapping, read_maps
 from heapgraph.capture.memory import ProcessMemory, UnreadableMemory
+from heapgraph.capture.target_files import open_mapped_file
 from helpers.interpreters import each_interpreter
 from helpers.running_target import start_target
 from helpers.word_reader import WordReader

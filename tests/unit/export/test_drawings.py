@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -13,8 +14,8 @@ from heapgraph.analysis.expressions import resolve
 from heapgraph.errors import HeapgraphError
 from heapgraph.export.dot import MAX_CHAIN, dominated_drawing, paths_drawing
 from heapgraph.export.svg import render_svg
-from heapgraph.export.text import printable, shortened
 from heapgraph.model import EdgeKind
+from heapgraph.tui.screens.work import write_picture
 from helpers.app_heap import app_heap, graph_of, items, module, set_global, store
 from helpers.cli import invoke
 from helpers.heaps import HeapBuilder
@@ -126,6 +127,23 @@ def test_nothing_in_a_value_is_markup():
 
 
 @needs_dot
+@pytest.mark.parametrize("name", ["", " ", "\n", "\t \x00"])
+def test_a_name_with_nothing_to_see_can_be_drawn(name):
+    heap = HeapBuilder()
+    module(heap, name)
+    mapping = heap.object("dict", preview=name)
+    set_global(heap, name, name, mapping)
+    store(heap, mapping, name, heap.object(name, preview=name, name="target"))
+    graph = graph_of(heap)
+    for drawing in (
+        draw_paths(graph, heap.ids["target"]),
+        dominated_drawing(graph, heap.ids["target"]),
+        dominated_drawing(graph, mapping),
+    ):
+        assert f"@{heap.ids['target']}" in "".join(texts(render_svg(drawing)))
+
+
+@needs_dot
 def test_an_svg_shows_the_way_from_the_root(graph, heap):
     shown = texts(render_svg(draw_paths(graph, heap.ids["payload"])))
     for text in ("module app.sessions", ".CACHE", "['user:42']", ".history", "[3]", "bytearray"):
@@ -149,6 +167,40 @@ def test_the_command_writes_a_picture(heap, tmp_path, options):
     assert ET.parse(picture).getroot().tag == f"{SVG}svg"
 
 
+@needs_dot
+def test_a_picture_is_written_as_a_snapshot_is(heap, tmp_path):
+    """Given values of a snapshot that only its owner can read, then the same goes for these."""
+    snapshot = heap.write(tmp_path / "app.heapgraph", force=True)
+    picture, other = tmp_path / "x.svg", tmp_path / "other"
+    words = ("svg", snapshot, "app.sessions.CACHE", "-o", picture)
+    assert invoke(*words).code == 0
+    assert stat.S_IMODE(picture.stat().st_mode) == 0o600
+    picture.write_bytes(b"precious")
+    refused = invoke(*words)
+    assert refused.code == 1
+    assert refused.error[0] == f"{picture} exists"
+    assert "--force" in refused.error[2]
+    assert picture.read_bytes() == b"precious"
+    assert invoke(*words, "--force").code == 0
+    assert ET.parse(picture).getroot().tag == f"{SVG}svg"
+    picture.rename(other)
+    picture.symlink_to(other)
+    other.write_bytes(b"precious")
+    assert invoke(*words, "--force").code == 1
+    assert other.read_bytes() == b"precious"
+
+
+@needs_dot
+def test_the_browser_writes_each_picture_beside_the_others(heap, graph, tmp_path):
+    path, payload = tmp_path / "app-7.svg", heap.ids["payload"]
+    first = write_picture(graph, payload, path, retained=False)
+    path.write_bytes(b"precious")
+    written = [first, *(write_picture(graph, payload, path, retained=True) for _ in range(2))]
+    assert [each.name for each in written] == ["app-7.svg", "app-7-2.svg", "app-7-3.svg"]
+    assert path.read_bytes() == b"precious"
+    assert {stat.S_IMODE(each.stat().st_mode) for each in written} == {0o600}
+
+
 def test_garbage_has_no_picture(heap, graph, tmp_path):
     snapshot = heap.write(tmp_path / "app.heapgraph", force=True)
     garbage = resolve(graph, f"@{graph.object_count - 1}")
@@ -156,9 +208,3 @@ def test_garbage_has_no_picture(heap, graph, tmp_path):
     assert outcome.code == 1
     assert "nothing keeps" in outcome.error[0]
     assert not (tmp_path / "x.svg").exists()
-
-
-def test_text_is_shortened_from_the_front_and_made_visible():
-    assert shortened("abcdefghij", 8) == "...fghij"
-    assert shortened("short", 8) == "short"
-    assert printable("a\tb\u2028") == "a\\tb\u2028"

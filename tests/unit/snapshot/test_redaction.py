@@ -28,8 +28,25 @@ SECRETS = (
     "weird module!",
     "--password=swordfish",
     "setattr secret",
+    "identifier_secret",
+    "interned_secret",
+    "module_secret",
 )
 """Values of `secretive_heap`, each in a place of its own."""
+
+
+def code_with(heap: HeapBuilder, *names: str, depth: int = 0) -> int:
+    """Add a code object that has names, in a constant of a constant where `depth` says so."""
+    code = heap.object("code", preview="serve (/srv/app/serve.py:12)")
+    holder = heap.object("tuple")
+    heap.edge(code, holder, EdgeKind.FIELD, "co_consts" if depth else "co_names")
+    for level in range(depth):
+        inner = heap.object("frozenset" if level % 2 else "tuple")
+        heap.edge(holder, inner, EdgeKind.INDEX, 0)
+        holder = inner
+    for position, name in enumerate(names):
+        heap.edge(holder, heap.object("str", preview=name), EdgeKind.INDEX, position)
+    return code
 
 
 def secretive_heap() -> HeapBuilder:
@@ -52,6 +69,9 @@ def secretive_heap() -> HeapBuilder:
     heap.edge(cache, session, EdgeKind.VALUE, heap.object("bytes", preview="b'private key'"))
     heap.edge(cache, session, EdgeKind.VALUE, heap.object("tuple"))
     heap.edge(session, cache, EdgeKind.ATTRIBUTE, "setattr secret")
+    heap.edge(session, cache, EdgeKind.ATTRIBUTE, "identifier_secret")
+    heap.edge(cache, session, EdgeKind.VALUE, "interned_secret")
+    heap.edge(cache, module, EdgeKind.VALUE, "module_secret")
     heap.edge(members, heap.object("str", preview="hunter2"), EdgeKind.MEMBER)
     heap.edge(members, heap.object("str", preview="hunter2"), EdgeKind.KEY, 3)
     frame = heap.frame(heap.thread("s3cret_thread"), "serve", "/srv/app/serve.py")
@@ -62,7 +82,7 @@ def secretive_heap() -> HeapBuilder:
     heap.edge(session, module, EdgeKind.LOCAL, ".0")
     heap.edge(cache, module, EdgeKind.VALUE, heap.object("str", preview="app.sessions"))
     heap.edge(cache, module, EdgeKind.VALUE, heap.object("str", preview="weird module!"))
-    heap.object("code", preview="serve (/srv/app/serve.py:12)")
+    code_with(heap, "password", "CACHE")
     return heap
 
 
@@ -159,20 +179,26 @@ def test_equal_keys_stay_equal_and_different_ones_different():
 
 
 @pytest.mark.parametrize(
-    ("text", "flags", "kind", "stays"),
+    ("text", "in_code", "flags", "kind", "stays"),
     [
-        ("name", ObjectFlags.INTERNED, EdgeKind.VALUE, True),
-        ("two words", ObjectFlags.INTERNED, EdgeKind.VALUE, False),
-        ("token", ObjectFlags(0), EdgeKind.VALUE, False),
-        ("name", ObjectFlags(0), EdgeKind.ATTRIBUTE, True),
-        ("two words", ObjectFlags.INTERNED, EdgeKind.ATTRIBUTE, False),
-        ("größe", ObjectFlags(0), EdgeKind.LOCAL, True),
-        ("", ObjectFlags.INTERNED, EdgeKind.VALUE, False),
+        ("name", True, ObjectFlags.INTERNED, EdgeKind.VALUE, True),
+        ("name", False, ObjectFlags.INTERNED, EdgeKind.VALUE, False),
+        ("two words", True, ObjectFlags.INTERNED, EdgeKind.VALUE, False),
+        ("token", True, ObjectFlags(0), EdgeKind.VALUE, False),
+        ("name", True, ObjectFlags(0), EdgeKind.ATTRIBUTE, True),
+        ("name", False, ObjectFlags.INTERNED, EdgeKind.ATTRIBUTE, False),
+        ("two words", True, ObjectFlags.INTERNED, EdgeKind.ATTRIBUTE, False),
+        ("größe", False, ObjectFlags(0), EdgeKind.LOCAL, True),
+        ("", True, ObjectFlags.INTERNED, EdgeKind.VALUE, False),
     ],
 )
-def test_which_labels_are_names(text: str, flags: ObjectFlags, kind: EdgeKind, stays: bool):
-    """Given a label, then it stays if it is an identifier that came from source code."""
+def test_which_labels_are_names(
+    text: str, in_code: bool, flags: ObjectFlags, kind: EdgeKind, stays: bool
+):
+    """Given a label, then it stays if it is an identifier that code has."""
     heap = HeapBuilder()
+    if in_code:
+        code_with(heap, text)
     source = heap.object("dict")
     key = heap.object("str", preview=text, flags=flags)
     heap.edge(source, source, kind, key)
@@ -180,6 +206,36 @@ def test_which_labels_are_names(text: str, flags: ObjectFlags, kind: EdgeKind, s
     assert preview is not None
     assert (preview == text) is stays
     assert preview.startswith(HASHED_PREFIX) is not stays
+
+
+@pytest.mark.parametrize(("depth", "stays"), [(0, True), (1, True), (2, True), (9, False)])
+def test_constants_of_constants_are_code(depth: int, stays: bool):
+    """Given `x in {("a", 1)}`, then "a" occurs in code, down to a bounded depth."""
+    heap = HeapBuilder()
+    source = heap.object("dict")
+    code_with(heap, "name", depth=depth)
+    key = heap.object("str", preview="name", flags=ObjectFlags.INTERNED)
+    heap.edge(source, source, EdgeKind.VALUE, key)
+    assert (redacted_previews(heap)[key] == "name") is stays
+
+
+def test_names_that_are_shown_anyway_are_no_secret():
+    """Given the parts of names of types, slots, modules, and the keys of static types."""
+    heap = HeapBuilder()
+    holder, module = heap.object("shop.Order"), heap.object("module")
+    heap.root("module", "shop.cart", module)
+    heap.edge(holder, module, EdgeKind.SLOT, "total")
+    static = heap.object("type", flags=ObjectFlags.IS_TYPE | ObjectFlags.STATIC)
+    members = heap.object("dict")
+    heap.edge(static, members, EdgeKind.FIELD, "tp_dict")
+    heap.edge(members, module, EdgeKind.VALUE, heap.object("str", preview="append"))
+    names = ("Order", "cart", "total", "append", "data")
+    keys = [heap.object("str", preview=name) for name in names]
+    for key in keys:
+        heap.edge(holder, module, EdgeKind.ATTRIBUTE, key)
+    previews = redacted_previews(heap)
+    assert [previews[key] for key in keys][:4] == list(names[:4])
+    assert previews[keys[4]] != "data"
 
 
 def test_a_heap_without_previews_or_references_is_redacted_too():
