@@ -19,6 +19,11 @@ def printable(text: str) -> str:
     )
 
 
+def begun(text: str, limit: int) -> str:
+    """At most `limit` characters of a text, the beginning kept."""
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
 def shortened(text: str, limit: int) -> str:
     """At most `limit` characters, the end kept: of a path it says more than the beginning."""
     return text if len(text) <= limit else f"...{text[-(limit - 3) :]}"
