@@ -144,7 +144,7 @@ class _Dump:
         with self.clock.phase("maps"):
             maps = read_maps(pid)
             residency = anonymous_residency(pid, maps)
-        with self.clock.phase("roots"), ProcessMemory(pid) as memory:
+        with self.clock.phase("roots"), ProcessMemory(pid, clone_of=self.target.pid) as memory:
             named = find_roots(memory, target.layout, target.runtime_address)
             heads = gc_list_heads(memory, target.layout, target.runtime_address)
             libraries = find_library_data(memory, maps, named.scan_ranges)
