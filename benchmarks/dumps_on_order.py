@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def hold(pid: int) -> tuple[str, float | None]:
             return f"not cloned ({failure.code})", None
         end = time.monotonic() + HOLD_S
         while time.monotonic() < end and _stands(child):
-            time.sleep(_LOOK_S)
+            threading.Event().wait(_LOOK_S)
         state = helper.release()[1]
     return f"held to the end ({state})", pause_s * 1e3
 

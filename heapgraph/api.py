@@ -147,13 +147,13 @@ class Snapshot:
         later = [snapshot.graph for snapshot in newer]
         return cast("Diff", self._run("diff", new=new.graph, newer=later, limit=count))
 
-    def sql(self, query: str, limit: int | None = None) -> SqlResult:
+    def sql(self, query: str, limit: int | None = None, time_limit: float = 600.0) -> SqlResult:
         """Rows of a query in DuckDB's SQL; see docs/sql.md for the tables.
 
         Raises:
             UsageError: the query is wrong, or does anything but read.
         """
-        return cast("SqlResult", self._run("sql", query=query, limit=limit))
+        return cast("SqlResult", self._run("sql", query=query, limit=limit, time_limit=time_limit))
 
     def verify(self) -> Verification:
         """The file's checksums and its quality record against what is promised."""

@@ -92,6 +92,11 @@ def json_text(document: Any, *, ascii_only: bool = False) -> str:  # noqa: ANN40
     return text if text.isascii() and "\x7f" not in text else text.translate(_IN_JSON)
 
 
+def begun(text: str, limit: int) -> str:
+    """At most `limit` characters of a text, the beginning kept."""
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
 def shortened(text: str, limit: int) -> str:
     """At most `limit` characters, the end kept: of a path it says more than the beginning."""
     return text if len(text) <= limit else f"...{text[-(limit - 3) :]}"

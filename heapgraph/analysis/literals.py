@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.model import EdgeKind
+from heapgraph.model import NO_LABEL, EdgeKind
 
 if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
+
+UNKNOWN = "..."
+"""What a reference is called, or a value, that was not found; a step of a path reads `<...>`."""
 
 _PREVIEW_CHARACTERS = 80
 """The walker keeps this many characters of a text, and marks what it cut with one more."""
@@ -31,6 +34,8 @@ def literal(graph: HeapGraph, object_id: int, nesting: int = 0) -> str | None:
     str, bytes, numbers, bool, None, Ellipsis and tuples of these. None (the result) where the value
     was not kept whole: cut short, redacted, a subclass, or of another type.
     """
+    if object_id == NO_LABEL:
+        return None
     type_name = graph.type_name(object_id)
     if type_name in _CONSTANTS:
         return _CONSTANTS[type_name]
@@ -57,7 +62,13 @@ def literal_value(text: str) -> object:
 
 
 def text_of(graph: HeapGraph, object_id: int) -> str | None:
-    """The whole text of a str object, or None if it is not one or was not kept whole."""
+    """The whole text of a str object, or None if it is not one or was not kept whole.
+
+    None, too, for NO_LABEL: in a heap that was damaged, or in motion, what names a reference may
+    have been no object.
+    """
+    if object_id == NO_LABEL:
+        return None
     preview = graph.preview(object_id) if graph.type_name(object_id) == "str" else None
     if preview is None or len(preview) > _PREVIEW_CHARACTERS or _REPLACED in preview:
         return None
@@ -65,7 +76,12 @@ def text_of(graph: HeapGraph, object_id: int) -> str | None:
 
 
 def describe_value(graph: HeapGraph, object_id: int) -> str:
-    """A value for people: its literal, else its type with as much of the value as is known."""
+    """A value for people: its literal, else its type with as much of the value as is known.
+
+    NO_LABEL is `UNKNOWN`.
+    """
+    if object_id == NO_LABEL:
+        return UNKNOWN
     exact = literal(graph, object_id)
     if exact is not None:
         return exact

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.literals import literal_value
-from heapgraph.model import EdgeKind
+from heapgraph.model import NO_LABEL, EdgeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -56,7 +56,10 @@ def _of_types(
     graph: HeapGraph, object_ids: NDArray[np.uint32], names: Collection[str]
 ) -> NDArray[np.bool_]:
     wanted = [row for row, name in enumerate(graph.type_names) if name in names]
-    return np.isin(graph.type_ids[object_ids], wanted)
+    is_known = object_ids != NO_LABEL  # the label of a key that was not found
+    types = graph.type_ids[np.where(is_known, object_ids, 0)]
+    found: NDArray[np.bool_] = np.logical_and(np.isin(types, wanted), is_known)
+    return found
 
 
 def _where(

@@ -236,7 +236,8 @@ class _Grouping:
             name = text_of(graph, label) if label != NO_LABEL else None
             return f".{name}" if is_attribute_name(name) else f"<{name or 'attribute'}>"
         if kind in (EdgeKind.SLOT, EdgeKind.FIELD):
-            return f".{graph.name(label)}"
+            name = graph.name(label)
+            return f".{name}" if label != NO_LABEL else f"<{name}>"
         return UNNAMED
 
     def _sizes_with_deeper(self) -> NDArray[np.uint64]:

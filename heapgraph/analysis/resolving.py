@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.literals import text_of
+from heapgraph.analysis.literals import UNKNOWN, text_of
 from heapgraph.analysis.openings import Opening, root_names
 from heapgraph.analysis.operations import (
     SYNTAX_HINT,
@@ -162,7 +162,7 @@ def _resolve_suspended(graph: HeapGraph, text: str) -> set[int]:
                 continue
             for edge in edges_of(graph, object_id, EdgeKind.LOCAL):
                 variable = graph.reference(int(edge))
-                name = label_text(graph, variable) or ""
+                name = label_text(graph, variable) or UNKNOWN
                 head = name if is_attribute_name(name) else f"<{name}>"
                 found |= _follow_opening(
                     graph, text, Opening(f"<{opening}>", head), variable.target

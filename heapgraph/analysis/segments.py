@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.literals import describe_value, literal, text_of
+from heapgraph.analysis.literals import UNKNOWN, describe_value, literal, text_of
 from heapgraph.model import EDGE_KIND_NAMES, NO_LABEL, EdgeKind
+from heapgraph.snapshot.checks import LABEL_IS_NAME, LABEL_IS_OBJECT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,12 +67,17 @@ def is_attribute_name(name: str | None) -> bool:
 
 
 def label_text(graph: HeapGraph, reference: Reference) -> str | None:
-    """What a reference is called, for people: an attribute, a key as Python source, a position."""
+    """What a reference is called, for people: an attribute, a key as Python source, a position.
+
+    "..." where it has a name that was not found, None where it has none.
+    """
     if reference.kind in _FIXED_LABELS:
         return _FIXED_LABELS[reference.kind]
     if reference.kind in (EdgeKind.KEY, EdgeKind.MEMBER):
         return describe_value(graph, reference.target)
-    return None if reference.label == NO_LABEL else _label_meaning(graph, reference)
+    if reference.label != NO_LABEL:
+        return _label_meaning(graph, reference)
+    return UNKNOWN if reference.kind in (*LABEL_IS_OBJECT, *LABEL_IS_NAME) else None
 
 
 def _label_meaning(graph: HeapGraph, reference: Reference) -> str:
@@ -111,6 +117,8 @@ def segment(graph: HeapGraph, reference: Reference) -> str:
     name = label_text(graph, reference)
     kind = EDGE_KIND_NAMES[reference.kind]
     hidden = f"<{kind}>" if name is None else f"<{kind} {name}>"
+    if name == UNKNOWN:
+        return f"<{UNKNOWN}>"
     source_type = graph.type_name(reference.source)
     if source_type in _C_ONLY_SOURCES:
         return hidden

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from heapgraph.analysis.object_rows import check_limit
 from heapgraph.analysis.registry import Analysis, Parameter, Progress
 from heapgraph.analysis.results import Result, TableResult, hidden
-from heapgraph.analysis.sql_running import collect, memory_share, plain_rows, watched
+from heapgraph.analysis.sql_running import collect, memory_share, plain_rows, stopping, watched
 from heapgraph.analysis.sql_tables import VIEWS, HeapTables, heap_tables, scanned_columns
 from heapgraph.errors import UsageError
 
@@ -42,6 +42,9 @@ lock. Without a temporary directory a query fails rather than write parts of the
 
 _READING = frozenset({"SELECT", "EXPLAIN"})
 """Kinds of statements that are run; `describe`, `show` and `summarize` are SELECT to DuckDB."""
+
+TIME_LIMIT_S = 600.0
+"""A query over 10 million objects takes seconds; one that joins all of them with all, for ever."""
 
 _HINT = 'heapgraph sql FILE "describe objects"; tables and examples: docs/sql.md'
 _MOST_ERROR_CHARACTERS = 300
@@ -96,6 +99,7 @@ def query_heap(
     progress: Progress | None = None,
     query: str = SCHEMA_QUERY,
     limit: int | None = None,
+    time_limit: float = TIME_LIMIT_S,
 ) -> SqlResult:
     """Run one query over objects, references, types, roots, threads, frames and maps.
 
@@ -104,22 +108,22 @@ def query_heap(
         progress: told when the tables are made.
         query: one SELECT (or describe, show, summarize, explain) in DuckDB's SQL.
         limit: how many rows; None: all.
+        time_limit: seconds after which it is stopped, the reading of the columns included.
 
     Raises:
-        UsageError: the query is wrong, does anything but read, or needs too much memory.
+        UsageError: the query is wrong, does anything but read, or needs too much memory or time.
 
     Cost: the columns that the query reads, once per snapshot; then what the query costs.
     """
     import duckdb  # noqa: PLC0415 - 0.1 s
 
     check_limit(limit)
-    if progress is not None:
-        progress("tables", 0, 0)
+    progress = stopping(progress, time_limit)
+    progress("tables", 0, 0)
     tables = heap_tables(graph)
     share = memory_share()
     connection = _connected(tables, share)
-    if progress is not None:
-        progress("query", 0, 0)
+    progress("query", 0, 0)
     try:
         statement = _only_statement(connection, query)
         _fill(connection, tables, statement, progress)
@@ -238,6 +242,7 @@ ANALYSIS = Analysis(
     (
         Parameter("query", "one SELECT in DuckDB's SQL", SCHEMA_QUERY),
         Parameter("limit", "how many rows"),
+        Parameter("time_limit", "seconds after which it is stopped", TIME_LIMIT_S),
     ),
     query_heap,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -100,6 +101,30 @@ def _interrupt(connection: duckdb.DuckDBPyConnection, is_over: threading.Event) 
             return
 
 
+def stopping(progress: Progress | None, limit_s: float) -> Progress:
+    """A progress callback that gives a query up when its time is over.
+
+    Args:
+        progress: told everything that this one is told.
+        limit_s: seconds from now.
+
+    Raises (the callback): UsageError: the time is over.
+    """
+    end = time.monotonic() + limit_s
+
+    def report(phase: str, done: int, total: int) -> None:
+        if time.monotonic() > end:
+            raise UsageError(
+                f"the query was stopped after {limit_s:g} seconds",
+                "it is still not done, and nobody may be waiting for it any more",
+                "join fewer rows (a `where` on both sides), or --time-limit SECONDS for more time",
+            )
+        if progress is not None:
+            progress(phase, done, total)
+
+    return report
+
+
 def collect(relation: Any, most_bytes: int) -> pa.Table:  # noqa: ANN401 - its stub knows no Arrow
     """All rows of a query as a table, a piece at a time, so that DuckDB can be stopped between.
 
@@ -144,12 +169,29 @@ def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         raise duckdb.DataError(text) from failure
 
 
+def _values(column: pa.Array) -> list[Any]:
+    """The values of a column.
+
+    Raises:
+        UsageError: Python has no such date, time or interval.
+    """
+    try:
+        values: list[Any] = column.to_pylist()
+    except (OverflowError, ValueError) as failure:
+        raise UsageError(
+            f"the query failed: a value of type {column.type} cannot be shown",
+            "Python's dates end with the year 9999, its intervals with 999,999,999 days",
+            "ask for it as text: select (EXPRESSION)::varchar",
+        ) from failure
+    return values
+
+
 def plain_rows(table: pa.Table, progress: Progress | None) -> Iterator[tuple[Any, ...]]:
     """The rows of a table as values that JSON can hold, while `progress` is asked to go on."""
     for done, batch in enumerate(table.to_batches(_ROWS_AT_ONCE)):
         if progress is not None:
             progress("rows", done * _ROWS_AT_ONCE, table.num_rows)
-        columns = [column.to_pylist() for column in batch.columns]
+        columns = [_values(column) for column in batch.columns]
         for row in zip(*columns, strict=True):
             yield tuple(map(_plain, row))
 

@@ -169,8 +169,8 @@ def _where(graph: HeapGraph, findings: Findings) -> str:
     if path is None or (name_id := _last_name(graph, path)) is None:
         return ""
     name = text_of(graph, name_id)
-    places = places_that_name(graph, name_id)
-    if name is None or not places:
+    places = [] if name is None else places_that_name(graph, name_id)
+    if not places:
         return ""
     texts = [f"{p.function}() at {posixpath.basename(p.file)}:{p.line}" for p in places]
     return f"Code that uses `{name}`: {', '.join(texts)}."

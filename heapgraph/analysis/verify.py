@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from heapgraph.analysis.registry import Analysis, Progress
 from heapgraph.analysis.results import TableResult
-from heapgraph.snapshot.checks import check_consistency
+from heapgraph.model import NO_LABEL
+from heapgraph.snapshot.checks import LABEL_IS_NAME, LABEL_IS_OBJECT, check_consistency
 from heapgraph.snapshot.reader import SnapshotFile
 from heapgraph.units import format_count, format_share
 
@@ -76,7 +79,21 @@ def verify_snapshot(graph: HeapGraph, *, progress: Progress | None = None) -> Ve
         checks.append(Check("checksums", True, "all", "all", "every table has its checksum"))
         check_consistency(graph.source)
         checks.append(Check("tables", True, "consistent", "consistent", "ids and counts agree"))
-    return Verification((*checks, *_quality_checks(graph)))
+    return Verification((*checks, _label_check(graph), *_quality_checks(graph)))
+
+
+def _label_check(graph: HeapGraph) -> Check:
+    """References that have a name or a key by their kind, and none in the snapshot."""
+    is_named = np.isin(graph.edge_kinds, [*LABEL_IS_OBJECT, *LABEL_IS_NAME])
+    unknown = int(np.count_nonzero(is_named & (graph.labels == NO_LABEL)))
+    share = unknown / max(1, graph.reference_count)
+    return Check(
+        "names of references",
+        share <= MAX_INVALID_SHARE,
+        share,
+        MAX_INVALID_SHARE,
+        f"{format_count(unknown)} references have a name or key that was not found: <...>",
+    )
 
 
 def _quality_checks(graph: HeapGraph) -> list[Check]:

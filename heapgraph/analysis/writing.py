@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heapgraph.analysis.literals import text_of
+from heapgraph.analysis.literals import UNKNOWN, text_of
 from heapgraph.analysis.openings import RootNames, root_names
 from heapgraph.analysis.segments import (
     direct_attribute_targets,
@@ -171,7 +171,7 @@ class _Writer:
     def _restart(self, reference: Reference) -> None:
         """Begin again at a local variable of a suspended function: nothing before it is Python."""
         self._prefix = f"<{describe_suspended(self._graph, reference.source, self._previous)}>"
-        name = label_text(self._graph, reference) or ""
+        name = label_text(self._graph, reference) or UNKNOWN
         self._head = name if is_attribute_name(name) else f"<{name}>"
         self._segments.clear()
         self._left_out = 0

@@ -190,12 +190,19 @@ def _target_facts(target: Target) -> dict[str, Any]:
 
 @contextmanager
 def memory_shortage_named() -> Iterator[None]:
-    """Say so when our own memory, or the threads it allows, run out."""
+    """Say so when our own memory runs out, or no more threads may be started."""
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "new thread" not in str(error):
+    except RuntimeError as error:
+        if "new thread" not in str(error):  # the interpreter has no class and no number for it
             raise
+        raise CaptureInterrupted(
+            "no thread can be started to take the snapshot",
+            "a limit on processes and threads (ulimit -u, pids.max of the container) or on memory"
+            " (ulimit -v) is reached",
+            "raise that limit, or end other processes of this user or container first",
+        ) from error
+    except MemoryError as error:
         raise CaptureInterrupted(
             "not enough memory to take the snapshot",
             "heapgraph needs about as much as the objects of the target, and a limit is below that",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 from contextlib import ExitStack
+from threading import Event
 from typing import TYPE_CHECKING, Self
 
 from heapgraph.capture.freeze_helper import HelperEnded, HelperFailure
@@ -137,7 +137,7 @@ def copy_idle(
     that a busy target is known before memory is made ready for it.
     """
     look_s = min(resident * _WATCH_S_PER_BYTE, _LONGEST_LOOK_S)
-    if not any(_stays_idle(helper, pid, lambda: time.sleep(look_s)) for _ in range(_ATTEMPTS)):
+    if not any(_stays_idle(helper, pid, lambda: Event().wait(look_s)) for _ in range(_ATTEMPTS)):
         raise NotTaken("one of its threads runs")
     with Copier(pid, before) as copier:
         if any(_stays_idle(helper, pid, copier.take) for _ in range(_ATTEMPTS)):
@@ -145,7 +145,7 @@ def copy_idle(
     raise NotTaken("one of its threads woke up while it was read")
 
 
-def _stays_idle(helper: FreezeHelper, pid: int, act: Callable[[], None]) -> bool:
+def _stays_idle(helper: FreezeHelper, pid: int, act: Callable[[], object]) -> bool:
     try:
         helper.watch(pid)
     except HelperFailure:

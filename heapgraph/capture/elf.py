@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import mmap
+import struct
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING, cast
@@ -32,14 +33,16 @@ PARSE_ERRORS = (
     ELFError,
     ConstructError,
     ValueError,
-    KeyError,
-    IndexError,
+    LookupError,
     TypeError,
     AttributeError,
     AssertionError,
-    OverflowError,
+    ArithmeticError,  # a hash table of no buckets, a table of entries of no size
+    EOFError,
+    OSError,  # a position that no file has
     MemoryError,
     RecursionError,
+    struct.error,
 )
 
 

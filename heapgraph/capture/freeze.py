@@ -162,7 +162,7 @@ class _Choice:
                 "that a clone shares ends the target when the pool is empty"
             )
         child, pause_s = self.helper.freeze(self.pid)
-        return FrozenClone(self.helper, child, pause_s, self.before)
+        return FrozenClone(self.helper, self.pid, child, pause_s, self.before)
 
     def _refusal(self, passed_over: dict[str, str]) -> CaptureInterrupted:
         last = next(reversed(passed_over))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -70,11 +71,7 @@ class FreezeHelper:
                 start_new_session=True,
             )
         except OSError as error:
-            raise HeapgraphError(
-                f"the freeze helper {HELPER} cannot be started: {error.strerror}",
-                "heapgraph was installed without its compiled part, or for another processor",
-                "reinstall it: pip install --force-reinstall heapgraph",
-            ) from error
+            raise _not_started(error) from error
 
     @property
     def pid(self) -> int:
@@ -208,3 +205,27 @@ class FreezeHelper:
             if pipe is not None:
                 pipe.close()
         self._process.wait()
+
+
+_LIMITS = {
+    errno.EMFILE: ("the limit on open files is too low", "raise it: ulimit -n 1024"),
+    errno.ENFILE: ("the machine's limit on open files is reached", "close some, or raise it"),
+    errno.EAGAIN: (
+        "a limit on processes is reached (ulimit -u, or pids.max of the group)",
+        "raise it, or end processes that are not needed",
+    ),
+    errno.ENOMEM: ("memory, or a limit on it, is used up", "raise the limit, or free some memory"),
+}
+
+
+def _not_started(error: OSError) -> HeapgraphError:
+    cause, hint = _LIMITS.get(
+        error.errno or 0,
+        (
+            "heapgraph was installed without its compiled part, or for another processor",
+            "reinstall it: pip install --force-reinstall heapgraph",
+        ),
+    )
+    return HeapgraphError(
+        f"the freeze helper {HELPER} cannot be started: {error.strerror}", cause, hint
+    )

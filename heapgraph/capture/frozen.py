@@ -77,16 +77,23 @@ class FrozenClone(Frozen):
 
     Args:
         helper: holds the clone.
+        target: pid of the target.
         pid: of the clone.
         pause_s: seconds for which a thread of the target stood.
         before: mappings of the target from just before, with sizes.
     """
 
     def __init__(
-        self, helper: FreezeHelper, pid: int, pause_s: float, before: Sequence[Mapping]
+        self,
+        helper: FreezeHelper,
+        target: int,
+        pid: int,
+        pause_s: float,
+        before: Sequence[Mapping],
     ) -> None:
         """Take over the clone that the helper holds."""
         super().__init__("clone", helper, pause_s)
+        self._target = target
         self._pid = pid
         self._before = before
         self._is_held = True
@@ -120,7 +127,7 @@ class FrozenClone(Frozen):
 
     def open_memory(self) -> ProcessMemory:
         """Small reads of the clone."""
-        return ProcessMemory(self._pid)
+        return ProcessMemory(self._pid, clone_of=self._target)
 
     def release(self) -> None:
         """End the clone. One thread of the target may stand once more, for less than 1 ms."""

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol, Self
 
 from heapgraph.capture.permissions import explain_refusal
+from heapgraph.errors import CaptureInterrupted
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -160,6 +161,7 @@ class ProcessMemory(PagedMemory):
 
     Args:
         pid: the process to read.
+        clone_of: the target, where the process is a clone of it: a user knows no other pid.
 
     Raises:
         TargetNotFound: there is no such process.
@@ -170,14 +172,22 @@ class ProcessMemory(PagedMemory):
         Reads of 256 KiB and more go past the cache.
     """
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, clone_of: int | None = None) -> None:
         """Open the memory of the process; nothing is read yet."""
         super().__init__()
         self.pid = pid
+        is_clone = clone_of not in (None, pid)
+        self._name = f"the clone of process {clone_of}" if is_clone else f"process {pid}"
         try:
             self._file = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise explain_refusal(pid, error.errno or errno.EPERM) from error
+            if is_clone and isinstance(error, FileNotFoundError | ProcessLookupError):
+                raise CaptureInterrupted(
+                    f"{self._name} has ended",
+                    "the kernel or somebody else killed it, perhaps because memory ran out",
+                    "repeat it with more memory free, or with --method pause",
+                ) from error
+            raise explain_refusal(clone_of or pid, error.errno or errno.EPERM) from error
 
     def __del__(self) -> None:
         """Close the file when the last reference goes."""
@@ -201,13 +211,13 @@ class ProcessMemory(PagedMemory):
 
     def _pread_once(self, address: int, size: int) -> bytes:
         if self._file < 0:
-            raise UnreadableMemory(f"the memory of process {self.pid} is closed")
+            raise UnreadableMemory(f"the memory of {self._name} is closed")
         try:
             part = os.pread(self._file, size, address)
         except OSError as error:
             if error.errno not in (errno.EIO, errno.EFAULT, errno.EINVAL, errno.EOVERFLOW):
                 raise
-            raise UnreadableMemory(f"{address:#x} of process {self.pid} is not mapped") from error
+            raise UnreadableMemory(f"{address:#x} of {self._name} is not mapped") from error
         if not part:  # how the kernel reports that the process has ended
-            raise UnreadableMemory(f"process {self.pid} has ended")
+            raise UnreadableMemory(f"{self._name} has ended")
         return part

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import resource
 from typing import TYPE_CHECKING
 
 from heapgraph.cli.output import complain
+from heapgraph.units import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,11 +46,24 @@ def explain_defect(failure: Exception) -> list[str]:
         ]
     if isinstance(failure, OSError):
         return _explain_refusal(failure)
+    limit = _memory_limit()
+    if isinstance(failure, ImportError | RuntimeError | SystemError) and limit is not None:
+        return [
+            f"{type(failure).__name__}: {failure}",
+            f"probably the limit on its memory (ulimit -v, ulimit -d): {format_size(limit)}",
+            "raise the limit: ulimit -v unlimited",
+        ]
     return [
         f"{type(failure).__name__}: {failure}",
         "a defect in heapgraph, not in your input",
         "repeat it with HEAPGRAPH_DEBUG=1 and report the traceback",
     ]
+
+
+def _memory_limit() -> int | None:
+    """Bytes that this process may map; None without a limit."""
+    limits = (resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA))
+    return min((limit for limit in limits if limit != resource.RLIM_INFINITY), default=None)
 
 
 def _explain_refusal(failure: OSError) -> list[str]:
@@ -58,6 +73,12 @@ def _explain_refusal(failure: OSError) -> list[str]:
         what = f"the output cannot be written: {failure.strerror}"
     if failure.errno in (errno.ENOSPC, errno.EDQUOT):
         return [what, "the disk, or this user's share of it, is full", "free some space there"]
+    if failure.errno == errno.ENOMEM:
+        return [
+            what,
+            "memory, or a limit on it, is used up",
+            "raise the limit: ulimit -v unlimited",
+        ]
     if failure.errno in (errno.EMFILE, errno.ENFILE):
         return [what, "the limit on open files is too low", "raise it: ulimit -n 1024"]
     return [what, "the system refused it", "check the path and its permissions"]

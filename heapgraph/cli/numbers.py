@@ -38,6 +38,8 @@ class WholeNumber(click.IntRange):
 class Milliseconds(click.FloatRange):
     """A time above zero, and not without end."""
 
+    unit = "milliseconds"
+
     def __init__(self) -> None:
         """Keep the range."""
         super().__init__(min=0, min_open=True)
@@ -48,8 +50,14 @@ class Milliseconds(click.FloatRange):
             self.fail(f"{_shown(value)} is not a valid number.", param, ctx)
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
-            self.fail(f"{_shown(str(value))} is no number of milliseconds.", param, ctx)
+            self.fail(f"{_shown(str(value))} is no number of {self.unit}.", param, ctx)
         return number
+
+
+class Seconds(Milliseconds):
+    """The same, in seconds."""
+
+    unit = "seconds"
 
 
 def _shown(value: str) -> str:

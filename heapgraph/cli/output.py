@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from heapgraph.safe_text import json_text, printable
+from heapgraph.safe_text import begun, json_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 _PIPE_WIDTH = 4096
 """Columns when stdout is no terminal: nothing that a program reads may be folded or cut."""
+
+
+_FACT_CHARACTERS = 4096
+"""Of a fact: a path has no more. A program may write 6 MiB of command line, a damaged file more."""
 
 
 def say(*lines: str, bold: bool = False) -> None:
@@ -100,8 +104,13 @@ def print_table(
 
 
 def print_facts(facts: Iterable[tuple[str, str]], *, title: str = "") -> None:
-    """Print names and values, one a line."""
-    print_table((("", "left"), ("", "left")), facts, title=title, header=False)
+    """Print names and values, one a line; of a long value the beginning."""
+    print_table(
+        (("", "left"), ("", "left")),
+        ((name, begun(text, _FACT_CHARACTERS)) for name, text in facts),
+        title=title,
+        header=False,
+    )
 
 
 def count_left_out(left_out: int, what: str) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from heapgraph.cli.numbers import Seconds
 from heapgraph.cli.options import file_argument, json_option, limit_option, opened
 from heapgraph.cli.output import note, print_json, print_table
 from heapgraph.units import format_count
@@ -20,8 +21,16 @@ _DEFAULT_ROWS = 50
 @file_argument
 @click.argument("query")
 @limit_option(None, "rows to print", shown_default=f"{_DEFAULT_ROWS}, or all as JSON")
+@click.option(
+    "--time-limit",
+    type=Seconds(),
+    default=600,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stop the query when it takes longer.",
+)
 @json_option
-def command(file: str, query: str, limit: int | None, as_json: bool) -> None:
+def command(file: str, query: str, limit: int | None, time_limit: float, as_json: bool) -> None:
     """Run one query over the snapshot: objects, refs, types, roots, dominators, threads, maps.
 
     Try `describe objects`, or `select * from instances('app.Order') order by retained_size desc`.
@@ -31,7 +40,9 @@ def command(file: str, query: str, limit: int | None, as_json: bool) -> None:
 
     rows = limit or (None if as_json else _DEFAULT_ROWS)
     with opened(file) as (graph, progress):
-        result = query_heap(graph, progress=progress, query=query, limit=rows)
+        result = query_heap(
+            graph, progress=progress, query=query, limit=rows, time_limit=time_limit
+        )
     if as_json:
         print_json(result.to_dict())
         return

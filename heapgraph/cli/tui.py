@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +35,7 @@ def command(file: str, serve: bool, port: int) -> None:
         return
     check_terminal()
     from heapgraph.tui.app import run  # noqa: PLC0415 - loads Textual
+    from heapgraph.tui.loading import load  # noqa: PLC0415
     from heapgraph.tui.screens.opening import Opening  # noqa: PLC0415
 
     if is_process:
@@ -44,7 +45,7 @@ def command(file: str, serve: bool, port: int) -> None:
         if path.exists():
             note(f"wrote {path}")
     else:
-        run(Opening(file, lambda progress: _open(file, progress)))
+        run(Opening(file, lambda progress: load(file, progress)))
 
 
 _UNDRAWABLE = frozenset({"dumb", "unknown"})
@@ -75,35 +76,12 @@ def check_terminal() -> None:
         )
 
 
-def _open(file: str, progress: Progress) -> Opened:
-    from heapgraph.graph.heap_graph import HeapGraph  # noqa: PLC0415 - after the first frame
-    from heapgraph.tui.screens.opening import Opened  # noqa: PLC0415
-
-    progress("opening", 0, 0)
-    graph = HeapGraph.open(file)
-    _spare_collector()
-    return Opened(file, graph)
-
-
 def _dump(pid: int, path: Path, progress: Progress) -> Opened:
     from heapgraph.capture.dump import dump  # noqa: PLC0415 - after the first frame
-    from heapgraph.graph.heap_graph import HeapGraph  # noqa: PLC0415
-    from heapgraph.tui.screens.opening import Opened  # noqa: PLC0415
+    from heapgraph.tui.loading import load  # noqa: PLC0415
 
     result = dump(pid, path, progress=progress)
-    graph = HeapGraph.open(path)
-    _spare_collector()
-    return Opened(str(path), graph, (f"wrote {path}", *result.notes))
-
-
-def _spare_collector() -> None:
-    """Keep collections short and few: they delay keys, and what was imported stays anyway."""
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER)
-
-
-_COLLECT_AFTER = 50_000
-"""Objects made since the last collection; a page makes a few thousand, in trees without cycles."""
+    return load(str(path), progress, (f"wrote {path}", *result.notes))
 
 
 def dumped(pid: int) -> str:
@@ -119,15 +97,16 @@ def dumped(pid: int) -> str:
 
 
 def serve_browser(file: str, port: int) -> None:
-    """Serve the browser to web browsers on this machine.
+    """Serve the browser to web browsers on this machine, until Ctrl-C.
 
     Raises:
-        UsageError: textual-serve is not installed.
+        UsageError: textual-serve is not installed, or nobody can listen at the port.
+        SnapshotFormatError: the file cannot be read.
     """
-    import shlex  # noqa: PLC0415
+    import asyncio  # noqa: PLC0415
 
     try:
-        from heapgraph.tui.serve import LocalServer  # noqa: PLC0415 - needs an extra
+        from heapgraph.tui.serve import BrowserServer  # noqa: PLC0415 - needs an extra
     except ModuleNotFoundError as failure:
         raise UsageError(
             "textual-serve is not installed",
@@ -136,6 +115,31 @@ def serve_browser(file: str, port: int) -> None:
         ) from failure
     from heapgraph.graph.heap_graph import HeapGraph  # noqa: PLC0415
 
+    check_isolated()
     HeapGraph.open(file)  # a file that cannot be read is refused here, not in every window
-    words = [sys.executable, "-m", "heapgraph", "tui", file]
-    LocalServer(shlex.join(words), port).serve()
+    asyncio.run(BrowserServer(file, port).serve(announce))
+
+
+def announce(address: str) -> None:
+    """Print where to look: on stdout, since it is what was asked for, and nowhere else."""
+    click.echo(address)
+    note("who has this address sees the snapshot; Ctrl-C ends the server and every window")
+
+
+def check_isolated() -> None:
+    """Refuse to serve when a window could not import heapgraph from where Python keeps packages.
+
+    A window runs as this user in a folder of anybody's: it looks for modules neither there, nor in
+    PYTHONPATH, nor among the packages that a user has for himself.
+
+    Raises:
+        UsageError: it is installed only where a window does not look.
+    """
+    words = [sys.executable, "-I", "-c", "import heapgraph.tui.served"]
+    if subprocess.run(words, stderr=subprocess.DEVNULL, check=False).returncode:
+        raise UsageError(
+            "a served window cannot import heapgraph",
+            "it is found through PYTHONPATH, the current folder or pip install --user, and a window"
+            " imports from none of them",
+            "install it into a virtual environment, e.g. pipx install 'heapgraph[serve]'",
+        )

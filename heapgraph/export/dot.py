@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.expressions import expression, path_references
+from heapgraph.analysis.literals import UNKNOWN
 from heapgraph.analysis.segments import entry_label, is_attribute_name, is_namespace
 from heapgraph.export import dot_style
 from heapgraph.model import EdgeKind
@@ -160,6 +161,8 @@ class _Drawing:
         kind = reference.kind
         if label is None:
             return kind.name.lower()
+        if label == UNKNOWN:
+            return f"<{UNKNOWN}>"
         if kind is EdgeKind.INDEX or (kind is EdgeKind.VALUE and not in_namespace):
             return f"[{label}]"
         if kind in _ATTRIBUTE_KINDS and is_attribute_name(label):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from heapgraph.errors import SnapshotFormatError
 from heapgraph.graph.roots import Roots
-from heapgraph.model import EdgeKind, RegionKind
+from heapgraph.model import NO_LABEL, EdgeKind, RegionKind
 from heapgraph.snapshot.arrow_arrays import arrow_array, numpy_array
 from heapgraph.snapshot.checks import check_column, check_labels, check_table
 
@@ -325,7 +325,9 @@ class SnapshotColumns:
         return self._source.strings_at("objects", "preview", [object_id])[0]
 
     def name(self, row: int) -> str:
-        """A row of names: what a SLOT, FIELD or WEAK label says."""
+        """A row of names: what a SLOT, FIELD or WEAK label says; "..." for NO_LABEL."""
+        if row == NO_LABEL:
+            return "..."
         text: str = self._names[row].as_py()
         return text
 

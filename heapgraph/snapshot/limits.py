@@ -14,10 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from heapgraph.machine_memory import machine_memory
-from heapgraph.snapshot.schema import MAX_OBJECTS
+from heapgraph.snapshot.pages import BadPage, unpacked_size
+from heapgraph.snapshot.schema import MAX_OBJECTS, ROW_GROUP_ROWS
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow.parquet as pq
 
     from heapgraph.snapshot.schema import TableLayout
@@ -40,11 +43,83 @@ _MAX_TEXT_BYTES = 2**28
 _TEXT_BYTES_A_ROW = 512
 """Of a preview: 80 characters, each at most 4 bytes, and the mark of a cut."""
 
+_MAX_PREVIEW_BYTES = 2**24
+"""More than that, for a heap of few objects: the preview of code has the path of its file."""
+
 _TEXT_ENCODINGS = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}
 """Whose texts are as long as they are in the file, or can be measured before they are copied. The
 others say how much of the text before is to be repeated."""
 
 _WORTH_A_LOOK = 2**30
+
+_ROWS_A_BYTE = {"objects": 48}
+"""Of a table's bytes in the file. Equal objects in a row without a gap between them, which there is
+in every pool, are written with 41 objects a byte."""
+
+_MOST_ROWS_A_BYTE = 128
+"""Of the other tables: a list that holds the same object again and again, with 100."""
+
+_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8}
+_SLACK_BYTES = 2**20
+"""For dictionaries and levels of a column that has hardly any rows."""
+
+
+def bytes_problem(table: str, rows: int, size: int) -> str:
+    """Why a table of so few bytes cannot have so many rows; "" when it can.
+
+    A run of equal rows costs a file nothing, and its reader 50 bytes a row. What heapgraph writes
+    of the most even heap that there can be is the limit.
+
+    Args:
+        table: its name.
+        rows: of the manifest.
+        size: bytes in the file.
+    """
+    most = _ROWS_A_BYTE.get(table, _MOST_ROWS_A_BYTE) * size + ROW_GROUP_ROWS
+    if rows <= most:
+        return ""
+    return f"it says {format_count(rows)} rows, and no more than {format_count(most)} fit into it"
+
+
+def unpacked_problem(table: str, metadata: pq.FileMetaData, image: memoryview) -> str:
+    """Why the columns of a table must not be decoded: what they would unpack to; "" when they may.
+
+    Args:
+        table: its name.
+        metadata: its footer, which is not believed.
+        image: the Parquet file.
+
+    Cost: some 20 us per page of a megabyte.
+    """
+    totals: dict[str, int] = {}
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for place in range(group.num_columns):
+            column = group.column(place)
+            name = column.path_in_schema
+            try:
+                size = unpacked_size(image, column)
+            except BadPage as failure:
+                return f"its column {name} is not readable: {failure}"
+            totals[name] = totals.get(name, 0) + size
+            width = _WIDTHS.get(column.physical_type)
+            if width is None:
+                found, most = totals[name], _most_text(table, metadata.num_rows)
+            else:  # a dictionary of all values, and their places in it
+                found, most = size, group.num_rows * (2 * width + 4)
+            if found > most + _SLACK_BYTES:
+                return (
+                    f"its column {name} unpacks to {format_size(found)} "
+                    f"in {format_count(metadata.num_rows)} rows"
+                )
+    return ""
+
+
+def _most_text(table: str, rows: int) -> int:
+    """Bytes that a column of text may have."""
+    if table == "objects":
+        return _MAX_PREVIEW_BYTES + _TEXT_BYTES_A_ROW * rows
+    return _MAX_TEXT_BYTES + (_TEXT_BYTES_A_ROW * rows if table == "roots" else 0)
 
 
 def most_rows(table: str, objects: int) -> int:
@@ -56,6 +131,36 @@ def most_rows(table: str, objects: int) -> int:
     if table == "roots":  # an object can be held by C code, immortal and a static type
         return 3 * objects + MAX_SMALL_ROWS
     return MAX_POOLS if table == "pools" else MAX_SMALL_ROWS
+
+
+def table_problem(
+    layout: TableLayout, parquet: pq.ParquetFile, rows: int, image: memoryview
+) -> str:
+    """Why a table must not be decoded; "" when it may.
+
+    Args:
+        layout: what it should be.
+        parquet: the open file.
+        rows: of the manifest.
+        image: the bytes of the file.
+    """
+    return (
+        _schema_problem(layout.schema, parquet.schema_arrow)
+        or footer_problem(parquet.metadata, rows)
+        or unpacked_problem(layout.name, parquet.metadata, image)
+    )
+
+
+def _schema_problem(expected: pa.Schema, found: pa.Schema) -> str:
+    """Return what is missing or of another type; further columns are ignored."""
+    for column in expected:
+        indices: Sequence[int] = found.get_all_field_indices(column.name)
+        if len(indices) != 1:
+            return f"it has {len(indices)} columns {column.name}"
+        present = found.field(indices[0])
+        if present.type != column.type:
+            return f"its column {column.name} is {present.type}, not {column.type}"
+    return ""
 
 
 def footer_problem(metadata: pq.FileMetaData, rows: int) -> str:
@@ -116,8 +221,7 @@ def plain_text(values: pa.ChunkedArray, table: str) -> pa.ChunkedArray:
     """
     if not pa.types.is_dictionary(values.type):
         return values
-    per_row = _TEXT_BYTES_A_ROW if table in ("objects", "roots") else 0
-    most = _MAX_TEXT_BYTES + per_row * len(values)
+    most = _most_text(table, len(values))
     size = 0
     for chunk in values.chunks:
         lengths = pc.binary_length(chunk.dictionary).take(chunk.indices)

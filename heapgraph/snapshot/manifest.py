@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 MAX_MANIFEST_BYTES = 64 * 2**20
 """Far above any real manifest; a member that claims more is damage or malice, and is not read."""
 
+_MOST_VALUES = 2**23
+"""Of values in it. A command line has at most 6 MiB, each argument one byte and a pointer; as many
+empty lists would take half a gigabyte when they are read."""
+
 SNAPSHOT_ID = re.compile(r"[0-9a-f]{8,64}")
 """It names a folder of the cache, so nothing else may be in it."""
 
@@ -143,6 +147,9 @@ def decode_manifest(data: bytes, path: Path | str) -> dict[str, Any]:
     Raises:
         SnapshotFormatError: it is not the manifest of a format that this heapgraph reads.
     """
+    values = sum(map(data.count, (b",", b"[", b"{")))
+    if values > _MOST_VALUES:
+        raise damage.damaged(path, MANIFEST_MEMBER, f"it has some {values:,} values")
     try:
         manifest = json.loads(data, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

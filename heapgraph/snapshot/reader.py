@@ -18,7 +18,13 @@ from heapgraph.errors import HeapgraphError
 from heapgraph.snapshot import damage
 from heapgraph.snapshot.archive import ArchiveError, MemberRange, locate_members, read_directory
 from heapgraph.snapshot.arrow_arrays import arrow_array, numpy_array
-from heapgraph.snapshot.limits import check_memory, footer_problem, plain_text, texts_to_measure
+from heapgraph.snapshot.limits import (
+    bytes_problem,
+    check_memory,
+    plain_text,
+    table_problem,
+    texts_to_measure,
+)
 from heapgraph.snapshot.manifest import MAX_MANIFEST_BYTES, decode_manifest
 from heapgraph.snapshot.mapped_file import identity_of, map_file
 from heapgraph.snapshot.schema import MANIFEST_MEMBER, TABLES, TableLayout
@@ -286,7 +292,7 @@ class SnapshotFile:
             if layout.name not in self._footers:
                 # Before anything is parsed, so that accidental damage never reaches the parser.
                 self._check_sum(member)
-                footer = self._checked_footer(layout, self._parquet_file(member))
+                footer = self._checked_footer(layout, member)
                 self._footers[layout.name] = (footer, texts_to_measure(layout, footer))
             return self._parquet_file(member, *self._footers[layout.name])
 
@@ -308,24 +314,13 @@ class SnapshotFile:
         if _checksum(self._image, member) != self.manifest["members"][member.name]["crc32"]:
             raise damage.damaged(self.path, member.name, _WRONG_CHECKSUM)
 
-    def _checked_footer(self, layout: TableLayout, parquet: pq.ParquetFile) -> pq.FileMetaData:
-        problem = _schema_problem(layout.schema, parquet.schema_arrow)
-        problem = problem or footer_problem(parquet.metadata, self.row_count(layout.name))
+    def _checked_footer(self, layout: TableLayout, member: MemberRange) -> pq.FileMetaData:
+        parquet = self._parquet_file(member)
+        with memoryview(self._image)[member.start : member.start + member.size] as image:
+            problem = table_problem(layout, parquet, self.row_count(layout.name), image)
         if problem:
             raise damage.damaged(self.path, layout.member, problem)
         return parquet.metadata
-
-
-def _schema_problem(expected: pa.Schema, found: pa.Schema) -> str:
-    """Return what is missing or of another type; further columns are ignored."""
-    for column in expected:
-        indices: Sequence[int] = found.get_all_field_indices(column.name)
-        if len(indices) != 1:
-            return f"it has {len(indices)} columns {column.name}"
-        present = found.field(indices[0])
-        if present.type != column.type:
-            return f"its column {column.name} is {present.type}, not {column.type}"
-    return ""
 
 
 def _checked_file(path: Path, image: mmap.mmap, state: os.stat_result) -> SnapshotFile:
@@ -350,6 +345,9 @@ def _checked_file(path: Path, image: mmap.mmap, state: os.stat_result) -> Snapsh
             raise damage.damaged(
                 path, layout.member, "its size or checksum is not what was written"
             )
+        problem = bytes_problem(layout.name, promised["rows"], member.size)
+        if problem:
+            raise damage.damaged(path, layout.member, problem)
     known = identity_of(image, state, members, MANIFEST_MEMBER)
     return SnapshotFile(path, manifest, image, members, known)
 

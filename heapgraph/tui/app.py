@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from textual.actions import ActionParseResult
     from textual.dom import DOMNode
+    from textual.driver import Driver
     from textual.screen import Screen
 
     from heapgraph.tui.places import Place
@@ -32,6 +33,7 @@ class HeapgraphApp(App[HeapgraphError]):
     Args:
         opening: the snapshot, to be opened when the screen is there.
         first: where to begin.
+        driver: what draws and reads keys; None for the terminal.
 
     Attributes:
         browser: the screen of pages, once the snapshot is open.
@@ -42,9 +44,14 @@ class HeapgraphApp(App[HeapgraphError]):
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING: ClassVar[str] = "ctrl+p"
 
-    def __init__(self, opening: Opening, first: Place | None = None) -> None:
+    def __init__(
+        self,
+        opening: Opening,
+        first: Place | None = None,
+        driver: type[Driver] | None = None,
+    ) -> None:
         """Open nothing yet."""
-        super().__init__()
+        super().__init__(driver_class=driver)
         self.browser: Browser | None = None
         self._opening = opening
         self._first = first or Overview()
@@ -95,12 +102,16 @@ class HeapgraphApp(App[HeapgraphError]):
         return run
 
 
-def run(opening: Opening) -> None:
+def run(opening: Opening, driver: type[Driver] | None = None) -> None:
     """Browse a snapshot until the user leaves.
+
+    Args:
+        opening: the snapshot.
+        driver: what draws and reads keys; None for the terminal.
 
     Raises:
         HeapgraphError: it cannot be opened.
     """
-    failure = HeapgraphApp(opening).run()
+    failure = HeapgraphApp(opening, driver=driver).run()
     if failure is not None:
         raise failure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.expressions import expression
-from heapgraph.analysis.literals import literal
+from heapgraph.analysis.literals import UNKNOWN, literal
 from heapgraph.analysis.segments import entry_label, is_namespace, segment
 from heapgraph.graph.references import best_edges
 from heapgraph.model import UNREACHABLE, EdgeKind
@@ -82,6 +82,7 @@ class Names:
                 in_namespace = True
                 continue
             is_attribute = in_namespace or reference.kind is EdgeKind.ATTRIBUTE
+            is_attribute &= label != UNKNOWN
             parts.append(f".{label}" if is_attribute else segment(graph, reference))
             in_namespace = False
         left_out = format_count(distance - _LAST_REFERENCES)

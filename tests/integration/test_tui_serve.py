@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
-import subprocess
-import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
 
-from helpers.app_heap import app_heap
 from helpers.chromium import find_chromium, needs_chromium, open_page
 from helpers.packages import needs_packages
-from helpers.processes import wait_until
+from helpers.served import served
 
 LISTENS = "0A"
 """The state of a listening socket in /proc/net/tcp."""
 
 pytestmark = needs_packages(("textual_serve",))
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def listening_addresses(pid: int) -> set[str]:
@@ -45,34 +34,9 @@ def listening_addresses(pid: int) -> set[str]:
     return found
 
 
-def can_connect(port: int) -> bool:
-    """Whether somebody listens."""
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) == 0
-
-
-@contextmanager
-def served(folder: Path):
-    """The snapshot of a small heap, served; yields the process and its port."""
-    snapshot = app_heap().write(folder / "app.heapgraph")
-    port = free_port()
-    with subprocess.Popen(
-        [sys.executable, "-m", "heapgraph", "tui", str(snapshot), "--serve", "--port", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        stdin=subprocess.DEVNULL,
-    ) as process:
-        try:
-            wait_until(lambda: can_connect(port), "the server takes connections")
-            yield process, port
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
 def test_it_listens_on_this_machine_only(tmp_path):
-    with served(tmp_path) as (process, _):
-        assert listening_addresses(process.pid) == {"0100007F"}  # 127.0.0.1
+    with served(tmp_path) as one:
+        assert listening_addresses(one.process.pid) == {"0100007F"}  # 127.0.0.1
 
 
 ASKING = (
@@ -89,23 +53,23 @@ ASKING = (
 def test_another_page_of_the_same_browser_cannot_connect(tmp_path):
     """A page from elsewhere may open sockets to this machine; the server has to refuse it."""
 
-    async def statuses(port):
+    async def statuses(one):
         async with aiohttp.ClientSession() as session:
-            return [await statuses_of(session, port, headers) for headers, _ in ASKING]
+            return [await statuses_of(session, one, headers) for headers, _ in ASKING]
 
-    with served(tmp_path) as (_, port):
-        assert asyncio.run(statuses(port)) == [[status] * 3 for _, status in ASKING]
+    with served(tmp_path) as one:
+        assert asyncio.run(statuses(one)) == [[status] * 3 for _, status in ASKING]
 
 
-async def statuses_of(session, port, headers):
+async def statuses_of(session, one, headers):
     """Answers to a request for the page, for a file of it, and for the socket of the program."""
-    sent = {name: text.format(port=port) for name, text in headers.items()}
+    sent = {name: text.format(port=one.port) for name, text in headers.items()}
     found = []
-    for path in ("/", "/static/js/textual.js"):
-        async with session.get(f"http://127.0.0.1:{port}{path}", headers=sent) as answer:
+    for path in ("", "static/js/textual.js"):
+        async with session.get(one.address + path, headers=sent) as answer:
             found.append(answer.status)
     try:
-        async with session.ws_connect(f"http://127.0.0.1:{port}/ws", headers=sent):
+        async with session.ws_connect(f"{one.address}ws", headers=sent):
             found.append(200)
     except aiohttp.WSServerHandshakeError as failure:
         found.append(failure.status)
@@ -119,10 +83,10 @@ def plain(text):
 
 @needs_chromium
 def test_a_web_browser_shows_the_same_and_its_keys_work(tmp_path):
-    async def browse(port):
+    async def browse(address):
         program = find_chromium()
         assert program is not None, "CI must have chromium"
-        async with open_page(program, tmp_path / "profile", f"http://127.0.0.1:{port}") as page:
+        async with open_page(program, tmp_path / "profile", address) as page:
             await page.until(lambda text: "leak suspects: 1 of" in text and "? help" in plain(text))
             before = await page.picture()
             await page.click(600, 45)
@@ -131,8 +95,8 @@ def test_a_web_browser_shows_the_same_and_its_keys_work(tmp_path):
             await page.until(lambda text: "app.sessions" in text)
             return page.addresses, before, await page.picture()
 
-    with served(tmp_path) as (_, port):
-        addresses, before, after = asyncio.run(browse(port))
+    with served(tmp_path) as one:
+        addresses, before, after = asyncio.run(browse(one.address))
     assert before != after
     hosts = {re.match(r"\w+://([^/]+)", address)[1] for address in addresses if "://" in address}
-    assert hosts == {f"127.0.0.1:{port}"}
+    assert hosts == {f"127.0.0.1:{one.port}"}

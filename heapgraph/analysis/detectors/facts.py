@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.suspended_code import name_rows, references_of
-from heapgraph.model import UNREACHABLE, EdgeKind, ObjectFlags
+from heapgraph.model import NO_LABEL, UNREACHABLE, EdgeKind, ObjectFlags
 from heapgraph.native.reference_kernels import count_out_references, reference_sources
 from heapgraph.snapshot.arrow_arrays import numpy_array
 
@@ -217,10 +217,11 @@ class HeapFacts:
         return inside
 
     def entries(self, mapping: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-        """Keys and values of a dict, as object ids."""
+        """Keys and values of a dict, as object ids; without those whose key was not found."""
         graph = self.graph
         begin, end = int(graph.offsets[mapping]), int(graph.offsets[mapping + 1])
         edges = np.flatnonzero(graph.edge_kinds[begin:end] == EdgeKind.VALUE) + begin
+        edges = edges[graph.labels[edges] != NO_LABEL]
         return graph.labels[edges], graph.targets[edges]
 
 

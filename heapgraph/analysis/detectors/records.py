@@ -8,7 +8,7 @@ import numpy as np
 
 from heapgraph.analysis.detectors.base import Detector, Evidence
 from heapgraph.analysis.detectors.facts import GC_HEAD, HeapFacts
-from heapgraph.analysis.literals import describe_value, text_of
+from heapgraph.analysis.literals import UNKNOWN, describe_value, text_of
 from heapgraph.analysis.segments import edges_of
 from heapgraph.graph.object_sets import distinct_ids
 from heapgraph.model import EdgeKind
@@ -119,7 +119,7 @@ def unused_attributes(facts: HeapFacts) -> Iterator[Evidence]:
         reference = graph.reference(int(edges[first[row]]))
         is_name = reference.kind is EdgeKind.SLOT
         name = graph.name(reference.label) if is_name else text_of(graph, reference.label)
-        where = f"{graph.type_names[type_rows[row]]}.{name}"
+        where = f"{graph.type_names[type_rows[row]]}.{name or UNKNOWN}"
         share = format_share(float(counts[row] / instances[row]))
         note = f"{where} is None in {share} of {format_count(int(instances[row]))} instances"
         members = facts.ids((graph.type_ids == type_rows[row]) & facts.is_reachable)

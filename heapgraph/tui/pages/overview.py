@@ -9,6 +9,7 @@ from heapgraph.analysis.holders import find_holders
 from heapgraph.analysis.memory_parts import OBJECTS
 from heapgraph.analysis.summary import summarize
 from heapgraph.analysis.suspects import find_suspects
+from heapgraph.safe_text import begun
 from heapgraph.tui.cells import Bar, Column, Row, safe
 from heapgraph.tui.page import Later, Page, Share
 from heapgraph.tui.pages.object_rows import OBJECT_COLUMNS, object_cells_row
@@ -38,12 +39,16 @@ MEMORY_COLUMNS = (
 )
 
 
+_COMMAND_CHARACTERS = 1000
+"""Of the command line; no terminal shows more of it in one line."""
+
+
 def first_facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the manifest alone says, for the moment before anything is computed."""
     target, capture = manifest.get("target", {}), manifest.get("capture", {})
     counts = manifest.get("counts", {})
     pause = format_seconds(float(capture.get("pause_ms", 0)) / 1000)
-    command = " ".join(target.get("command_line") or [])
+    command = begun(" ".join(target.get("command_line") or []), _COMMAND_CHARACTERS)
     process = f"{target.get('pid')} on {target.get('hostname') or 'an unknown host'}, {command}"
     created = re.sub(r"T(\d\d:\d\d:\d\d).*", r" \1 UTC", str(manifest.get("created")))
     taken = f"{created} by {capture.get('method')}, paused {pause}"

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 SEARCH_HELP = "@ID, 0xADDRESS, expression, type:NAME, value:TEXT, or any text"
 SQL_HELP = "select type, count(*) from objects group by type"
+SERVED_OPENS_NOTHING = (
+    "a served browser opens no other file; in a terminal: heapgraph diff BEFORE AFTER"
+)
+"""Whoever has the address may look at this snapshot, and at no other file of who serves it."""
+
 COMPARE_HELP = "file of another snapshot of this program, or of several"
 
 
@@ -39,6 +44,9 @@ class AskingScreen(PageScreen, inherit_bindings=False):
 
     def goto(self, place: Place) -> None:
         """Ask for what a place has to be told, then show its page."""
+        if isinstance(place, places.Compared) and self.app.is_web:
+            self.say(SERVED_OPENS_NOTHING, is_error=True)
+            return
         if isinstance(place, places.Compared) and not place.others:
             self._ask("compare")
             return

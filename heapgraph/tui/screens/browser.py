@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from heapgraph.tui.widgets.key_line import KeyLine
 
 
+SERVED_WRITES_NOTHING = (
+    "a served browser writes no files; in a terminal: heapgraph svg FILE OBJECT -o X.svg"
+)
+
 OF_SETS = ("merged_paths", "types_of_set")
 """Actions on a set."""
 
@@ -217,6 +221,9 @@ class Browser(AskingScreen, inherit_bindings=False):
         """Write an SVG of the chain to the object; on the dominator tree, of what it retains."""
         object_id, page = self.current_object(), self.page
         if object_id is None or page is None:
+            return
+        if self.app.is_web:
+            self.say(SERVED_WRITES_NOTHING, is_error=True)
             return
         retained = isinstance(page.place, places.DominatorsOf)
         path = Path.cwd() / f"{Path(self.session.file).stem}-{object_id}.svg"

@@ -55,6 +55,23 @@ def test_ctrl_c_ends_a_query_wherever_it_is(graph, query, phase, after):
     assert run("sql", graph, query="select 1").rows == ((1,),)
 
 
+def test_a_query_has_a_time_limit(graph):
+    """Given a query that ends in no lifetime, then it is given up, and its thread with it."""
+    with pytest.raises(UsageError, match=r"stopped after 0\.5 seconds"):
+        run("sql", graph, query=ENDLESS, time_limit=0.5)
+    assert query_threads() == []
+    assert run("sql", graph, query="select 1", time_limit=60).rows == ((1,),)
+
+
+@pytest.mark.parametrize(
+    "value", ["date '5874897-01-01'", "'infinity'::timestamp", "to_timestamp(1e12)"]
+)
+def test_a_value_that_python_does_not_have_is_no_defect(graph, value):
+    with pytest.raises(UsageError, match="cannot be shown"):
+        run("sql", graph, query=f"select {value}")
+    assert isinstance(run("sql", graph, query=f"select ({value})::varchar").rows[0][0], str)
+
+
 def test_a_query_that_cannot_be_stopped_is_not_waited_for(graph, monkeypatch):
     """Not even while DuckDB plans it: what is constant in it is computed then."""
     monkeypatch.setattr(sql_running, "_MOST_WAIT_S", 0.1)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from heapgraph.capture import elf
 from heapgraph.capture.elf import ElfImage, ElfUnreadable, Segment, read_elf
@@ -98,3 +99,22 @@ def test_file_without_end_is_given_up(tmp_path: Path, monkeypatch) -> None:
         stream.truncate(size + 4096)
     with path.open("rb") as stream, pytest.raises(ElfUnreadable, match="does not end"):
         read_elf(stream, ["_PyRuntime"])
+
+
+@pytest.mark.parametrize("table", [".gnu.hash", ".dynsym"])
+def test_table_with_a_size_of_zero_is_refused(c_library: list[Mapping], table: str) -> None:
+    """Given a hash table of no buckets, or symbols of no bytes, then nothing is divided by it."""
+    with open_mapped_file(os.getpid(), c_library[0]) as stream:
+        content = bytearray(stream.read())
+    elf = ELFFile(io.BytesIO(content))
+    number = elf.get_section_index(table)
+    header = elf["e_shoff"] + number * elf["e_shentsize"]
+    if table == ".gnu.hash":
+        start = elf.get_section(number)["sh_offset"]
+        content[start : start + 4] = bytes(4)  # nbuckets
+    else:
+        content[header + 56 : header + 64] = bytes(8)  # sh_entsize
+        hashed = elf["e_shoff"] + elf.get_section_index(".gnu.hash") * elf["e_shentsize"]
+        content[hashed + 4 : hashed + 8] = bytes(4)  # so that the symbols are listed
+    with pytest.raises(ElfUnreadable, match="damaged"):
+        read_elf(io.BytesIO(content), [C_LIBRARY_FUNCTION])

@@ -16,7 +16,7 @@ import pytest
 
 from heapgraph.capture.maps import Mapping, read_maps
 from heapgraph.capture.memory import ProcessMemory, UnreadableMemory
-from heapgraph.errors import TargetNotFound
+from heapgraph.errors import CaptureInterrupted, TargetNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,6 +129,19 @@ def test_closed_memory_is_unreadable(memory: ProcessMemory, area: Area) -> None:
 def test_process_that_does_not_exist_is_not_found() -> None:
     with pytest.raises(TargetNotFound, match=str(2**22 + 1)):
         ProcessMemory(2**22 + 1)
+
+
+def test_clone_is_named_by_its_target() -> None:
+    """Given a clone that is gone, then no pid is said that nobody has typed."""
+    clone = 2**22 + 1
+    with pytest.raises(CaptureInterrupted, match="the clone of process 4711 has ended") as failure:
+        ProcessMemory(clone, clone_of=4711)
+    assert str(clone) not in " ".join(failure.value.parts())
+    with (
+        ProcessMemory(os.getpid(), clone_of=4711) as memory,
+        pytest.raises(UnreadableMemory, match="0x0 of the clone of process 4711 is not mapped"),
+    ):
+        memory.read(0, 8)
 
 
 def test_memory_of_a_process_that_ended_is_unreadable() -> None:

@@ -38,7 +38,7 @@ COMMANDS = (
 )
 """Every question about one snapshot; the file's name is put in behind the command."""
 
-DAMAGED = 4
+NOT_AS_PROMISED, DAMAGED = 1, 4
 NUMBERS = [
     (layout.name, column.name, column.type)
     for layout in TABLES.values()
@@ -51,6 +51,8 @@ def answer(path: Path, command: tuple[str, ...]) -> int:
     """The exit code of one command, which may only answer or refuse the file in three parts."""
     name, *arguments = (word.format(folder=path.parent) for word in command)
     outcome = invoke(name, path, *arguments)
+    if name == "verify" and outcome.code == NOT_AS_PROMISED:  # said in its table
+        return outcome.code
     assert outcome.code in (0, DAMAGED), (command, outcome.stderr)
     assert len(outcome.error) == (3 if outcome.code else 0), (command, outcome.stderr)
     return outcome.code
@@ -81,7 +83,8 @@ def test_no_number_is_a_defect(tmp_path: Path, table: str, column: str, data_typ
     for value in extremes(data_type, rows=most_rows):
         with_value(path, table, column, -1, value)
         codes = {command[0]: answer(path, command) for command in COMMANDS}
-        assert codes["verify"] == DAMAGED or set(codes.values()) == {0}, codes
+        of_others = {code for name, code in codes.items() if name != "verify"}
+        assert codes["verify"] == DAMAGED or of_others == {0}, codes
 
 
 @pytest.mark.parametrize(

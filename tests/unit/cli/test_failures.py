@@ -8,7 +8,10 @@ import sys
 import click
 import pytest
 
+from heapgraph.capture.captured import memory_shortage_named
 from heapgraph.cli import main as cli_main
+from heapgraph.cli.failure import explain_defect
+from heapgraph.errors import CaptureInterrupted
 from helpers.app_heap import app_heap
 from helpers.cli import invoke, run_process
 
@@ -184,3 +187,26 @@ def test_a_reader_that_stops_early_is_no_error(snapshot):
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(timeout=60) == 0
+
+
+def test_a_limit_on_threads_is_not_called_memory():
+    """Given a thread that cannot be started, then it is the limits that are named."""
+    with pytest.raises(CaptureInterrupted) as failure, memory_shortage_named():
+        raise RuntimeError("can't start new thread")
+    assert failure.value.what == "no thread can be started to take the snapshot"
+    assert "pids.max" in failure.value.cause
+    with pytest.raises(RuntimeError, match="another"), memory_shortage_named():
+        raise RuntimeError("another")
+
+
+def test_a_limit_on_memory_is_no_defect():
+    """Given a library that does not fit below ulimit -v, then that limit is the cause."""
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30));"
+        "from heapgraph.cli.failure import explain_defect;"
+        "print(*explain_defect(ImportError('x.so: failed to map segment')), sep='\\n')"
+    )
+    said = run_process(code=code).stdout
+    assert "probably the limit on its memory (ulimit -v, ulimit -d): 1.00 GiB" in said
+    assert "ulimit -v unlimited" in said
+    assert "a defect" in explain_defect(ImportError("x"))[1]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import time
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +14,19 @@ import pytest
 
 from heapgraph.errors import HeapgraphError, SnapshotFormatError
 from heapgraph.snapshot import limits, open_snapshot
-from heapgraph.snapshot.limits import MAX_SMALL_ROWS, available_memory, footer_problem, most_rows
-from heapgraph.snapshot.schema import TABLES
+from heapgraph.snapshot.limits import (
+    MAX_SMALL_ROWS,
+    available_memory,
+    bytes_problem,
+    footer_problem,
+    most_rows,
+    unpacked_problem,
+)
+from heapgraph.snapshot.manifest import decode_manifest
+from heapgraph.snapshot.pages import unpacked_size
+from heapgraph.snapshot.schema import TABLES, table_from_rows
+from heapgraph.snapshot.table_encoder import write_table
+from helpers.cli import invoke
 from helpers.snapshot_files import parquet_bytes, repack, sample_heap
 
 if TYPE_CHECKING:
@@ -94,6 +107,118 @@ def test_ordinary_texts_may_come_as_dictionaries(tmp_path: Path):
     with open_snapshot(path) as snapshot:
         assert snapshot.table("names").column("name").to_pylist() == ["x"] * 1000
         assert snapshot.strings("names", "name").type == pa.string()
+
+
+@pytest.mark.parametrize("table", ["objects", "references"])
+def test_more_rows_than_fit_into_the_bytes_are_refused(tmp_path: Path, table: str):
+    """Given four million equal rows in some kilobytes, then it is refused when it is opened."""
+    rows = 4_000_000
+    numbers = {
+        column.name: pa.array(np.zeros(rows, column.type.to_pandas_dtype()))
+        for column in TABLES[table].schema
+        if not pa.types.is_string(column.type)
+    }
+    sink = io.BytesIO()
+    pq.write_table(  # in one page, so that nothing but one run is in the file
+        pa.table(numbers),
+        sink,
+        compression="zstd",
+        row_group_size=rows,
+        data_page_size=2**30,
+        max_rows_per_page=rows,
+        write_batch_size=rows,
+    )
+    data = sink.getvalue()
+    assert len(data) < 5_000
+    path = sample_with(tmp_path / "a.heapgraph", table, data, rows)
+    with pytest.raises(SnapshotFormatError, match=f"{table}.parquet in .* 4,000,000 rows, and no"):
+        open_snapshot(path)
+
+
+def even_rows(table: str, rows: int) -> pa.Table:
+    """What heapgraph writes of the most even heap there can be, where every row says the same."""
+    numbers = {"address": np.arange(rows, dtype=np.uint64) * 32 + 2**46}
+    return pa.table(
+        [
+            pa.nulls(rows, column.type)
+            if column.nullable
+            else pa.array(numbers.get(column.name, np.zeros(rows, column.type.to_pandas_dtype())))
+            for column in TABLES[table].schema
+        ],
+        schema=TABLES[table].schema,
+    )
+
+
+@pytest.mark.parametrize("table", ["objects", "references"])
+def test_the_most_even_heap_there_can_be_is_read(table: str):
+    """Given objects without a gap, and one object a million times in a list, then they fit."""
+    rows = 2_000_000
+    sink = io.BytesIO()
+    write_table(sink, TABLES[table], even_rows(table, rows), lambda _: None)
+    assert bytes_problem(table, rows, len(sink.getvalue())) == ""
+
+
+def test_one_text_of_a_million_characters_is_not_unpacked(tmp_path: Path):
+    """Given a preview that no heapgraph writes, then it is refused by what its page says."""
+    heap = sample_heap()
+    rows = heap.tables()["objects"].to_pylist()
+    rows[0]["preview"] = "y" * 40_000_000
+    sink = io.BytesIO()
+    write_table(sink, TABLES["objects"], table_from_rows("objects", rows), lambda _: None)
+    data = sink.getvalue()
+    assert len(data) < 100_000
+    path = sample_with(tmp_path / "a.heapgraph", "objects", data, len(rows))
+    with open_snapshot(path) as snapshot:
+        before = pa.total_allocated_bytes()
+        with pytest.raises(SnapshotFormatError, match=r"its column preview unpacks to 38\.1 MiB"):
+            snapshot.column("objects", "address")
+        assert pa.total_allocated_bytes() - before < MIB
+
+
+@pytest.mark.parametrize("packed", [b"", b"\x15", b"\x15\x00\x15\xff\xff\xff\xff\xff", b"\x00"])
+def test_what_is_no_header_of_a_page_is_refused(packed: bytes):
+    """Given bytes that say nothing, or a number without an end, then that is said."""
+    metadata = pq.read_metadata(io.BytesIO(data := parquet_bytes(pa.table({"name": ["a"]}))))
+    start = metadata.row_group(0).column(0).dictionary_page_offset
+    broken = data[:start] + packed + bytes(len(data) - start - len(packed))
+    assert "its column name is not readable" in unpacked_problem(
+        "names", metadata, memoryview(broken)
+    )
+
+
+def test_every_page_says_how_much_it_unpacks_to(tmp_path: Path):
+    """Given a file of heapgraph, then the pages and the footer agree but for the headers."""
+    path = sample_heap().write(tmp_path / "a.heapgraph")
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist() if "parquet" in name}
+    for data in files.values():
+        metadata = pq.read_metadata(io.BytesIO(data))
+        for place in range(metadata.num_columns):
+            column = metadata.row_group(0).column(place)
+            size = unpacked_size(memoryview(data), column)
+            assert 0 < size < column.total_uncompressed_size
+
+
+def test_a_manifest_of_millions_of_values_is_refused(tmp_path: Path):
+    """Given a manifest of empty lists, each of which would take 64 bytes, then it is not parsed."""
+    data = b'{"format": "heapgraph", "x": [' + b"[]," * 2**23 + b"[]]}"
+    with pytest.raises(SnapshotFormatError, match="it has some 16,777,2"):
+        decode_manifest(data, tmp_path / "a.heapgraph")
+
+
+def test_a_long_command_line_is_shown_by_its_beginning(tmp_path: Path):
+    """Given a command line of 20 MB, then the summary has the beginning of it, and soon."""
+    path = sample_heap().write(tmp_path / "a.heapgraph")
+
+    def lengthen(manifest: dict[str, Any]) -> None:
+        manifest["target"]["command_line"] = ["python", "x" * 20_000_000]
+
+    repack(path, change=lengthen)
+    before = time.monotonic()
+    outcome = invoke("summary", path)
+    assert outcome.code == 0
+    assert 4_000 < outcome.stdout.count("x") < 5_000
+    assert time.monotonic() - before < 10
 
 
 def test_a_text_encoded_by_its_predecessor_is_refused(tmp_path: Path):
