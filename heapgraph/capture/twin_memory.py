@@ -69,8 +69,8 @@ def free_memory() -> int:
     """Bytes that this process may still take: of the machine, and of its own control groups."""
     free = machine_memory().get("MemAvailable", 0)
     for group in group_memory(Path("/proc/self/cgroup")):
-        free = min(free, group.limit - group.used + group.cache)
-    return max(free, 0)
+        free = min(free, group.left)
+    return free
 
 
 class PageCopies:

@@ -45,7 +45,7 @@ static long call_in(pid_t child, uint64_t page, long number,
     const int64_t deadline = now_ns() + (int64_t)CALL_LIMIT_S * 1000000000;
     int status, stopped_by;
     do { /* somebody may send it SIGSTOP */
-        if (ptrace(PTRACE_CONT, child, 0, 0) != 0 ||
+        if (traced(PTRACE_CONT, child, 0, 0) != 0 ||
             await_change(child, &status, deadline) != 1 || !WIFSTOPPED(status))
             return NOT_MADE;
         stopped_by = WSTOPSIG(status);
@@ -61,7 +61,7 @@ static bool poke(pid_t child, uint64_t address, const unsigned char *bytes, size
     for (size_t at = 0; at < size; at += sizeof(long)) {
         long word = 0;
         memcpy(&word, bytes + at, size - at < sizeof word ? size - at : sizeof word);
-        if (ptrace(PTRACE_POKETEXT, child, (void *)(uintptr_t)(address + at), (void *)word) != 0)
+        if (traced(PTRACE_POKETEXT, child, address + at, (uintptr_t)word) != 0)
             return false;
     }
     return true;
@@ -78,7 +78,7 @@ bool write_call_page(pid_t child, uint64_t page)
 bool forget_sequences(pid_t child, uint64_t page)
 {
     struct rseq_configuration rseq = {0};
-    if (ptrace(GET_RSEQ_CONFIGURATION, child, (void *)sizeof rseq, &rseq) <= 0 || rseq.area == 0)
+    if (traced(GET_RSEQ_CONFIGURATION, child, sizeof rseq, (uintptr_t)&rseq) <= 0 || rseq.area == 0)
         return true; /* unknown to older kernels, whose C libraries do not use it */
     const uint64_t arguments[CALL_ARGUMENTS] = {rseq.area, rseq.area_size, RSEQ_UNREGISTER,
                                                 rseq.signature};

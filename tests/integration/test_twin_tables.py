@@ -41,7 +41,7 @@ def test_a_table_that_is_nonsense(rows: list[tuple[int, ...]]) -> None:
     tables = [os.memfd_create("table") for _ in range(2)]
     for table, content in zip(tables, (rows, [GOOD_ROW]), strict=True):
         os.pwrite(table, np.array(content, dtype=np.uint64).tobytes(), 0)
-    with FreezeHelper(tables) as helper:
+    with FreezeHelper(descriptors=tables) as helper:
         with pytest.raises(HelperFailure) as caught:
             helper.make_twin(tables[0], 0)
         assert caught.value.code == "twin"

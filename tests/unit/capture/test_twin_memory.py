@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -145,6 +146,7 @@ def test_places_that_only_a_hostile_core_has(file, copies):
 
 def test_the_own_group_counts(monkeypatch):
     """Given a control group with less room than the machine, that is what is free."""
-    groups = [GroupMemory(limit=1000, used=900, cache=50), GroupMemory(5000, 0, 0)]
+    sizes = ((1000, 900, 50), (5000, 0, 0))
+    groups = [GroupMemory(Path("/"), 2, *each) for each in sizes]
     monkeypatch.setattr(twin_memory, "group_memory", lambda _file: groups)
     assert twin_memory.free_memory() == 150
