@@ -9,10 +9,9 @@ method "hold" holds a clone until memory runs short, also where a dump would be 
 from __future__ import annotations
 
 import json
+import os
+import select
 import sys
-import threading
-import time
-from pathlib import Path
 
 import heapgraph
 from heapgraph.capture.dump import dump
@@ -21,7 +20,6 @@ from heapgraph.capture.memory_limits import plan_memory
 from heapgraph.capture.permissions import read_status
 
 HOLD_S = 0.5
-_LOOK_S = 0.005
 
 
 def hold(pid: int) -> tuple[str, float | None]:
@@ -31,18 +29,11 @@ def hold(pid: int) -> tuple[str, float | None]:
             child, pause_s = helper.freeze(pid)
         except HelperFailure as failure:
             return f"not cloned ({failure.code})", None
-        end = time.monotonic() + HOLD_S
-        while time.monotonic() < end and _stands(child):
-            threading.Event().wait(_LOOK_S)
+        ended = os.pidfd_open(child)
+        select.select([ended], [], [], HOLD_S)
+        os.close(ended)
         state = helper.release()[1]
     return f"held to the end ({state})", pause_s * 1e3
-
-
-def _stands(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "t"
-    except OSError:
-        return False
 
 
 def obey(pid: int, method: str, output: str) -> tuple[str, float | None]:

@@ -1,8 +1,23 @@
-"""`python -m heapgraph`: the same program as `heapgraph`."""
+"""The program `heapgraph`, and `python -m heapgraph`."""
 
 from __future__ import annotations
 
-from heapgraph.cli.main import main
+import sys
+from contextlib import suppress
+
+
+def main() -> None:
+    """Be the first that the kernel ends, should memory run out; then run the command line.
+
+    In that order: in a memory group with a few MiB left, the libraries of the command line alone
+    would have the kernel look for a process to end, and it would find the largest.
+    """
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
+        score.write("1000")
+    from heapgraph.cli.main import main as run  # noqa: PLC0415 - loads the command line
+
+    run(sys.argv[1:])
+
 
 if __name__ == "__main__":
     main()

@@ -126,8 +126,40 @@ def _read_group(folder: Path, version: int) -> GroupMemory | None:
     return GroupMemory(folder, version, limit, used, cache)
 
 
+def group_is_out_of_sight(group: Path, mounts: Path = MOUNTS) -> bool:
+    """True when a process is in a group that cannot be seen from here: in another container.
+
+    Args:
+        group: the file `cgroup` of the process in /proc.
+        mounts: the file that says where the control groups are mounted.
+    """
+    found = _memberships(group, mounts)
+    # Both versions may be mounted; memory is managed by the first then.
+    version = min((one.version for one in found), default=VERSION_2)
+    return any(one.folder is None for one in found if one.version == version)
+
+
+class _Membership(NamedTuple):
+    """A hierarchy with a process in it; no folder where its group is not below the mount."""
+
+    version: int
+    mount: Path
+    folder: Path | None
+
+
 def _folders(group: Path, mounts: Path) -> list[tuple[Path, int]]:
     """The folders of the group and of all above it that can be seen, with their version."""
+    return [
+        (each, one.version)
+        for one in _memberships(group, mounts)
+        if one.folder is not None
+        for each in (one.folder, *one.folder.parents)
+        if each.is_relative_to(one.mount)
+    ]
+
+
+def _memberships(group: Path, mounts: Path) -> list[_Membership]:
+    """The hierarchies that are mounted here and may limit the memory of a process."""
     try:
         lines = group.read_text().splitlines()
         mounted = mounts.read_text().splitlines()
@@ -136,21 +168,19 @@ def _folders(group: Path, mounts: Path) -> list[tuple[Path, int]]:
     found = []
     for line in lines:
         hierarchy, controllers, path = line.split(":", 2)
-        if "memory" in controllers.split(","):
-            version = VERSION_1
-        elif hierarchy == "0":
-            version = VERSION_2
-        else:
+        if hierarchy != "0" and "memory" not in controllers.split(","):
             continue
-        for root, place in _mounts_of(version, mounted):
-            if ".." not in Path(path).parts and Path(path).is_relative_to(root):
-                folder = place / Path(path).relative_to(root)
-                found += [
-                    (each, version)
-                    for each in (folder, *folder.parents)
-                    if each.is_relative_to(place)
-                ]
-                break
+        version = VERSION_2 if hierarchy == "0" else VERSION_1
+        places = _mounts_of(version, mounted)
+        seen = [
+            (place, place / Path(path).relative_to(root))
+            for root, place in places
+            if ".." not in Path(path).parts and Path(path).is_relative_to(root)
+        ]
+        if seen:
+            found.append(_Membership(version, *seen[0]))
+        elif places:
+            found.append(_Membership(version, places[0][1], None))
     return found
 
 

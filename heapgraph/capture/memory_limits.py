@@ -18,6 +18,7 @@ from heapgraph.errors import CaptureInterrupted, MemoryRanShort
 from heapgraph.machine_memory import (
     MOUNTS,
     GroupMemory,
+    group_is_out_of_sight,
     group_memory,
     groups_that_end_as_one,
     machine_memory,
@@ -62,8 +63,8 @@ process that waits for a processor: up to 50 MiB were seen where eight did."""
 
 _PROC = Path("/proc")
 _OWN = "self"
-_FIRST = "1000"
-"""The highest oom_score_adj there is."""
+_FIRST, _AS_OTHERS = "1000", "0"
+"""The highest oom_score_adj there is, and the usual one."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def first_to_go(
 
     Args:
         pid: the target. Where both are in a group that is ended as one, being the first would
-            draw the kernel to that group, so nothing is changed.
+            draw the kernel to that group, so it is as others are.
         proc: where the process file system is mounted.
         mounts: the file that says where the control groups are mounted.
     """
@@ -118,6 +119,8 @@ def first_to_go(
     score = proc / _OWN / "oom_score_adj"
     before = _read(score)
     if ends_with_target or not before:
+        if before.strip() == _FIRST:  # as the program begins, whatever it is to do
+            _write(score, _AS_OTHERS)
         yield
         return
     _write(score, _FIRST)
@@ -182,6 +185,11 @@ def plan_memory(
         _check_machine(available, _own_need(0, proc))
         if not refusal and available < clone_need + _own_need(0, proc):
             refusal = f"the machine has {format_size(available)} of memory left"
+    if group_is_out_of_sight(proc / str(pid) / "cgroup", mounts):
+        refusal = (
+            "it is in another container, whose memory limit cannot be seen from this one; "
+            "heapgraph on the host can see it"
+        )
     if at_once := groups_that_end_as_one(proc / str(pid) / "cgroup", mounts):
         refusal = (
             f"should memory run out, the kernel ends the clone first, and with it all processes of "

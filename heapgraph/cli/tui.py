@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from heapgraph.cli.dump import default_output
-from heapgraph.cli.output import note
+from heapgraph.cli.output import note, say
 from heapgraph.cli.progress import TerminalProgress
 from heapgraph.errors import UsageError
 
@@ -122,7 +122,7 @@ def serve_browser(file: str, port: int) -> None:
 
 def announce(address: str) -> None:
     """Print where to look: on stdout, since it is what was asked for, and nowhere else."""
-    click.echo(address)
+    say(address)
     note("who has this address sees the snapshot; Ctrl-C ends the server and every window")
 
 

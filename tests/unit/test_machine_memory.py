@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from heapgraph.machine_memory import GroupMemory, group_memory, groups_that_end_as_one
+from heapgraph.machine_memory import (
+    GroupMemory,
+    group_is_out_of_sight,
+    group_memory,
+    groups_that_end_as_one,
+)
 from helpers.made_groups import MadeGroups
 
 if TYPE_CHECKING:
@@ -92,6 +97,18 @@ def test_another_container_is_out_of_sight(tmp_path: Path) -> None:
     made.group("/", limit=1000)
     made.group("/other", limit=1000)
     assert groups_of(made) == []
+    assert group_is_out_of_sight(made.proc / str(PID) / "cgroup", made.mounts)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_sibling_of_the_group_at_the_top_is_out_of_sight(tmp_path: Path, version: int) -> None:
+    made = MadeGroups(tmp_path, version, top="/docker/abc")
+    for path, hidden in (("/docker/abc", False), ("/docker/abc/x", False), ("/docker/def", True)):
+        made.place(PID, path)
+        group = made.proc / str(PID) / "cgroup"
+        assert group_is_out_of_sight(group, made.mounts) is hidden
+    made.mounts.write_text("31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n")
+    assert not group_is_out_of_sight(group, made.mounts)
 
 
 def test_groups_that_end_as_one_are_found_without_a_limit(tmp_path: Path) -> None:

@@ -117,6 +117,11 @@ def test_no_clone_where_one_kill_ends_the_container(tmp_path: Path) -> None:
     assert "memory.oom.group" in plan(made).clone_refusal
 
 
+def test_no_clone_where_the_limit_cannot_be_seen(made: MadeGroups) -> None:
+    made.place(PID, "/../other")
+    assert "another container" in plan(made).clone_refusal
+
+
 def test_a_machine_without_memory(made: MadeGroups) -> None:
     made.machine(150 * MIB + CLONE_NEED - MIB)
     assert "the machine has 183 MiB of memory left" in plan(made).clone_refusal
@@ -158,6 +163,9 @@ def test_it_draws_no_kill_to_a_group_that_ends_as_one(tmp_path: Path) -> None:
     score.write_text("0\n")
     with first_to_go(PID, made.proc, made.mounts):
         assert score.read_text() == "0\n"
+    score.write_text("1000\n")
+    with first_to_go(PID, made.proc, made.mounts):
+        assert score.read_text() == "0"
     made.group("/pod", memory__oom__group=0)
     with first_to_go(PID, made.proc, made.mounts):
         assert score.read_text() == "1000"
