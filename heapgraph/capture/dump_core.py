@@ -12,7 +12,7 @@ from heapgraph.capture.libraries import find_library_data
 from heapgraph.capture.maps import printable
 from heapgraph.capture.memory import UnreadableMemory
 from heapgraph.capture.quality import Account
-from heapgraph.capture.regions import find_regions, stored_residency
+from heapgraph.capture.regions import find_regions
 from heapgraph.capture.roots import find_roots, gc_list_heads, is_collecting
 from heapgraph.capture.traverse import TraverseLog
 from heapgraph.capture.traverse_account import TraverseAccount, explain
@@ -20,6 +20,7 @@ from heapgraph.capture.walk import HeapColumns, HeapWalk, readable_regions, stat
 from heapgraph.errors import CaptureInterrupted
 from heapgraph.native.heap_walker import NAMELESS
 from heapgraph.snapshot.writer import check_output
+from heapgraph.units import format_size
 
 if TYPE_CHECKING:
     import os
@@ -48,7 +49,8 @@ def dump_core(
     in `quality["scanned_types"]`.
 
     Args:
-        core: the core file, of the kernel or of gcore.
+        core: the core file, of `heapgraph capture`, the kernel or gcore; also packed with zstd. "-"
+            is standard input.
         output: the snapshot file to write.
         executable: the program that ran, where it is not at the place that the core names.
         redact: keep no values of strings and numbers, and hash dict keys that are no identifiers.
@@ -64,15 +66,24 @@ def dump_core(
     check_output(output, force)
     clock = Clock()
     with clock.phase("inspect"):
-        found = inspect_core(Path(core), None if executable is None else Path(executable))
+        found = inspect_core(
+            Path(core),
+            None if executable is None else Path(executable),
+            Path(output).parent,
+            progress,
+        )
     with found:
         captured = _capture(found, Path(core), clock, progress)
     notes = [f"not read: {sentence}" for sentence in _sentences(found)]
+    if found.record and found.record.withheld:
+        withheld = format_size(found.record.withheld)
+        notes.append(f"without {withheld} that the process keeps from clones (MADV_DONTFORK)")
     return write_captured(
         output,
         found.target,
         captured,
         clock,
+        pause_s=found.record.pause_s if found.record else 0.0,
         notes=notes + explain(captured.traversed, verify=False) + captured.named.notes,
         redact=redact,
         force=force,
@@ -100,7 +111,7 @@ def _capture(found: CoreTarget, path: Path, clock: Clock, progress: Progress | N
         with clock.phase("memory regions"):
             memory_regions = find_regions(
                 walk.reads,
-                stored_residency(target.maps),
+                found.residency,
                 target.maps,
                 version=target.version,
                 thread_ids=named.thread_ids(),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     "dump",
+    "capture",
     "summary",
     "histogram",
     "dominators",
