@@ -46,3 +46,9 @@ need "the module venv of $python" python3-venv "$python" -c 'import ensurepip, v
 need "a C compiler (gcc)" gcc cc --version
 need "a C++ compiler (g++)" g++ c++ --version
 need "Graphviz (the program dot)" graphviz dot -V
+
+# Without it captures are packed too, but are as large as the memory.
+has_static_zstd() { printf 'int main(void) { return 0; }' | cc -xc - -o /dev/null -l:libzstd.a; }
+if ! has_static_zstd 2>/dev/null && [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+    install_package libzstd-dev || echo "libzstd-dev could not be installed: captures will be larger" >&2
+fi

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from elftools.elf.elffile import ELFFile
 from elftools.elf.notes import iter_notes
 
+from heapgraph.capture.capture_record import OWNER, CaptureRecord, read_record
 from heapgraph.capture.elf import PARSE_ERRORS
 from heapgraph.errors import CoreFileUnusable
 from heapgraph.units import format_size
@@ -103,6 +104,7 @@ class CoreFile:
         pid: 0 when the core does not say.
         command_line: the first 80 characters of it, at spaces.
         entry: address of the program's first instruction, 0 when the core does not say.
+        record: what `heapgraph capture` wrote into it; None of any other core.
     """
 
     path: Path
@@ -112,6 +114,7 @@ class CoreFile:
     pid: int
     command_line: tuple[str, ...]
     entry: int
+    record: CaptureRecord | None = None
 
     @property
     def stored(self) -> int:
@@ -169,6 +172,7 @@ def read_core(stream: IO[bytes], path: Path) -> CoreFile:
             notes.pid,
             notes.command_line,
             notes.entry,
+            read_record(notes.own),
         )
     except PARSE_ERRORS as error:
         raise CoreFileUnusable(
@@ -187,6 +191,7 @@ class _Notes:
         self.pid = 0
         self.command_line: tuple[str, ...] = ()
         self.entry = 0
+        self.own: dict[int, bytes] = {}
 
     def read(self, elf: ELFFile, segment: Any) -> None:  # noqa: ANN401 - it has no types
         """Take over the notes of one segment; what it says of its own lengths ends with it."""
@@ -197,7 +202,9 @@ class _Notes:
         stream = io.BytesIO(elf.stream.read(size))
         source = SimpleNamespace(structs=elf.structs, stream=stream, elfclass=elf.elfclass)
         for note in iter_notes(cast("ELFFile", source), 0, size):
-            if note["n_type"] == "NT_FILE":
+            if note["n_name"] == OWNER:
+                self.own[int(note["n_type"])] = note["n_descdata"]
+            elif note["n_type"] == "NT_FILE":
                 self.files += _mapped_files(note["n_desc"])
             elif note["n_type"] == "NT_PRSTATUS" and len(note["n_descdata"]) >= _STATUS_SIZE:
                 self.threads.append(_thread(note["n_descdata"]))
@@ -275,7 +282,7 @@ def _check_kind(stream: IO[bytes], path: Path, size: int) -> None:
             "make one of a running process: gcore PID",
         )
     if size < _HEADER_SIZE:
-        raise _cut_short(path, f"it has {size} bytes, less than an ELF header")
+        raise cut_short(path, f"it has {size} bytes, less than an ELF header")
 
 
 def _check_machine(elf: ELFFile, path: Path) -> None:
@@ -298,12 +305,12 @@ def _check_table(elf: ELFFile, path: Path, size: int) -> None:
     if elf["e_phentsize"] != _SEGMENT_SIZE:
         raise ValueError(f"segments of {elf['e_phentsize']} bytes")
     if elf["e_phnum"] == _COUNT_ELSEWHERE and elf["e_shoff"] + _HEADER_SIZE > size:
-        raise _cut_short(path, "its number of mappings is missing at its end")
+        raise cut_short(path, "its number of mappings is missing at its end")
     count = elf.num_segments()
     if not count:
         raise ValueError("it has no memory")
     if elf["e_phoff"] + count * _SEGMENT_SIZE > size:
-        raise _cut_short(path, f"it has {size} bytes, less than its list of {count} mappings")
+        raise cut_short(path, f"it has {size} bytes, less than its list of {count} mappings")
 
 
 def _check_length(path: Path, size: int, segments: Iterable[Any]) -> None:
@@ -311,12 +318,13 @@ def _check_length(path: Path, size: int, segments: Iterable[Any]) -> None:
     ends = [segment["p_offset"] + segment["p_filesz"] for segment in segments]
     whole = max(ends, default=0)
     if whole > size:
-        raise _cut_short(
+        raise cut_short(
             path, f"{format_size(whole - size)} of {format_size(whole)} are missing at its end"
         )
 
 
-def _cut_short(path: Path, detail: str) -> CoreFileUnusable:
+def cut_short(path: Path, detail: str) -> CoreFileUnusable:
+    """A core without its end."""
     return CoreFileUnusable(
         f"core file {path} is cut short: {detail}",
         "a limit (ulimit -c, ProcessSizeMax of systemd-coredump), a full disk, or half a copy",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Self
 
 from heapgraph.capture.core_binaries import Binaries
-from heapgraph.capture.core_file import open_core, read_core
+from heapgraph.capture.core_file import read_core
 from heapgraph.capture.core_memory import CoreMemory, without
 from heapgraph.capture.maps import Mapping
 from heapgraph.capture.memory import UnreadableMemory
+from heapgraph.capture.packed_core import open_any_core
+from heapgraph.capture.regions import stored_residency
 from heapgraph.capture.runtime import (
     UNLIKELY,
     find_runtimes,
@@ -25,12 +28,17 @@ from heapgraph.native.file_pieces import FilePiece
 from heapgraph.safe_text import storable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
 
+    from heapgraph.capture.capture_record import CaptureRecord
     from heapgraph.capture.core_file import CoreFile, CoreThread
     from heapgraph.capture.layouts import Layout
+    from heapgraph.capture.residency import Residency
     from heapgraph.capture.runtime import Runtime
+
+    Progress = Callable[[str, int, int], None]
 
 _PAGE = 4096
 
@@ -40,11 +48,13 @@ class CoreTarget:
     """An open core file of a Python process.
 
     Attributes:
-        target: what is known of the process; host name and start time are not.
+        target: what is known of the process; host name and start time only of a capture.
         memory: what the core and the binaries have of its memory.
         pieces: the same as the walker takes it; the files are open until this is closed.
         threads: as the kernel saw them.
         missing: why a binary cannot be read, by path.
+        residency: what of its private anonymous memory was in memory.
+        record: what `heapgraph capture` wrote into it; None of any other core.
     """
 
     target: Target
@@ -52,6 +62,8 @@ class CoreTarget:
     pieces: list[FilePiece]
     threads: tuple[CoreThread, ...]
     missing: dict[str, str]
+    residency: Residency
+    record: CaptureRecord | None
     _files: ExitStack
 
     def __enter__(self) -> Self:
@@ -68,22 +80,26 @@ class CoreTarget:
         self._files.close()
 
 
-def inspect_core(path: Path, executable: Path | None = None) -> CoreTarget:
+def inspect_core(
+    path: Path, executable: Path | None, folder: Path, progress: Progress | None = None
+) -> CoreTarget:
     """Open a core file and find the Python in it.
 
     Args:
         path: the core file.
         executable: the program that ran, where it is not at the place that the core names.
+        folder: where there is room for a large one that is packed.
+        progress: called with phase, done, total.
 
     Raises:
         CoreFileUnusable: no core file, one cut short, or the program with the runtime is not here.
         NotAPythonProcess: there is no CPython runtime in it.
         UnsupportedPython: a version or a build that heapgraph cannot read.
 
-    Cost: 10-50 ms, and 50 us per mapping.
+    Cost: 10-50 ms, and 50 us per mapping; of a packed core that of `unpack_core` too.
     """
     with ExitStack() as files:
-        stream = files.enter_context(open_core(path))
+        stream = files.enter_context(open_any_core(path, folder, progress))
         core = read_core(stream, path)
         stored = _stored_pieces(core, stream)
         program = _main_program(core)
@@ -92,9 +108,23 @@ def inspect_core(path: Path, executable: Path | None = None) -> CoreTarget:
         files.callback(binaries.close)
         pieces = _add_binaries(core, stored, binaries)
         memory = files.enter_context(CoreMemory(pieces))
-        maps = core_mappings(core, binaries)
+        _forget_missing(core, stored, binaries)
+        residency = core.record.residency(core.segments) if core.record else None
+        maps = (
+            core.record.sized_mappings(residency) if core.record else core_mappings(core, binaries)
+        )
+
         target = _inspect(core, memory, maps, program, binaries)
-        return CoreTarget(target, memory, pieces, core.threads, binaries.missing, files.pop_all())
+        return CoreTarget(
+            target,
+            memory,
+            pieces,
+            core.threads,
+            binaries.missing,
+            residency or stored_residency(maps),
+            core.record,
+            files.pop_all(),
+        )
 
 
 def core_mappings(core: CoreFile, binaries: Binaries) -> list[Mapping]:
@@ -119,11 +149,17 @@ def core_mappings(core: CoreFile, binaries: Binaries) -> list[Mapping]:
 
 
 def _stored_pieces(core: CoreFile, stream: IO[bytes]) -> list[FilePiece]:
-    return [
-        FilePiece(item.start, item.stored, stream.fileno(), item.offset, item.stored)
-        for item in core.segments
-        if item.stored
-    ]
+    """What the core has; what a capture leaves out of memory without a file, nobody wrote to."""
+    is_complete = core.record is not None
+    starts = [part.start for part in core.files]
+    pieces = []
+    for item in core.segments:
+        row = bisect_right(starts, item.start) - 1
+        has_file = row >= 0 and item.start < core.files[row].end
+        size = item.end - item.start if is_complete and not has_file else item.stored
+        if size:
+            pieces.append(FilePiece(item.start, size, stream.fileno(), item.offset, item.stored))
+    return pieces
 
 
 def _add_binaries(core: CoreFile, stored: list[FilePiece], binaries: Binaries) -> list[FilePiece]:
@@ -143,8 +179,21 @@ def _add_binaries(core: CoreFile, stored: list[FilePiece], binaries: Binaries) -
     return sorted(pieces, key=lambda piece: piece.start)
 
 
+def _forget_missing(core: CoreFile, stored: list[FilePiece], binaries: Binaries) -> None:
+    """Binaries that are not here are not missed where a capture has all of them."""
+    if core.record is None:
+        return
+    taken = [(piece.start, piece.end) for piece in stored]
+    for path in list(binaries.missing):
+        parts = [part for part in core.files if part.path == path]
+        if not any(without(part.start, part.end, taken) for part in parts):
+            del binaries.missing[path]
+
+
 def _main_program(core: CoreFile) -> str:
     """Path of the program that ran, as the core has it; "" when it does not say."""
+    if core.record and core.record.executable:
+        return program_of(core.record.executable, (part.path for part in core.files))
     paths = [part.path for part in core.files]
     entered = (part.path for part in core.files if part.start <= core.entry < part.end)
     program = next(entered, "")
@@ -155,7 +204,11 @@ def _main_program(core: CoreFile) -> str:
 
 
 def _inspect(
-    core: CoreFile, memory: CoreMemory, maps: list[Mapping], program: str, binaries: Binaries
+    core: CoreFile,
+    memory: CoreMemory,
+    maps: list[Mapping],
+    program: str,
+    binaries: Binaries,
 ) -> Target:
     def read_version(runtime: Runtime) -> tuple[int, Layout]:
         try:
@@ -163,22 +216,27 @@ def _inspect(
         except UnreadableMemory as error:
             raise _no_objects(core, str(error)) from error
 
-    runtimes = find_runtimes(maps, program, lambda mapping: binaries.open(mapping.path))
+    runtimes = find_runtimes(
+        maps, program, lambda mapping: binaries.open(mapping.path), memory if core.record else None
+    )
     found = choose_runtime(runtimes, read_version)
     if found is None:
         raise _no_runtime(core, program, binaries.missing)
     runtime, version, layout = found
+    record = core.record
     return Target(
         pid=core.pid,
         executable=storable(program),
-        # The note has 80 characters at most, and of gcore the program only.
-        command_line=read_command_line(memory, layout, runtime.address) or core.command_line,
+        command_line=record.command_line
+        if record
+        # The note of other cores has 80 characters at most, and of gcore the program only.
+        else read_command_line(memory, layout, runtime.address) or core.command_line,
         version=(version >> 24, version >> 16 & 0xFF, version >> 8 & 0xFF),
         version_text=version_text(version),
         build=read_build(memory, layout, runtime.address),
-        rss=core.stored,
-        hostname="",
-        started="",
+        rss=record.rss if record else core.stored,
+        hostname=record.hostname if record else "",
+        started=record.started if record else "",
         runtime_address=runtime.address,
         runtime_end=runtime.file_end,
         maps=maps,

@@ -11,7 +11,7 @@ from heapgraph.capture.core_target import inspect_core
 from heapgraph.capture.libraries import find_library_data
 from heapgraph.capture.memory import UnreadableMemory
 from heapgraph.capture.quality import Account
-from heapgraph.capture.regions import MemoryRegions, find_regions, stored_residency
+from heapgraph.capture.regions import MemoryRegions, find_regions
 from heapgraph.capture.roots import find_roots, gc_list_heads, is_collecting
 from heapgraph.capture.traverse import TraverseLog
 from heapgraph.capture.traverse_account import TraverseAccount, explain, traverse_twin
@@ -21,6 +21,7 @@ from heapgraph.errors import CaptureInterrupted
 from heapgraph.native.heap_walker import NAMELESS
 from heapgraph.safe_text import storable
 from heapgraph.snapshot.writer import check_output
+from heapgraph.units import format_size
 
 if TYPE_CHECKING:
     import os
@@ -51,7 +52,8 @@ def dump_core(
     and nothing else, no system calls among it; the result is that of the process itself.
 
     Args:
-        core: the core file, of the kernel or of gcore.
+        core: the core file, of `heapgraph capture`, the kernel or gcore; also packed with zstd. "-"
+            is standard input.
         output: the snapshot file to write.
         executable: the program that ran, where it is not at the place that the core names.
         redact: keep no values of strings and numbers, and hash dict keys that are no identifiers.
@@ -71,16 +73,25 @@ def dump_core(
     check_output(output, force)
     clock = Clock()
     with clock.phase("inspect"):
-        found = inspect_core(Path(core), None if executable is None else Path(executable))
+        found = inspect_core(
+            Path(core),
+            None if executable is None else Path(executable),
+            Path(output).parent,
+            progress,
+        )
     with found:
         steps = _Steps(found, Path(core), clock, progress)
         captured = steps.capture(run_code=run_code, verify=verify_with_traverse)
     notes = [f"not read: {sentence}" for sentence in _sentences(found)]
+    if found.record and found.record.withheld:
+        withheld = format_size(found.record.withheld)
+        notes.append(f"without {withheld} that the process keeps from clones (MADV_DONTFORK)")
     return write_captured(
         output,
         found.target,
         captured,
         clock,
+        pause_s=found.record.pause_s if found.record else 0.0,
         notes=notes
         + explain(captured.traversed, verify=verify_with_traverse)
         + captured.named.notes,
@@ -148,7 +159,7 @@ class _Steps:
         with self.clock.phase("memory regions"):
             regions = find_regions(
                 walk.reads,
-                stored_residency(target.maps),
+                self.found.residency,
                 target.maps,
                 version=target.version,
                 thread_ids=named.thread_ids(),

@@ -43,17 +43,17 @@ Method: TypeAlias = Literal["auto", "idle", "clone", "pause"]
 METHODS: tuple[FreezeMethod, ...] = get_args(FreezeMethod)
 """In the order of trying."""
 
-_CLONE_REFUSALS = {
+CLONE_REFUSALS = {
     errno.EAGAIN: "a limit on processes is reached (pids.max of its group, or ulimit -u)",
     errno.ENOMEM: "memory may not be overcommitted (vm.overcommit_memory = 2), or none is left",
     errno.EPERM: "its filter of system calls (seccomp) forbids a call of these, or may forbid it",
     errno.ENOEXEC: "the process runs 32-bit code",
 }
 
-_HELPER_REFUSALS = {
+HELPER_REFUSALS = {
     "busy": "each of its threads is in a call that a stop would cut short, or waits for a disk",
     "section": "its threads are inside an allocator's critical section",
-    "seccomp": _CLONE_REFUSALS[errno.EPERM],
+    "seccomp": CLONE_REFUSALS[errno.EPERM],
     "stack": "none of its threads could find back by itself: small stacks, or shadow stacks",
     "code": "its C library is of a kind that is not known, so no thread could find back by itself",
 }
@@ -193,10 +193,10 @@ class _Choice:
             ) from failure
         if failure.code == "memory":
             return f"{failure.text}: of its memory group, or of the machine"
-        if failure.code in _HELPER_REFUSALS:
-            return _HELPER_REFUSALS[failure.code]
+        if failure.code in HELPER_REFUSALS:
+            return HELPER_REFUSALS[failure.code]
         number = failure.error_number
-        return _CLONE_REFUSALS.get(number, f"{failure.text}: {os.strerror(number)}")
+        return CLONE_REFUSALS.get(number, f"{failure.text}: {os.strerror(number)}")
 
     def _check_predicted_pause(self) -> None:
         predicted_s = predict_clone_pause_s(self.resident)

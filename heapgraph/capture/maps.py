@@ -166,11 +166,11 @@ def _add_sizes(mappings: list[Mapping], sizes: dict[str, int], flags: frozenset[
 def _parse_line(line: str) -> Mapping:
     parts = line.rstrip("\n").split(None, _FIELDS - 1)
     start, _, end = parts[0].partition("-")
-    path = _unescape(parts[-1]) if len(parts) == _FIELDS else ""
+    path = unescape_path(parts[-1]) if len(parts) == _FIELDS else ""
     return Mapping(int(start, 16), int(end, 16), parts[1], int(parts[2], 16), path)
 
 
-def _unescape(path: str) -> str:
+def unescape_path(path: str) -> str:
     """Give a line feed in a path back, which the kernel writes as an octal number.
 
     Bytes that are no UTF-8 become replacement characters only in what is shown or stored.

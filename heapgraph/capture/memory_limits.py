@@ -146,6 +146,7 @@ def plan_memory(
     pid: int,
     status: Mapping[str, str],
     *,
+    own_need: int | None = None,
     proc: Path = _PROC,
     mounts: Path = MOUNTS,
 ) -> MemoryPlan:
@@ -154,6 +155,7 @@ def plan_memory(
     Args:
         pid: the target.
         status: its `/proc/PID/status`.
+        own_need: bytes that heapgraph needs itself; None for those of a dump.
         proc: where the process file system is mounted.
         mounts: the file that says where the control groups are mounted.
 
@@ -168,7 +170,8 @@ def plan_memory(
     own_folders = {group.folder for group in group_memory(own_group, mounts)}
     reserve = clone_reserve(status)
     clone_need = clone_cost(status, _waiting(proc))
-    own_need = _own_need(_size(status, "VmRSS"), proc)
+    least = _own_need(0, proc) if own_need is None else own_need
+    own_need = _own_need(_size(status, "VmRSS"), proc) if own_need is None else own_need
     refusal = ""
     for group in groups:
         needed = clone_need
@@ -182,8 +185,8 @@ def plan_memory(
             )
     available = machine_memory(proc / "meminfo").get("MemAvailable")
     if available is not None:
-        _check_machine(available, _own_need(0, proc))
-        if not refusal and available < clone_need + _own_need(0, proc):
+        _check_machine(available, least)
+        if not refusal and available < clone_need + least:
             refusal = f"the machine has {format_size(available)} of memory left"
     if group_is_out_of_sight(proc / str(pid) / "cgroup", mounts):
         refusal = (

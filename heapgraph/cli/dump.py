@@ -38,7 +38,7 @@ _SUSPECTS_NAMED = 2
     "--core",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Read a core file instead of a running process.",
+    help="Read a core file, or a capture, instead of a running process; - is standard input.",
 )
 @click.option(
     "--executable",
@@ -160,7 +160,8 @@ def _dump_process(
 def _dump_core(core: Path, output: Path | None, options: dict[str, Any]) -> DumpResult:
     from heapgraph.capture.dump_core import dump_core  # noqa: PLC0415 - loads numpy
 
-    path = output or Path(f"{_plain(core.name)}-{_now()}.heapgraph")
+    name = core.name if str(core) != "-" else "core"
+    path = output or Path(f"{_plain(name)}-{_now()}.heapgraph")
     return dump_core(core, path, **options)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     "dump",
+    "capture",
     "summary",
     "histogram",
     "dominators",
