@@ -1,0 +1,212 @@
+"""A copy made while the target runs shows one moment of it, whatever it does meanwhile.
+
+Needs a kernel with soft-dirty pages: python scripts/guest/run.py -- .venv/bin/python -m pytest ...
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from heapgraph.capture import precopy as module
+from heapgraph.capture.core_memory import CoreMemory
+from heapgraph.capture.freeze import freeze
+from heapgraph.capture.freeze_helper import FreezeHelper
+from heapgraph.capture.memory import ProcessMemory, UnreadableMemory
+from heapgraph.capture.memory_copy import MemoryCopy
+from heapgraph.capture.page_changes import own_ranges, ranges_of
+from heapgraph.capture.precopy import PrecopyRefused, precopy, precopy_refusal
+from heapgraph.capture.written_pages import WrittenPages, has_soft_dirty
+from heapgraph.errors import TargetNotFound
+from helpers.processes import is_blocked, wait_until
+from helpers.running_target import RunningTarget, start_target
+from helpers.soft_dirty import needs_soft_dirty
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PAGE = os.sysconf("SC_PAGESIZE")
+CHUNK = 64 * PAGE
+GENEROUS_MS = 20_000  # an interpreted processor is slow: what is judged here is the content
+CHANGES = (
+    *("nothing", "write", "discard", "discard_and_read", "discard_and_write"),
+    *("move", "move_and_replace", "unmap", "unmap_and_map", "protect", "make_writable"),
+    *("share", "map_file", "grow"),
+)
+
+
+@pytest.fixture
+def target() -> Iterator[RunningTarget]:
+    with start_target("precopy_memory.py") as running:
+        yield running
+
+
+@pytest.fixture(params=["search", "entries"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How pages are looked at; a kernel that has no search takes the second for the first."""
+    if request.param == "entries":
+        monkeypatch.setattr(WrittenPages, "_tries_search", lambda _: False)
+    return str(request.param)
+
+
+def order(target: RunningTarget, line: str) -> None:
+    target.send(line)
+    assert target.read_line() == line
+    if line != "write_for_ever":
+        wait_until(lambda: is_blocked(target.pid), "it waits for the next order")
+
+
+def between_passes(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None], passes: int) -> None:
+    """Do something after each of the first passes, while the target runs."""
+    take, left = module._Precopy._take, [passes]
+
+    def take_and_act(self: module._Precopy, ranges: object) -> None:
+        take(self, ranges)
+        if left[0]:
+            left[0] -= 1
+            act()
+
+    monkeypatch.setattr(module._Precopy, "_take", take_and_act)
+
+
+def assert_equal_to_live(pid: int, copy: MemoryCopy, result: module.PrecopyResult) -> int:
+    """Compare every page that has a place in the copy with the target, which waits for an order."""
+    readable = ranges_of(result.maps, lambda mapping: mapping.permissions.startswith("r"))
+    compared, different = 0, []
+    with ProcessMemory(pid) as live, CoreMemory(copy.pieces()) as copied:
+        for piece in copy.pieces():
+            for start, end in readable.tolist():
+                first, last = max(start, piece.start), min(end, piece.end)
+                for at in range(first, last, CHUNK):
+                    size = min(CHUNK, last - at)
+                    if copied.read(at, size) != live.read(at, size):
+                        different.append(at)
+                    compared += size // PAGE
+    assert [hex(at) for at in different] == []
+    return compared
+
+
+@needs_soft_dirty
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_copy_is_equal_to_the_target_whatever_it_did_meanwhile(
+    target: RunningTarget, way: str, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del way
+    between_passes(monkeypatch, lambda: order(target, change), 1)
+    with MemoryCopy() as copy, FreezeHelper() as helper:
+        result = precopy(target.pid, helper, copy, GENEROUS_MS)
+        pages = json.loads(target.ready)["pages"]
+        assert assert_equal_to_live(target.pid, copy, result) > pages
+    assert len(result.stops_s) == 1
+    assert result.pause_s == sum(result.stops_s)
+    assert result.passes[-1] < result.passes[0] / 2
+    assert len(result.passes) == 2
+    everything = own_ranges(result.maps)
+    assert result.passes[0] <= int((everything[:, 1] - everything[:, 0]).sum())
+
+
+@needs_soft_dirty
+def test_each_pass_takes_what_was_written_since_the_one_before(
+    target: RunningTarget, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del way
+    changes = iter(("write", "discard_and_write", "move_and_replace"))
+    between_passes(monkeypatch, lambda: order(target, next(changes)), 3)
+    predicted = iter((1.0, 1.0))
+    exact = module._Precopy._predict
+    monkeypatch.setattr(
+        module._Precopy,
+        "_predict",
+        lambda self, found: next(predicted, 0.0) * 1e3 or exact(self, found),
+    )
+    with MemoryCopy() as copy, FreezeHelper() as helper:
+        result = precopy(target.pid, helper, copy, GENEROUS_MS)
+        assert_equal_to_live(target.pid, copy, result)
+    assert len(result.stops_s) == 3
+    assert len(result.passes) == 4
+
+
+@needs_soft_dirty
+def test_a_running_writer_is_seen_at_one_moment(target: RunningTarget, way: str) -> None:
+    del way
+    order(target, "write_for_ever")
+    ready = json.loads(target.ready)
+    pages = ready["pages"] // 2 - 1
+    seen = set()
+    for _ in range(3):
+        with MemoryCopy() as copy, FreezeHelper() as helper:
+            precopy(target.pid, helper, copy, GENEROUS_MS)
+            with CoreMemory(copy.pieces()) as copied:
+                content = copied.read(ready["area"], pages * PAGE)
+        turns = np.frombuffer(content, np.uint64)[:: PAGE // 8].astype(np.int64)
+        steps = np.diff(turns)
+        assert set(steps[steps != 0].tolist()) <= {-1}
+        assert np.count_nonzero(steps) <= 1
+        seen.add(int(turns[0]))
+    assert len(seen) > 1
+
+
+@needs_soft_dirty
+def test_a_target_that_writes_more_than_the_aim_allows_is_refused_and_goes_on(
+    target: RunningTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    area = json.loads(target.ready)["area"]
+    order(target, "write_for_ever")
+    monkeypatch.setattr(module._Precopy, "_predict", lambda *_: 1e3)
+    with (
+        MemoryCopy() as copy,
+        FreezeHelper() as helper,
+        pytest.raises(PrecopyRefused, match=r"it wrote to .* longer than the aim"),
+    ):
+        precopy(target.pid, helper, copy)
+    with ProcessMemory(target.pid) as memory:
+        first = memory.u64(area)
+        order(target, "nothing")
+        memory.forget()
+        while memory.u64(area) == first:
+            memory.forget()
+    with freeze(target.pid, "pause") as frozen:
+        frozen.release()
+
+
+@needs_soft_dirty
+def test_a_target_that_ends_meanwhile_is_told(
+    target: RunningTarget, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del way
+    between_passes(monkeypatch, target.kill, 1)
+    with (
+        MemoryCopy() as copy,
+        FreezeHelper() as helper,
+        pytest.raises((UnreadableMemory, TargetNotFound)),
+    ):
+        precopy(target.pid, helper, copy, GENEROUS_MS)
+
+
+@needs_soft_dirty
+def test_a_reservation_of_a_terabyte_costs_nothing_with_the_search() -> None:
+    with start_target("sparse.py") as sparse, closing(WrittenPages(sparse.pid)) as pages:
+        if not pages.can_search:
+            return
+        with MemoryCopy() as copy, FreezeHelper() as helper:
+            result = precopy(sparse.pid, helper, copy, GENEROUS_MS)
+        assert sum(result.passes) < 1 << 30
+
+
+@pytest.mark.skipif(has_soft_dirty(), reason="kernel with soft-dirty pages")
+def test_a_kernel_without_marks_is_refused_before_anything_is_done(target: RunningTarget) -> None:
+    assert "CONFIG_MEM_SOFT_DIRTY" in precopy_refusal()
+    with (
+        MemoryCopy() as copy,
+        FreezeHelper() as helper,
+        pytest.raises(PrecopyRefused, match="CONFIG_MEM_SOFT_DIRTY"),
+    ):
+        precopy(target.pid, helper, copy)
+    status = Path(f"/proc/{target.pid}/status").read_text()
+    assert "TracerPid:\t0" in status
