@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = npt.NDArray[Any]
 
+_END_OF_USER_SPACE = 1 << 63
 _HUGE_PAGES = "/anon_hugepage"
 
 _JOINED_GAP = 3 * PAGE
@@ -100,8 +101,8 @@ def look_at(pid: int, pages: WrittenPages, before: Moment | None) -> Moment:
     maps = before.maps if before is not None and is_same else parse_listing(listing)
     chosen = [mapping for mapping in maps if mapping.is_own]
     if before is not None and not is_same:
-        others = [mapping for mapping in maps if not mapping.is_own]
-        chosen += _overlapping(others, own_ranges(before.maps))
+        followed = own_ranges(before.maps)
+        chosen += [each for each in maps if not each.is_own and _overlaps(each, followed)]
     own, written = [], []
     for of_files in (False, True):
         ranges = as_ranges((m.start, m.end) for m in chosen if m.is_file is of_files)
@@ -174,8 +175,12 @@ def unmarked_ranges(pid: int) -> Array:
 
 
 def ranges_of(maps: Iterable[Mapping], is_wanted: Callable[[Mapping], bool]) -> Array:
-    """The addresses of some of the mappings."""
-    return as_ranges((mapping.start, mapping.end) for mapping in maps if is_wanted(mapping))
+    """The addresses of some of the mappings; the kernel's own half of the addresses is left out."""
+    return as_ranges(
+        (mapping.start, mapping.end)
+        for mapping in maps
+        if mapping.end < _END_OF_USER_SPACE and is_wanted(mapping)
+    )
 
 
 def own_ranges(maps: Iterable[Mapping]) -> Array:
@@ -205,12 +210,12 @@ def _choose_markers(own: Array, before: Moment | None) -> Array:
     return np.sort(np.concatenate((kept, first[is_new])))
 
 
-def _overlapping(maps: Sequence[Mapping], ranges: Array) -> list[Mapping]:
-    """The mappings that have a byte of the ranges."""
-    edges = np.array([(each.start, each.end) for each in maps], np.int64).reshape(-1, 2)
-    low = np.searchsorted(ranges[:, 1], edges[:, 0], side="right")
-    high = np.searchsorted(ranges[:, 0], edges[:, 1], side="left")
-    return [maps[number] for number in np.flatnonzero(high > low).tolist()]
+def _overlaps(mapping: Mapping, ranges: Array) -> bool:
+    """True when the mapping has a byte of the ranges."""
+    if mapping.end >= _END_OF_USER_SPACE:
+        return False
+    row = int(np.searchsorted(ranges[:, 1], mapping.start, side="right"))
+    return row < len(ranges) and bool(ranges[row, 0] < mapping.end)
 
 
 def _content(mapping: Mapping) -> tuple[object, ...]:

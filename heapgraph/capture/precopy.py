@@ -218,8 +218,8 @@ class _Precopy:
         if grown * 2 > changes.stale_bytes:
             if self._full_passes >= _MOST_FULL_PASSES:
                 raise PrecopyRefused(
-                    f"{format_size(grown)} of its memory are in mappings that grow while they are "
-                    "copied, which the kernel marks as written to as a whole"
+                    f"{format_size(grown)} of its memory count as written to as a whole: it writes "
+                    "everywhere, or its mappings grow while they are copied"
                 )
             return self._copy_all()
         stop_s = self._look_s + self._result.clears_s[-1] + _STOP_S
