@@ -56,6 +56,8 @@ MOST_PASSES = 4
 """Copies, the one within the last stop included."""
 
 _MOST_FULL_PASSES = 2
+_MOST_STOPS = 10
+_WOKE_UP = "a thread in a call that a stop would cut short woke up in the stop"
 _SHRINKS = 0.5
 """A pass is worth another one when at most this share of it was written again."""
 
@@ -183,20 +185,22 @@ class _Precopy:
     def run(self) -> PrecopyResult:
         """Pass after pass, until what is left fits into one stop."""
         base = self._copy_all()
-        while True:
+        for _ in range(_MOST_STOPS):
             changes, now = self._look(base)
             if self._predict(changes) <= self._aim_s:
                 self._make_room(changes.stale)
                 self._copy.prepare()
                 with self._stopped() as stop:
                     changes, now = self._look(base)
-                    if self._predict(changes) <= self._aim_s * _LIMIT:
+                    if fits := self._predict(changes) <= self._aim_s * _LIMIT:
                         self._copy_rest(changes, now)
-                        stop.is_last = True
-                if stop.is_last:
+                if fits and stop.was_still:
                     self._copy.drop(map(tuple, changes.lost.tolist()))
                     return self._result
+                if fits:
+                    continue  # the marks are as they were: look and copy again
             base = self._next_base(base, changes, now)
+        raise PrecopyRefused(_WOKE_UP)
 
     def _copy_all(self) -> Moment:
         """Everything the target has filled, while it runs."""
@@ -226,9 +230,13 @@ class _Precopy:
         has_shrunk = changes.stale_bytes <= _SHRINKS * self._result.passes[-1]
         if not has_shrunk or len(self._result.passes) >= MOST_PASSES - 1 or stop_s > self._aim_s:
             raise PrecopyRefused(self._why_it_does_not_fit(changes, stop_s))
-        with self._stopped():
+        with self._stopped() as stop:
             changes, now = self._look(base)
             self._result.clears_s.append(self._pages.clear())
+        if not stop.was_still:  # what it wrote between the look and the clearing is not known
+            if self._full_passes >= _MOST_FULL_PASSES:
+                raise PrecopyRefused(_WOKE_UP)
+            return self._copy_all()
         self._copy.drop(map(tuple, changes.lost.tolist()))
         self._make_room(changes.stale)
         self._take(changes.stale)
@@ -296,7 +304,8 @@ class _Precopy:
                 yield stop
             finally:
                 state = self._let_go()
-        if state != "clean":
+        stop.was_still = state == "clean"
+        if state not in ("clean", "moved"):
             raise PrecopyRefused(f"the stop ended before it was looked at ({state})")
 
     def _let_go(self) -> str:
@@ -320,9 +329,9 @@ def _opened(path: str) -> Iterator[int]:
 
 @dataclass
 class _Stop:
-    """Whether what was done in it has completed the copy."""
+    """Whether no thread ran in it: some are left asleep, and may wake up."""
 
-    is_last: bool = False
+    was_still: bool = False
 
 
 @contextmanager
