@@ -16,22 +16,28 @@ import pytest
 
 from heapgraph.capture import precopy as module
 from heapgraph.capture.core_memory import CoreMemory
+from heapgraph.capture.dump import dump
 from heapgraph.capture.freeze import freeze
 from heapgraph.capture.freeze_helper import FreezeHelper
-from heapgraph.capture.maps import read_maps
+from heapgraph.capture.frozen import FrozenCopy
+from heapgraph.capture.maps import read_maps, with_sizes
 from heapgraph.capture.memory import ProcessMemory, UnreadableMemory
 from heapgraph.capture.memory_copy import MemoryCopy
 from heapgraph.capture.page_changes import own_ranges, ranges_of
 from heapgraph.capture.page_ranges import common
 from heapgraph.capture.precopy import PrecopyRefused, precopy, precopy_refusal
+from heapgraph.capture.regions import anonymous_residency
 from heapgraph.capture.written_pages import WrittenPages, has_soft_dirty
 from heapgraph.errors import TargetNotFound
+from heapgraph.snapshot.reader import open_snapshot
 from helpers.processes import is_blocked, wait_until
 from helpers.running_target import RunningTarget, start_target
 from helpers.soft_dirty import ComparedPages, needs_soft_dirty
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    from heapgraph.capture.maps import Mapping
 
 PAGE = os.sysconf("SC_PAGESIZE")
 SLOW_S = 200
@@ -233,6 +239,45 @@ def test_a_reservation_of_a_terabyte_costs_nothing_with_the_search() -> None:
         with MemoryCopy() as copy, FreezeHelper() as helper:
             result = precopy(sparse.pid, helper, copy, GENEROUS_MS)
         assert sum(result.passes) < 1 << 30
+
+
+def test_the_tables_are_those_of_a_pause_and_the_objects_those_of_a_clone(
+    target: RunningTarget, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del way
+    clone, pause, copied = (tmp_path / f"{name}.heapgraph" for name in ("clone", "pause", "copied"))
+    dump(target.pid, clone, method="clone", max_pause_ms=GENEROUS_MS)
+    dump(target.pid, pause, method="pause", max_pause_ms=GENEROUS_MS)
+
+    def copy_running(
+        pid: int, helper: FreezeHelper, before: Sequence[Mapping], limit_s: float
+    ) -> FrozenCopy:
+        copy = MemoryCopy()
+        result = precopy(pid, helper, copy, limit_s * 1e3)
+        maps = with_sizes(result.maps, before, lambda _: False)
+        return FrozenCopy(
+            "pause",
+            helper,
+            result.pause_s,
+            copy=copy,
+            memory=os.open(f"/proc/{pid}/mem", os.O_RDONLY),
+            maps=maps,
+            residency=anonymous_residency(pid, maps),
+        )
+
+    monkeypatch.setattr("heapgraph.capture.freeze.copy_paused", copy_running)
+    dump(target.pid, copied, method="pause", max_pause_ms=GENEROUS_MS)
+    with (
+        open_snapshot(copied) as found,
+        open_snapshot(pause) as paused,
+        open_snapshot(clone) as cloned,
+    ):
+        assert found.row_count("objects") > 10_000
+        for table in ("objects", "references"):
+            assert found.table(table).equals(paused.table(table)), table
+        for column in ("address", "shallow_size", "refcount"):
+            values = found.column("objects", column)
+            assert np.array_equal(values, cloned.column("objects", column)), column
 
 
 @pytest.mark.skipif(has_soft_dirty(), reason="kernel with soft-dirty pages")
