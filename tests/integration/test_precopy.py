@@ -146,7 +146,8 @@ def test_the_copy_is_equal_to_the_target_whatever_it_did_meanwhile(
         assert sum(map(len, stood.values())) >= (json.loads(target.ready)["pages"] - 512) * PAGE
     assert len(result.stops_s) == 1
     assert result.pause_s == sum(result.stops_s)
-    assert result.passes[-1] < result.passes[0] / 2
+    if change in ("nothing", "write", "discard"):  # else the kernel may mark a mapping as a whole
+        assert result.passes[-1] < result.passes[0] / 2
     assert len(result.passes) == 2
     everything = own_ranges(result.maps)
     assert result.passes[0] <= int((everything[:, 1] - everything[:, 0]).sum())
