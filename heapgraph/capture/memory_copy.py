@@ -122,7 +122,7 @@ class MemoryCopy:
         Raises:
             UnreadableMemory: the process has ended.
 
-        Cost: 0.3-0.5 us a page, a tenth of what `take` needs for as many ranges.
+        Cost: 1-4 us a page, a tenth of what `take` needs for as many ranges.
         """
         places = np.array([(p.start, p.end, p.offset) for p in self._places], np.int64)
         places = places.reshape(-1, 3)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -51,6 +51,8 @@ class PageMap:
         """Open it."""
         self._descriptor = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY | os.O_CLOEXEC)
         self._can_scan = True
+        self._regions = np.empty((_REGIONS_A_SCAN, _REGION_WORDS), np.int64)
+        self._place = self._regions.ctypes.data
 
     def close(self) -> None:
         """Close it."""
@@ -72,7 +74,7 @@ class PageMap:
             try:
                 wanted = IS_PRESENT | (IS_SWAPPED if swapped else 0)
                 # The page of zeros, which a read of an empty page leaves behind, is nobody's.
-                found = self.regions(start, end, wanted, IS_ZERO, wanted)
+                found = self.regions(start, end, wanted, unwanted=IS_ZERO, told=wanted)
                 parts += [regions[:, :2] for regions in found]
             except OSError:  # this kernel knows no such order
                 self._can_scan = False
@@ -82,14 +84,15 @@ class PageMap:
         return _joined(np.concatenate(parts))
 
     def regions(
-        self, start: int, end: int, wanted: int, unwanted: int, told: int
+        self, start: int, end: int, wanted: int, *, unwanted: int = 0, absent: int = 0, told: int
     ) -> Iterator[Array]:
         """Ask the kernel for pages by what they are.
 
         Args:
             start: address of the first page.
             end: address behind the last one.
-            wanted: categories of which a page has one or more.
+            wanted: categories of which a page has one or more,
+            absent: or of these lacks one or more.
             unwanted: categories of which it has none.
             told: the categories that are told apart.
 
@@ -98,14 +101,15 @@ class PageMap:
 
         Raises:
             OSError: this kernel has no such search.
+
+        Cost: 4 ns for a page that is in memory and not meant, 30 ns for one that is.
         """
-        regions = np.empty((_REGIONS_A_SCAN, _REGION_WORDS), np.int64)
-        place = regions.ctypes.data
+        regions = self._regions
         while start < end:
             argument = bytearray(
                 _SCAN_ARGUMENT.pack(
-                    *(_SCAN_ARGUMENT.size, 0, start, end, 0, place, len(regions)),
-                    *(0, unwanted, unwanted, wanted, told),
+                    *(_SCAN_ARGUMENT.size, 0, start, end, 0, self._place, len(regions)),
+                    *(0, unwanted | absent, unwanted, wanted | absent, told),
                 )
             )
             count = fcntl.ioctl(self._descriptor, _SCAN, argument)
@@ -123,6 +127,13 @@ class PageMap:
         size = (end - start) // PAGE * _ENTRY
         data = os.pread(self._descriptor, size, start // PAGE * _ENTRY)
         return np.frombuffer(data, np.uint64, len(data) // _ENTRY)
+
+    def entries_of(self, pages: Iterable[int]) -> bytes:
+        """The entries of single pages, one behind the other; zeros where there are no addresses."""
+        read, file = os.pread, self._descriptor
+        return b"".join(
+            read(file, _ENTRY, page // PAGE * _ENTRY) or bytes(_ENTRY) for page in pages
+        )
 
     def _read(self, start: int, end: int, lowest: int) -> Iterator[Array]:
         """Read the entries: a page counts when one of its bits from `lowest` on is set."""

@@ -67,7 +67,7 @@ _LIMIT = 3.0
 _STOP_S = 0.001
 """What stopping and letting go of the threads takes; measured 0.3-1 ms with up to 60 threads."""
 
-_RANGE_S = 0.5e-6
+_RANGE_S = 2e-6
 """What each range costs besides its bytes."""
 
 _SPARE = 1 << 20

@@ -16,12 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from heapgraph.capture.page_ranges import united
+from heapgraph.capture.page_ranges import missing, united
 from heapgraph.capture.pagemap import (
     IS_FILE,
     IS_PRESENT,
@@ -32,9 +32,6 @@ from heapgraph.capture.pagemap import (
     PageMap,
     pages_where,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -137,42 +134,42 @@ class WrittenPages:
             were written to since the bits were cleared. Pages of zeros are not its own.
 
         Cost:
-            1.5 ms a GiB with the kernel's search, reservations free; else 17 ms a GiB of addresses.
+            With the kernel's search 1 ms a GiB in memory, and 30 ns a page that was written to;
+            what is only reserved is free. Else 17 ms a GiB of addresses, by several threads.
         """
         if self.can_search:
-            found = [self._search(start, end, of_files) for start, end in ranges.tolist()]
-        else:
-            pieces = _cut(ranges, _READ_AT_ONCE)
-            read = self._readers.map(lambda row: self._read(row[0], row[1], of_files), pieces)
-            found = list(read)
+            return self._search(ranges, of_files)
+        pieces = _cut(ranges, _READ_AT_ONCE)
+        found = list(self._readers.map(lambda row: self._read(row[0], row[1], of_files), pieces))
         return united(*(own for own, _ in found)), united(*(written for _, written in found))
 
     def frames(self, pages: Array) -> Array:
         """Where the contents of pages are: uint64 for each, the same while it has not moved.
 
-        Cost: 1 us a page.
+        Cost: 2 us a page.
         """
-        return np.fromiter(self._each_frame(pages), np.uint64, len(pages))
-
-    def _each_frame(self, pages: Array) -> Iterator[np.uint64]:
-        for page in pages.tolist():
-            entries = self._pages.entries(page, page + PAGE)
-            yield entries[0] & _KEPT if len(entries) else np.uint64(0)
+        entries = np.frombuffer(self._pages.entries_of(pages.tolist()), np.uint64)
+        return entries & _KEPT
 
     def _tries_search(self) -> bool:
         try:
-            list(self._pages.regions(0, PAGE, IS_SOFT_DIRTY, 0, IS_SOFT_DIRTY))
+            list(self._pages.regions(0, PAGE, IS_SOFT_DIRTY, told=IS_SOFT_DIRTY))
         except OSError:
             return False
         return True
 
-    def _search(self, start: int, end: int, of_files: bool) -> tuple[Array, Array]:
+    def _search(self, ranges: Array, of_files: bool) -> tuple[Array, Array]:
+        """Ask for the exceptions: most pages are in memory, its own and not written to."""
+        not_own = IS_ZERO | (IS_FILE if of_files else 0)
         filled = IS_PRESENT | IS_SWAPPED
-        unwanted = IS_ZERO | (IS_FILE if of_files else 0)
-        found = self._pages.regions(start, end, filled, unwanted, filled | IS_SOFT_DIRTY)
-        rows = np.concatenate([np.empty((0, 3), np.int64), *found])
-        is_written = rows[:, 2] & IS_SOFT_DIRTY != 0
-        return rows[:, :2], rows[is_written, :2]
+        wanted, told = not_own | IS_SOFT_DIRTY, filled | not_own | IS_SOFT_DIRTY
+        parts = [np.empty((0, 3), np.int64)]
+        for start, end in ranges.tolist():
+            parts += self._pages.regions(start, end, wanted, absent=IS_PRESENT, told=told)
+        rows = np.concatenate(parts)
+        is_own = (rows[:, 2] & filled != 0) & (rows[:, 2] & not_own == 0)
+        is_written = is_own & (rows[:, 2] & IS_SOFT_DIRTY != 0)
+        return missing(ranges, united(rows[~is_own, :2])), united(rows[is_written, :2])
 
     def _read(self, start: int, end: int, of_files: bool) -> tuple[Array, Array]:
         entries = self._pages.entries(start, end)
