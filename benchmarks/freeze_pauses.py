@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from helpers.running_target import RunningTarget
 
-WAY_NAMES = ("nobody", "clone", "pause", "precopy")
+WAY_NAMES = ("nobody", "precopy", "clone", "pause")
 
 
 def main() -> int:
