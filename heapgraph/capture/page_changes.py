@@ -64,11 +64,9 @@ class Changes:
 
     Attributes:
         stale: ranges to be copied again.
-        lost: ranges in the copy that the process has discarded or unmapped.
     """
 
     stale: Array
-    lost: Array
 
     @property
     def stale_bytes(self) -> int:
@@ -133,7 +131,6 @@ def compare(before: Moment, now: Moment, unmarked: Array) -> Changes:
         missing(now.own, before.own),
         common(now.own, united(unmarked, _moved(before, now))),
     ]
-    lost = missing(before.own, now.own)
     if now.maps is not before.maps:
         unchanged = _unchanged(before.maps, now.maps)
         new = missing(own_ranges(now.maps), unchanged)
@@ -144,11 +141,12 @@ def compare(before: Moment, now: Moment, unmarked: Array) -> Changes:
         ]
     mapped = ranges_of(now.maps, lambda mapping: mapping.permissions.startswith("r"))
     # What the process filled in a file's mapping and discarded is the file's again.
+    lost = missing(before.own, now.own)
     stale.append(common(lost, ranges_of(now.maps, is_copied_whole)))
     again = united(*stale)
     # Never over what is not filled: to read that would map pages of zeros into the process.
     joined = common(within_gap(again, _JOINED_GAP), united(now.own, again))
-    return Changes(common(joined, mapped), missing(lost, again))
+    return Changes(common(joined, mapped))
 
 
 def marked_whole(now: Moment) -> int:

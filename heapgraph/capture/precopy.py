@@ -195,7 +195,7 @@ class _Precopy:
                     if fits := self._predict(changes) <= self._aim_s * _LIMIT:
                         self._copy_rest(changes, now)
                 if fits and stop.was_still:
-                    self._copy.drop(map(tuple, changes.lost.tolist()))
+                    self._drop_rest(now, changes)
                     return self._result
                 if fits:
                     continue  # the marks are as they were: look and copy again
@@ -237,7 +237,7 @@ class _Precopy:
             if self._full_passes >= _MOST_FULL_PASSES:
                 raise PrecopyRefused(_WOKE_UP)
             return self._copy_all()
-        self._copy.drop(map(tuple, changes.lost.tolist()))
+        self._drop_rest(now, changes)
         self._make_room(changes.stale)
         self._take(changes.stale)
         return now
@@ -256,6 +256,12 @@ class _Precopy:
         self._make_room(changes.stale)
         self._take(changes.stale)
         self._result.maps = now.maps
+
+    def _drop_rest(self, now: Moment, changes: Changes) -> None:
+        """Make zeros of what the target has discarded or unmapped, whichever pass copied it."""
+        whole = ranges_of(now.maps, is_copied_whole)
+        rest = missing(self._placed, united(now.own, changes.stale, whole))
+        self._copy.drop(map(tuple, rest.tolist()))
 
     def _look(self, base: Moment) -> tuple[Changes, Moment]:
         begin = time.perf_counter()

@@ -39,6 +39,7 @@ class ComparedPages(WrittenPages):
         super().__init__(pid)
         self._memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
         self._remembered: dict[int, Array] = {}
+        self._written = np.empty((0, 2), np.int64)
 
     def close(self) -> None:
         """Close all."""
@@ -49,6 +50,7 @@ class ComparedPages(WrittenPages):
         """Remember what all pages hold."""
         own, _ = super().look(own_ranges(read_maps(self._pid, sizes=False)), of_files=False)
         self._remembered = dict(self._contents(own))
+        self._written = self._written[:0]
         return 0.0
 
     def look(self, ranges: Array, *, of_files: bool) -> tuple[Array, Array]:
@@ -61,7 +63,8 @@ class ComparedPages(WrittenPages):
                 parts.append(np.array([(start, start + PAGE)], np.int64))
             elif before.tobytes() != content.tobytes():
                 parts.append(pages_where(np.ones(1, np.bool_), start))
-        return own, common(united(*parts), own)
+        self._written = united(self._written, *parts)  # a mark stays, whatever is written next
+        return own, common(self._written, own)
 
     def _contents(self, own: Array) -> Iterator[tuple[int, Array]]:
         for start, end in own.tolist():

@@ -177,6 +177,32 @@ def test_each_pass_takes_what_was_written_since_the_one_before(
     assert len(result.passes) == 4
 
 
+def test_what_was_filled_and_discarded_between_two_stops_is_not_in_the_copy(
+    target: RunningTarget,
+    way: str,
+    stood: dict[int, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stop in which a thread woke up is made again; what it copied may be gone by then."""
+    del way
+    order(target, "discard")
+    release, states = FreezeHelper.release, iter(("moved",))
+    changes = iter(("fill_again", "discard"))
+    between_passes(monkeypatch, lambda: order(target, next(changes)), 1)
+
+    def release_as(self: FreezeHelper) -> tuple[float, str]:
+        pause_s, state = release(self)
+        if (told := next(states, "")) == "moved":
+            order(target, next(changes))
+        return pause_s, told or state
+
+    monkeypatch.setattr(FreezeHelper, "release", release_as)
+    with MemoryCopy() as copy, FreezeHelper() as helper:
+        result = precopy(target.pid, helper, copy, GENEROUS_MS)
+        assert different_pages(copy, stood) == []
+    assert len(result.stops_s) == 2
+
+
 def test_a_running_writer_is_seen_at_one_moment(target: RunningTarget, way: str) -> None:
     del way
     order(target, "write_for_ever")

@@ -46,7 +46,6 @@ def test_nothing_has_changed():
     before = moment(HEAP, ranges((0, 900)), ranges((3, 4)))
     changes = compare(before, moment(HEAP, ranges((0, 900))), NOTHING)
     assert changes.stale_bytes == 0
-    assert len(changes.lost) == 0
 
 
 def test_pages_that_were_written_or_filled_are_stale():
@@ -54,15 +53,13 @@ def test_pages_that_were_written_or_filled_are_stale():
     now = moment(HEAP, ranges((0, 902), (2000, 2001)), ranges((10, 11), (50, 60)))
     changes = compare(before, now, NOTHING)
     assert pages_of(changes.stale) == [(10, 11), (50, 60), (900, 902), (2000, 2001)]
-    assert len(changes.lost) == 0
 
 
-def test_pages_that_were_discarded_are_lost_without_a_mark():
+def test_pages_that_were_discarded_are_not_read():
     before = moment(HEAP, ranges((0, 900)))
     now = moment(HEAP, ranges((0, 100), (200, 900)))
     changes = compare(before, now, NOTHING)
     assert changes.stale_bytes == 0
-    assert pages_of(changes.lost) == [(100, 200)]
 
 
 def test_pages_that_lie_close_together_are_copied_in_one_piece():
@@ -76,7 +73,6 @@ def test_what_is_not_filled_is_not_read_to_join_what_is():
     now = moment(HEAP, ranges((0, 100), (102, 900)), ranges((99, 100), (102, 103)))
     changes = compare(before, now, NOTHING)
     assert pages_of(changes.stale) == [(99, 100), (102, 103)]
-    assert pages_of(changes.lost) == [(100, 102)]
 
 
 def test_memory_that_page_tables_were_moved_to_is_stale_though_nothing_is_marked():
@@ -90,7 +86,6 @@ def test_a_discarded_marker_makes_the_rest_under_its_page_table_stale():
     now = moment(HEAP, ranges((3, 2 * TABLE)))
     changes = compare(before, now, NOTHING)
     assert pages_of(changes.stale) == [(3, TABLE)]
-    assert pages_of(changes.lost) == [(0, 3)]
 
 
 def test_pages_whose_writes_are_not_marked_are_stale_each_time():
@@ -119,12 +114,11 @@ def test_memory_that_becomes_writable_is_copied():
     assert pages_of(compare(before, now, NOTHING).stale) == [(100, 200)]
 
 
-def test_an_unmapped_range_is_lost_and_no_more_read():
+def test_an_unmapped_range_is_no_more_read():
     before = moment(HEAP, ranges((0, 900)))
     now = moment([mapping(0, 500)], ranges((0, 500)))
     changes = compare(before, now, NOTHING)
     assert changes.stale_bytes == 0
-    assert pages_of(changes.lost) == [(500, 900)]
 
 
 @pytest.mark.parametrize(
@@ -152,7 +146,6 @@ def test_data_of_a_file_that_the_process_discarded_is_the_file_s_again():
     now = moment(library, ranges((0, 5)))
     changes = compare(before, now, NOTHING)
     assert pages_of(changes.stale) == [(5, 10)]
-    assert len(changes.lost) == 0
 
 
 def test_a_mapping_of_which_every_page_is_marked_is_told_apart():
