@@ -268,7 +268,7 @@ def test_a_reservation_of_a_terabyte_costs_nothing_with_the_search() -> None:
         assert sum(result.passes) < 1 << 30
 
 
-def test_the_tables_are_those_of_a_pause_and_the_objects_those_of_a_clone(
+def test_the_tables_are_those_of_a_pause_and_of_a_clone(
     target: RunningTarget, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del way
@@ -286,6 +286,7 @@ def test_the_tables_are_those_of_a_pause_and_the_objects_those_of_a_clone(
             "pause",
             helper,
             result.pause_s,
+            pid=pid,
             copy=copy,
             memory=os.open(f"/proc/{pid}/mem", os.O_RDONLY),
             maps=maps,
@@ -302,9 +303,7 @@ def test_the_tables_are_those_of_a_pause_and_the_objects_those_of_a_clone(
         assert found.row_count("objects") > 10_000
         for table in ("objects", "references"):
             assert found.table(table).equals(paused.table(table)), table
-        for column in ("address", "shallow_size", "refcount"):
-            values = found.column("objects", column)
-            assert np.array_equal(values, cloned.column("objects", column)), column
+            assert found.table(table).equals(cloned.table(table)), table
 
 
 @pytest.mark.skipif(has_soft_dirty(), reason="kernel with soft-dirty pages")
