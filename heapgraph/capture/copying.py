@@ -14,6 +14,7 @@ from heapgraph.capture.maps import read_maps, with_sizes
 from heapgraph.capture.memory import UnreadableMemory
 from heapgraph.capture.memory_copy import MemoryCopy
 from heapgraph.capture.permissions import explain_refusal
+from heapgraph.capture.precopy import AIM_MS, PrecopyRefused, precopy
 from heapgraph.capture.regions import anonymous_residency
 from heapgraph.capture.residency import filled_ranges
 from heapgraph.errors import CaptureInterrupted
@@ -62,10 +63,7 @@ class Copier:
         self._pid = pid
         self._before = before
         self._files = ExitStack()
-        try:
-            self._memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise explain_refusal(pid, error.errno or 0) from error
+        self._memory = _open_memory(pid)
         self._files.callback(os.close, self._memory)
         self._copy = self._files.enter_context(MemoryCopy(self._ranges(before)))
         try:
@@ -89,11 +87,7 @@ class Copier:
             self._copy.add(ranges)
             self._copy.take(self._memory, ranges)
         except UnreadableMemory as error:
-            raise CaptureInterrupted(
-                f"process {self._pid} ended while its memory was copied",
-                "",
-                "choose a running process",
-            ) from error
+            raise _ended(self._pid) from error
 
     def freeze_as(self, method: FreezeMethod, helper: FreezeHelper, pause_s: float) -> FrozenCopy:
         """Hand the copy on to whoever walks it."""
@@ -152,6 +146,65 @@ def _stays_idle(helper: FreezeHelper, pid: int, act: Callable[[], object]) -> bo
         return False
     act()
     return helper.prove()
+
+
+def copy_running(
+    pid: int, helper: FreezeHelper, before: Sequence[Mapping], limit_s: float
+) -> FrozenCopy:
+    """Copy a target while it runs, and stop it for what it has written meanwhile.
+
+    Args:
+        pid: the target.
+        helper: stops its threads.
+        before: its mappings with sizes.
+        limit_s: how long it may stand.
+
+    Raises:
+        NotTaken: the kernel or the user lack something, or the target writes too much.
+        CaptureInterrupted: the target ended.
+    """
+    with ExitStack() as files:
+        copy = files.enter_context(MemoryCopy())
+        memory = _open_memory(pid)
+        files.callback(os.close, memory)
+        try:
+            done = precopy(pid, helper, copy, min(AIM_MS, limit_s * 1e3))
+            maps = with_sizes(done.maps, before, lambda _: False)
+            residency = anonymous_residency(pid, maps)
+        except PrecopyRefused as reason:
+            raise NotTaken(str(reason)) from reason
+        except UnreadableMemory as error:
+            raise _ended(pid) from error
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            raise NotTaken(_NO_ROOM[error.errno]) from error
+        frozen = FrozenCopy(
+            "precopy",
+            helper,
+            done.pause_s,
+            pid=pid,
+            copy=copy,
+            memory=memory,
+            maps=maps,
+            residency=residency,
+        )
+        frozen.notes += done.notes
+        files.pop_all()
+        return frozen
+
+
+def _open_memory(pid: int) -> int:
+    try:
+        return os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise explain_refusal(pid, error.errno or 0) from error
+
+
+def _ended(pid: int) -> CaptureInterrupted:
+    return CaptureInterrupted(
+        f"process {pid} ended while its memory was copied", "", "choose a running process"
+    )
 
 
 def copy_paused(

@@ -3,6 +3,8 @@
 The methods, the gentlest first; `auto` takes the first that works, and says why not those before:
 
     idle    nothing is stopped: it is read while none of its threads runs, which is then proved
+    precopy it is copied while it runs, and stands only for what it has written meanwhile; needs
+            soft-dirty pages in the kernel (CONFIG_MEM_SOFT_DIRTY)
     clone   one thread stands while the kernel copies the page tables; the copy never runs
     pause   every thread stands while the memory is copied
 
@@ -17,7 +19,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from heapgraph.capture.copying import NotTaken, copy_idle, copy_paused
+from heapgraph.capture.copying import NotTaken, copy_idle, copy_paused, copy_running
 from heapgraph.capture.freeze_helper import FreezeHelper, HelperEnded, HelperFailure
 from heapgraph.capture.freeze_limits import (
     DEFAULT_MAX_PAUSE_MS,
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
     from heapgraph.capture.maps import Mapping
 
-Method: TypeAlias = Literal["auto", "idle", "clone", "pause"]
+Method: TypeAlias = Literal["auto", "idle", "precopy", "clone", "pause"]
 
 METHODS: tuple[FreezeMethod, ...] = get_args(FreezeMethod)
 """In the order of trying."""
@@ -58,8 +60,16 @@ HELPER_REFUSALS = {
     "code": "its C library is of a kind that is not known, so no thread could find back by itself",
 }
 
+_WHAT = {
+    "idle": "read while it is idle",
+    "precopy": "copied while it runs",
+    "clone": "cloned",
+    "pause": "paused",
+}
+
 _NEXT_STEPS = {
     "idle": "use --method auto",
+    "precopy": "use --method auto",
     "clone": "use --method pause: it stands for about {predicted} while it is copied",
     "pause": "use --method clone",
 }
@@ -87,7 +97,9 @@ def freeze(
             is too little memory for heapgraph itself.
 
     Cost:
-        "idle": nothing. "clone": one thread stands for about 15-20 ms per GiB of resident memory,
+        "idle": nothing. "precopy": it stands for about 10 ms, and each page costs its next writer a
+        fault.
+        "clone": one thread stands for about 15-20 ms per GiB of resident memory,
         the others when they first write; each page the target writes before the release costs it a
         copy of 4 KiB. "pause": every thread stands for 0.2-0.5 s per GiB.
     """
@@ -147,6 +159,8 @@ class _Choice:
         match method:
             case "idle":
                 return copy_idle(self.pid, self.helper, self.before, self.resident)
+            case "precopy":
+                return copy_running(self.pid, self.helper, self.before, self.limit_s)
             case "clone":
                 return self._clone()
             case "pause":
@@ -174,9 +188,8 @@ class _Choice:
                 reasons,
                 "try again at another moment",
             )
-        what = {"idle": "read while it is idle", "clone": "cloned", "pause": "paused"}[last]
         return CaptureInterrupted(
-            f"process {self.pid} cannot be {what}",
+            f"process {self.pid} cannot be {_WHAT[last]}",
             passed_over[last],
             _NEXT_STEPS[last].format(predicted=predicted),
         )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from heapgraph.capture.twin import Twin
     from heapgraph.native.file_pieces import FilePiece
 
-FreezeMethod: TypeAlias = Literal["idle", "clone", "pause"]
+FreezeMethod: TypeAlias = Literal["idle", "precopy", "clone", "pause"]
 
 
 class Frozen(ABC):

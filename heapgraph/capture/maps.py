@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -97,6 +98,11 @@ def read_maps(pid: int, *, sizes: bool = True) -> list[Mapping]:
             return _parse(stream)
     except OSError as error:
         raise explain_refusal(pid, error.errno or 0) from error
+
+
+def parse_listing(listing: bytes) -> list[Mapping]:
+    """The mappings of a `/proc/PID/maps` that was read before."""
+    return _parse(io.StringIO(listing.decode(errors="surrogateescape")))
 
 
 def withheld_bytes(maps: Iterable[Mapping]) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -30,7 +30,9 @@ _PAGES_A_READ = 1 << 18
 _SCAN = 0xC0606610  # _IOWR('f', 16, struct pm_scan_arg), in linux/fs.h
 _SCAN_ARGUMENT = struct.Struct("=12Q")
 _WALK_END = 4  # its word that says how far the kernel came
-_IS_PRESENT, _IS_SWAPPED, _IS_ZERO = 1 << 3, 1 << 4, 1 << 5  # PAGE_IS_PRESENT, ..., PFNZERO
+IS_FILE, IS_PRESENT, IS_SWAPPED, IS_ZERO, IS_SOFT_DIRTY = (1 << bit for bit in (2, 3, 4, 5, 7))
+"""PAGE_IS_FILE, ..., PAGE_IS_PFNZERO, PAGE_IS_SOFT_DIRTY: what the kernel's search tells apart."""
+
 _REGION_WORDS = 3  # struct page_region: start, end, categories
 _REGIONS_A_SCAN = 1 << 14
 
@@ -49,6 +51,8 @@ class PageMap:
         """Open it."""
         self._descriptor = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY | os.O_CLOEXEC)
         self._can_scan = True
+        self._regions = np.empty((_REGIONS_A_SCAN, _REGION_WORDS), np.int64)
+        self._place = self._regions.ctypes.data
 
     def close(self) -> None:
         """Close it."""
@@ -68,7 +72,10 @@ class PageMap:
         parts = [np.empty((0, 2), np.int64)]
         if self._can_scan:
             try:
-                parts += self._scan(start, end, _IS_PRESENT | (_IS_SWAPPED if swapped else 0))
+                wanted = IS_PRESENT | (IS_SWAPPED if swapped else 0)
+                # The page of zeros, which a read of an empty page leaves behind, is nobody's.
+                found = self.regions(start, end, wanted, unwanted=IS_ZERO, told=wanted)
+                parts += [regions[:, :2] for regions in found]
             except OSError:  # this kernel knows no such order
                 self._can_scan = False
                 del parts[1:]
@@ -76,36 +83,69 @@ class PageMap:
             parts += self._read(start, end, _SWAPPED if swapped else _PRESENT)
         return _joined(np.concatenate(parts))
 
-    def _scan(self, start: int, end: int, categories: int) -> Iterator[Array]:
-        """Ask the kernel for the ranges.
+    def regions(
+        self, start: int, end: int, wanted: int, *, unwanted: int = 0, absent: int = 0, told: int
+    ) -> Iterator[Array]:
+        """Ask the kernel for pages by what they are.
 
-        The page of zeros, which a read of an empty page leaves behind, is nobody's memory.
+        Args:
+            start: address of the first page.
+            end: address behind the last one.
+            wanted: categories of which a page has one or more,
+            absent: or of these lacks one or more.
+            unwanted: categories of which it has none.
+            told: the categories that are told apart.
+
+        Yields:
+            int64, rows (start, end, categories among `told`), rising.
+
+        Raises:
+            OSError: this kernel has no such search.
+
+        Cost: 4 ns for a page that is in memory and not meant, 30 ns for one that is.
         """
-        regions = np.empty((_REGIONS_A_SCAN, _REGION_WORDS), np.int64)
-        place = regions.ctypes.data
+        regions = self._regions
         while start < end:
             argument = bytearray(
                 _SCAN_ARGUMENT.pack(
-                    *(_SCAN_ARGUMENT.size, 0, start, end, 0, place, len(regions)),
-                    *(0, _IS_ZERO, _IS_ZERO, categories, categories),
+                    *(_SCAN_ARGUMENT.size, 0, start, end, 0, self._place, len(regions)),
+                    *(0, unwanted | absent, unwanted, wanted | absent, told),
                 )
             )
             count = fcntl.ioctl(self._descriptor, _SCAN, argument)
-            yield regions[:count, :2].copy()
+            yield regions[:count].copy()
             reached = _SCAN_ARGUMENT.unpack(argument)[_WALK_END]
             if reached <= start:
                 return
             start = reached
 
+    def entries(self, start: int, end: int) -> Array:
+        """The kernel's entry of every page: uint64, fewer when the addresses end before.
+
+        Cost: 65 ns a page, in memory or not.
+        """
+        size = (end - start) // PAGE * _ENTRY
+        data = os.pread(self._descriptor, size, start // PAGE * _ENTRY)
+        return np.frombuffer(data, np.uint64, len(data) // _ENTRY)
+
+    def entries_of(self, pages: Iterable[int]) -> bytes:
+        """The entries of single pages, one behind the other; zeros where there are no addresses."""
+        read, file = os.pread, self._descriptor
+        return b"".join(
+            read(file, _ENTRY, page // PAGE * _ENTRY) or bytes(_ENTRY) for page in pages
+        )
+
     def _read(self, start: int, end: int, lowest: int) -> Iterator[Array]:
         """Read the entries: a page counts when one of its bits from `lowest` on is set."""
         for at in range(start, end, _PAGES_A_READ * PAGE):
-            count = min(_PAGES_A_READ, (end - at) // PAGE)
-            data = os.pread(self._descriptor, count * _ENTRY, at // PAGE * _ENTRY)
-            entries = np.frombuffer(data, np.uint64, len(data) // _ENTRY)
-            is_filled = entries >> np.uint64(lowest) != 0
-            edges = np.flatnonzero(np.diff(is_filled, prepend=False, append=False))
-            yield edges.reshape(-1, 2) * PAGE + at
+            entries = self.entries(at, min(at + _PAGES_A_READ * PAGE, end))
+            yield pages_where(entries >> np.uint64(lowest) != 0, at)
+
+
+def pages_where(is_meant: Array, start: int) -> Array:
+    """The pages from `start` on that are meant, one after the other, as ranges of addresses."""
+    edges = np.flatnonzero(np.diff(is_meant, prepend=False, append=False))
+    return edges.reshape(-1, 2) * PAGE + start
 
 
 def _joined(ranges: Array) -> Array:

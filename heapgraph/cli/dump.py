@@ -60,10 +60,10 @@ _SUSPECTS_NAMED = 2
 )
 @click.option(
     "--method",
-    type=click.Choice(["auto", "idle", "clone", "pause"]),
+    type=click.Choice(["auto", "idle", "precopy", "clone", "pause"]),
     default="auto",
     show_default=True,
-    help="idle: nothing stops. clone: copy-on-write child, milliseconds. pause: it stands.",
+    help="idle, precopy, clone, pause: the gentlest that works, unless one is named.",
 )
 @click.option("--redact", is_flag=True, help="Keep no values; hash keys that are no identifiers.")
 @click.option(

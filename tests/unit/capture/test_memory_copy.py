@@ -8,6 +8,7 @@ import os
 import random
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from heapgraph.capture.core_memory import CoreMemory
@@ -117,3 +118,65 @@ def test_a_process_that_has_ended_is_said_to_have_ended() -> None:
             copy.take(memory, ranges)
     finally:
         os.close(memory)
+
+
+def test_many_scattered_pages_are_copied_to_the_byte_whatever_may_not_be_read(
+    area: tuple[mmap.mmap, int], own_memory: int
+) -> None:
+    memory, start = area
+    chooser = random.Random(3)
+    for most in (1, 7, 1024):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("heapgraph.capture.memory_copy._MOST_VECTORS", most)
+            pages = sorted(chooser.sample(range(PAGES), 20))
+            ranges = np.array(
+                [(start + p * PAGE, start + p * PAGE + PAGE) for p in pages], np.int64
+            )
+            with MemoryCopy(
+                [(start, start + 30 * PAGE), (start + 30 * PAGE, start + 60 * PAGE)]
+            ) as copy:
+                wanted = [page for page in pages if page < 60]
+                assert copy.take_scattered(os.getpid(), own_memory, ranges) == len(wanted) * PAGE
+                with CoreMemory(copy.pieces()) as reader:
+                    for page in range(60):
+                        content = memory[page * PAGE : page * PAGE + PAGE]
+                        expected = content if page in wanted else bytes(PAGE)
+                        assert reader.read(start + page * PAGE, PAGE) == expected
+
+
+def test_scattered_ranges_around_memory_that_may_not_be_read(own_memory: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    with mmap.mmap(-1, 8 * PAGE, mmap.MAP_PRIVATE) as memory:
+        memory.write(b"\xaa" * 8 * PAGE)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+        libc.mprotect(ctypes.c_void_p(start + 3 * PAGE), ctypes.c_size_t(PAGE), 0)
+        try:
+            ranges = np.array([(start, start + 5 * PAGE), (start + 6 * PAGE, start + 8 * PAGE)])
+            with MemoryCopy([(start, start + 8 * PAGE)]) as copy:
+                assert copy.take_scattered(os.getpid(), own_memory, ranges) == 7 * PAGE
+                with CoreMemory(copy.pieces()) as reader:
+                    assert reader.read(start, 5 * PAGE) == b"\xaa" * 5 * PAGE
+                    assert reader.read(start + 5 * PAGE, PAGE) == bytes(PAGE)
+                    assert reader.read(start + 6 * PAGE, 2 * PAGE) == b"\xaa" * 2 * PAGE
+        finally:
+            libc.mprotect(ctypes.c_void_p(start + 3 * PAGE), ctypes.c_size_t(PAGE), 3)
+
+
+def test_dropped_pages_are_zeros_again(area: tuple[mmap.mmap, int], own_memory: int) -> None:
+    memory, start = area
+    whole = [(start, start + PAGES * PAGE)]
+    with MemoryCopy(whole) as copy:
+        copy.take(own_memory, whole)
+        copy.drop([(start + 2 * PAGE, start + 4 * PAGE), (0, PAGE)])
+        with CoreMemory(copy.pieces()) as reader:
+            assert reader.read(start, PAGES * PAGE) == (
+                memory[: 2 * PAGE] + bytes(2 * PAGE) + memory[4 * PAGE :]
+            )
+
+
+def test_scattered_ranges_of_a_process_that_has_ended(own_memory: int) -> None:
+    with start_target("idle.py") as target:
+        gone = target.pid
+    ranges = np.array([(PAGE, 2 * PAGE)], np.int64)
+    with MemoryCopy([(PAGE, 2 * PAGE)]) as copy, pytest.raises(UnreadableMemory):
+        copy.take_scattered(gone, own_memory, ranges)
