@@ -1,0 +1,1 @@
+"""Does a capture harm its target? Measured by targets that notice everything."""
