@@ -15,47 +15,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.report import describe_host
-from benchmarks.stress.checkouts import Checkout, other_checkout, start_freezer, this_checkout
+from benchmarks.stress.checkouts import other_checkout, this_checkout
 from benchmarks.stress.kinds import chosen_kinds, every_kind
+from benchmarks.stress.options import Options, methods_of
 from benchmarks.stress.rooms import ROOMS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-@dataclass(frozen=True)
-class Options:
-    """What is measured.
-
-    Attributes:
-        kinds: patterns of kinds, separated by commas; "" for all.
-        methods: of the freezes; empty for all that the code has.
-        freezes: for each kind and method.
-        kills: for each kind of kill, state and method.
-        python: the interpreter of the targets.
-        checkouts: this one, and the one it is compared with.
-        size_mib: of the large target.
-    """
-
-    kinds: str
-    methods: tuple[str, ...]
-    freezes: int
-    kills: int
-    python: str
-    checkouts: tuple[Checkout, ...]
-    size_mib: int
-
-    def methods_of(self, checkout: Checkout) -> list[str]:
-        """Those of the chosen methods that a checkout knows."""
-        with start_freezer(checkout) as freezer:
-            known = freezer.methods()
-        wanted = self.methods or known
-        return [name for name in wanted if name in known or name == "auto"]
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -82,14 +52,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n".join(kind.name for kind in every_kind()))
         return 0
     chosen_kinds(given.kinds)  # a name that is wrong is said now
-    others = [other_checkout(given.against)] if given.against else []
+    checkouts = [this_checkout()]
+    if given.against:
+        checkouts.append(other_checkout(given.against))
+    wanted = [name for name in given.methods.split(",") if name]
     options = Options(
         given.kinds,
-        tuple(name for name in given.methods.split(",") if name),
+        {checkout.name: methods_of(checkout, wanted) for checkout in checkouts},
         given.freezes,
         given.kills,
         given.python,
-        (this_checkout(), *others),
+        tuple(checkouts),
         given.size,
     )
     texts, document, harmed = [describe_host() + ".\n"], dict[str, Any](), 0

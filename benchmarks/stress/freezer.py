@@ -9,11 +9,15 @@ checkout can be measured beside this one, and it is a process that can be killed
     {"order": "freeze" | "dump" | "hold", "pid": 1, "method": "clone", "output": "x.heapgraph"}
     {"order": "release"}
     {"order": "verify", "output": "x.heapgraph"}
+    {"order": "start", "task": {an order}}    in a child, which can be killed; answers its pid
+    {"order": "wait"}                          the end of that child: its exit code and its answer
 """
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import time
 import traceback
@@ -28,11 +32,12 @@ from heapgraph.errors import TargetError
 from heapgraph.snapshot.reader import open_snapshot
 
 held = ExitStack()
+started: list[tuple[int, int]] = []
 
 
 def methods() -> dict[str, Any]:
-    """What this checkout can do."""
-    return {"methods": list(get_args(freezing.Method))}
+    """What this checkout can do, and the program by which it does."""
+    return {"methods": list(get_args(freezing.Method)), "helper": str(freeze_helper.HELPER)}
 
 
 def describe(frozen: Any, begin: float) -> dict[str, Any]:  # noqa: ANN401 - differs by checkout
@@ -87,7 +92,38 @@ def verify(output: str) -> dict[str, Any]:
     return {}
 
 
+def start(task: dict[str, Any]) -> dict[str, Any]:
+    """Obey an order in a child: it has loaded everything, and it can be killed."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        code = 1
+        try:
+            os.close(reading)
+            os.setsid()
+            os.write(writing, json.dumps(obey(task)).encode())
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(writing)
+    started.append((child, reading))
+    return {"pid": child}
+
+
+def wait() -> dict[str, Any]:
+    """Collect the child that was started last."""
+    child, reading = started.pop()
+    _, status = os.waitpid(child, 0)
+    text = b"".join(iter(lambda: os.read(reading, 65536), b""))
+    os.close(reading)
+    code = os.waitstatus_to_exitcode(status)
+    return {"code": code, "answer": json.loads(text) if text else None}
+
+
 ORDERS = {
+    "start": start,
+    "wait": wait,
     "methods": methods,
     "freeze": freeze,
     "hold": hold,

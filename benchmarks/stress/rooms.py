@@ -1,106 +1,19 @@
-"""What each room does, in the order of the report."""
+"""The rooms by their names, in the order of the report."""
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from benchmarks.stress import freezes
-from benchmarks.stress.checkouts import FreezerGone, start_freezer
-from benchmarks.stress.kinds import chosen_kinds
-from benchmarks.stress.tables import freeze_table, freeze_totals
-from benchmarks.stress.trials import Trial
+from benchmarks.stress.freeze_room import run_freezes
+from benchmarks.stress.kill_room import run_kills
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from benchmarks.stress.__main__ import Options
-    from benchmarks.stress.kinds import Kind
-
-POOL = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
-POOL_PAGES = 4
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came of one room.
-
-    Attributes:
-        text: Markdown.
-        document: the same for a program, and more.
-        harmed: rows in which something was harmed.
-    """
-
-    text: str
-    document: Any = field(default_factory=list)
-    harmed: int = 0
-
-
-def announce(text: str) -> None:
-    """Say on standard error what is tried now."""
-    print(text, file=sys.stderr, flush=True)
-
-
-@contextmanager
-def huge_page_pool() -> Iterator[None]:
-    """A few huge pages for the kind that fills the pool, given back at the end; root only."""
-    before = POOL.read_text() if POOL.exists() else ""
-    try:
-        if before.strip() == "0":
-            POOL.write_text(str(POOL_PAGES))
-    except OSError:
-        before = ""  # the kind then says that there is none
-    try:
-        yield
-    finally:
-        if before.strip() == "0":
-            POOL.write_text(before)
-
-
-def run_freezes(options: Options) -> Result:
-    """Every kind by every method of every checkout."""
-    trials: list[Trial] = []
-    controls: dict[str, Trial] = {}
-    with huge_page_pool():
-        for kind in chosen_kinds(options.kinds):
-            try:
-                controls[kind.name] = freezes.control(kind, options.python)
-            except freezes.Skipped as reason:
-                controls[kind.name] = Trial(kind.name, "none")
-                trials.append(Trial(kind.name, "-", skipped=str(reason)))
-                announce(f"{kind.name}: not run: {reason}")
-                continue
-            if controls[kind.name].died:
-                raise RuntimeError(f"{kind.name} alone: {controls[kind.name].died}")
-            trials += _by_every_method(kind, options, controls[kind.name])
-    text = freeze_table(trials, controls) + "\n" + freeze_totals(trials, controls)
-    document = {
-        "controls": {name: trial.to_dict() for name, trial in controls.items()},
-        "trials": [trial.to_dict() for trial in trials],
-    }
-    harmed = sum(bool(trial.harm(controls[trial.kind])) for trial in trials)
-    return Result(text, document, harmed)
-
-
-def _by_every_method(kind: Kind, options: Options, control: Trial) -> Iterator[Trial]:
-    for checkout in options.checkouts:
-        for method in options.methods_of(checkout):
-            with start_freezer(checkout) as freezer:
-                try:
-                    trial = freezes.freeze_many(
-                        kind, method, options.freezes, freezer, options.python
-                    )
-                except FreezerGone as error:
-                    trial = Trial(kind.name, method, failed=1, texts=[f"tool: {error}"])
-            trial.checkout = checkout.name
-            harm = trial.harm(control)
-            announce(f"{kind.name} {method} {checkout.name}: {'; '.join(harm) or 'no harm'}")
-            yield trial
-
+    from benchmarks.stress.options import Options
+    from benchmarks.stress.results import Result
 
 ROOMS: dict[str, Callable[[Options], Result]] = {
     "freezes": run_freezes,
+    "kills": run_kills,
 }
