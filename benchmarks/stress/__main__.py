@@ -1,7 +1,7 @@
 """Tries to harm targets by freezing, dumping and killing, and prints what came of it.
 
     python -m benchmarks.stress [--rooms freezes,kills,...] [--kinds NAME,...] [--methods ...]
-                                [--freezes N] [--kills N] [--python EXE] [--against FOLDER]
+                                [--freezes N] [--kills N] [--dumps N] [--python EXE] [--against FOLDER]
                                 [--json FILE] [--output FILE]
 
 Rooms: freezes (every kind of target by every method), kills (of the helper, the dump and the
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--methods", default="", help="default: all that the code has")
     parser.add_argument("--freezes", type=int, default=20, help="of each kind by each method")
     parser.add_argument("--kills", type=int, default=100, help="at most, of each sort")
+    parser.add_argument("--dumps", type=int, default=50, help="of the target that prints")
     parser.add_argument("--python", default=sys.executable, help="interpreter of the targets")
     parser.add_argument("--against", type=Path, help="another checkout, with a .venv of its own")
     parser.add_argument("--size", type=int, default=1024, help="MiB of the large target")
@@ -47,6 +49,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the rooms; 1 when a target was harmed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and clean up
     given = parse(arguments)
     if given.list:
         print("\n".join(kind.name for kind in every_kind()))
@@ -61,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         {checkout.name: methods_of(checkout, wanted) for checkout in checkouts},
         given.freezes,
         given.kills,
+        given.dumps,
         given.python,
         tuple(checkouts),
         given.size,

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-# Targets are started and looked at by the code that the tests use.
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 from helpers.processes import children_of, state_of
 

@@ -20,6 +20,7 @@ class Options:
         methods: by the name of each checkout, those that are tried.
         freezes: for each kind and method.
         kills: for each kind of kill, state and method.
+        dumps: of the target that prints, by each method.
         python: the interpreter of the targets.
         checkouts: this one, and the one it is compared with.
         size_mib: of the large target.
@@ -29,6 +30,7 @@ class Options:
     methods: dict[str, list[str]]
     freezes: int
     kills: int
+    dumps: int
     python: str
     checkouts: tuple[Checkout, ...]
     size_mib: int

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarks.stress.endings import run_endings
 from benchmarks.stress.freeze_room import run_freezes
 from benchmarks.stress.kill_room import run_kills
+from benchmarks.stress.printing import run_printing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,4 +18,6 @@ if TYPE_CHECKING:
 ROOMS: dict[str, Callable[[Options], Result]] = {
     "freezes": run_freezes,
     "kills": run_kills,
+    "endings": run_endings,
+    "printing": run_printing,
 }
