@@ -1,8 +1,8 @@
 """Tries to harm targets by freezing, dumping and killing, and prints what came of it.
 
     python -m benchmarks.stress [--rooms freezes,kills,...] [--kinds NAME,...] [--methods ...]
-                                [--freezes N] [--kills N] [--dumps N] [--python EXE] [--against FOLDER]
-                                [--json FILE] [--output FILE]
+                                [--freezes N] [--kills N] [--dumps N] [--python EXE]
+                                [--against FOLDER] [--json FILE] [--output FILE]
 
 Rooms: freezes (every kind of target by every method), kills (of the helper, the dump and the
 clone), endings (a target that dies or becomes another program meanwhile), printing (`python -u`

@@ -1,4 +1,4 @@
-"""Dumps that come to a bad end at any moment: what lies in the folder afterwards, and the target."""
+"""Dumps that come to a bad end at any moment: what they leave in the folder, and the target."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def dump_command(python: str, pid: int, method: str, output: Path) -> list[str]:
 
 
 def run_out_of_disk(
-    freezer: Freezer, watched: Callable[[], Watched], python: str, method: str
+    watched: Callable[[], Watched], python: str, method: str
 ) -> Iterator[list[str]]:
     """Dump onto file systems that are full before the snapshot is: a mount nobody else sees."""
     if shutil.which("unshare") is None or os.geteuid() != 0:

@@ -16,8 +16,8 @@ from benchmarks.stress.trials import Trial
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from benchmarks.stress.options import Options
     from benchmarks.stress.kinds import Kind
+    from benchmarks.stress.options import Options
 
 POOL = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
 POOL_PAGES = 4

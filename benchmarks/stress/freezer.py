@@ -138,7 +138,11 @@ def obey(order: dict[str, Any]) -> dict[str, Any]:
     try:
         return {"outcome": "ok", **ORDERS[order.pop("order")](**order)}  # type: ignore[operator]
     except TargetError as error:
-        return {"outcome": "refused", "kind": type(error).__name__, "error": "; ".join(error.parts())}
+        return {
+            "outcome": "refused",
+            "kind": type(error).__name__,
+            "error": "; ".join(error.parts()),
+        }
     except Exception as error:  # noqa: BLE001 - it is the result
         last = traceback.format_exc().strip().splitlines()[-3:]
         return {"outcome": "failed", "kind": type(error).__name__, "error": " | ".join(last)}

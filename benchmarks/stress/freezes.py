@@ -20,10 +20,10 @@ from benchmarks.stress.looks import (
     left_children,
     look_at,
     pause,
-    state_of,
     status_of,
 )
 from benchmarks.stress.trials import Trial
+from helpers.processes import state_of
 from helpers.running_target import RunningTarget, start_target
 
 if TYPE_CHECKING:

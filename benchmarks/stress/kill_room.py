@@ -86,12 +86,10 @@ def _of_dumps(
         healthy, python = targets.healthy, checkout.python
         endings = {
             **{
-                action: files.end_at_random_moments(
-                    freezer, healthy, method, action, options.kills
-                )
+                action: files.end_at_random_moments(freezer, healthy, method, action, options.kills)
                 for action in files.SIGNALS
             },
-            "full disk": files.run_out_of_disk(freezer, healthy, python, method),
+            "full disk": files.run_out_of_disk(healthy, python, method),
             "memory group": files.run_out_of_memory(freezer, healthy, python, method),
         }
         for action, found in endings.items():

@@ -6,7 +6,6 @@ import os
 import signal
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.report import table
@@ -15,6 +14,7 @@ from benchmarks.stress.looks import became
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from benchmarks.stress.checkouts import Freezer
     from benchmarks.stress.killed import Nursery

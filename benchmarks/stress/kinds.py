@@ -23,9 +23,7 @@ PROGRAMS: dict[str, str] = {
     "threads": (
         "threads_200 threads_1000 thread_pool process_pool short_threads pi_mutex robust_mutex"
     ),
-    "memory": (
-        "churn rewriting huge_pages sqlite locks idle compute undumpable traced stopped"
-    ),
+    "memory": ("churn rewriting huge_pages sqlite locks idle compute undumpable traced stopped"),
     "seccomp": " ".join(
         f"{which}_{action}"
         for which in ("all", "one", "late")
@@ -33,11 +31,24 @@ PROGRAMS: dict[str, str] = {
     ),
 }
 
-LOSSY = (
-    "raw_write print_unbuffered waitall send send_timeout recv_timeout accept_timeout"
-    " connect_timeout semop semtimedop sigtimedwait epoll_timeout epoll_pwait2 io_getevents"
-    " io_pgetevents io_uring"
-).split()
+LOSSY = {
+    "raw_write",
+    "print_unbuffered",
+    "waitall",
+    "send",
+    "send_timeout",
+    "recv_timeout",
+    "accept_timeout",
+    "connect_timeout",
+    "semop",
+    "semtimedop",
+    "sigtimedwait",
+    "epoll_timeout",
+    "epoll_pwait2",
+    "io_getevents",
+    "io_pgetevents",
+    "io_uring",
+}
 """A stop ends these calls; they are tried beside a sleeping and a computing thread as well."""
 
 COMPANIONS = ("sleeper", "worker")
@@ -67,8 +78,8 @@ def every_kind() -> list[Kind]:
     for program, names in PROGRAMS.items():
         for name in names.split():
             companions = COMPANIONS if name in LOSSY else ()
-            for each in (name, *(f"{name}+{companion}" for companion in companions)):
-                kinds.append(Kind(each, f"stress_{program}.py"))
+            names_of_kinds = (name, *(f"{name}+{companion}" for companion in companions))
+            kinds += [Kind(each, f"stress_{program}.py") for each in names_of_kinds]
     return kinds
 
 

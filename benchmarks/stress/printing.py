@@ -1,4 +1,4 @@
-"""`python -u` prints long lines into a slow pipe: what a short write leaves over is lost for good."""
+"""`python -u` prints long lines into a slow pipe: what a short write leaves over is lost."""
 
 from __future__ import annotations
 

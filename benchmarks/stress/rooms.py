@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from benchmarks.stress.endings import run_endings
 from benchmarks.stress.freeze_room import run_freezes
 from benchmarks.stress.kill_room import run_kills
+from benchmarks.stress.pauses import run_pauses
 from benchmarks.stress.printing import run_printing
 
 if TYPE_CHECKING:
@@ -20,4 +21,5 @@ ROOMS: dict[str, Callable[[Options], Result]] = {
     "kills": run_kills,
     "endings": run_endings,
     "printing": run_printing,
+    "pauses": run_pauses,
 }

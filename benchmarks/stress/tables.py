@@ -56,7 +56,9 @@ def freeze_totals(trials: list[Trial], controls: Mapping[str, Trial]) -> str:
         done = sum(trial.freezes + trial.dumps for trial in own)
         refused = sum(trial.refused.total() for trial in own)
         pauses = [pause for trial in own for pause in trial.pause_ms]
-        figures = f"median pause {median(pauses):.2f} ms, longest {max(pauses):.1f}" if pauses else ""
+        figures = (
+            f"median pause {median(pauses):.2f} ms, longest {max(pauses):.1f}" if pauses else ""
+        )
         lines.append(
             f"- {method}{'' if checkout == 'this' else f' ({checkout})'}: {done} freezes and dumps,"
             f" {refused} refused, {len(harmed)} of {len(own)} kinds harmed; {figures}"
