@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.report import table
@@ -77,7 +77,7 @@ class Kills:
 
     def to_dict(self) -> dict[str, Any]:
         """For the JSON document."""
-        return asdict(self)
+        return dict(vars(self))
 
 
 class Stepper:

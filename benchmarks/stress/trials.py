@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -124,4 +124,4 @@ class Trial:
 
     def to_dict(self) -> dict[str, Any]:
         """For the JSON document."""
-        return asdict(self)
+        return dict(vars(self))
