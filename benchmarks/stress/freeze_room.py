@@ -14,19 +14,21 @@ from benchmarks.stress.tables import freeze_table, freeze_totals
 from benchmarks.stress.trials import Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.stress.kinds import Kind
     from benchmarks.stress.options import Options
 
 POOL = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
 POOL_PAGES = 4
+HUGE = "huge_pages"
 
 
 @contextmanager
-def huge_page_pool() -> Iterator[None]:
+def huge_page_pool(kinds: Sequence[Kind]) -> Iterator[None]:
     """A few huge pages for the kind that fills the pool, given back at the end; root only."""
-    before = POOL.read_text() if POOL.exists() else ""
+    is_needed = any(kind.base == HUGE for kind in kinds) and POOL.exists()
+    before = POOL.read_text() if is_needed else ""
     try:
         if before.strip() == "0":
             POOL.write_text(str(POOL_PAGES))
@@ -43,8 +45,9 @@ def run_freezes(options: Options) -> Result:
     """Every kind by every method of every checkout."""
     trials: list[Trial] = []
     controls: dict[str, Trial] = {}
-    with huge_page_pool():
-        for kind in chosen_kinds(options.kinds):
+    kinds = chosen_kinds(options.kinds)
+    with huge_page_pool(kinds):
+        for kind in kinds:
             try:
                 controls[kind.name] = freezes.control(kind, options.python)
             except freezes.Skipped as reason:

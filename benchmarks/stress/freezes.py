@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 LONGEST_GAP_S = 0.006
 """Between two freezes: the targets' rounds are of some milliseconds."""
 
-DUMP_EVERY = 10
+DUMP_EVERY, FIRST_DUMP = 10, 2
 REPORT_LIMIT_S = 20.0
 EXITS_CODE = 7
 CONTROL_S = 1.0
@@ -98,7 +98,7 @@ def freeze_many(
             if number == freezes // 2:
                 middle = look_at(pid)
             moments.pass_one()
-            order = "dump" if number % DUMP_EVERY == DUMP_EVERY // 2 else "freeze"
+            order = "dump" if number % DUMP_EVERY == FIRST_DUMP else "freeze"
             trial.take_answer(_order(freezer, order, pid, method), order)
             if not is_alive(pid):
                 break

@@ -8,10 +8,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.stress.checkouts import start_freezer, this_checkout
 from benchmarks.stress.compiled import NoCompiler, compile_program
 from benchmarks.stress.freeze_room import huge_page_pool
 from benchmarks.stress.freezes import Skipped, freeze_many
@@ -19,16 +19,19 @@ from benchmarks.stress.kinds import chosen_kinds
 from benchmarks.stress.trials import Trial
 from helpers.running_target import TARGETS
 
+if TYPE_CHECKING:
+    from benchmarks.stress.checkouts import Freezer
 
-def harm_of_freezes(name: str, method: str, freezes: int, python: str = sys.executable) -> Trial:
+
+def harm_of_freezes(name: str, method: str, freezes: int, freezer: Freezer) -> Trial:
     """What one kind of target says after some freezes; a kind that cannot run here is skipped.
 
     A target that nothing disturbs reports 0 of everything, so no control is run.
     """
     (kind,) = [kind for kind in chosen_kinds(name) if kind.name == name]
-    with start_freezer(this_checkout()) as freezer, huge_page_pool():
+    with huge_page_pool([kind]):
         try:
-            return freeze_many(kind, method, freezes, freezer, python)
+            return freeze_many(kind, method, freezes, freezer, sys.executable)
         except Skipped as reason:
             pytest.skip(f"{name}: {reason}")
 

@@ -18,23 +18,53 @@ from heapgraph.capture.freeze_helper import HELPER
 from helpers.stress import change_register, compiled, harm_of_freezes, kinds_of, undisturbed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from benchmarks.stress.checkouts import Freezer
 
 METHODS = [method for method in get_args(Method) if method != "auto"]
 FREEZES = 5
 KILLS = 12
 DUMPS = 4
 
-KINDS = (
-    "fork first_of_namespace storm alarms queued interval_timers sleeps_with_rest blocked_read"
-    " tcp descriptors sigwaitinfo epoll_endless poll threads_200 pi_mutex robust_mutex sqlite locks"
-    " undumpable traced stopped all_kill_process exits"
-).split()  # fmt: skip
+KINDS = [
+    "fork",
+    "first_of_namespace",
+    "storm",
+    "alarms",
+    "queued",
+    "interval_timers",
+    "sleeps_with_rest",
+    "blocked_read",
+    "tcp",
+    "descriptors",
+    "sigwaitinfo",
+    "epoll_endless",
+    "poll",
+    "threads_200",
+    "pi_mutex",
+    "robust_mutex",
+    "sqlite",
+    "locks",
+    "undumpable",
+    "traced",
+    "stopped",
+    "all_kill_process",
+    "exits",
+]
 
-CUT_SHORT = (
-    "raw_write waitall recv_timeout connect_timeout semop sigtimedwait epoll_timeout io_getevents"
-    " io_uring"
-).split()
+CUT_SHORT = [
+    "raw_write",
+    "waitall",
+    "recv_timeout",
+    "connect_timeout",
+    "semop",
+    "sigtimedwait",
+    "epoll_timeout",
+    "io_getevents",
+    "io_uring",
+]
 """Any stop ends these calls."""
 
 KILLED = ["one_kill_process", "one_kill_thread", "late_kill_process", "huge_pages"]
@@ -45,8 +75,15 @@ not_mended = pytest.mark.xfail(
 )
 
 
-def assert_no_harm(kind: str, method: str) -> None:
-    trial = harm_of_freezes(kind, method, FREEZES)
+@pytest.fixture(scope="module")
+def freezer() -> Iterator[Freezer]:
+    """One for all: it loads everything once, and a failure of the tool is an answer."""
+    with start_freezer(this_checkout()) as started:
+        yield started
+
+
+def assert_no_harm(kind: str, method: str, freezer: Freezer) -> None:
+    trial = harm_of_freezes(kind, method, FREEZES, freezer)
     assert trial.harm(undisturbed(kind)) == [], trial
     done = trial.freezes + trial.dumps + trial.refused.total()
     assert done == FREEZES
@@ -59,22 +96,24 @@ def test_every_kind_of_the_fixtures_is_in_the_table(program: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_target_does_not_notice_freezes(kind: str, method: str) -> None:
-    assert_no_harm(kind, method)
+def test_a_target_does_not_notice_freezes(kind: str, method: str, freezer: Freezer) -> None:
+    assert_no_harm(kind, method, freezer)
 
 
 @not_mended
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", CUT_SHORT)
-def test_no_call_is_cut_short_or_interrupted(kind: str, method: str) -> None:
-    assert_no_harm(kind, method)
+def test_no_call_is_cut_short_or_interrupted(kind: str, method: str, freezer: Freezer) -> None:
+    assert_no_harm(kind, method, freezer)
 
 
 @not_mended
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", KILLED)
-def test_no_filter_and_no_full_pool_kills_a_target(kind: str, method: str) -> None:
-    assert_no_harm(kind, method)
+def test_no_filter_and_no_full_pool_kills_a_target(
+    kind: str, method: str, freezer: Freezer
+) -> None:
+    assert_no_harm(kind, method, freezer)
 
 
 def test_the_end_of_a_target_is_seen() -> None:
@@ -117,9 +156,8 @@ def test_a_kill_between_any_two_steps_harms_no_register(
 
 @not_mended
 @pytest.mark.parametrize("method", METHODS)
-def test_nothing_that_is_printed_is_lost(method: str) -> None:
-    with start_freezer(this_checkout()) as freezer:
-        printed = dump_while_printing(Printed(method), freezer, sys.executable, DUMPS)
+def test_nothing_that_is_printed_is_lost(method: str, freezer: Freezer) -> None:
+    printed = dump_while_printing(Printed(method), freezer, sys.executable, DUMPS)
     assert (printed.broken, printed.lost, printed.texts) == (0, 0, [])
     assert printed.dumps + printed.refused == DUMPS
     assert printed.lines > 0
@@ -128,12 +166,11 @@ def test_nothing_that_is_printed_is_lost(method: str) -> None:
 @not_mended
 @pytest.mark.parametrize("how", ["killed", "exec"])
 @pytest.mark.parametrize("method", METHODS)
-def test_what_an_ended_target_had_is_free_at_once(how: str, method: str) -> None:
+def test_what_an_ended_target_had_is_free_at_once(how: str, method: str, freezer: Freezer) -> None:
     if (how, method) == ("exec", "pause"):
         method = "clone"  # a paused target cannot become another program
     ending, control = Ending(how, method), Ending(how, "none")
     one_ending(control, None, sys.executable)
-    with start_freezer(this_checkout()) as freezer:
-        one_ending(ending, freezer, sys.executable)
+    one_ending(ending, freezer, sys.executable)
     assert ending.rounds + ending.refused == 1
     assert not ending.is_harmed(control), (ending, control)
