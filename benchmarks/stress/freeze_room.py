@@ -10,7 +10,7 @@ from benchmarks.stress import freezes
 from benchmarks.stress.checkouts import FreezerGone, start_freezer
 from benchmarks.stress.kinds import chosen_kinds
 from benchmarks.stress.results import Result, announce
-from benchmarks.stress.tables import freeze_table, freeze_totals
+from benchmarks.stress.tables import freeze_table, freeze_totals, harm_table
 from benchmarks.stress.trials import Trial
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def run_freezes(options: Options) -> Result:
             if controls[kind.name].died:
                 raise RuntimeError(f"{kind.name} alone: {controls[kind.name].died}")
             trials += _by_every_method(kind, options, controls[kind.name])
-    text = freeze_table(trials, controls) + "\n" + freeze_totals(trials, controls)
+    parts = (freeze_totals(trials, controls), harm_table(trials, controls))
+    text = "\n".join((*parts, freeze_table(trials, controls)))
     document = {
         "controls": {name: trial.to_dict() for name, trial in controls.items()},
         "trials": [trial.to_dict() for trial in trials],

@@ -23,9 +23,37 @@ def freeze_table(trials: Iterable[Trial], controls: Mapping[str, Trial]) -> str:
     return table(HEAD, [freeze_row(trial, controls[trial.kind]) for trial in trials])
 
 
+def harm_table(trials: Iterable[Trial], controls: Mapping[str, Trial]) -> str:
+    """A row for each kind, a column for each method: what was harmed, or how often it was not."""
+    cells: dict[str, dict[str, str]] = {}
+    for trial in trials:
+        cells.setdefault(trial.kind, {})[_column(trial)] = _verdict(trial, controls[trial.kind])
+    columns = [name for name in dict.fromkeys(c for row in cells.values() for c in row) if name]
+    rows = [
+        [kind, *(row.get(column) or row.get("", "-") for column in columns)]
+        for kind, row in cells.items()
+    ]
+    return table(["kind", *columns], rows)
+
+
+def _column(trial: Trial) -> str:
+    if trial.skipped:
+        return ""
+    return trial.method if trial.checkout == "this" else f"{trial.method} ({trial.checkout})"
+
+
+def _verdict(trial: Trial, control: Trial) -> str:
+    if trial.skipped:
+        return f"not run: {trial.skipped}"
+    if harm := trial.harm(control):
+        return f"**{'; '.join(harm)}**"
+    done, refused = trial.freezes + trial.dumps, trial.refused.total()
+    return f"none in {done}" + (f", {refused} refused" if refused else "")
+
+
 def freeze_row(trial: Trial, control: Trial) -> list[str]:
     """The cells of one trial, in the order of `HEAD`."""
-    name = trial.method if trial.checkout == "this" else f"{trial.method} ({trial.checkout})"
+    name = _column(trial) or "-"
     if trial.skipped:
         return [trial.kind, name, *["-"] * (len(HEAD) - 3), f"not run: {trial.skipped}"]
     harm = trial.harm(control)
