@@ -16,7 +16,7 @@ from helpers.running_target import RunningTarget, start_target
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-GOES_ON_S = 3.0
+GOES_ON_S = 10.0
 """How long a target may take to come to its next round, on a loaded machine."""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from benchmarks.stress.looks import Look
 
-MEMORY_SLACK_KIB = 1024
+MEMORY_SLACK_KIB = 2048
 """What an interpreter's own allocators gain or lose in the same time."""
 
 MOVING = ("churn", "short_threads", "late_")
@@ -36,6 +36,7 @@ class Trial:
         skipped: why this kind cannot run here.
         pause_ms: the pauses, as the tool reports them.
         used: the methods that were really taken.
+        notes: what the tool told its user, each with how often.
     """
 
     kind: str
@@ -61,6 +62,7 @@ class Trial:
     skipped: str = ""
     pause_ms: list[float] = field(default_factory=list)
     used: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
 
     def take_answer(self, answer: dict[str, Any], order: str) -> None:
         """Count what the tool says of one freeze or dump."""
@@ -69,6 +71,7 @@ class Trial:
             self.dumps += order == "dump"
             self.used[answer["method"]] += 1
             self.pause_ms.append(answer["pause_ms"])
+            self.notes.update(answer["notes"])
         elif answer["outcome"] == "refused":
             self.refused[answer["kind"]] += 1
         else:
