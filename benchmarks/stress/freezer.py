@@ -40,15 +40,20 @@ def methods() -> dict[str, Any]:
     return {"methods": list(get_args(freezing.Method)), "helper": str(freeze_helper.HELPER)}
 
 
-def describe(frozen: Any, begin: float) -> dict[str, Any]:  # noqa: ANN401 - differs by checkout
+def read_pid(frozen: Any, pid: int) -> int:  # noqa: ANN401 - differs by checkout
+    """The process whose memory is read: the clone's, or the target's own where there is none."""
+    read = getattr(frozen, "memory_pid", None) or frozen.source
+    return read if isinstance(read, int) else pid
+
+
+def describe(frozen: Any, begin: float, memory_pid: int) -> dict[str, Any]:  # noqa: ANN401
     """What became of one freeze."""
     return {
         "method": frozen.method,
         "pause_ms": frozen.pause_s * 1e3,
         "whole_ms": (time.monotonic() - begin) * 1e3,
         "notes": list(frozen.notes),
-        "memory_pid": frozen.memory_pid,
-        "helper_pid": frozen.helper_pid,
+        "memory_pid": memory_pid,
     }
 
 
@@ -56,14 +61,16 @@ def freeze(pid: int, method: Any) -> dict[str, Any]:  # noqa: ANN401
     """Freeze and let go at once."""
     begin = time.monotonic()
     with freezing.freeze(pid, method) as frozen:
+        memory_pid = read_pid(frozen, pid)
         frozen.release()
-        return describe(frozen, begin)
+        return describe(frozen, begin, memory_pid)
 
 
 def hold(pid: int, method: Any) -> dict[str, Any]:  # noqa: ANN401
     """Freeze until `release`."""
     begin = time.monotonic()
-    return describe(held.enter_context(freezing.freeze(pid, method)), begin)
+    frozen = held.enter_context(freezing.freeze(pid, method))
+    return describe(frozen, begin, read_pid(frozen, pid))
 
 
 def release() -> dict[str, Any]:
