@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.stress.checkouts import FreezerGone
 from benchmarks.stress.looks import (
+    SETTLED_S,
     Look,
     became,
     is_alive,
@@ -103,6 +104,7 @@ def freeze_many(
             if not is_alive(pid):
                 break
         if kind.base == "stopped":
+            became(lambda: state_of(pid) == "T", SETTLED_S)
             trial.compare(before, look_at(pid))
             os.kill(pid, signal.SIGCONT)
             before = Look("R", before.tracer, before.virtual, before.anonymous, before.children)
