@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from benchmarks.stress.checkouts import Freezer
 
 METHODS = [method for method in get_args(Method) if method != "auto"]
-FREEZES = 5
-KILLS = 12
+FREEZES = 4
+KILLS = 8
 DUMPS = 4
 
 KINDS = [
