@@ -97,6 +97,7 @@ def start_target(
     *args: object,
     python: str | Path = sys.executable,
     env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
     ready_limit_s: float = ANSWER_LIMIT_S,
 ) -> Iterator[RunningTarget]:
     """Start `python program args...`, wait for its first line, kill it at the end.
@@ -106,6 +107,7 @@ def start_target(
         *args: its arguments, converted with str().
         python: the interpreter to run it with.
         env: variables added to the environment of the test.
+        cwd: the folder it runs in, where the kernel puts its core files; default: the test's.
         ready_limit_s: how long its first line may take; more for one that imports very much.
 
     Yields:
@@ -123,6 +125,7 @@ def start_target(
             stdout=subprocess.PIPE,
             stderr=errors,
             bufsize=0,
+            cwd=cwd,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
         ) as process,
     ):

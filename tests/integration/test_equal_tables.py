@@ -9,6 +9,7 @@ import pytest
 from heapgraph.capture.dump import dump
 from helpers.core_files import assert_same_heap
 from helpers.interpreters import each_interpreter
+from helpers.methods import methods_here
 from helpers.running_target import start_target
 
 if TYPE_CHECKING:
