@@ -227,9 +227,10 @@ static bool can_be_made_again(long number)
     case SYS_writev:
     case SYS_accept:
     case SYS_accept4:
+    case SYS_connect: /* asked again, it waits for the connection that is on its way */
     case SYS_msgsnd:
         return true;
-    default: /* connect is none of them: the connection is on its way, to ask again is an error */
+    default:
         return false;
     }
 }
