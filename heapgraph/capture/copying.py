@@ -66,6 +66,8 @@ class Copier:
         self._memory = _open_memory(pid)
         self._files.callback(os.close, self._memory)
         self._copy = self._files.enter_context(MemoryCopy(self._ranges(before)))
+        self.maps = list(before)
+        self.residency = anonymous_residency(pid, before)
         try:
             self._copy.prepare()
         except OSError as error:
@@ -78,11 +80,10 @@ class Copier:
         return filled_ranges(self._pid, [each for each in maps if each.is_own])
 
     def take(self) -> None:
-        """Copy everything now, and note the mappings and pages of this moment."""
+        """Copy everything now, and note the mappings of this moment."""
         try:
             maps = read_maps(self._pid, sizes=False)
             self.maps = with_sizes(maps, self._before, lambda _: False)
-            self.residency = anonymous_residency(self._pid, self.maps)
             ranges = self._ranges(maps)
             self._copy.add(ranges)
             self._copy.take(self._memory, ranges)

@@ -1,5 +1,6 @@
 #include "freeze.h"
 
+#include "proc_files.h"
 #include "stillness.h"
 #include "threads.h"
 
@@ -10,6 +11,7 @@
 enum {
     STOP_LIMIT_NS = 50 * 1000000,
     ROUNDS = 100,
+    MOST_THREAD_IDS = 1 << 22,
     PATIENCE_NS = 100 * 1000000,
     LOOK_NS = 20 * 1000,
 };
@@ -39,12 +41,18 @@ int64_t pause_deadline(void)
     return held.active ? held.deadline : INT64_MAX;
 }
 
-static bool knows(pid_t tid)
+/* One bit for each thread id that there can be (PID_MAX_LIMIT): which are asked to stop. */
+static uint8_t asked[MOST_THREAD_IDS / 8];
+
+static bool is_asked(pid_t tid)
 {
-    for (int i = 0; i < held.threads.count; i++)
-        if (held.threads.threads[i].tid == tid)
-            return true;
-    return false;
+    return (asked[tid / 8] >> tid % 8 & 1) != 0;
+}
+
+static void set_asked(pid_t tid, bool value)
+{
+    const uint8_t bit = (uint8_t)(1 << tid % 8);
+    asked[tid / 8] = value ? asked[tid / 8] | bit : asked[tid / 8] & (uint8_t)~bit;
 }
 
 static struct sleeper *sleeper_of(pid_t tid)
@@ -76,29 +84,33 @@ static void drop_sleeper(pid_t tid)
         *known = held.sleepers[--held.sleeping];
 }
 
-/* Ask the threads that are new on the list to stop, unless that would cost them something; returns an
- * errno when one was refused. `news`: something is not as it was in the round before. */
-static int request_new(const struct thread_list *list, bool *news)
+/* A walk over all threads. `news`: something is not as it was in the one before. */
+struct walk {
+    int refused; /* an errno */
+    bool news;
+};
+
+/* Ask a thread to stop, unless that would cost it something. It is looked at just before. */
+static bool ask(pid_t tid, void *context)
 {
-    int refused = 0;
-    for (int i = 0; i < list->count && held.threads.count < MAX_THREADS; i++) {
-        struct standing thread = list->threads[i];
-        if (knows(thread.tid))
-            continue;
-        thread.seen = look_at_thread(held.pid, thread.tid);
-        if (thread.seen == IN_LOSING_CALL && held.sleeping < MAX_THREADS) {
-            *news |= leave_asleep(thread.tid);
-            continue;
-        }
-        drop_sleeper(thread.tid);
-        enum stop stop = thread.seen == ENDED ? THREAD_GONE : request_stop(thread.tid);
-        if (stop == THREAD_REFUSED)
-            refused = errno;
-        if (stop == THREAD_STOPPED)
-            held.threads.threads[held.threads.count++] = thread;
-        *news = true;
+    struct walk *walk = context;
+    if (tid >= MOST_THREAD_IDS || is_asked(tid))
+        return true;
+    const struct standing thread = {tid, look_at_thread(held.pid, tid)};
+    if (thread.seen == IN_LOSING_CALL && held.sleeping < MAX_THREADS) {
+        walk->news |= leave_asleep(tid);
+        return true;
     }
-    return refused;
+    drop_sleeper(tid);
+    enum stop stop = thread.seen == ENDED ? THREAD_GONE : request_stop(tid);
+    if (stop == THREAD_REFUSED)
+        walk->refused = errno;
+    if (stop == THREAD_STOPPED) {
+        held.threads.threads[held.threads.count++] = thread;
+        set_asked(tid, true);
+    }
+    walk->news |= thread.seen != ENDED;
+    return held.threads.count < MAX_THREADS;
 }
 
 /* A thread that does not stop in time is inside the kernel (state D) and will stop before it runs
@@ -122,34 +134,35 @@ static void await_restless(pid_t pid)
 
 bool pause_target(pid_t pid, int64_t limit_ns, int *threads, struct failure *failure)
 {
-    static struct thread_list list;
     await_restless(pid);
     held.pid = pid;
     held.threads.count = held.sleeping = 0;
     held.since = now_ns();
     held.deadline = limit_ns > 0 ? held.since + limit_ns : INT64_MAX;
     held.active = true;
-    int refused = 0;
-    bool news = true, exists = false;
+    struct walk walk = {0, true};
+    bool exists = false;
     /* A running thread can start another one before it stops, or wake one: go on until nothing is
      * new. A refusal is final only when it stays, for a thread that is just ending is refused as
      * well. */
-    for (int round = 0; round < ROUNDS && news; round++) {
-        int first = held.threads.count;
-        news = false;
-        exists = list_threads(pid, false, &list);
-        refused = exists ? request_new(&list, &news) : 0;
+    for (int round = 0; round < ROUNDS && walk.news; round++) {
+        const int first = held.threads.count;
+        walk = (struct walk){0, false};
+        exists = each_thread(pid, ask, &walk);
         await_new(first);
+        if (walk.refused != 0 && held.threads.count == 0)
+            break;
     }
-    if (refused == 0 && exists && !news && held.threads.count < MAX_THREADS) {
+    exists = exists && held.threads.count + held.sleeping > 0;
+    if (walk.refused == 0 && exists && !walk.news && held.threads.count < MAX_THREADS) {
         *threads = held.threads.count + held.sleeping;
         return true;
     }
-    if (refused != 0)
-        *failure = (struct failure){"seize", refused, "the kernel refuses to trace it"};
+    if (walk.refused != 0)
+        *failure = (struct failure){"seize", walk.refused, "the kernel refuses to trace it"};
     else if (!exists)
         *failure = (struct failure){"gone", ESRCH, "the process has ended"};
-    else if (news)
+    else if (walk.news)
         *failure = (struct failure){"busy", EAGAIN, "its threads come and go too fast"};
     else
         *failure = (struct failure){"threads", E2BIG, "it has too many threads"};
@@ -166,6 +179,7 @@ bool pause_release(int64_t *pause_ns)
         restless.tid = held.sleepers[i].tid;
     }
     for (int i = 0; i < held.threads.count; i++) {
+        set_asked(held.threads.threads[i].tid, false);
         if (held.stands[i])
             let_go(held.threads.threads[i]);
         else
