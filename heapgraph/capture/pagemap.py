@@ -69,7 +69,7 @@ class PageMap:
         """
         if self._can_scan:
             try:
-                next(self._scan(start, min(end, start + PAGE), _IS_PRESENT), None)
+                next(self.regions(start, min(end, start + PAGE), IS_PRESENT, told=IS_PRESENT), None)
             except OSError:
                 self._can_scan = False
         return self._can_scan or end - start <= _MOST_READ
@@ -129,8 +129,11 @@ class PageMap:
                 )
             )
             count = fcntl.ioctl(self._descriptor, _SCAN, argument)
-            yield regions[:count].copy()
-            reached = _SCAN_ARGUMENT.unpack(argument)[_WALK_END]
+            found = regions[:count].copy()
+            yield found
+            # Behind what the kernel says that it has walked there may be pages that it has told of:
+            # asked from there, it tells of them again.
+            reached = max([_SCAN_ARGUMENT.unpack(argument)[_WALK_END], *found[-1:, 1].tolist()])
             if reached <= start:
                 return
             start = reached
