@@ -154,6 +154,7 @@ def _data_of(piece: FilePiece) -> list[tuple[int, int]]:
     """What a piece has that is no hole of its file, as addresses."""
     found: list[tuple[int, int]] = []
     at, end = piece.offset, piece.offset + piece.in_file
+    position = os.lseek(piece.descriptor, 0, os.SEEK_CUR)  # whoever reads it in order goes on there
     try:
         while at < end:
             start = os.lseek(piece.descriptor, at, os.SEEK_DATA)
@@ -164,5 +165,7 @@ def _data_of(piece: FilePiece) -> list[tuple[int, int]]:
     except OSError as error:
         if error.errno != errno.ENXIO:  # nothing but a hole is left
             found = [(piece.offset, end)]
+    finally:
+        os.lseek(piece.descriptor, position, os.SEEK_SET)
     shift = piece.start - piece.offset
     return [(start + shift, stop + shift) for start, stop in found]
