@@ -19,7 +19,7 @@ from heapgraph.capture.traverse_account import TraverseAccount, explain, travers
 from heapgraph.capture.twin import Twin, thread_pointer_of
 from heapgraph.capture.walk import HeapColumns, HeapWalk, readable_regions, static_ranges
 from heapgraph.errors import CaptureInterrupted
-from heapgraph.native.heap_walker import NAMELESS
+from heapgraph.native.walked_type import NAMELESS
 from heapgraph.safe_text import storable
 from heapgraph.snapshot.writer import check_output
 from heapgraph.units import format_size

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from heapgraph.capture.maps import MEMORY_DEVICES, NO_MEMORY
 from heapgraph.capture.traverse import BATCH_OBJECTS
 from heapgraph.capture.type_rules import TYPE_RULES
-from heapgraph.native.heap_walker import HeapWalker, WalkedType
+from heapgraph.native.heap_walker import HeapWalker
 from heapgraph.native.memory_reads import MemoryReads
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from heapgraph.capture.type_rule import TypeRule
     from heapgraph.native.file_pieces import FilePiece
     from heapgraph.native.walk_budget import WalkBudget
+    from heapgraph.native.walked_type import WalkedType
 
 Array: TypeAlias = npt.NDArray[Any]
 Progress: TypeAlias = "Callable[[str, int, int], None]"

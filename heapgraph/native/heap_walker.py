@@ -7,7 +7,6 @@ another thread.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from heapgraph.errors import CaptureInterrupted
 from heapgraph.native.file_pieces import ProcessFile, piece_rows
 from heapgraph.native.walked_columns import WalkedColumns
+from heapgraph.native.walked_type import WalkedType, read_type
 from heapgraph.native.walker_library import COUNT_NAMES, walker_library
 
 if TYPE_CHECKING:
@@ -29,33 +29,8 @@ Array: TypeAlias = npt.NDArray[Any]
 ABSENT = -1
 """What the walker takes for a layout field that a version does not have."""
 
-_TYPE_NUMBERS = 9
-_WORD = 2**64 - 1
 _WORD_BYTES = 8
 _WORDS_A_SCAN = 1 << 18
-
-NAMELESS = "<type at "
-"""What the name of a type begins with whose own name is in memory that cannot be read."""
-
-
-@dataclass(frozen=True)
-class WalkedType:
-    """One type as the walker read it; its row is its number in `HeapWalker.types`.
-
-    `traversed` counts its objects whose traverse function ran, `disagreements` those it told other
-    references of than the walker.
-    """
-
-    address: int
-    tp_name: str
-    basicsize: int
-    itemsize: int
-    flags: int
-    handler: int
-    is_python_class: bool
-    knows_fields: bool
-    traversed: int
-    disagreements: int
 
 
 def layout_field_names() -> list[str]:
@@ -406,22 +381,4 @@ class HeapWalker:
 
     def types(self) -> list[WalkedType]:
         """Every type met, by row."""
-        result = []
-        numbers = np.zeros(_TYPE_NUMBERS, dtype=np.int64)
-        for row in range(self.counts()["types"]):
-            text = self._library.hg_walker_type(self._handle, row, numbers.ctypes.data)
-            address, basicsize, itemsize, flags, handler, is_class, known, *tally = numbers.tolist()
-            result.append(
-                WalkedType(
-                    address,
-                    text.decode(errors="replace") or f"{NAMELESS}{address:#x}>",
-                    basicsize,
-                    itemsize,
-                    flags & _WORD,  # unsigned, whatever damaged memory has in its top bit
-                    handler,
-                    bool(is_class),
-                    bool(known),
-                    *tally,
-                )
-            )
-        return result
+        return [read_type(self._library, self.handle, row) for row in range(self.counts()["types"])]
