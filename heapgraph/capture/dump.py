@@ -158,12 +158,19 @@ class _Dump:
         target = self.target
         with self.clock.phase("maps"):
             maps, residency = frozen.maps, frozen.residency
+            budget = frozen.budget
         with self.clock.phase("roots"), frozen.open_memory() as memory:
             named = find_roots(memory, target.layout, target.runtime_address)
             heads = gc_list_heads(memory, target.layout, target.runtime_address)
             libraries = find_library_data(memory, maps, named.scan_ranges)
-        regions = readable_regions(maps)
-        walk = HeapWalk(frozen.source, target.layout, target.version, regions, self.progress)
+        walk = HeapWalk(
+            frozen.source,
+            target.layout,
+            target.version,
+            readable_regions(maps),
+            self.progress,
+            budget=budget,
+        )
         with self.clock.phase("discover"):
             walk.discover(heads, named.addresses, named.scan_ranges, named.running_frames)
             walk.discover_from(libraries)
@@ -182,7 +189,7 @@ class _Dump:
                 thread_ids=named.thread_ids(),
                 columns=columns,
             )
-        walk.forget_memory()
+        walk.forget_memory(columns)
         return columns, named, maps, traversed, memory_regions
 
     def _traverse(

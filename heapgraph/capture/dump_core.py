@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from heapgraph.capture.budget import budget_of_pieces
 from heapgraph.capture.captured import Captured, Clock, memory_shortage_named, write_captured
 from heapgraph.capture.core_target import inspect_core
 from heapgraph.capture.libraries import find_library_data
@@ -18,7 +19,7 @@ from heapgraph.capture.traverse_account import TraverseAccount, explain, travers
 from heapgraph.capture.twin import Twin, thread_pointer_of
 from heapgraph.capture.walk import HeapColumns, HeapWalk, readable_regions, static_ranges
 from heapgraph.errors import CaptureInterrupted
-from heapgraph.native.heap_walker import NAMELESS
+from heapgraph.native.walked_type import NAMELESS
 from heapgraph.safe_text import storable
 from heapgraph.snapshot.writer import check_output
 from heapgraph.units import format_size
@@ -139,7 +140,14 @@ class _Steps:
     def _discover(self, named: RootSet, heads: list[int]) -> HeapWalk:
         found, target = self.found, self.found.target
         regions = readable_regions(target.maps)
-        walk = HeapWalk(found.pieces, target.layout, target.version, regions, self.progress)
+        walk = HeapWalk(
+            found.pieces,
+            target.layout,
+            target.version,
+            regions,
+            self.progress,
+            budget=budget_of_pieces(found.pieces),
+        )
         with self.clock.phase("discover"):
             walk.discover(heads, named.addresses, named.scan_ranges, named.running_frames)
             walk.discover_from(find_library_data(found.memory, target.maps, named.scan_ranges))
@@ -165,7 +173,7 @@ class _Steps:
                 thread_ids=named.thread_ids(),
                 columns=columns,
             )
-        walk.forget_memory()
+        walk.forget_memory(columns)
         return columns, regions
 
 

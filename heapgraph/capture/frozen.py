@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from heapgraph.capture.budget import budget_of_copy, budget_of_process
 from heapgraph.capture.core_memory import CoreMemory
 from heapgraph.capture.freeze_helper import HelperEnded
 from heapgraph.capture.maps import read_maps, with_sizes
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from heapgraph.capture.root_set import RootSet
     from heapgraph.capture.twin import Twin
     from heapgraph.native.file_pieces import FilePiece
+    from heapgraph.native.walk_budget import WalkBudget
 
 FreezeMethod: TypeAlias = Literal["idle", "precopy", "clone", "pause"]
 
@@ -62,6 +64,11 @@ class Frozen(ABC):
     @abstractmethod
     def source(self) -> int | Sequence[FilePiece]:
         """Where the walker reads: a process, or pieces of files."""
+
+    @property
+    @abstractmethod
+    def budget(self) -> WalkBudget:
+        """What a walk of it may cost."""
 
     @abstractmethod
     def open_memory(self) -> PagedMemory:
@@ -119,6 +126,11 @@ class FrozenClone(Frozen):
     def source(self) -> int:
         """The clone."""
         return self._pid
+
+    @property
+    def budget(self) -> WalkBudget:
+        """What a walk of it may cost, by the pages that the clone has."""
+        return budget_of_process(self._pid, self.maps)
 
     @property
     def code_pid(self) -> int:
@@ -194,6 +206,12 @@ class FrozenCopy(Frozen):
     def source(self) -> list[FilePiece]:
         """The copy, and the target for the rest."""
         return self._pieces
+
+    @property
+    def budget(self) -> WalkBudget:
+        """What a walk of it may cost, by what was copied."""
+        copied = [(piece.start, piece.end) for piece in self._copy.pieces()]
+        return budget_of_copy(copied, self._maps)
 
     def make_twin(self, named: RootSet) -> Twin:
         """A process of our own with the same memory, in which traverse functions can run.

@@ -27,6 +27,8 @@ _PRESENT = 63  # its bit "page present" (Documentation/admin-guide/mm/pagemap.rs
 _SWAPPED = 62  # its bit "page swapped"
 _PAGES_A_READ = 1 << 18
 
+_MOST_READ = 1 << 38  # bytes of a mapping whose entries are read one by one: some 4 s
+
 _SCAN = 0xC0606610  # _IOWR('f', 16, struct pm_scan_arg), in linux/fs.h
 _SCAN_ARGUMENT = struct.Struct("=12Q")
 _WALK_END = 4  # its word that says how far the kernel came
@@ -57,6 +59,20 @@ class PageMap:
     def close(self) -> None:
         """Close it."""
         os.close(self._descriptor)
+
+    def can_search(self, start: int, end: int) -> bool:
+        """Whether the pages of a range can be told in a moment.
+
+        Args:
+            start: address of the first page.
+            end: address behind the last one.
+        """
+        if self._can_scan:
+            try:
+                next(self.regions(start, min(end, start + PAGE), IS_PRESENT, told=IS_PRESENT), None)
+            except OSError:
+                self._can_scan = False
+        return self._can_scan or end - start <= _MOST_READ
 
     def ranges(self, start: int, end: int, *, swapped: bool) -> Array:
         """The parts of [start, end) that are in memory.
@@ -113,8 +129,11 @@ class PageMap:
                 )
             )
             count = fcntl.ioctl(self._descriptor, _SCAN, argument)
-            yield regions[:count].copy()
-            reached = _SCAN_ARGUMENT.unpack(argument)[_WALK_END]
+            found = regions[:count].copy()
+            yield found
+            # Behind what the kernel says that it has walked there may be pages that it has told of:
+            # asked from there, it tells of them again.
+            reached = max([_SCAN_ARGUMENT.unpack(argument)[_WALK_END], *found[-1:, 1].tolist()])
             if reached <= start:
                 return
             start = reached

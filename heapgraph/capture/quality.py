@@ -18,7 +18,7 @@ from heapgraph.native.graph_kernels import reachable
 from heapgraph.units import format_share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from heapgraph.capture.roots import RootSet
     from heapgraph.capture.walk import HeapColumns
@@ -100,7 +100,8 @@ class Account:
         self._immortal = (self._flags & ObjectFlags.IMMORTAL) != 0
         self._rows = RootRows()
         self._reached: Array | None = None
-        self._surplus = arrays["refcount"] - arrays["counted_in"]
+        self._surplus = columns.take_counted_in()
+        np.subtract(arrays["refcount"], self._surplus, out=self._surplus)
 
     def judge(self) -> Verdict:
         """Make the roots table and the quality record.
@@ -255,7 +256,7 @@ class Account:
             "immortal_unreached": immortal,
             "scanned_types": self._scanned_types(),
         }
-        reasons = list(_reasons(record, counts["references"], int(mortal.sum()), len(garbage)))
+        reasons = list(_reasons(record, counts, int(mortal.sum()), len(garbage)))
         record["grade"] = "poor" if reasons else "good"
         record["reasons"] = reasons
         return record
@@ -272,9 +273,19 @@ class Account:
         return dict(sorted(scanned.items(), key=lambda item: -item[1]))
 
 
-def _reasons(record: dict[str, Any], references: int, mortal: int, objects: int) -> Iterable[str]:
+def _reasons(
+    record: dict[str, Any], counts: Mapping[str, int], mortal: int, objects: int
+) -> Iterable[str]:
     """Sentences that say why a walk must not be believed."""
     invalid, negative = record["invalid_references"], record["negative_refcounts"]
+    if counts["left_out"]:
+        yield "more objects or references than its memory has room for: what is beyond was left out"
+    if counts["shared_tables"]:
+        yield (
+            f"{counts['shared_tables']} objects claim a table that another one has, "
+            "and were read without it"
+        )
+    references = counts["references"]
     if record["list_breaks"]:
         yield f"{record['list_breaks']} breaks in the collector's lists"
     if invalid > MAX_INVALID_SHARE * max(references, 1):

@@ -46,7 +46,7 @@ def find_owners(
     if not len(ids) or not ranges:
         return {}
     ids = ids[np.argsort(sizes[ids], kind="stable")]
-    addresses = arrays["address"][ids]
+    addresses = columns.addresses_of(ids)
     words = np.concatenate((addresses[:, None], reads.words(addresses, _WORDS)), axis=1)
     ordered = sorted(ranges)
     starts = np.array([start for start, _ in ordered], np.uint64)

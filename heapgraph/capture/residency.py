@@ -11,7 +11,7 @@ import numpy.typing as npt
 from heapgraph.capture.pagemap import PAGE, PageMap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from heapgraph.capture.maps import Mapping
 
@@ -130,7 +130,9 @@ def _without_holes(ranges: Array) -> Residency:
     return Residency(starts.tolist(), ends.tolist(), present, is_measured=True)
 
 
-def filled_ranges(pid: int, maps: Iterable[Mapping]) -> list[tuple[int, int]]:
+def filled_ranges(
+    pid: int, maps: Iterable[Mapping], is_whole: Callable[[Mapping], bool] | None = None
+) -> list[tuple[int, int]]:
     """Ranges that hold something: in memory, swapped out, or in a file.
 
     Of a reservation of a terabyte that nobody wrote to nothing is left: to read its pages would
@@ -139,6 +141,8 @@ def filled_ranges(pid: int, maps: Iterable[Mapping]) -> list[tuple[int, int]]:
     Args:
         pid: a process that stands still.
         maps: its mappings, in address order.
+        is_whole: tells which are taken as they are, files unless told otherwise: a clone, which has
+            touched nothing yet, does not know the pages that it shares.
 
     Returns:
         (start, end) of page addresses; without permission to read pagemap, the whole mappings.
@@ -152,7 +156,8 @@ def filled_ranges(pid: int, maps: Iterable[Mapping]) -> list[tuple[int, int]]:
     ranges: list[tuple[int, int]] = []
     with closing(page_map):
         for mapping in maps:
-            if mapping.is_file:
+            whole = mapping.is_file if is_whole is None else is_whole(mapping)
+            if whole or not page_map.can_search(mapping.start, mapping.end):
                 ranges.append((mapping.start, mapping.end))
                 continue
             filled = page_map.ranges(mapping.start, mapping.end, swapped=True)

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from heapgraph.capture.type_names import TypeNames
 from heapgraph.capture.type_rule import Handler
+from heapgraph.capture.walk import preview_bytes
 from heapgraph.model import NO_ROW, ObjectFlags
 from heapgraph.snapshot.schema import table_from_columns, table_from_rows
 
@@ -21,33 +22,32 @@ if TYPE_CHECKING:
     from heapgraph.capture.roots import RootSet
     from heapgraph.capture.walk import HeapColumns
 
-_MAX_CHUNK_BYTES = 2**30  # the string type has 32-bit offsets
+_CHUNK_ROWS = 1 << 20  # of some hundred bytes at most: the string type has 32-bit offsets
 
 
 def preview_array(columns: HeapColumns) -> pa.ChunkedArray:
     """The previews as Arrow strings over the walker's own bytes, null where there is none."""
     arrays = columns.arrays
-    ends, present, text = arrays["preview_ends"], arrays["has_preview"], arrays["previews"]
+    sizes, text = arrays["preview_size"], arrays["previews"]
     chunks = []
-    first = 0
-    while first < len(ends):
-        begin = int(ends[first - 1]) if first else 0
-        last = int(np.searchsorted(ends, begin + _MAX_CHUNK_BYTES, side="right"))
-        last = max(last, first + 1)
-        offsets = np.zeros(last - first + 1, dtype=np.int32)
-        offsets[1:] = ends[first:last] - np.uint64(begin)
+    begin = 0
+    for first in range(0, len(sizes), _CHUNK_ROWS):
+        here = sizes[first : first + _CHUNK_ROWS]
+        offsets = np.zeros(len(here) + 1, dtype=np.int32)
+        np.cumsum(preview_bytes(here), out=offsets[1:])
+        end = begin + int(offsets[-1])
         chunks.append(
             pa.Array.from_buffers(
                 pa.string(),
-                last - first,
+                len(here),
                 [
-                    pa.py_buffer(np.packbits(present[first:last], bitorder="little")),
+                    pa.py_buffer(np.packbits(here > 0, bitorder="little")),
                     pa.py_buffer(offsets),
-                    pa.py_buffer(text[begin : int(ends[last - 1])]),
+                    pa.py_buffer(text[begin:end]),
                 ],
             )
         )
-        first = last
+        begin = end
     return pa.chunked_array(chunks, type=pa.string())
 
 
@@ -78,7 +78,9 @@ def snapshot_tables(
     }
     return {
         "objects": table_from_columns(
-            "objects", {**objects, "flags": flags, "preview": preview_array(columns)}
+            "objects",
+            {**objects, "flags": flags, "preview": preview_array(columns)},
+            narrow=True,
         ),
         "references": table_from_columns(
             "references",

@@ -94,11 +94,11 @@ def traverse_twin(make: Callable[[], Twin], walk: HeapWalk, *, verify: bool) -> 
 
 
 def _run(account: TraverseAccount, place: CodePlace, walk: HeapWalk, *, verify: bool) -> None:
-    with CloneTraversal(place, walk.readable_words) as traversal:
+    with CloneTraversal(place, walk.most_visits) as traversal:
         account.taken = traversal.log
         walk.traverse(traversal)
     if verify:
-        with CloneTraversal(place, walk.readable_words) as traversal:
+        with CloneTraversal(place, walk.most_visits) as traversal:
             account.compared = traversal.log
             walk.verify(traversal)
 

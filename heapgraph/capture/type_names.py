@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from heapgraph.capture.walk import HeapColumns
-    from heapgraph.native.heap_walker import WalkedType
+    from heapgraph.native.walked_type import WalkedType
 
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made at run time, by a class statement or from a spec
 _BUILTINS = ("", "builtins")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from heapgraph.capture.maps import MEMORY_DEVICES, NO_MEMORY
 from heapgraph.capture.traverse import BATCH_OBJECTS
 from heapgraph.capture.type_rules import TYPE_RULES
-from heapgraph.native.heap_walker import HeapWalker, WalkedType
+from heapgraph.native.heap_walker import HeapWalker
 from heapgraph.native.memory_reads import MemoryReads
 
 if TYPE_CHECKING:
@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from heapgraph.capture.traverse import CloneTraversal
     from heapgraph.capture.type_rule import TypeRule
     from heapgraph.native.file_pieces import FilePiece
+    from heapgraph.native.walk_budget import WalkBudget
+    from heapgraph.native.walked_type import WalkedType
 
 Array: TypeAlias = npt.NDArray[Any]
 Progress: TypeAlias = "Callable[[str, int, int], None]"
 
 _PROGRESS_INTERVAL_S = 0.2
+_PREVIEWS_A_STEP = 1 << 12
 
 
 @dataclass
@@ -44,6 +47,8 @@ class HeapColumns:
             name and the byte offset.
         library_words: addresses of objects, and of the words in the data of libraries that hold
             them: uint64[n, 2], by library.
+        walker: whose columns they are. The columns address and counted_in are there when
+            `HeapWalk.forget_memory` has made room for them.
     """
 
     arrays: dict[str, Array]
@@ -52,11 +57,26 @@ class HeapColumns:
     counts: dict[str, int]
     scanned_roots: list[tuple[int, str, int]] = field(default_factory=list)
     library_words: list[tuple[LibraryData, Array]] = field(default_factory=list)
+    walker: HeapWalker | None = None
+    _preview_ends: Array | None = None
 
     @property
     def object_count(self) -> int:
         """Number of objects."""
-        return len(self.arrays["address"])
+        return len(self.arrays["type"])
+
+    def addresses_of(self, ids: Array) -> Array:
+        """Addresses of objects: uint64, as long as the argument."""
+        if "address" in self.arrays or self.walker is None:
+            return self.arrays["address"][ids]
+        return self.walker.addresses(ids)
+
+    def take_counted_in(self) -> Array:
+        """The column counted_in as signed numbers; its own memory goes."""
+        counted: Array = self.arrays.pop("counted_in").astype(np.int64)
+        if self.walker is not None:
+            self.walker.forget_counted_in()
+        return counted
 
     def ids_of(self, addresses: Sequence[int] | Array) -> Array:
         """Object ids of addresses, -1 where there is no object; int64[len(addresses)]."""
@@ -82,12 +102,24 @@ class HeapColumns:
     def preview(self, object_id: int) -> str | None:
         """What an object looks like, None for no object and when its kind has no preview."""
         # A key that is no object, in a dict that was caught half-made, has the label NO_LABEL.
-        if not 0 <= object_id < self.object_count or not self.arrays["has_preview"][object_id]:
+        sizes = self.arrays["preview_size"]
+        if not 0 <= object_id < self.object_count or not sizes[object_id]:
             return None
-        ends = self.arrays["preview_ends"]
-        start = int(ends[object_id - 1]) if object_id else 0
-        text: bytes = self.arrays["previews"][start : int(ends[object_id])].tobytes()
-        return text.decode(errors="replace")
+        first = object_id // _PREVIEWS_A_STEP
+        if self._preview_ends is None:  # where each step begins in the text
+            steps = np.arange(0, len(sizes), _PREVIEWS_A_STEP)
+            self._preview_ends = np.concatenate(
+                ([0], np.cumsum(np.add.reduceat(preview_bytes(sizes), steps, dtype=np.int64)))
+            )
+        before = preview_bytes(sizes[first * _PREVIEWS_A_STEP : object_id])
+        start = int(self._preview_ends[first]) + int(before.sum(dtype=np.int64))
+        end = start + int(sizes[object_id]) - 1
+        return self.arrays["previews"][start:end].tobytes().decode(errors="replace")
+
+
+def preview_bytes(sizes: Array) -> Array:
+    """The column preview_size as bytes of text, 0 for no preview."""
+    return sizes - (sizes > 0)
 
 
 def readable_regions(maps: Iterable[Mapping]) -> list[tuple[int, int]]:
@@ -142,6 +174,7 @@ class HeapWalk:
         version: (major, minor, micro) of its CPython.
         regions: what of its memory may be read, as `readable_regions`.
         progress: told the phase and the number of objects, about five times a second.
+        budget: what it may cost; None for no limit.
     """
 
     def __init__(
@@ -151,14 +184,19 @@ class HeapWalk:
         version: tuple[int, int, int],
         regions: Sequence[tuple[int, int]],
         progress: Progress | None = None,
+        *,
+        budget: WalkBudget | None = None,
     ) -> None:
         """Teach a walker the layout and the type rules."""
-        self.readable_words = sum(end - start for start, end in regions) // 8
         fields = dict(layout.fields)
         fields["version"] = version[0] << 16 | version[1] << 8 | version[2]
         self._walker = HeapWalker(
             source, [start for start, _ in regions], [end for _, end in regions], fields
         )
+        self.most_visits = sum(end - start for start, end in regions) // 8
+        if budget is not None:
+            self._walker.set_budget(budget)
+            self.most_visits = min(self.most_visits, budget.references)
         self._progress = progress
         self._scanned: list[tuple[int, str, int]] = []
         self._library_words: list[tuple[LibraryData, Array]] = []
@@ -270,12 +308,13 @@ class HeapWalk:
         """Make the columns; the copy of the memory stays until `forget_memory`."""
         self._run("read objects", lambda: self._walker.emit(statics))
         return HeapColumns(
-            self._walker.columns(),
+            self._walker.columns(late=False),
             self._walker.types(),
             self._walker.names(),
             self._walker.counts(),
             self._scanned,
             self._library_words,
+            self._walker,
         )
 
     @property
@@ -283,9 +322,11 @@ class HeapWalk:
         """Small reads of the frozen memory, until it is forgotten."""
         return MemoryReads(self._walker)
 
-    def forget_memory(self) -> None:
-        """Give the copy of the memory back; the columns stay."""
+    def forget_memory(self, columns: HeapColumns) -> None:
+        """Give the copy of the memory back, then complete the columns in its place."""
         self._walker.forget_memory()
+        self._walker.complete()
+        columns.arrays |= self._walker.columns(late=True)
 
     def _run(self, phase: str, step: Callable[[], None]) -> None:
         """Run one native call; report its progress from this thread while it works in another."""

@@ -7,8 +7,6 @@ another thread.
 
 from __future__ import annotations
 
-import ctypes
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -16,43 +14,23 @@ import numpy.typing as npt
 
 from heapgraph.errors import CaptureInterrupted
 from heapgraph.native.file_pieces import ProcessFile, piece_rows
-from heapgraph.native.walker_library import COLUMNS, COUNT_NAMES, walker_library
+from heapgraph.native.walked_columns import WalkedColumns
+from heapgraph.native.walked_type import WalkedType, read_type
+from heapgraph.native.walker_library import COUNT_NAMES, walker_library
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from heapgraph.native.file_pieces import FilePiece
+    from heapgraph.native.walk_budget import WalkBudget
 
 Array: TypeAlias = npt.NDArray[Any]
 
 ABSENT = -1
 """What the walker takes for a layout field that a version does not have."""
 
-_TYPE_NUMBERS = 9
-_WORD = 2**64 - 1
-
-NAMELESS = "<type at "
-"""What the name of a type begins with whose own name is in memory that cannot be read."""
-
-
-@dataclass(frozen=True)
-class WalkedType:
-    """One type as the walker read it; its row is its number in `HeapWalker.types`.
-
-    `traversed` counts its objects whose traverse function ran, `disagreements` those it told other
-    references of than the walker.
-    """
-
-    address: int
-    tp_name: str
-    basicsize: int
-    itemsize: int
-    flags: int
-    handler: int
-    is_python_class: bool
-    knows_fields: bool
-    traversed: int
-    disagreements: int
+_WORD_BYTES = 8
+_WORDS_A_SCAN = 1 << 18
 
 
 def layout_field_names() -> list[str]:
@@ -80,7 +58,8 @@ class HeapWalker:
     Raises:
         CaptureInterrupted: address space for the copy cannot be reserved, or the process has ended.
 
-    Cost: the copied part of the target's memory, and about 50 bytes per object.
+    Cost: the copied part of the target's memory, about 30 bytes per object and 10 per reference.
+        Pieces of a sealed file of memory are mapped, not copied.
     Threads: one call at a time, except `progress`.
     """
 
@@ -229,6 +208,28 @@ class HeapWalker:
         if status:
             raise ValueError(f"the walker has no rule for {tp_name} to give blocks to")
 
+    def set_budget(self, budget: WalkBudget) -> None:
+        """Limit what the walk may cost; before anything is read. What is beyond it is counted."""
+        numbers = _as_u64(
+            (
+                budget.objects,
+                budget.references,
+                budget.table_bytes,
+                budget.image_bytes,
+            )
+        )
+        starts = ends = None
+        if budget.filled is not None:
+            starts, ends = (_as_u64(budget.filled[:, side]) for side in (0, 1))
+        status = self._library.hg_walker_set_budget(
+            self._handle,
+            numbers.ctypes.data,
+            None if starts is None else starts.ctypes.data,
+            None if ends is None else ends.ctypes.data,
+            0 if starts is None else len(starts),
+        )
+        self._check(status, "preparing the walk")
+
     def set_running_frames(self, frames: Sequence[int]) -> None:
         """Say which frames threads run (up to 3.10 objects): they are on no stack put aside."""
         values = _as_u64(frames)
@@ -257,12 +258,24 @@ class HeapWalker:
 
     def scan_range(self, start: int, size: int) -> tuple[Array, Array]:
         """Words of a struct that are objects: their values and their byte offsets, uint64 each."""
-        capacity = size // 8
-        addresses, offsets = np.empty(capacity, np.uint64), np.empty(capacity, np.uint64)
-        found = self._library.hg_walker_scan_range(
-            self._handle, start, size, addresses.ctypes.data, offsets.ctypes.data, capacity
-        )
-        return addresses[:found], offsets[:found]
+        capacity = min(size // 8, _WORDS_A_SCAN)
+        pairs: list[tuple[Array, Array]] = []
+        at = 0
+        while True:
+            addresses, offsets = np.empty(capacity, np.uint64), np.empty(capacity, np.uint64)
+            found = self._library.hg_walker_scan_range(
+                self._handle,
+                start + at,
+                size - at,
+                addresses.ctypes.data,
+                offsets.ctypes.data,
+                capacity,
+            )
+            pairs.append((addresses[:found], offsets[:found] + np.uint64(at)))
+            if found < capacity or not found:
+                break
+            at = int(pairs[-1][1][-1]) + _WORD_BYTES
+        return tuple(np.concatenate(column) for column in zip(*pairs, strict=True))  # type: ignore[return-value]
 
     def to_traverse(self, capacity: int, *, everything: bool = False) -> Array:
         """Take objects whose traverse function should run, each once.
@@ -338,27 +351,26 @@ class HeapWalker:
         self._library.hg_walker_counts(self._handle, values.ctypes.data)
         return dict(zip(COUNT_NAMES, values.tolist(), strict=True))
 
-    def columns(self) -> dict[str, Array]:
-        """The columns of pass 2 as views; they keep this walker alive.
+    def complete(self) -> None:
+        """Make the columns `address` and `counted_in`; best when the memory was given back."""
+        self._check(self._library.hg_walker_complete(self._handle), "completing the columns")
 
-        `preview_ends[i]` is where object i's preview ends in `previews` (UTF-8 bytes).
-        """
-        sizes = self.counts()
-        sizes["preview_bytes"] = int(self._library.hg_walker_preview_bytes(self._handle))
-        pointers = (ctypes.c_void_p * len(COLUMNS))()
-        self._library.hg_walker_columns(self._handle, pointers)
-        return {
-            name: self._view(pointer, sizes[length], np.dtype(code))
-            for (name, length, code), pointer in zip(COLUMNS, pointers, strict=True)
-        }
+    def columns(self, *, late: bool) -> dict[str, Array]:
+        """The columns of pass 2; see `WalkedColumns`."""
+        return WalkedColumns(self).read(self.counts(), late=late)
 
-    def _view(self, pointer: int | None, length: int, dtype: np.dtype[Any]) -> Array:
-        if not length or pointer is None:
-            return np.empty(0, dtype)
-        buffer = (ctypes.c_char * (length * dtype.itemsize)).from_address(pointer)
-        buffer.owner = self  # type: ignore[attr-defined]  # the array's base keeps the walker
-        view: Array = np.frombuffer(memoryview(buffer).cast("B"), dtype=dtype)
-        return view
+    def forget_counted_in(self) -> None:
+        """Give the column `counted_in` back: no view of it may be used any more."""
+        self._library.hg_walker_forget_counted_in(self._handle)
+
+    def addresses(self, ids: Array) -> Array:
+        """Addresses of objects by their ids: uint64, as long as the argument."""
+        rows = np.ascontiguousarray(ids, dtype=np.uint32)
+        result = np.empty(len(rows), np.uint64)
+        self._library.hg_walker_addresses(
+            self._handle, rows.ctypes.data, len(rows), result.ctypes.data
+        )
+        return result
 
     def names(self) -> list[str]:
         """Names of fields and slots by row."""
@@ -369,22 +381,4 @@ class HeapWalker:
 
     def types(self) -> list[WalkedType]:
         """Every type met, by row."""
-        result = []
-        numbers = np.zeros(_TYPE_NUMBERS, dtype=np.int64)
-        for row in range(self.counts()["types"]):
-            text = self._library.hg_walker_type(self._handle, row, numbers.ctypes.data)
-            address, basicsize, itemsize, flags, handler, is_class, known, *tally = numbers.tolist()
-            result.append(
-                WalkedType(
-                    address,
-                    text.decode(errors="replace") or f"{NAMELESS}{address:#x}>",
-                    basicsize,
-                    itemsize,
-                    flags & _WORD,  # unsigned, whatever damaged memory has in its top bit
-                    handler,
-                    bool(is_class),
-                    bool(known),
-                    *tally,
-                )
-            )
-        return result
+        return [read_type(self._library, self.handle, row) for row in range(self.counts()["types"])]

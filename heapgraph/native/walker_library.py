@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heapgraph.native.library import load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _POINTER = ctypes.c_void_p
 _U64 = ctypes.c_uint64
@@ -48,7 +51,12 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "hg_walker_emit": (ctypes.c_int, (_POINTER, _POINTER, _POINTER, _U64)),
     "hg_walker_gather": (None, (_POINTER, _POINTER, _U64, _U64, _POINTER)),
     "hg_walker_chunks": (None, (_POINTER, _U64, _U64, _POINTER, _POINTER, _U64, _POINTER)),
+    "hg_walker_set_budget": (ctypes.c_int, (*(_POINTER,) * 4, _U64)),
     "hg_walker_forget_memory": (None, (_POINTER,)),
+    "hg_walker_complete": (ctypes.c_int, (_POINTER,)),
+    "hg_walker_forget_counted_in": (None, (_POINTER,)),
+    "hg_walker_addresses": (None, (_POINTER, _POINTER, _U64, _POINTER)),
+    "hg_walker_large_values": (_U64, (_POINTER, _U64, _POINTER)),
     "hg_walker_progress": (_U64, (_POINTER,)),
     "hg_walker_counts": (None, (_POINTER, _POINTER)),
     "hg_walker_columns": (None, (_POINTER, _POINTER)),
@@ -59,15 +67,14 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
 
 COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("address", "objects", "u8"),
-    ("type", "objects", "u4"),
-    ("shallow_size", "objects", "u8"),
-    ("getsizeof", "objects", "u8"),
-    ("refcount", "objects", "i8"),
+    ("type", "objects", "u2"),
+    ("shallow_size", "objects", "u4"),
+    ("getsizeof", "objects", "u4"),
+    ("refcount", "objects", "u4"),
     ("flags", "objects", "u2"),
-    ("out_degree", "objects", "u4"),
+    ("out_degree", "objects", "u2"),
     ("counted_in", "objects", "u4"),
-    ("preview_ends", "objects", "u8"),
-    ("has_preview", "objects", "u1"),
+    ("preview_size", "objects", "u1"),
     ("previews", "preview_bytes", "u1"),
     ("target", "references", "u4"),
     ("label", "references", "u4"),
@@ -75,6 +82,19 @@ COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("edge_flags", "references", "u1"),
 )
 """In the order of hg_walker_columns: name, what there is one of in a row, numpy's type code."""
+
+LATE_COLUMNS = ("address", "counted_in")
+"""Made by hg_walker_complete."""
+
+WIDE: Mapping[str, str] = {
+    "type": "u4",
+    "shallow_size": "u8",
+    "getsizeof": "u8",
+    "refcount": "i8",
+    "out_degree": "u4",
+    "preview_size": "u2",
+}
+"""What narrow columns become when a value has no room in them."""
 
 COUNT_NAMES = (
     "objects",
@@ -87,6 +107,8 @@ COUNT_NAMES = (
     "types",
     "bytes_read",
     "bytes_unreadable",
+    "shared_tables",
+    "left_out",
 )
 """In the order of hg_walker_counts."""
 

@@ -208,7 +208,10 @@ TABLES: Mapping[str, TableLayout] = {layout.name: layout for layout in _LAYOUTS}
 
 
 def table_from_columns(
-    name: str, columns: Mapping[str, np.ndarray[Any, Any] | Sequence[Any] | pa.Array]
+    name: str,
+    columns: Mapping[str, np.ndarray[Any, Any] | Sequence[Any] | pa.Array],
+    *,
+    narrow: bool = False,
 ) -> pa.Table:
     """Make a table of the file from its columns.
 
@@ -216,6 +219,8 @@ def table_from_columns(
         name: a table of `TABLES`.
         columns: one array or list of equal length per column of the schema; numpy arrays of the
             schema's dtype are not copied.
+        narrow: leave columns of narrower unsigned numbers as they are, for the writer only: it
+            widens them piece by piece.
 
     Raises:
         KeyError: a column of the schema is missing.
@@ -225,6 +230,14 @@ def table_from_columns(
     unknown = set(columns) - set(schema.names)
     if unknown:
         raise ValueError(f"table {name} has no column {', '.join(sorted(unknown))}")
+    if narrow:
+        found = [
+            arrow_array(values)
+            if isinstance(values := columns[column.name], np.ndarray) and values.dtype.kind == "u"
+            else _array(values, column.type)
+            for column in schema
+        ]
+        return pa.Table.from_arrays(found, names=schema.names)
     arrays = [_array(columns[column.name], column.type) for column in schema]
     return pa.Table.from_arrays(arrays, schema=schema)
 

@@ -116,11 +116,18 @@ def _checked(layout: TableLayout, tables: Mapping[str, pa.Table]) -> pa.Table:
         values = table.column(column.name)
         if not column.nullable and values.null_count:
             raise ValueError(f"{layout.name}.{column.name} has null values")
-        if values.type != column.type and not (
-            pa.types.is_large_string(values.type) and pa.types.is_string(column.type)
-        ):
+        if values.type != column.type and not _fits(values.type, column.type):
             raise ValueError(f"{layout.name}.{column.name} is {values.type}, not {column.type}")
     return table
+
+
+def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether every value of a type is one of the other: it is cast when it is written."""
+    if pa.types.is_string(wanted):
+        return bool(pa.types.is_large_string(found))
+    if not (pa.types.is_integer(found) and pa.types.is_integer(wanted)):
+        return False
+    return bool(pa.types.is_unsigned_integer(found) and found.bit_width < wanted.bit_width)
 
 
 def _write_archive(

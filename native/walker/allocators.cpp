@@ -35,7 +35,7 @@ u64 pool_block_bytes(MemoryImage& image, const Layout& layout, u64 address) {
 u64 malloc_block_bytes(MemoryImage& image, u64 address) {
   const View header = image.view(address - kHeader, kHeader);
   const u64 word = header.word(8), size = word & ~kFlags, chunk = address - kHeader;
-  if (size < 2 * kHeader || size % kHeader != 0 || !image.view(chunk, size)) return 0;
+  if (size < 2 * kHeader || size % kHeader != 0 || !image.covers(chunk, size)) return 0;
   if (word & kMapped) return chunk % kMapPage == header.word(0) && size % kMapPage == 0 ? size - kHeader : 0;
   const View following = image.view(chunk + size, kHeader);
   const u64 next = following.word(8);

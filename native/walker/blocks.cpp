@@ -73,7 +73,7 @@ void HeapReader::claim_blocks(const std::vector<u64>& owners) {
 }
 
 void HeapReader::search_words(const BlockSearch& from, std::vector<BlockSearch>& next) {
-  if (from.end <= from.start) return;
+  if (from.end <= from.start || !afford(from.end - from.start)) return;
   const View words = memory_.view(from.start, from.end - from.start);
   const BlockRule& rule = from.type->blocks;
   const u8 depth = from.depth + 1;
@@ -132,6 +132,7 @@ void HeapReader::references_in_blocks(u64 object, const TypeInfo& type, EdgeList
   u64 label = type.basicsize;
   for (const OwnedBlock& block : blocks_of(object)) {
     if (block.used > kMaxSearched || block.depth > type.blocks.reference_depth) continue;
+    if (!afford(block.used)) return;
     const View words = memory_.view(block.address, block.used);
     for (u64 at = 0; at + 8 <= words.size(); at += 8, label += 8) {
       const u64 target = words.word(at);

@@ -95,6 +95,15 @@ HG_EXPORT int hg_walker_set_blocks(Walker* walker, const char* type_name, int de
   return walker->types().set_blocks(type_name, blocks) ? kOk : kInvalidArgument;
 }
 
+// numbers: the members of WalkBudget. filled: what of the memory holds something, see MemoryImage::set_filled; null when
+// that is not known. Before anything is read.
+HG_EXPORT int hg_walker_set_budget(Walker* walker, const u64* numbers, const u64* starts, const u64* ends, u64 count) {
+  return guarded([&] {
+    walker->set_budget({numbers[0], numbers[1], numbers[2], numbers[3]});
+    if (starts != nullptr) walker->image().set_filled(starts, ends, count);
+  });
+}
+
 // Frames that threads run (up to 3.10 frame objects); before anything is discovered.
 HG_EXPORT int hg_walker_set_running_frames(Walker* walker, const u64* frames, u64 count) {
   return guarded([&] { walker->reader().set_running_frames(frames, count); });
@@ -143,13 +152,25 @@ HG_EXPORT int hg_walker_emit(Walker* walker, const u64* static_starts, const u64
 
 HG_EXPORT void hg_walker_forget_memory(Walker* walker) { walker->forget_memory(); }
 
+// After that: the columns address and counted_in.
+HG_EXPORT int hg_walker_complete(Walker* walker) {
+  return guarded([&] { walker->complete(); });
+}
+
+HG_EXPORT void hg_walker_forget_counted_in(Walker* walker) { walker->forget_counted_in(); }
+
+// Addresses of `count` objects by their ids; 0 for no object.
+HG_EXPORT void hg_walker_addresses(Walker* walker, const u32* ids, u64 count, u64* addresses) {
+  for (u64 i = 0; i < count; ++i) addresses[i] = walker->address_of(ids[i]);
+}
+
 HG_EXPORT u64 hg_walker_progress(const Walker* walker) { return walker->progress().load(std::memory_order_relaxed); }
 
 HG_EXPORT void hg_walker_counts(const Walker* walker, u64* out) {
   const WalkCounts& counts = walker->counts();
   const u64 values[] = {counts.objects, counts.references, counts.gc_tracked, counts.list_breaks,
                         counts.invalid_references, counts.traversed, counts.names, counts.types, counts.bytes_read,
-                        counts.bytes_unreadable};
+                        counts.bytes_unreadable, counts.shared_tables, counts.left_out};
   std::memcpy(out, values, sizeof values);
 }
 
@@ -158,10 +179,31 @@ HG_EXPORT void hg_walker_columns(const Walker* walker, const void** out) {
   const Columns& columns = walker->columns();
   const void* pointers[] = {columns.address.data(), columns.type.data(), columns.shallow.data(),
                             columns.getsizeof_.data(), columns.refcount.data(), columns.flags.data(),
-                            columns.out_degree.data(), columns.counted_in.data(), columns.preview_ends.data(),
-                            columns.has_preview.data(), columns.previews.data(), columns.target.data(),
-                            columns.label.data(), columns.kind.data(), columns.edge_flags.data()};
+                            columns.out_degree.data(), columns.counted_in.data(), columns.preview_size.data(),
+                            columns.previews.data(), columns.target.data(), columns.label.data(),
+                            columns.kind.data(), columns.edge_flags.data()};
   std::memcpy(out, pointers, sizeof pointers);
+}
+
+// Rows of a narrow column whose value lies beside it: pairs of row and value. Returns how many; null only counts.
+HG_EXPORT u64 hg_walker_large_values(const Walker* walker, u64 column, u64* pairs) {
+  const Columns& columns = walker->columns();
+  const auto copy = [pairs](const auto& narrow) {
+    for (u64 i = 0; pairs != nullptr && i < narrow.large().size(); ++i) {
+      pairs[2 * i] = narrow.large()[i].row;
+      pairs[2 * i + 1] = narrow.large()[i].value;
+    }
+    return narrow.large().size();
+  };
+  switch (column) {  // its place in hg_walker_columns
+    case 1: return copy(columns.type);
+    case 2: return copy(columns.shallow);
+    case 3: return copy(columns.getsizeof_);
+    case 4: return copy(columns.refcount);
+    case 6: return copy(columns.out_degree);
+    case 8: return copy(columns.preview_size);
+    default: return 0;
+  }
 }
 
 HG_EXPORT u64 hg_walker_preview_bytes(const Walker* walker) { return walker->columns().previews.size(); }

@@ -1,4 +1,6 @@
 // Structs of C modules whose references do not lie at fixed places.
+#include <algorithm>
+
 #include "heap_reader.hpp"
 
 namespace heapgraph {
@@ -54,8 +56,7 @@ void HeapReader::element(u64 object, const TypeInfo& type, EdgeList& out) {
   out.add(extra.word(kExtraAttributes), EdgeKind::kField, names.row("attrib"));
   const u64 count = extra.word(kExtraLength);
   if (count > kMaxChildren) return;
-  const View children = memory_.view(extra.word(kExtraChildren), count * 8);
-  for (u64 i = 0; children && i < count; ++i) out.add(children.word(i * 8), EdgeKind::kIndex, i);
+  items_at(object, extra.word(kExtraChildren), count, out);
 }
 
 void HeapReader::simple_queue(u64 object, const TypeInfo& type, EdgeList& out) {
@@ -65,23 +66,31 @@ void HeapReader::simple_queue(u64 object, const TypeInfo& type, EdgeList& out) {
   }
   const u64 capacity = view.word(kRingCapacity), length = view.word(kRingLength);
   if (capacity > kMaxChildren || length > capacity) return;
-  const View items = memory_.view(view.word(kRingItems), capacity * 8);
-  if (!items) return;
-  for (u64 i = 0; i < length; ++i) {
-    out.add(items.word((view.word(kRingFirst) + i) % capacity * 8), EdgeKind::kIndex, i);
-  }
+  const u64 first = view.word(kRingFirst), items = view.word(kRingItems);
+  if (first >= capacity || !memory_.covers(items, capacity * 8)) return;
+  const auto run = [&](u64 from, u64 count, u64 place) {  // the ring goes on at its start
+    each_part(object, items + from * 8, count * 8, 8, [&](View words, u64 offset) {
+      for (u64 at = 0; at < words.size(); at += 8) out.add(words.word(at), EdgeKind::kIndex, place + (offset + at) / 8);
+    });
+  };
+  const u64 to_end = std::min(length, capacity - first);
+  run(first, to_end, 0);
+  run(0, length - to_end, to_end);
 }
 
 // Buckets without a key hold what was there before; one bit each tells them.
 void HeapReader::khash(u64 object, const TypeInfo& type, EdgeList& out) {
   const View table = memory_.view(memory_.view(object, type.basicsize).word(kHashTable), kHashHead);
   const u64 buckets = table.half(kHashBuckets);
-  const View empty = memory_.view(table.word(kHashEmpty), (buckets + 31) / 32 * 4);
-  const View keys = memory_.view(table.word(kHashKeys), buckets * 8);
-  if (!empty || !keys) return;
-  for (u64 i = 0; i < buckets; ++i) {
-    if (!(empty.half(i / 32 * 4) >> (i % 32) & 1)) out.add(keys.word(i * 8), EdgeKind::kKey, i, kCounted | kScanned);
-  }
+  const u64 empty = table.word(kHashEmpty);
+  if (!memory_.covers(empty, (buckets + 31) / 32 * 4)) return;
+  each_part(object, table.word(kHashKeys), buckets * 8, 8, [&](View keys, u64 offset) {
+    for (u64 at = 0; at < keys.size(); at += 8) {
+      const u64 i = (offset + at) / 8;
+      const u32 bits = memory_.view(empty + i / 32 * 4, 4).half(0);
+      if (!(bits >> (i % 32) & 1)) out.add(keys.word(at), EdgeKind::kKey, i, kCounted | kScanned);
+    }
+  });
 }
 
 }  // namespace heapgraph

@@ -31,20 +31,36 @@ bool HeapReader::is_str(u64 object) {
   return type && (type.word(layout_.tp_flags) & type_flag::kUnicode);
 }
 
+// Two owners of one table are damage, or a way to make us read it a thousand times.
+bool HeapReader::may_read(u64 owner, u64 address, u64 size) {
+  if (size < TableClaims::kLeastBytes || claims_.take(owner, address, size, is_claiming_)) return true;
+  if (is_claiming_) shared_owners_.insert(owner);
+  return false;
+}
+
+bool HeapReader::afford(u64 bytes) {
+  table_bytes_ += bytes;
+  if (table_bytes_ <= budget_.table_bytes) return true;
+  ++tables_left_out_;
+  return false;
+}
+
+void HeapReader::items_at(u64 owner, u64 address, u64 count, EdgeList& out, u8 flags) {
+  if (count > kMaxItems) return;
+  each_part(owner, address, count * 8, 8, [&](View words, u64 offset) {
+    for (u64 at = 0; at < words.size(); at += 8) out.add(words.word(at), EdgeKind::kIndex, (offset + at) / 8, flags);
+  });
+}
+
 void HeapReader::list(u64 object, const TypeInfo& type, EdgeList& out) {
   const View view = memory_.view(object, type.basicsize);
-  const u64 count = view.word(layout_.var_size);
-  if (count > kMaxItems) return;
-  const View items = memory_.view(view.word(layout_.list_item), count * 8);
-  for (u64 i = 0; items && i < count; ++i) out.add(items.word(i * 8), EdgeKind::kIndex, i);
+  items_at(object, view.word(layout_.list_item), view.word(layout_.var_size), out);
 }
 
 void HeapReader::tuple(u64 object, const TypeInfo& type, EdgeList& out) {
   u64 count = memory_.word(object + layout_.var_size);
   if (count < u64(type.tuple_items)) count = type.tuple_items;
-  if (count > kMaxItems) return;
-  const View items = memory_.view(object + layout_.tuple_item, count * 8);
-  for (u64 i = 0; items && i < count; ++i) out.add(items.word(i * 8), EdgeKind::kIndex, i);
+  items_at(object, object + layout_.tuple_item, count, out);
 }
 
 DictTable HeapReader::dict_table(u64 dict) {
@@ -70,18 +86,18 @@ DictTable HeapReader::dict_table(u64 dict) {
     index_bytes = size * (size <= 0xff ? 1 : size <= 0xffff ? 2 : size <= 0xffffffffull ? 4 : 8);
     table.only_str_keys = general_lookup_ == 0 || keys.word(layout_.dk_lookup) != general_lookup_;
   }
-  table.entries = memory_.view(keys_address + layout_.dk_indices + index_bytes, table.count * table.stride);
+  const u64 entries = keys_address + layout_.dk_indices + index_bytes;
+  if (memory_.covers(entries, table.count * table.stride)) table.entries = entries;
   table.table_bytes = key_table_bytes(keys_address);
   const u64 values = view.word(layout_.dict_values);
   if (values != 0) {
     table.is_split = true;
-    table.values_count = table.count;
     i64 first = 0;
     if (present(layout_.dv_values)) {
       first = layout_.dv_values;
       if (present(layout_.dv_embedded)) table.values_embedded = memory_.view(values, 4).byte(layout_.dv_embedded);
     }
-    table.values = memory_.view(values + first, table.values_count * 8);
+    if (memory_.covers(values + first, table.count * 8)) table.values = values + first;
   }
   return table;
 }
@@ -97,57 +113,88 @@ bool HeapReader::orphan_keys(const DictTable& table) {
 void HeapReader::split_dict(const DictTable& table, EdgeList& out) {
   if (table.values_embedded && !layout_.visits_materialized_dicts()) return;
   const bool owns_keys = orphan_keys(table);
-  for (u64 i = 0; i < table.count; ++i) {
-    const u64 key = table.entries.word(i * table.stride + table.key_offset);
-    if (owns_keys) out.add(key, EdgeKind::kKey, i, kCounted);
-    out.add(table.values.word(i * 8), key ? EdgeKind::kValue : EdgeKind::kUnnamed, key ? key : kNoLabel);
-  }
+  if (!may_read(table.dict, table.values, table.count * 8)) return;
+  each_part(table.keys, table.entries, table.count * table.stride, table.stride, [&](View entries, u64 offset) {
+    const u64 first = offset / table.stride, count = entries.size() / table.stride;
+    const View values = memory_.view(table.values + first * 8, count * 8);
+    for (u64 i = 0; i < count; ++i) {
+      const u64 key = entries.word(i * table.stride + table.key_offset);
+      if (owns_keys) out.add(key, EdgeKind::kKey, first + i, kCounted);
+      out.add(values.word(i * 8), key ? EdgeKind::kValue : EdgeKind::kUnnamed, key ? key : kNoLabel);
+    }
+  });
+}
+
+// <= 3.10: only the lookup function tells whether a table has other keys than str. Which one is the general function
+// is learned from the first table that has.
+bool HeapReader::has_other_keys(const DictTable& table) {
+  if (present(layout_.dk_kind) || !table.only_str_keys || general_lookup_ != 0) return false;
+  bool found = false;
+  memory_.each_part(table.entries, table.count * table.stride, table.stride, [&](View entries, u64) {
+    for (u64 at = 0; at < entries.size() && !found; at += table.stride) {
+      const u64 key = entries.word(at + table.key_offset);
+      found = key != 0 && entries.word(at + table.value_offset) != 0 && !is_str(key);
+    }
+    return !found;
+  });
+  return found;
+}
+
+// Each key is its value.
+bool HeapReader::is_table_of_interned(const DictTable& table) {
+  u64 alike = 0;
+  bool all = true;
+  memory_.each_part(table.entries, table.count * table.stride, table.stride, [&](View entries, u64) {
+    for (u64 at = 0; at < entries.size() && all; at += table.stride) {
+      const u64 key = entries.word(at + table.key_offset), value = entries.word(at + table.value_offset);
+      if (key == 0 || value == 0) continue;
+      all = key == value;
+      ++alike;
+    }
+    return all;
+  });
+  return all && alike > 100;
 }
 
 void HeapReader::dict(u64 object, const TypeInfo& type, EdgeList& out) {
   const DictTable table = dict_table(object);
   if (!table.entries) return;
   if (table.is_split) return split_dict(table, out);
-  const size_t first = out.edges().size();
-  u64 alike = 0;  // entries whose key is its value: the table of interned strings
-  bool other_keys = false;
-  for (u64 i = 0; i < table.count; ++i) {
-    const i64 at = i * table.stride;
-    const u64 key = table.entries.word(at + table.key_offset);
-    const u64 value = table.entries.word(at + table.value_offset);
-    if (value == 0 || key == 0) continue;
-    alike += key == value;
-    if (!present(layout_.dk_kind) && table.only_str_keys && general_lookup_ == 0) other_keys |= !is_str(key);
-    out.add(key, EdgeKind::kKey, i, table.only_str_keys ? kCounted : kOwned);
-    out.add(value, EdgeKind::kValue, key);
-  }
-  if (other_keys) {  // <= 3.10: the lookup function of this table is the general one
-    general_lookup_ = memory_.word(memory_.word(object + layout_.dict_keys) + layout_.dk_lookup);
-    for (size_t i = first; i < out.edges().size(); ++i) out.edges()[i].flags |= kGcVisible;
-  }
-  const u64 entries = (out.edges().size() - first) / 2;
-  if (alike == entries && entries > 100) {
-    // The interned strings: neither of the two references is counted, and neither keeps a string alive.
-    for (size_t i = first; i < out.edges().size(); ++i) {
-      out.edges()[i].flags &= ~kCounted;
-      out.edges()[i].kind = EdgeKind::kWeak;
-      out.edges()[i].label = types_.names().row("interned");
+  if (!may_read(object, table.entries, table.count * table.stride)) return;
+  const bool other_keys = has_other_keys(table);
+  if (other_keys) general_lookup_ = memory_.word(table.keys + layout_.dk_lookup);
+  // Neither of the two references of an interned string is counted, and neither keeps it alive.
+  const bool interned = is_table_of_interned(table);
+  const u32 name = interned ? types_.names().row("interned") : 0;
+  const u8 key_flags = interned ? (table.only_str_keys && !other_keys ? 0 : kGcVisible)
+                                : (table.only_str_keys && !other_keys ? kCounted : kOwned);
+  each_part(object, table.entries, table.count * table.stride, table.stride, [&](View entries, u64 offset) {
+    for (u64 at = 0; at < entries.size(); at += table.stride) {
+      const u64 key = entries.word(at + table.key_offset), value = entries.word(at + table.value_offset);
+      if (value == 0 || key == 0) continue;
+      if (interned) {
+        out.add(key, EdgeKind::kWeak, name, key_flags);
+        out.add(value, EdgeKind::kWeak, name, kGcVisible);
+      } else {
+        out.add(key, EdgeKind::kKey, (offset + at) / table.stride, key_flags);
+        out.add(value, EdgeKind::kValue, key);
+      }
     }
-  }
+  });
   (void)type;
 }
 
 void HeapReader::set(u64 object, const TypeInfo& type, EdgeList& out) {
   const View view = memory_.view(object, type.basicsize);
-  const u64 mask = view.word(layout_.set_mask);
+  const u64 mask = view.word(layout_.set_mask), step = layout_.set_entry_size;
   if (mask > kMaxItems) return;
-  const View table = memory_.view(view.word(layout_.set_table), (mask + 1) * layout_.set_entry_size);
-  for (u64 i = 0; table && i <= mask; ++i) {
-    const i64 at = i * layout_.set_entry_size;
-    const u64 key = table.word(at + layout_.set_entry_key);
-    // A deleted entry holds a static marker object with hash -1.
-    if (key != 0 && table.signed_word(at + 8) != -1) out.add(key, EdgeKind::kMember, i);
-  }
+  each_part(object, view.word(layout_.set_table), (mask + 1) * step, step, [&](View table, u64 offset) {
+    for (u64 at = 0; at < table.size(); at += step) {
+      const u64 key = table.word(at + layout_.set_entry_key);
+      // A deleted entry holds a static marker object with hash -1.
+      if (key != 0 && table.signed_word(at + 8) != -1) out.add(key, EdgeKind::kMember, (offset + at) / step);
+    }
+  });
 }
 
 void HeapReader::deque(u64 object, const TypeInfo& type, EdgeList& out) {
@@ -160,7 +207,7 @@ void HeapReader::deque(u64 object, const TypeInfo& type, EdgeList& out) {
   LoopGuard guard;
   for (u64 position = 0; left != 0 && block != 0 && !guard.has_seen(block);) {
     const View words = memory_.view(block, layout_.deque_block_rightlink + 8);
-    if (!words) return;
+    if (!words || !afford(words.size())) return;
     for (; slot < slots && left != 0; ++slot, --left) {
       out.add(words.word(layout_.deque_block_data + slot * 8), EdgeKind::kIndex, position++);
     }
@@ -179,7 +226,7 @@ void HeapReader::ordered_dict(u64 object, const TypeInfo& type, EdgeList& out) {
   LoopGuard guard;
   for (u64 i = 0; node != 0 && i < most && !guard.has_seen(node); ++i) {
     const View view = memory_.view(node, layout_.odict_node_next + 8);
-    if (!view) return;
+    if (!view || !afford(view.size())) return;
     out.add(view.word(layout_.odict_node_key), EdgeKind::kKey, i);
     node = view.word(layout_.odict_node_next);
   }
@@ -195,7 +242,7 @@ void HeapReader::lru_cache(u64 object, const TypeInfo& type, EdgeList& out) {
   LoopGuard guard;
   while (link != 0 && link != object && !guard.has_seen(link)) {
     const View view = memory_.view(link, layout_.lru_elem_result + 8);
-    if (!view) return;
+    if (!view || !afford(view.size())) return;
     out.add(link, EdgeKind::kField, own, kCounted);  // the list owns each link once, the dict once more
     out.add(view.word(layout_.lru_elem_key), EdgeKind::kField, key, kGcVisible);
     out.add(view.word(layout_.lru_elem_result), EdgeKind::kField, result, kGcVisible);

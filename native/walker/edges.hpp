@@ -38,15 +38,40 @@ constexpr bool label_is_object(EdgeKind kind) {
 // What one object refers to; cleared and filled again for each object.
 class EdgeList {
  public:
-  void clear() { edges_.clear(); }
+  // From now on, until the next clear(), edges are handed over and dropped whenever there are many of them: a list of a
+  // hundred million items must not be here a second time. For readers that need no look back.
+  template <typename Taker>
+  void hand_over(Taker& taker) {
+    context_ = &taker;
+    taker_ = [](void* context) { (*static_cast<Taker*>(context))(); };
+  }
+  void clear() {
+    edges_.clear();
+    taker_ = nullptr;
+  }
   void add(u64 target, EdgeKind kind, u64 label, u8 flags = kOwned) {
-    if (target != 0) edges_.push_back({target, label, kind, flags});
+    if (target == 0) return;
+    edges_.push_back({target, label, kind, flags});
+    if (edges_.size() >= kMany && taker_) take();
+  }
+  // Hands over what is left.
+  void finish() {
+    if (taker_) take();
   }
   const std::vector<Edge>& edges() const { return edges_; }
   std::vector<Edge>& edges() { return edges_; }
 
  private:
+  static constexpr u64 kMany = 1 << 14;
+
+  void take() {
+    taker_(context_);
+    edges_.clear();
+  }
+
   std::vector<Edge> edges_;
+  void (*taker_)(void*) = nullptr;
+  void* context_ = nullptr;
 };
 
 }  // namespace heapgraph

@@ -6,6 +6,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "budget.hpp"
 #include "edges.hpp"
 #include "layout.hpp"
 #include "memory_image.hpp"
@@ -24,7 +25,7 @@ struct Sizes {
 struct DictTable {
   u64 dict = 0;   // address of the dict
   u64 keys = 0;   // address of its key table
-  View entries;
+  u64 entries = 0;  // address of its entries; 0: there is no such table
   u64 count = 0;
   i64 stride = 0;
   i64 key_offset = 0;
@@ -32,8 +33,7 @@ struct DictTable {
   bool only_str_keys = true;  // the collector does not visit the keys of such tables
   bool is_split = false;      // values lie apart, keys belong to the class
   bool values_embedded = false;
-  View values;
-  u64 values_count = 0;
+  u64 values = 0;             // address of the first
   i64 refcount = 0;           // of the key table
   u64 table_bytes = 0;
 };
@@ -65,10 +65,32 @@ class HeapReader {
   void share_blocks(std::vector<u64> owners);
   // Frames that threads run (up to 3.10 frame objects): they are on no stack that was put aside.
   void set_running_frames(const u64* frames, u64 count);
+  // What may be looked through, in this pass and in the next.
+  void set_budget(const WalkBudget& budget) { budget_ = budget; }
+  void begin_second_pass() { table_bytes_ = 0; }
+  // Whether tables become the property of who is read. Not while somebody is only looked at, who may be no object.
+  void set_claiming(bool claiming) { is_claiming_ = claiming; }
+  u64 shared_tables() const { return shared_owners_.size(); }  // objects that claim a table which is another's
+  u64 tables_left_out() const { return tables_left_out_; }
   // Choose anew which dict stands for the users of a key table: when all classes are known.
   void forget_owners() { orphan_tables_.clear(); }
 
  private:
+  // The parts of a table of `owner` that hold something, see MemoryImage::each_part; nothing of one that is another's,
+  // or that is beyond the budget.
+  template <typename Visit>
+  void each_part(u64 owner, u64 address, u64 size, u64 step, Visit visit) {
+    if (!may_read(owner, address, size)) return;
+    memory_.each_part(address, size, step, [&](View part, u64 offset) {
+      if (!afford(part.size())) return false;
+      visit(part, offset);
+      return true;
+    });
+  }
+  // An array of references, each with its place as the label.
+  void items_at(u64 owner, u64 address, u64 count, EdgeList& out, u8 flags = kOwned);
+  bool may_read(u64 owner, u64 address, u64 size);
+  bool afford(u64 bytes);
   using ReferenceFunction = void (HeapReader::*)(u64, const TypeInfo&, EdgeList&);
   static const ReferenceFunction kReferenceFunctions[];
 
@@ -119,6 +141,8 @@ class HeapReader {
   void lru_cache(u64 object, const TypeInfo& type, EdgeList& out);
   void tee(u64 object, const TypeInfo& type, EdgeList& out);
   bool orphan_keys(const DictTable& table);
+  bool has_other_keys(const DictTable& table);
+  bool is_table_of_interned(const DictTable& table);
   void split_dict(const DictTable& table, EdgeList& out);
   // frames.cpp
   void frame(u64 object, const TypeInfo& type, EdgeList& out);
@@ -173,6 +197,11 @@ class HeapReader {
   std::unordered_map<u64, std::vector<OwnedBlock>> owned_blocks_;  // by owner
   std::unordered_map<u64, bool> pool_buffers_;  // by vtable
   std::unordered_set<u64> running_frames_;
+  WalkBudget budget_;
+  TableClaims claims_;
+  std::unordered_set<u64> shared_owners_;
+  bool is_claiming_ = true;
+  u64 table_bytes_ = 0, tables_left_out_ = 0;
   u64 general_lookup_ = 0;  // <= 3.10: the dk_lookup of tables that hold other keys than str
 };
 

@@ -1,6 +1,8 @@
 #include "memory_image.hpp"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +18,8 @@ constexpr u64 kLargestOffset = 1ULL << 62;   // in a file, so that nothing added
 constexpr u64 kPage = 4096;
 constexpr u64 kHugePage = 2u << 20;
 constexpr u64 kStop = UINT64_MAX;
+constexpr u64 kLeastMapped = 64 << 10;  // a smaller piece is read: mappings are few
+constexpr u64 kMostMapped = 1 << 14;    // of the 65,530 that a process may have (vm.max_map_count)
 constexpr u64 kBlocksAhead = 16;  // 4 MiB: enough to stay in front, little when it was for nothing
 
 // Address space without memory behind it: pages come when they are written.
@@ -25,6 +29,22 @@ u8* reserve_bytes(u64 size) {
 }
 
 u64 bitmap_bytes(const Region& region) { return (region.size / 64 / 8 + 1) * 8; }
+u64 rank_bytes(const Region& region) { return (region.size / 512 + 1) * sizeof(u32); }
+
+// Pages of a file that may become shorter must not be mapped: to touch them would end this process.
+bool may_map(const FilePiece& piece) {
+  const int descriptor = static_cast<int>(piece.descriptor);
+  const int seals = fcntl(descriptor, F_GET_SEALS);
+  struct stat file;
+  return seals >= 0 && seals & F_SEAL_SHRINK && fstat(descriptor, &file) == 0 &&
+         piece.offset + piece.in_file <= static_cast<u64>(file.st_size);
+}
+
+// The range within others, by the first that ends behind its start.
+std::vector<AddressRange>::const_iterator first_behind(const std::vector<AddressRange>& ranges, u64 address) {
+  return std::upper_bound(ranges.begin(), ranges.end(), address,
+                          [](u64 wanted, const AddressRange& range) { return wanted < range.end; });
+}
 
 }  // namespace
 
@@ -50,8 +70,8 @@ std::unique_ptr<MemoryImage> MemoryImage::open(std::vector<FilePiece> pieces, co
     Region region;
     region.start = starts[i];
     region.size = ends[i] - starts[i];
-    if (!image->reserve(region)) return nullptr;
     image->regions_.push_back(std::move(region));
+    if (!image->reserve(image->regions_.back())) return nullptr;
   }
   image->index_regions();
   image->start_reading_ahead();
@@ -61,15 +81,20 @@ std::unique_ptr<MemoryImage> MemoryImage::open(std::vector<FilePiece> pieces, co
 void MemoryImage::forget() {
   stop_reading_ahead();
   for (Region& region : regions_) {
-    const u64 blocks = (region.size >> kBlockShift) + 1;
     if (region.copy) munmap(region.copy, region.size);
-    if (region.state) munmap(region.state, blocks);
+    if (region.state) munmap(region.state, (region.size >> kBlockShift) + 1);
+    region.copy = nullptr;
+    region.state = nullptr;
+  }
+}
+
+MemoryImage::~MemoryImage() {
+  forget();
+  for (Region& region : regions_) {
     if (region.known) munmap(region.known, bitmap_bytes(region));
     if (region.tracked) munmap(region.tracked, bitmap_bytes(region));
+    if (region.ranks) munmap(region.ranks, rank_bytes(region));
   }
-  regions_.clear();
-  for (auto& table : chunks_) table.reset();
-  last_ = &nothing_;
 }
 
 bool MemoryImage::reserve(Region& region) {
@@ -77,10 +102,73 @@ bool MemoryImage::reserve(Region& region) {
   region.state = reinterpret_cast<Block*>(reserve_bytes((region.size >> kBlockShift) + 1));
   region.known = reinterpret_cast<u64*>(reserve_bytes(bitmap_bytes(region)));
   region.tracked = reinterpret_cast<u64*>(reserve_bytes(bitmap_bytes(region)));
-  if (!region.copy || !region.state || !region.known || !region.tracked) return false;
+  region.ranks = reinterpret_cast<u32*>(reserve_bytes(rank_bytes(region)));
+  if (!region.copy || !region.state || !region.known || !region.tracked || !region.ranks) {
+    return false;
+  }
+  map_pieces(region);
   // Fewer page faults on our side, which cost more than the copying itself.
-  if (region.size >= 4 * kHugePage) madvise(region.copy, region.size, MADV_HUGEPAGE);
+  if (region.size >= 4 * kHugePage && region.mapped.empty()) madvise(region.copy, region.size, MADV_HUGEPAGE);
   return true;
+}
+
+// Pieces one behind the other, in memory and in their file, become one mapping.
+void MemoryImage::map_pieces(Region& region) {
+  const u64 end = region.start + region.size;
+  auto at_start = std::upper_bound(pieces_.begin(), pieces_.end(), region.start, [](u64 address, const FilePiece& it) {
+    return address < it.start + it.size;
+  });
+  for (; at_start != pieces_.end() && at_start->start < end; ++at_start) {
+    const FilePiece& piece = *at_start;
+    const u64 from = std::max(piece.start, region.start);
+    const u64 to = std::min(piece.start + piece.in_file / kPage * kPage, end / kPage * kPage);
+    const u64 at = piece.offset + (from - piece.start);
+    if (from >= to || to - from < kLeastMapped || from % kPage != 0 || at % kPage != 0) continue;
+    if (maps_ >= kMostMapped || !may_map(piece)) continue;
+    u8* place = region.copy + (from - region.start);
+    if (mmap(place, to - from, PROT_READ, MAP_SHARED | MAP_FIXED, static_cast<int>(piece.descriptor),
+             static_cast<off_t>(at)) == MAP_FAILED) {
+      // The reserved pages may be gone from here.
+      mmap(place, to - from, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+      maps_ = kMostMapped;
+      continue;
+    }
+    ++maps_;
+    const bool joins = !region.mapped.empty() && region.mapped.back().end == from - region.start;
+    if (joins) region.mapped.back().end = to - region.start;
+    if (!joins) region.mapped.push_back({from - region.start, to - region.start});
+  }
+}
+
+void MemoryImage::set_filled(const u64* starts, const u64* ends, u64 count) {
+  filled_.clear();
+  filled_.reserve(count);
+  for (u64 i = 0; i < count; ++i) {
+    if (ends[i] > starts[i] && (filled_.empty() || filled_.back().end <= starts[i])) filled_.push_back({starts[i], ends[i]});
+  }
+  knows_filled_ = true;
+  // One page in use must not become a huge one of ours.
+  for (const Region& region : regions_) {
+    if (region.size < 4 * kHugePage || !region.mapped.empty()) continue;
+    u64 bytes = 0;
+    for (auto it = first_behind(filled_, region.start); it != filled_.end() && it->start < region.start + region.size; ++it) {
+      bytes += std::min(it->end, region.start + region.size) - std::max(it->start, region.start);
+    }
+    if (bytes < region.size / 4 * 3) madvise(region.copy, region.size, MADV_NOHUGEPAGE);
+  }
+}
+
+// The part that holds something and ends behind the address.
+AddressRange MemoryImage::filled_from(u64 address) {
+  if (knows_filled_) {
+    const auto range = first_behind(filled_, address);
+    return range == filled_.end() ? AddressRange{UINT64_MAX, UINT64_MAX} : *range;
+  }
+  const auto piece = std::upper_bound(pieces_.begin(), pieces_.end(), address, [](u64 wanted, const FilePiece& it) {
+    return wanted < it.start + it.in_file;
+  });
+  return piece == pieces_.end() ? AddressRange{UINT64_MAX, UINT64_MAX}
+                                : AddressRange{piece->start, piece->start + piece->in_file};
 }
 
 void MemoryImage::index_regions() {
@@ -140,14 +228,18 @@ u64 MemoryImage::copy_in(u8* to, u64 from, u64 size) {
   return done;
 }
 
-// The slow half of ensure(): the block is here when this returns, and its successors are on their way.
-void MemoryImage::use_block(Region& region, u64 block) {
+// The slow half of ensure(): the block is here when this returns, and its successors are on their way. False for one
+// where nothing was ever written.
+bool MemoryImage::use_block(Region& region, u64 block) {
   const std::atomic_ref<Block> state(region.state[block]);
   if (!load_if_absent(region, block)) state.wait(Block::kArriving, std::memory_order_acquire);
+  if (state.load(std::memory_order_acquire) == Block::kEmpty) return false;
+  region.used.push_back(static_cast<u32>(block));
   state.store(Block::kUsed, std::memory_order_release);
   // Only the newest wish counts: a reader that fell behind has nothing to catch up with.
   wanted_.store((static_cast<u64>(&region - regions_.data()) << 32 | block) + 1, std::memory_order_relaxed);
   wanted_.notify_one();
+  return true;
 }
 
 // True when the block was copied by this call, false when another thread has it or works on it.
@@ -155,8 +247,7 @@ bool MemoryImage::load_if_absent(Region& region, u64 block) {
   const std::atomic_ref<Block> state(region.state[block]);
   Block expected = Block::kAbsent;
   if (!state.compare_exchange_strong(expected, Block::kArriving, std::memory_order_acquire)) return false;
-  load_block(region, block);
-  state.store(Block::kAhead, std::memory_order_release);
+  state.store(load_block(region, block) ? Block::kAhead : Block::kEmpty, std::memory_order_release);
   state.notify_all();
   return true;
 }
@@ -186,7 +277,7 @@ void MemoryImage::read_ahead() {
     if (served == 0 || served == kStop) continue;
     Region& region = regions_[(served - 1) >> 32];
     const u64 first = ((served - 1) & UINT32_MAX) + 1;
-    const u64 blocks = (region.size + (u64{1} << kBlockShift) - 1) >> kBlockShift;
+    const u64 blocks = (region.size + kBlockBytes - 1) >> kBlockShift;
     for (u64 block = first; block < std::min(blocks, first + kBlocksAhead); ++block) {
       if (wanted_.load(std::memory_order_relaxed) != served) break;
       load_if_absent(region, block);
@@ -194,27 +285,51 @@ void MemoryImage::read_ahead() {
   }
 }
 
-void MemoryImage::load_block(Region& region, u64 block) {
+// False when nothing was ever written there.
+bool MemoryImage::load_block(Region& region, u64 block) {
   const u64 begin = block << kBlockShift;
-  const u64 end = std::min(region.size, begin + (u64{1} << kBlockShift));
-  u64 at = begin;
-  while (at < end) {
-    const u64 got = copy_in(region.copy + at, region.start + at, end - at);
+  const u64 end = std::min(region.size, begin + kBlockBytes);
+  if (!knows_filled_) return load_range(region, begin, end);
+  bool any = false;
+  for (auto it = first_behind(filled_, region.start + begin); it != filled_.end(); ++it) {
+    const u64 from = std::max(it->start, region.start + begin), to = std::min(it->end, region.start + end);
+    if (from >= to) break;
+    any |= load_range(region, from - region.start, to - region.start);
+  }
+  return any;
+}
+
+// Copies what is not mapped already.
+bool MemoryImage::load_range(Region& region, u64 begin, u64 end) {
+  auto mapped = first_behind(region.mapped, begin);
+  for (u64 at = begin; at < end;) {
+    if (mapped != region.mapped.end() && mapped->start <= at) {
+      at = std::min(end, (mapped++)->end);
+      continue;
+    }
+    const u64 stop = mapped == region.mapped.end() ? end : std::min(end, mapped->start);
+    if (bytes_read_ + (stop - at) > most_bytes_) {
+      bytes_left_out_ += stop - at;
+      at = stop;
+      continue;
+    }
+    const u64 got = copy_in(region.copy + at, region.start + at, stop - at);
     bytes_read_ += got;
     at += got;
-    if (at >= end) break;
+    if (at >= stop) continue;
     // A hole (guard page, MADV_DONTFORK): it reads as zeros, which no check takes for an object.
-    const u64 next = (at / kPage + 1) * kPage;
-    bytes_unreadable_ += std::min(next, end) - at;
+    const u64 next = std::min(stop, (at / kPage + 1) * kPage);
+    bytes_unreadable_ += next - at;
     at = next;
   }
+  return true;
 }
 
 bool MemoryImage::load(u64 start, u64 end) {
   const u64 holes = bytes_unreadable_;
   for (u64 at = start; at < end;) {
     Region* region = find(at);
-    if (region == nullptr) return false;
+    if (region == nullptr || region->copy == nullptr) return false;
     const u64 stop = std::min(end, region->start + region->size);
     ensure(*region, at - region->start, stop - at);
     at = stop;
@@ -225,11 +340,11 @@ bool MemoryImage::load(u64 start, u64 end) {
 // True when the bytes were answered for by what is already copied, or by there being no such memory.
 bool MemoryImage::copy_if_here(u64 address, u64 size, u8* to) {
   const Region* region = find(address);
-  if (region == nullptr || size > region->size - (address - region->start)) return true;
+  if (region == nullptr || region->copy == nullptr || size > region->size - (address - region->start)) return true;
   const u64 offset = address - region->start;
   for (u64 block = offset >> kBlockShift; block <= (offset + size - 1) >> kBlockShift; ++block) {
     const Block state = std::atomic_ref<Block>(region->state[block]).load(std::memory_order_acquire);
-    if (state != Block::kAhead && state != Block::kUsed) return false;
+    if (state != Block::kAhead && state != Block::kUsed && state != Block::kEmpty) return false;
   }
   std::memcpy(to, region->copy + offset, size);
   return true;

@@ -1,5 +1,7 @@
 // Arrays of numpy 1.x and 2.x (numpy/_core/include/numpy/ndarraytypes.h). Their elements are no items of
 // the collector's: an array has no traverse function.
+#include <algorithm>
+
 #include "heap_reader.hpp"
 
 namespace heapgraph {
@@ -69,8 +71,8 @@ void HeapReader::find_object_places(u64 address, u64 offset, int depth, std::vec
   }
   const DictTable fields = dict_table(descr.fields);  // name -> (dtype, offset) or (dtype, offset, title)
   std::vector<u64> seen;                              // a title is a second key of the same field
-  for (u64 i = 0; fields.entries && i < fields.count; ++i) {
-    const u64 field = fields.entries.word(i * fields.stride + fields.value_offset);
+  for (u64 i = 0; fields.entries && i < std::min(fields.count, kMaxPlaces); ++i) {
+    const u64 field = memory_.word(fields.entries + i * fields.stride + fields.value_offset);
     if (field == 0) continue;
     const u64 place = memory_.view(memory_.word(field + layout_.tuple_item + 8), layout_.long_size).half(layout_.long_digit);
     bool repeated = false;
@@ -90,23 +92,36 @@ void HeapReader::ndarray(u64 object, const TypeInfo& type, EdgeList& out) {
   if (places.empty() || dimensions < 0 || dimensions > kMaxDimensions) return;
   const View shape = memory_.view(view.word(layout_.ndarray_dimensions), dimensions * 8);
   const View strides = memory_.view(view.word(layout_.ndarray_strides), dimensions * 8);
+  const u64 element_size = read_descr(memory_.view_up_to(view.word(layout_.ndarray_descr), kDescrSize)).size;
   u64 count = 1;
-  i64 lowest = 0, highest = 0;  // bytes from the first element
-  for (i64 axis = 0; axis < dimensions; ++axis) {
+  i64 lowest = 0, highest = 0, dense = element_size;  // bytes from the first element; strides in C order
+  bool in_order = true;
+  for (i64 axis = dimensions - 1; axis >= 0; --axis) {
     const i64 length = shape.word(axis * 8), stride = strides.word(axis * 8);
     i64 extent;
     if (length <= 0 || length > kMaxElements || __builtin_mul_overflow(length - 1, stride, &extent)) return;
     if (extent < -kMaxBytes || extent > kMaxBytes || (count *= length) > u64(kMaxElements)) return;
     (stride < 0 ? lowest : highest) += extent;
+    in_order &= length == 1 || stride == dense;
+    if (__builtin_mul_overflow(dense, length, &dense)) return;
   }
-  const u64 first = view.word(layout_.ndarray_data);
-  const u64 element_size = read_descr(memory_.view_up_to(view.word(layout_.ndarray_descr), kDescrSize)).size;
-  const View data = memory_.view(first + lowest, highest - lowest + element_size);
-  if (!data || count > data.size()) return;  // elements that share their place belong to nobody
+  const u64 first = view.word(layout_.ndarray_data), size = highest - lowest + element_size;
+  // Elements that share their place belong to nobody.
+  if (element_size == 0 || element_size > u64(kMaxBytes) || count > size || !memory_.covers(first + lowest, size)) return;
+  if (in_order) {
+    return each_part(object, first, size, element_size, [&](View data, u64 offset) {
+      for (u64 at = 0; at < data.size(); at += element_size) {
+        for (const u64 place : places) {
+          out.add(data.word(at + place), EdgeKind::kIndex, (offset + at) / element_size, kCounted);
+        }
+      }
+    });
+  }
+  if (!may_read(object, first + lowest, size) || !afford(size)) return;
   i64 at[kMaxDimensions] = {};
-  i64 element = -lowest;
+  u64 element = first;
   for (u64 i = 0; i < count; ++i) {
-    for (const u64 place : places) out.add(data.word(element + place), EdgeKind::kIndex, i, kCounted);
+    for (const u64 place : places) out.add(memory_.word(element + place), EdgeKind::kIndex, i, kCounted);
     for (i64 axis = dimensions - 1; axis >= 0; --axis) {
       const i64 length = shape.word(axis * 8), stride = strides.word(axis * 8);
       element += stride;

@@ -58,10 +58,7 @@ void HeapReader::scan(View object, const TypeInfo& type, EdgeList& out) {
 void HeapReader::items(u64 object, const TypeInfo& type, EdgeList& out) {
   const u64 count = item_count(memory_.view(object, type.basicsize));
   if (type.itemsize != 8 || count > kMaxItems) return;
-  const View words = memory_.view(object + type.basicsize, count * 8);
-  for (u64 i = 0; words && i < count; ++i) {
-    out.add(words.word(i * 8), EdgeKind::kIndex, i, kOwned | kScanned);
-  }
+  items_at(object, object + type.basicsize, count, out, kOwned | kScanned);
 }
 
 void HeapReader::instance_dict(u64 object, const TypeInfo& type, EdgeList& out) {

@@ -81,7 +81,8 @@ void Walker::add_traversed(const u64* objects, const u64* ends, u64 count, const
     traversed_.add(objects[i], visits);
     ++counts_.traversed;
     if (TypeInfo* type = types_.find(image_->word(objects[i] + layout_.type))) ++type->traversed;
-    for (u64 v = 0; v < visits.count; ++v) {
+    if (counts_.references > budget_.references) ++counts_.left_out;
+    for (u64 v = 0; v < visits.count && counts_.references <= budget_.references; ++v) {
       if (!add(visits.targets[v], false)) ++counts_.invalid_references;
       drain();
     }
@@ -93,18 +94,22 @@ void Walker::add_traversed(const u64* objects, const u64* ends, u64 count, const
 u64 Walker::collectable_objects(u64* pairs, u64 capacity) {
   u64 found = 0;
   auto& regions = image_->regions();
-  for (; listed_region_ < regions.size(); ++listed_region_, listed_word_ = 0) {
+  for (; listed_region_ < regions.size(); ++listed_region_, listed_block_ = 0) {
     Region& region = regions[listed_region_];
-    for (; listed_word_ < region.size / 512 + 1; ++listed_word_) {
-      if (found + 64 > capacity) return found;
-      for (u64 bits = region.known[listed_word_]; bits != 0; bits &= bits - 1) {
-        const u64 object = region.start + (listed_word_ * 64 + std::countr_zero(bits)) * 8;
-        const TypeInfo* type = types_.find(image_->word(object + layout_.type));
-        if (type == nullptr || !has_gc_head(object, *type)) continue;
-        const u64 traverse = image_->word(type->address + layout_.tp_traverse);
-        if (traverse == 0) continue;
-        pairs[2 * found] = object;
-        pairs[2 * found++ + 1] = traverse;
+    for (; listed_block_ < region.used.size(); ++listed_block_, listed_word_ = 0) {
+      const u64 first = region.used[listed_block_] * kBlockWords;
+      const u64 words = std::min(kBlockWords, region.size / 512 + 1 - first);
+      for (; listed_word_ < words; ++listed_word_) {
+        if (found + 64 > capacity) return found;
+        for (u64 bits = region.known[first + listed_word_]; bits != 0; bits &= bits - 1) {
+          const u64 object = region.start + ((first + listed_word_) * 64 + std::countr_zero(bits)) * 8;
+          const TypeInfo* type = types_.find(image_->word(object + layout_.type));
+          if (type == nullptr || !has_gc_head(object, *type)) continue;
+          const u64 traverse = image_->word(type->address + layout_.tp_traverse);
+          if (traverse == 0) continue;
+          pairs[2 * found] = object;
+          pairs[2 * found++ + 1] = traverse;
+        }
       }
     }
   }

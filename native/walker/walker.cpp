@@ -1,5 +1,6 @@
 #include "walker.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <unordered_map>
 
@@ -88,6 +89,10 @@ void Walker::read_gc_lists(const u64* heads, u64 count) {
         ++counts_.list_breaks;
         break;
       }
+      if (gc_objects_.size() >= budget_.objects) {
+        ++counts_.left_out;
+        break;
+      }
       at.region->tracked[at.bit >> 6] |= u64{1} << (at.bit & 63);
       gc_objects_.push_back(link + kGcHead);
       const u64 next = image_->word(link) & kGcMask;
@@ -132,6 +137,10 @@ bool Walker::add(u64 address, bool strictly) {
   if (!position(address, at)) return false;
   if (is_known(at)) return true;
   if (plausible(address, at, strictly) == nullptr) return false;
+  if (counts_.objects >= budget_.objects) {
+    ++counts_.left_out;
+    return false;
+  }
   at.region->known[at.bit >> 6] |= u64{1} << (at.bit & 63);
   ++counts_.objects;
   stack_.push_back(address);
@@ -146,19 +155,31 @@ void Walker::drain() {
     if (type == nullptr) continue;
     if (type->wants_traverse && has_gc_head(object, *type)) to_traverse_.push_back(object);
     if (type->blocks.depth != 0) block_owners_.push_back(object);
-    edges_.clear();
-    reader_.references(object, *type, edges_);
-    for (const Edge& edge : edges_.edges()) {
-      const bool scanned = edge.flags & kScanned;
-      if (add(edge.target, scanned)) {
-        ++counts_.references;
-      } else if (!scanned) {
-        ++counts_.invalid_references;
-      }
-      if (label_is_object(edge.kind)) add(edge.label, false);
-    }
+    take_references(object, *type, [this] { follow_edges(); });
     if ((counts_.objects & (kProgressStep - 1)) == 0) progress_.store(counts_.objects, std::memory_order_relaxed);
   }
+}
+
+void Walker::follow_edges() {
+  for (const Edge& edge : edges_.edges()) {
+    if (counts_.references >= budget_.references) {
+      ++counts_.left_out;
+      return;
+    }
+    const bool scanned = edge.flags & kScanned;
+    if (add(edge.target, scanned)) {
+      ++counts_.references;
+    } else if (!scanned) {
+      ++counts_.invalid_references;
+    }
+    if (label_is_object(edge.kind)) add(edge.label, false);
+  }
+}
+
+void Walker::set_budget(const WalkBudget& budget) {
+  budget_ = budget;
+  image_->set_limit(budget.image_bytes);
+  reader_.set_budget(budget);
 }
 
 void Walker::discover(const u64* seeds, u64 count) {
@@ -174,6 +195,7 @@ void Walker::discover(const u64* seeds, u64 count) {
     add(seeds[i], false);
     drain();
   }
+  stack_ = {};
   reader_.forget_owners();
   progress_.store(counts_.objects, std::memory_order_relaxed);
 }
@@ -183,43 +205,80 @@ void Walker::discover(const u64* seeds, u64 count) {
 bool Walker::is_sound(u64 address, const Position& at) {
   const TypeInfo* type = plausible(address, at, true);
   if (type == nullptr) return false;
-  edges_.clear();
-  reader_.references(address, *type, edges_);
-  for (const Edge& edge : edges_.edges()) {
-    Position target;
-    if (edge.flags & kScanned) continue;
-    if (!position(edge.target, target)) return false;
-    if (!is_known(target) && plausible(edge.target, target, false) == nullptr) return false;
-  }
-  return true;
+  bool sound = true;
+  reader_.set_claiming(false);
+  take_references(address, *type, [&] {
+    for (const Edge& edge : edges_.edges()) {
+      Position target;
+      if (edge.flags & kScanned || !sound) continue;
+      sound = position(edge.target, target) &&
+              (is_known(target) || plausible(edge.target, target, false) != nullptr);
+    }
+  });
+  reader_.set_claiming(true);
+  return sound;
 }
 
 u64 Walker::scan_range(u64 start, u64 size, u64* addresses, u64* offsets, u64 capacity) {
   u64 found = 0;
-  for (u64 offset = 0; offset + 8 <= size && found < capacity; offset += 8) {
-    const u64 word = image_->word(start + offset);
-    Position at;
-    if (!position(word, at)) continue;
-    if (!is_known(at) && !is_sound(word, at)) continue;
-    addresses[found] = word;
-    offsets[found++] = offset;
+  for (const Region& region : image_->regions()) {
+    const u64 from = std::max(start, region.start), to = std::min(start + size, region.start + region.size);
+    if (from >= to || found == capacity) continue;
+    const u64 first = from - start + (8 - (from - start) % 8) % 8;
+    image_->each_part(start + first, (to - start - first) / 8 * 8, 8, [&](View words, u64 offset) {
+      for (u64 i = 0; i < words.size() && found < capacity; i += 8) {
+        const u64 word = words.word(i);
+        Position at;
+        if (!position(word, at)) continue;
+        if (!is_known(at) && !is_sound(word, at)) continue;
+        addresses[found] = word;
+        offsets[found++] = first + offset + i;
+      }
+      return found < capacity;
+    });
   }
   return found;
 }
 
+// Only blocks in use are looked at: a region of terabytes that nobody wrote to has a bitmap of gigabytes.
 void Walker::number_objects() {
   u64 before = 0;
-  for (Region& region : image_->regions()) {
+  blocks_.clear();
+  for (u32 r = 0; r < image_->regions().size(); ++r) {
+    Region& region = image_->regions()[r];
+    std::sort(region.used.begin(), region.used.end());
     const u64 words = region.size / 512 + 1;
-    bool any = false;
-    for (u64 i = 0; i < words && !any; ++i) any = region.known[i] != 0;
-    if (!any) continue;
-    region.ranks.resize(words);
-    for (u64 i = 0; i < words; ++i) {
-      region.ranks[i] = static_cast<u32>(before);
-      before += std::popcount(region.known[i]);
+    for (const u32 block : region.used) {
+      const u64 first_id = before;
+      const u64 end = std::min(words, (block + u64{1}) * kBlockWords);
+      for (u64 i = block * kBlockWords; i < end; ++i) {
+        if (before == first_id && region.known[i] == 0) continue;  // there are none in front: no one asks
+        region.ranks[i] = static_cast<u32>(before);
+        before += std::popcount(region.known[i]);
+      }
+      if (before != first_id) blocks_.push_back({static_cast<u32>(first_id), r, block});
     }
   }
+}
+
+u64 Walker::address_of(u32 object_id) {
+  const auto behind = std::upper_bound(blocks_.begin(), blocks_.end(), object_id,
+                                       [](u32 id, const NumberedBlock& block) { return id < block.first_id; });
+  if (behind == blocks_.begin()) return 0;
+  const NumberedBlock& at = *std::prev(behind);
+  const Region& region = image_->regions()[at.region];
+  const u64 end = std::min(region.size / 512 + 1, (at.block + u64{1}) * kBlockWords);
+  u64 left = object_id - at.first_id;
+  for (u64 word = at.block * kBlockWords; word < end; ++word) {
+    u64 bits = region.known[word];
+    if (const u64 here = std::popcount(bits); here <= left) {
+      left -= here;
+      continue;
+    }
+    for (; left != 0; --left) bits &= bits - 1;
+    return region.start + (word * 64 + std::countr_zero(bits)) * 8;
+  }
+  return 0;
 }
 
 u32 Walker::id_at(const Position& at) const {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "columns.hpp"
 #include "heap_reader.hpp"
 #include "traverse.hpp"
 
@@ -26,24 +27,8 @@ struct WalkCounts {
   u64 types = 0;
   u64 bytes_read = 0;
   u64 bytes_unreadable = 0;
-};
-
-struct Columns {
-  std::vector<u64> address;
-  std::vector<u32> type;
-  std::vector<u64> shallow;
-  std::vector<u64> getsizeof_;
-  std::vector<i64> refcount;
-  std::vector<u16> flags;
-  std::vector<u32> out_degree;
-  std::vector<u32> target;
-  std::vector<u32> label;
-  std::vector<u8> kind;
-  std::vector<u8> edge_flags;
-  std::string previews;
-  std::vector<u64> preview_ends;   // end of each object's preview in `previews`
-  std::vector<u8> has_preview;
-  std::vector<u32> counted_in;     // references counted in the target's refcount, per object
+  u64 shared_tables = 0;       // objects that claim a table which is another's: read without it
+  u64 left_out = 0;            // objects, references, tables and blocks of memory beyond the budget
 };
 
 class Walker {
@@ -55,6 +40,8 @@ class Walker {
   MemoryImage& image() { return *image_; }
   HeapReader& reader() { return reader_; }
 
+  // Limits what follows; what is beyond it is left out and counted.
+  void set_budget(const WalkBudget& budget);
   // Pass 0: the collector's lists. Marks what is tracked and learns what a Python class looks like.
   void read_gc_lists(const u64* heads, u64 count);
   // Pass 1: everything reachable from the tracked objects and these. May be called again with more.
@@ -70,11 +57,15 @@ class Walker {
   // with what the columns will say (TypeInfo::disagreements).
   u64 collectable_objects(u64* pairs, u64 capacity);
   void compare_traversed(const u64* objects, const u64* ends, u64 count, const u64* targets);
-  // Pass 2: number the objects in address order and write the columns.
+  // Pass 2: number the objects in address order and write the columns, all but those of complete().
   void emit(const u64* static_starts, const u64* static_ends, u64 static_count);
   u32 object_id(u64 address);
+  u64 address_of(u32 object_id);
   // After emit: give the copied memory back, keep the columns.
   void forget_memory() { image_->forget(); }
+  // Last: the columns that follow from the others, when their memory is free.
+  void complete();
+  void forget_counted_in() { columns_.counted_in.clear(); }
 
   const Columns& columns() const { return columns_; }
   const WalkCounts& counts() const { return counts_; }
@@ -99,9 +90,20 @@ class Walker {
   // `uncounted`: the object was made by the compiler, which counts no references.
   void emit_references(u64 address, const TypeInfo& type, bool uncounted);
   void read_references(u64 object, const TypeInfo& type);
+  // The same, given to `taker` (which looks at edges_) part by part where nobody has to see all of them.
+  template <typename Taker>
+  void take_references(u64 object, const TypeInfo& type, Taker taker) {
+    edges_.clear();
+    edges_.hand_over(taker);
+    reader_.references(object, type, edges_);
+    edges_.finish();
+    edges_.clear();
+  }
+  void follow_edges();
+  u32 write_edges(bool uncounted);
+  template <typename Visit>
+  void each_object(Visit visit);
   void settle_doubts();
-  bool has_count_left(u32 target);
-  void reserve_columns();
   u32 id_at(const Position& at) const;
 
   std::unique_ptr<MemoryImage> image_;
@@ -114,9 +116,14 @@ class Walker {
   std::vector<u64> block_owners_;  // objects whose type says that they own blocks of memory
   std::vector<u64> to_traverse_;
   Traversed traversed_;
-  u64 listed_region_ = 0, listed_word_ = 0;  // where collectable_objects goes on
+  u64 listed_region_ = 0, listed_block_ = 0, listed_word_ = 0;  // where collectable_objects goes on
   std::vector<u64> placeless_, doubtful_, trailing_;  // rows of references that the counts must confirm
+  // Where the objects of a block begin in the columns.
+  struct NumberedBlock { u32 first_id; u32 region; u32 block; };
+  std::vector<NumberedBlock> blocks_;
+  WalkBudget budget_;
   Columns columns_;
+  std::string text_;  // a preview in the making
   WalkCounts counts_;
   std::atomic<u64> progress_{0};
   bool gc_objects_added_ = false;

@@ -74,7 +74,8 @@ void test_random_damage(const LayoutTable& table, unsigned seed, int rounds) {
   HeapBuilder heap(table, 16);
   build_zoo(heap);
   const std::vector<u8> data = heap.data.save(), statics = heap.statics.save();
-  const Objects objects = WalkedHeap(heap).columns().address;
+  const WalkedHeap sound(heap);
+  const Objects objects(sound.columns().address.begin(), sound.columns().address.end());
   u64 found = 0, invalid = 0;
   for (int round = 0; round < rounds; ++round) {
     std::snprintf(current_case, sizeof current_case, "3.%d, damage of seed %u",

@@ -11,6 +11,10 @@ void test_objects(const LayoutTable& table);
 void test_borders(const LayoutTable& table);
 // hostile_tests.cpp: absurd numbers, and structures that loop
 void test_hostile_structures(const LayoutTable& table);
+// budget_tests.cpp: heaps that claim more than they have
+void test_budget(const LayoutTable& table);
+// and pieces of files that are mapped or read
+void test_images();
 // A chain of nested lists, so long that a recursive walk would overflow its stack.
 void test_deep_nesting(const LayoutTable& table);
 // fuzz_tests.cpp: this many rounds of random damage, from this seed on

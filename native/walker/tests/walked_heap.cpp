@@ -3,7 +3,6 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <numeric>
 
 namespace heapgraph::test {
 namespace {
@@ -60,7 +59,7 @@ void check_references(Walker& walker) {
     if (named) CHECK(label < names);
     if (columns.edge_flags[row] & kCounted) ++counted[columns.target[row]];
   }
-  CHECK(counted == columns.counted_in);
+  CHECK(std::equal(counted.begin(), counted.end(), columns.counted_in.begin(), columns.counted_in.end()));
 }
 
 void check_objects(Walker& walker, u64 mapped_bytes) {
@@ -76,12 +75,11 @@ void check_objects(Walker& walker, u64 mapped_bytes) {
     CHECK(columns.type[id] < types);
     CHECK(columns.refcount[id] > 0);
     CHECK(columns.out_degree[id] <= most);
-    CHECK(columns.preview_ends[id] >= before);
-    CHECK(columns.has_preview[id] || columns.preview_ends[id] == before);
-    before = columns.preview_ends[id];
+    CHECK(walker.address_of(id) == columns.address[id]);
+    if (columns.preview_size[id] != 0) before += columns.preview_size[id] - 1;
   }
   CHECK(before == columns.previews.size());
-  CHECK(is_text(columns.previews));
+  CHECK(is_text({columns.previews.begin(), columns.previews.end()}));
 }
 
 }  // namespace
@@ -92,13 +90,15 @@ void check_columns(Walker& walker, u64 mapped_bytes) {
   CHECK(count == walker.counts().objects && references == walker.counts().references);
   for (const u64 rows : {columns.type.size(), columns.shallow.size(), columns.getsizeof_.size(),
                          columns.refcount.size(), columns.flags.size(), columns.out_degree.size(),
-                         columns.preview_ends.size(), columns.has_preview.size(), columns.counted_in.size()}) {
+                         columns.preview_size.size(), columns.address.size(), columns.counted_in.size()}) {
     CHECK_EQUAL(rows, count);
   }
   for (const u64 rows : {columns.label.size(), columns.kind.size(), columns.edge_flags.size()}) {
     CHECK_EQUAL(rows, references);
   }
-  CHECK_EQUAL(std::accumulate(columns.out_degree.begin(), columns.out_degree.end(), u64{0}), references);
+  u64 degrees = 0;
+  for (u64 id = 0; id < count; ++id) degrees += columns.out_degree[id];
+  CHECK_EQUAL(degrees, references);
   check_objects(walker, mapped_bytes);
   check_references(walker);
 }
@@ -108,17 +108,33 @@ WalkedHeap::WalkedHeap(const HeapBuilder& heap, const Objects& seeds)
 
 WalkedHeap::WalkedHeap(const HeapBuilder& heap, const Ranges& regions, const Objects& heads, const Objects& seeds)
     : heap_(heap), walker_(open_image(regions), heap.layout) {
+  walk(regions, heads, seeds);
+}
+
+WalkedHeap::WalkedHeap(const HeapBuilder& heap, const Ranges& regions, const Objects& heads, const Objects& seeds,
+                       const WalkBudget& budget, const Ranges& filled)
+    : heap_(heap), walker_(open_image(regions), heap.layout) {
+  std::vector<u64> starts, ends;
+  for (const auto& [start, end] : filled) starts.push_back(start), ends.push_back(end);
+  walker_.set_budget(budget);
+  walker_.image().set_filled(starts.data(), ends.data(), starts.size());
+  walk(regions, heads, seeds);
+}
+
+void WalkedHeap::walk(const Ranges& regions, const Objects& heads, const Objects& seeds) {
+  const HeapBuilder& heap = heap_;
   add_rules(walker_.types(), heap.table);
   walker_.reader().set_running_frames(heap.running_frames.data(), heap.running_frames.size());
   walker_.read_gc_lists(heads.data(), heads.size());
   walker_.discover(seeds.data(), seeds.size());
   const u64 start = heap.statics.start(), end = heap.statics.end();
   walker_.emit(&start, &end, 1);
+  walker_.complete();
   u64 mapped = 0;
   for (const auto& [from, to] : regions) mapped += to - from;
   check_columns(walker_, mapped);
   first_.push_back(0);
-  for (const u32 degree : columns().out_degree) first_.push_back(first_.back() + degree);
+  for (u64 id = 0; id < columns().address.size(); ++id) first_.push_back(first_.back() + columns().out_degree[id]);
 }
 
 u32 WalkedHeap::id(u64 object) {
@@ -154,9 +170,10 @@ std::vector<u64> WalkedHeap::targets(u64 object, EdgeKind kind) {
 std::string WalkedHeap::preview(u64 object) {
   const Columns& rows = columns();
   const u32 row = id(object);
-  if (!rows.has_preview[row]) return "(none)";
-  const u64 start = row ? rows.preview_ends[row - 1] : 0;
-  return rows.previews.substr(start, rows.preview_ends[row] - start);
+  if (rows.preview_size[row] == 0) return "(none)";
+  u64 start = 0;
+  for (u32 before = 0; before < row; ++before) start += rows.preview_size[before] ? rows.preview_size[before] - 1 : 0;
+  return {rows.previews.data() + start, rows.preview_size[row] - 1};
 }
 
 void WalkedHeap::check_reference_counts() {

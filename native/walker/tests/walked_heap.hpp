@@ -35,6 +35,9 @@ class WalkedHeap {
   // Walks all of the heap, from the collector's list and the seeds.
   explicit WalkedHeap(const HeapBuilder& heap, const Objects& seeds = {});
   WalkedHeap(const HeapBuilder& heap, const Ranges& regions, const Objects& heads, const Objects& seeds);
+  // Within a budget; `filled`: what of the regions holds something.
+  WalkedHeap(const HeapBuilder& heap, const Ranges& regions, const Objects& heads, const Objects& seeds,
+             const WalkBudget& budget, const Ranges& filled);
 
   bool has(u64 object) { return walker_.object_id(object) != kNoLabel; }
   u32 id(u64 object);
@@ -54,6 +57,8 @@ class WalkedHeap {
   void check_reference_counts();
 
  private:
+  void walk(const Ranges& regions, const Objects& heads, const Objects& seeds);
+
   const HeapBuilder& heap_;
   Walker walker_;
   std::vector<u64> first_;  // per object: its first reference

@@ -36,6 +36,9 @@ int main(int argc, char** argv) {
   using namespace heapgraph::test;
   const unsigned seed = argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 20240611;
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 4000;
+  // These reserve more address space than the limit, and measure for themselves.
+  test_images();
+  for (const Version version : kVersions) test_budget(read_layout(version.minor, version.micro));
   limit_resources();
   for (const Version version : kVersions) {
     const LayoutTable table = read_layout(version.minor, version.micro);

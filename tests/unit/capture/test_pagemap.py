@@ -51,6 +51,25 @@ def page_map(request, monkeypatch):
         yield opened
 
 
+@pytest.mark.parametrize("regions_a_scan", [1000, 1 << 14])
+def test_no_page_is_told_of_twice(monkeypatch, regions_a_scan):
+    """A kernel that is given room for so many regions tells of some behind where it says to be."""
+    monkeypatch.setattr("heapgraph.capture.pagemap._REGIONS_A_SCAN", regions_a_scan)
+    pages = 4000
+    with mmap.mmap(-1, 2 * pages * PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+        for page in range(pages):
+            memory[2 * page * PAGE] = 1
+        view = ctypes.c_char.from_buffer(memory)
+        start = ctypes.addressof(view)
+        del view
+        with closing(PageMap(os.getpid())) as opened:
+            found = opened.ranges(start, start + 2 * pages * PAGE, swapped=True)
+        expected = start + 2 * PAGE * np.arange(pages)
+        assert found[:, 0].tolist() == expected.tolist()
+        assert found[:, 1].tolist() == (expected + PAGE).tolist()
+
+
 def test_both_ways_find_the_pages_that_were_written(page_map):
     memory = Memory()
     for swapped in (True, False):

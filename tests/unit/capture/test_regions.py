@@ -13,7 +13,7 @@ from heapgraph.capture.regions import MemoryRegions, find_regions, is_anonymous
 from heapgraph.capture.thread_stacks import find_stacks
 from heapgraph.capture.walk import HeapColumns
 from heapgraph.model import NO_ROW, RegionKind
-from heapgraph.native.heap_walker import WalkedType
+from heapgraph.native.walked_type import WalkedType
 from helpers.built_pages import BuiltPages
 
 PAGE = 4096
