@@ -43,6 +43,7 @@ class _Each:
 
     container: type[list[Any] | dict[str, Any]]
     value: type | tuple[type, ...]
+    is_optional: bool = False
 
 
 _TEXTS = _Each(list, str)
@@ -68,6 +69,7 @@ SHAPE: dict[str, _Shape] = {
     },
     "capture": {
         "method": str,
+        "passed_over": _Each(dict, str, is_optional=True),
         "pause_ms": _NUMBER,
         "seconds": _NUMBER,
         "phases": _Each(dict, _NUMBER),
@@ -97,7 +99,8 @@ SHAPE: dict[str, _Shape] = {
         layout.member: {"size": int, "crc32": int, "rows": int} for layout in TABLES.values()
     },
 }
-"""Every key of a manifest with its type; a dict lists the keys below, numbers are never negative. A
+"""Every key of a manifest with its type; a dict lists the keys below, numbers are never negative.
+Optional ones came later than the format. A
 reader ignores other keys, so that a later heapgraph can add some without a new format version."""
 
 
@@ -189,6 +192,8 @@ def _first_problem(value: object, shape: _Shape, where: str) -> str:
     for key, inner in shape.items():
         path = f"{where}.{key}" if where else key
         if key not in value:
+            if isinstance(inner, _Each) and inner.is_optional:
+                continue
             return f"{path} is missing"
         problem = _first_problem(value[key], inner, path)
         if problem:
