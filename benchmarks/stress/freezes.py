@@ -40,6 +40,7 @@ DUMP_EVERY, FIRST_DUMP = 10, 2
 REPORT_LIMIT_S = 20.0
 EXITS_CODE = 7
 CONTROL_S = 1.0
+CONTINUED_S = 0.5
 
 
 class Skipped(Exception):
@@ -107,6 +108,7 @@ def freeze_many(
             became(lambda: state_of(pid) == "T", SETTLED_S)
             trial.compare(before, look_at(pid))
             os.kill(pid, signal.SIGCONT)
+            pause(CONTINUED_S)  # for rounds, which show that it goes on
             before = Look("R", before.tracer, before.virtual, before.anonymous, before.children)
         _finish(trial, target, pid, before, middle)
     return trial

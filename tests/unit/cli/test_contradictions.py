@@ -33,7 +33,7 @@ COMMANDS = (
     ("waste",),
     ("memory",),
     ("sql", "select * from named_refs, roots, frames, threads, types, maps, objects"),
-    ("svg", "@2", "-o", "{folder}/x.svg"),
+    ("svg", "@2", "-o", "{folder}/x.svg", "--force"),
     ("verify",),
 )
 """Every question about one snapshot; the file's name is put in behind the command."""
