@@ -102,7 +102,8 @@ class Trial:
     def harm(self, control: Trial) -> list[str]:
         """What would not have been without us, in words; empty when there is none."""
         found = [self.died] if self.died else []
-        if not (self.rounds or self.died or self.skipped):
+        was_frozen = self.freezes + self.dumps > 0
+        if was_frozen and not (self.rounds or self.died or self.skipped):
             found.append("it made no round")  # and so shows nothing
         for name in ("wrong", "short", "interrupted", "sigchld", "children_seen", "descriptors"):
             beyond = getattr(self, name) - self._expected(getattr(control, name), control)
