@@ -55,7 +55,7 @@ def walk_with(
     walk.discover_from(find_library_data(memory, maps, named.scan_ranges))
     account = traverse(walk)
     columns = walk.emit(static_ranges(maps, target.runtime_address, target.runtime_end))
-    walk.forget_memory()
+    walk.forget_memory(columns)
     return columns, account
 
 
