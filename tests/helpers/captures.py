@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -122,20 +122,28 @@ def hold_capture(pid: int) -> Iterator[HeldCapture]:
             process.kill()
 
 
+def is_in_the_middle(pid: int, target: int) -> bool:
+    """Tell whether it is a child of the target, as the process is through which a clone is made."""
+    with suppress(OSError):
+        return f"PPid:\t{target}\n" in Path(f"/proc/{pid}/status").read_text()
+    return True
+
+
 def await_clone(helper: int, target: int) -> int:
     """The process id of the clone that a helper holds, as soon as it does."""
     line = f"TracerPid:\t{helper}\n"
     found: list[int] = []
 
     def look() -> bool:
+        found.clear()
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 if line in (folder / "status").read_text():
                     found.append(int(folder.name))
             except OSError:
                 continue  # it ended meanwhile
-        found[:] = [pid for pid in found if pid != target]  # which is traced for a moment
-        return bool(found)
+        # The target, and the process in the middle, are traced for a moment before.
+        return len(found) == 1 and target not in found and not is_in_the_middle(found[0], target)
 
     wait_until(look, "a clone that is held")
     return found[0]
