@@ -48,7 +48,8 @@ class Watched:
         """What is not as it should be a second after a kill, in words."""
         try:
             found = self._changes()
-        except OSError:  # its memory has gone
+        except OSError:  # its memory has gone, and so will it
+            became(lambda: not is_alive(self.pid), 1)
             found = []
         if not is_alive(self.pid):
             found = [f"dead ({self.target.process.wait()})"]
