@@ -66,7 +66,7 @@ class Copier:
         self._memory = _open_memory(pid)
         self._files.callback(os.close, self._memory)
         self._copy = self._files.enter_context(MemoryCopy(self._ranges(before)))
-        self.maps = list(before)
+        self.maps: list[Mapping] = []
         self.residency = anonymous_residency(pid, before)
         try:
             self._copy.prepare()

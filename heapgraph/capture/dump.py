@@ -214,16 +214,16 @@ def dump(
 ) -> DumpResult:
     """Take a snapshot of a live process.
 
-    No code runs in the target; in its clone run the traverse functions of C types. With
-    "clone" it stands still for about 15-20 ms per GiB of its memory; whatever fails, it goes
-    on, and no file has the final name unless it is whole.
+    No code runs in the target; the traverse functions of C types run in its clone, or in a twin.
+    Whether and how long it stands is the method's, see `freeze.freeze`; whatever fails, it goes on,
+    and no file has the final name unless it is whole.
 
     Args:
         pid: the target.
         output: the snapshot file to write.
-        method: "clone", "pause" (the target stands while its memory is copied), or "auto".
+        method: one of `freeze.METHODS`, or "auto": the first of them that works.
         redact: keep no values of strings and numbers, and hash dict keys that are no identifiers.
-        max_pause_ms: refuse, or give up, when the target would stand longer.
+        max_pause_ms: refuse, or give up, when the target would stand longer; one second when None.
         force: overwrite an existing file.
         verify_with_traverse: compare every object with what its type's traverse function visits in
             the clone; the result is `quality["traverse"]`.
