@@ -271,8 +271,10 @@ def test_no_other_file_is_opened_and_no_folder_listed(server):
             await page.until(SHOWN)
             await page.type("8")
             await page.until("a served browser opens no other file")
-            await page.type("/etc/\t")
-            await page.until("search")  # the slash has begun one, and Tab completes nothing there
+            await page.type("/")
+            await page.until("@ID, 0xADDRESS")  # it has begun a search
+            await page.type("etc/\t")  # and Tab completes nothing there
+            await page.until("tc/")  # the line is drawn from the first key that is new
             assert "passwd" not in page.text
 
     asyncio.run(attack())
