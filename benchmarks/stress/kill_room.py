@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 STATE_OF_DUMPS = "registers"
 
+HANGS_AT_MOST = 40
+"""A helper that hangs is waited for until the pause may last no longer: a second and more each."""
+
 
 def run_kills(options: Options) -> Result:
     """Every sort of kill, on every state, by every method of every checkout."""
@@ -64,12 +67,13 @@ def _of_state(
         for method in options.methods[checkout.name]:
             with start_freezer(checkout, stepper) as freezer:
                 for victim, action in KILLS:
+                    waits = "hang" in action or "stop" in action
                     yield kill_at_steps(
                         Kills(state, method, victim, action),
                         freezer,
                         Stepper(stepper, helper),
                         targets,
-                        options.kills,
+                        min(options.kills, HANGS_AT_MOST) if waits else options.kills,
                     )
             yield from kill_clones(
                 Kills(state, method, "clone", "kill"), plain, targets, options.kills

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import islice
@@ -19,6 +18,7 @@ from heapgraph.capture.core_memory import without
 from heapgraph.capture.freeze_helper import HelperFailure
 from heapgraph.capture.maps import MEMORY_DEVICES, NO_MEMORY
 from heapgraph.capture.memory_copy import MemoryCopy
+from heapgraph.capture.target_files import open_inside, open_regular
 from heapgraph.capture.twin_memory import free_memory
 from heapgraph.native.file_pieces import FilePiece
 
@@ -36,8 +36,6 @@ _LINE = re.compile(
 )
 _OWN_PAGES = ("Anonymous", "Swap")
 """Lines of smaps: pages that are not, or not any more, those of the file."""
-
-_QUIETLY = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
 @dataclass
@@ -130,11 +128,7 @@ class CleanPages:
         """Descriptor of the very file that is mapped; -1 when that is not certain."""
         key = (item.device, item.inode)
         if key not in self._files:
-            mapped = Path(f"/proc/{self._pid}/map_files/{item.start:x}-{item.end:x}")
-            self._files[key] = _open_regular(mapped)
-            if self._files[key] < 0:  # only root may use that
-                named = Path(f"/proc/{self._pid}/root{item.path}")
-                self._files[key] = _open_regular(named, only=key)
+            self._files[key] = _open_mapped(self._pid, item)
         return self._files[key]
 
     def close(self) -> None:
@@ -166,24 +160,25 @@ def _piece(item: _MappedRange, descriptor: int, start: int, end: int) -> FilePie
     return FilePiece(start, end - start, descriptor, offset, in_file) if in_file else None
 
 
-def _open_regular(path: Path, only: tuple[int, int] | None = None) -> int:
-    """Open a regular file, and no other kind even for a moment; -1 when it is none.
+def _open_mapped(pid: int, item: _MappedRange) -> int:
+    """Open the file of a mapping, and no other; -1 when it cannot be told to be that one.
 
-    Args:
-        path: the file; the target may have put anything there.
-        only: device and inode that it must have.
+    What is mapped is opened itself where this user may do so. Else the target may have put anything
+    at its path: it is opened as `target_files` opens, and must have the device and the inode.
     """
+    mapped = Path(f"/proc/{pid}/map_files/{item.start:x}-{item.end:x}")
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return -1
-        descriptor = os.open(path, _QUIETLY)
+        with open_regular(os.open(mapped, os.O_PATH | os.O_CLOEXEC)) as stream:
+            return os.dup(stream.fileno())
+    except OSError:
+        pass  # only root may do that
+    try:
+        with open_inside(pid, item.path) as stream:
+            about = os.fstat(stream.fileno())
+            is_it = (about.st_dev, about.st_ino) == (item.device, item.inode)
+            return os.dup(stream.fileno()) if is_it else -1
     except (OSError, ValueError):
         return -1
-    about = os.fstat(descriptor)
-    if stat.S_ISREG(about.st_mode) and only in (None, (about.st_dev, about.st_ino)):
-        return descriptor
-    os.close(descriptor)
-    return -1
 
 
 def _mapped_ranges(pid: int) -> Iterator[_MappedRange]:

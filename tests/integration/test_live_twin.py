@@ -168,7 +168,7 @@ def test_code_whose_file_is_not_certain_is_copied(
 ) -> None:
     """Given files that cannot be told to be the mapped ones, the same bytes come from memory."""
     maps = read_maps(pid)
-    monkeypatch.setattr(clean_pages, "_open_regular", lambda *_args, **_named: -1)
+    monkeypatch.setattr(clean_pages, "_open_mapped", lambda *_: -1)
     (code, *_) = (item for item in maps if item.permissions == "r-xp" and item.is_file)
     with CleanPages(pid, maps) as clean, CoreMemory(clean.pieces) as found:
         assert len({piece.descriptor for piece in clean.pieces}) == 1
@@ -177,17 +177,22 @@ def test_code_whose_file_is_not_certain_is_copied(
             assert found.read(code.start, size) == memory.read(code.start, size)
 
 
-def test_another_file_at_the_same_place_is_not_taken(tmp_path: Path) -> None:
-    """Given a path that now names another file, or a pipe, it is not opened for the mapped one."""
-    path = tmp_path / "file"
+def test_another_file_at_the_same_place_is_not_taken(pid: int, tmp_path: Path) -> None:
+    """Given a path that now names something else, it is not opened for the mapped file."""
+    path, pipe, link = tmp_path / "file", tmp_path / "pipe", tmp_path / "link"
     path.write_bytes(b"other")
-    about = path.stat()
-    pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
+    link.symlink_to(path)
 
-    assert clean_pages._open_regular(path, only=(about.st_dev, about.st_ino + 1)) == -1
-    assert clean_pages._open_regular(pipe) == -1
-    descriptor = clean_pages._open_regular(path, only=(about.st_dev, about.st_ino))
+    def opened(place: Path, inode: int) -> int:
+        item = clean_pages._MappedRange(0, 4096, "r-xp", 0, path.stat().st_dev, inode, str(place))
+        return clean_pages._open_mapped(pid, item)
+
+    inode = path.stat().st_ino
+    assert opened(path, inode + 1) == -1
+    assert opened(link, inode) == -1
+    assert opened(pipe, pipe.stat().st_ino) == -1
+    descriptor = opened(path, inode)
     assert os.pread(descriptor, 5, 0) == b"other"
     os.close(descriptor)
 
