@@ -2,6 +2,7 @@
 
 #include "filters.h"
 #include "freeze.h"
+#include "guard.h"
 #include "proc_files.h"
 
 #include <errno.h>
@@ -121,11 +122,12 @@ struct search {
     struct outcome *outcome;
     int64_t *pause_ns;
     struct failure *failure;
+    int64_t guard_ns;
 };
 
 enum attempt { TREATED, FAILED, REFUSED, NOT_NOW };
 
-static enum attempt try_thread(const struct search *search, struct standing thread)
+static enum attempt treat_standing(const struct search *search, struct standing thread)
 {
     struct patient patient = {.pid = search->pid, .thread = thread};
     const int64_t start = now_ns();
@@ -158,6 +160,14 @@ static enum attempt try_thread(const struct search *search, struct standing thre
     else if (treated == INJECTION_BUSY)
         *search->failure = (struct failure){"section", error, "it is in a critical section"};
     return NOT_NOW;
+}
+
+static enum attempt try_thread(const struct search *search, struct standing thread)
+{
+    guard_for(search->guard_ns);
+    const enum attempt attempt = treat_standing(search, thread);
+    guard_end();
+    return attempt;
 }
 
 /* Try the threads of a list; `tries` is how many more may be stopped. A refusal is final when all are
@@ -203,7 +213,7 @@ bool treat_some_thread(pid_t pid, bool through_middle, int64_t within_ns, treatm
 {
     struct search search = {.pid = pid, .through_middle = through_middle, .treat = treat,
                             .context = context, .outcome = outcome, .pause_ns = pause_ns,
-                            .failure = failure};
+                            .failure = failure, .guard_ns = guard_for_copy_ns(pid)};
     const int64_t deadline = now_ns() + within_ns;
     int tries = MOST_STOPS;
     *failure = (struct failure){"code", ENOEXEC, "its C library is of a kind that is not known"};

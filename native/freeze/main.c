@@ -31,6 +31,7 @@
 #include "finish_calls.h"
 #include "freeze.h"
 #include "group_watch.h"
+#include "guard.h"
 #include "proc_files.h"
 #include "stillness.h"
 #include "threads.h"
@@ -50,7 +51,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { IDLE_MS = 1000, LATE_MS = 5, LINE_SIZE = 256 };
+enum { IDLE_MS = 1000, PAUSE_MS = 200, LATE_MS = 5, LINE_SIZE = 256 };
 
 #define STOPPED_LIMIT_NS INT64_C(10000000000)
 #define FINISH_LIMIT_NS INT64_C(10000000000)
@@ -227,9 +228,16 @@ static bool parent_stopped_for_long(pid_t parent)
     return since != 0 && now_ns() - since > STOPPED_LIMIT_NS;
 }
 
+/* How long to wait for orders. While threads of the target stand, or will, this process must come
+ * back here in time, or it is killed: see guard.h. */
 static int idle_ms(void)
 {
-    int limit = settle_late() + settle_calls(false) > 0 ? LATE_MS : IDLE_MS;
+    const bool stand = settle_late() + settle_calls(false) > 0;
+    int limit = stand ? LATE_MS : pause_is_held() ? PAUSE_MS : IDLE_MS;
+    if (stand || pause_is_held())
+        guard_for(GUARD_NS);
+    else
+        guard_end();
     int64_t remaining = (pause_deadline() - now_ns()) / 1000000;
     return remaining < 0 ? 0 : remaining < limit ? (int)remaining : limit;
 }
@@ -287,6 +295,8 @@ int main(int count, char **places)
         struct pollfd inputs[] = {{.fd = STDIN_FILENO, .events = POLLIN},
                                   {.fd = clone_target(), .events = POLLIN}};
         int ready = poll(inputs, 2, idle_ms());
+        if (!pause_is_held())
+            guard_end(); /* an order in a clone may take longer; what comes late waits for us */
         end_what_is_over(parent, ready > 0 && inputs[1].revents != 0);
         if (ready <= 0 || inputs[0].revents == 0)
             continue;

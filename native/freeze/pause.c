@@ -1,5 +1,6 @@
 #include "freeze.h"
 
+#include "guard.h"
 #include "proc_files.h"
 #include "stillness.h"
 #include "threads.h"
@@ -135,6 +136,7 @@ static void await_restless(pid_t pid)
 bool pause_target(pid_t pid, int64_t limit_ns, int *threads, struct failure *failure)
 {
     await_restless(pid);
+    guard_for(GUARD_NS);
     held.pid = pid;
     held.threads.count = held.sleeping = 0;
     held.since = now_ns();
@@ -185,6 +187,7 @@ bool pause_release(int64_t *pause_ns)
         else
             keep_late(held.threads.threads[i]);
     }
+    guard_end();
     *pause_ns = now_ns() - held.since;
     held.active = false;
     return stood;
