@@ -13,6 +13,7 @@ from benchmarks.stress.compiled import NoCompiler, compile_program
 from benchmarks.stress.killed import nursery
 from benchmarks.stress.kills import (
     KILLS,
+    STANDSTILLS,
     STATES,
     Kills,
     Stepper,
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 STATE_OF_DUMPS = "registers"
 
-HANGS_AT_MOST = 40
-"""A helper that hangs is waited for until the pause may last no longer: a second and more each."""
+STANDSTILLS_AT_MOST = 40
+"""Of each sort: until the guard of a helper ends it, a second and more goes by each time."""
 
 
 def run_kills(options: Options) -> Result:
@@ -67,13 +68,13 @@ def _of_state(
         for method in options.methods[checkout.name]:
             with start_freezer(checkout, stepper) as freezer:
                 for victim, action in KILLS:
-                    waits = "hang" in action or "stop" in action
+                    stands = action in STANDSTILLS
                     yield kill_at_steps(
                         Kills(state, method, victim, action),
                         freezer,
                         Stepper(stepper, helper),
                         targets,
-                        min(options.kills, HANGS_AT_MOST) if waits else options.kills,
+                        min(options.kills, STANDSTILLS_AT_MOST) if stands else options.kills,
                     )
             yield from kill_clones(
                 Kills(state, method, "clone", "kill"), plain, targets, options.kills

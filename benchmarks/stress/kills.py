@@ -42,6 +42,9 @@ KILLS = (
     ("dump", "stop"),
     ("both", "kill"),
 )
+STANDSTILLS = {"hang", "stop"}
+"""Actions after which the victim is there and does nothing: the target must go on all the same."""
+
 CLONE_KILLS = 20
 
 
@@ -120,7 +123,7 @@ def kill_at_steps(
         )
         is_reached = became(lambda: bool(stepper.report()), STEP_LIMIT_S)
         found = []
-        if kills.action in {"hang", "stop"} and is_reached and not watched.goes_on(HELPER_HANGS_S):
+        if kills.action in STANDSTILLS and is_reached and not watched.goes_on(HELPER_HANGS_S):
             found.append(f"stands while the {kills.victim} hangs")
         if kills.action == "stop":
             os.kill(started["pid"], signal.SIGCONT)

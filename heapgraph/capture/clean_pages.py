@@ -18,7 +18,7 @@ from heapgraph.capture.core_memory import without
 from heapgraph.capture.freeze_helper import HelperFailure
 from heapgraph.capture.maps import MEMORY_DEVICES, NO_MEMORY
 from heapgraph.capture.memory_copy import MemoryCopy
-from heapgraph.capture.target_files import open_inside, open_regular
+from heapgraph.capture.target_files import open_inside, open_map_entry
 from heapgraph.capture.twin_memory import free_memory
 from heapgraph.native.file_pieces import FilePiece
 
@@ -166,9 +166,8 @@ def _open_mapped(pid: int, item: _MappedRange) -> int:
     What is mapped is opened itself where this user may do so. Else the target may have put anything
     at its path: it is opened as `target_files` opens, and must have the device and the inode.
     """
-    mapped = Path(f"/proc/{pid}/map_files/{item.start:x}-{item.end:x}")
     try:
-        with open_regular(os.open(mapped, os.O_PATH | os.O_CLOEXEC)) as stream:
+        with open_map_entry(pid, item.start, item.end) as stream:
             return os.dup(stream.fileno())
     except OSError:
         pass  # only root may do that

@@ -55,13 +55,22 @@ def open_mapped_file(pid: int, mapping: Mapping) -> IO[bytes]:
         FileNotFoundError: it is gone, or what is there is no regular file.
         ProcessLookupError: the process has ended.
     """
-    mapped = Path(f"/proc/{pid}/map_files/{mapping.start:x}-{mapping.end:x}")
     try:
-        return open_regular(os.open(mapped, os.O_PATH | os.O_CLOEXEC))
+        return open_map_entry(pid, mapping.start, mapping.end)
     except OSError:
         if mapping.path.endswith(DELETED):
             raise
     return open_inside(pid, mapping.path)
+
+
+def open_map_entry(pid: int, start: int, end: int) -> IO[bytes]:
+    """Open the very file that is mapped at these addresses, wherever it lies now.
+
+    Raises:
+        OSError: only root may do so; or as of `open_regular`.
+    """
+    mapped = Path(f"/proc/{pid}/map_files/{start:x}-{end:x}")
+    return open_regular(os.open(mapped, os.O_PATH | os.O_CLOEXEC))
 
 
 def read_inside(pid: int, path: str, limit: int) -> bytes:

@@ -22,8 +22,8 @@ static bool make_timer(int *timer)
     return syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, timer) == 0;
 }
 
-/* Without a timer (RLIMIT_SIGPENDING) it is as before: the limit is kept by whoever is not stopped. */
-static void set_timer(int64_t within_ns)
+/* Without a timer (RLIMIT_SIGPENDING) there is no guard. A time of 0 disarms it. */
+void guard_for(int64_t within_ns)
 {
     static int timer;
     static bool is_made, is_set;
@@ -36,14 +36,9 @@ static void set_timer(int64_t within_ns)
     is_set = syscall(SYS_timer_settime, timer, 0, &time, NULL) == 0 && within_ns != 0;
 }
 
-void guard_for(int64_t within_ns)
-{
-    set_timer(within_ns);
-}
-
 void guard_end(void)
 {
-    set_timer(0);
+    guard_for(0);
 }
 
 int64_t guard_for_copy_ns(pid_t pid)

@@ -236,8 +236,6 @@ static int idle_ms(void)
     int limit = stand ? LATE_MS : pause_is_held() ? PAUSE_MS : IDLE_MS;
     if (stand || pause_is_held())
         guard_for(GUARD_NS);
-    else
-        guard_end();
     int64_t remaining = (pause_deadline() - now_ns()) / 1000000;
     return remaining < 0 ? 0 : remaining < limit ? (int)remaining : limit;
 }

@@ -252,6 +252,15 @@ def test_a_dump_that_is_stopped_does_not_stop_its_target(target: RunningTarget) 
         assert target.read_line() == "hello"
 
 
+def test_a_helper_that_is_stopped_does_not_stop_its_target(target: RunningTarget) -> None:
+    """Its guard ends it, also in a pause without a limit."""
+    with FreezeHelper() as helper:
+        helper.pause(target.pid, 0)
+        os.kill(helper.pid, signal.SIGSTOP)
+        target.send("hello")
+        assert target.read_line() == "hello"
+
+
 def test_a_clone_that_would_take_too_long_is_refused_before_it_is_made() -> None:
     with start_target("freeze_orders.py", "--memory", 100) as target:
         with (
