@@ -27,6 +27,8 @@ from heapgraph.units import format_size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from heapgraph.capture.memory_limits import MemoryPlan
+
 CAPTURE_HELPER = LIBRARY_FOLDER / "heapgraph_capture"
 """The helper program; it needs nothing else, and can be copied into a container."""
 
@@ -38,12 +40,12 @@ _LONGEST_MS = 2**31 - 1
 OWN_NEED = 64 << 20
 """Bytes that the helper takes at most."""
 
-_OF_THE_CLONE = {"clone", "inject", *HELPER_REFUSALS}
+_OF_THE_CLONE = {"clone", "inject", "memory", *HELPER_REFUSALS}
 _OF_THE_TARGET = ("traced", "thread", "self", "kernel", "gone")
 _CAUSES = {
     "stall": "the program that reads the output has taken nothing for a minute",
     "ended": "it ended, or its frozen clone was killed (for instance by the out-of-memory killer)",
-    "memory": "a limit on this program's own memory (ulimit -v) is too low",
+    "packing": "a limit on this program's own memory (ulimit -v) is too low",
     "woke": "a thread was left asleep, since a stop would have cut its call short, and woke",
     "signal": "the helper was ended by a signal",
 }
@@ -99,32 +101,41 @@ def capture_process(
     check_pause_limit(max_pause_ms)
     inspect_target(pid)
     arguments = [str(pid)]
+    plan = None
     if method == "pause":
         limit_ms = min(max_pause_ms or PAUSE_LIMIT_MS, _LONGEST_MS)
         arguments = ["--pause", f"{max(limit_ms, 1):.0f}", str(pid)]
     else:
-        _check_headroom(pid)
+        plan = _plan(pid)
+        arguments = [word for place in plan.places for word in ("--watch", place)] + arguments
     if isinstance(output, int):
-        return _run(pid, arguments, output, None)
+        return _run(pid, arguments, output, plan)
     path = Path(output)
     with PendingFile(path, force=force) as pending:
-        result = _run(pid, arguments, pending.file.fileno(), path)
+        result = _run(pid, arguments, pending.file.fileno(), plan, path)
         pending.publish()
     return result
 
 
-def _check_headroom(pid: int) -> None:
+def _plan(pid: int) -> MemoryPlan:
     """Refuse a clone for which the target's memory groups, or the machine, have no room."""
-    refusal = plan_memory(pid, read_status(pid), own_need=OWN_NEED).clone_refusal
-    if refusal:
+    plan = plan_memory(pid, read_status(pid), own_need=OWN_NEED)
+    if plan.clone_refusal:
         raise CaptureInterrupted(
             f"process {pid} cannot be cloned",
-            refusal,
+            plan.clone_refusal,
             f"raise the limit, or let it stand: heapgraph capture {pid} --method pause",
         )
+    return plan
 
 
-def _run(pid: int, arguments: Sequence[str], descriptor: int, path: Path | None) -> CaptureResult:
+def _run(
+    pid: int,
+    arguments: Sequence[str],
+    descriptor: int,
+    plan: MemoryPlan | None,
+    path: Path | None = None,
+) -> CaptureResult:
     """Run the helper to its end; it is gone when this returns, and what it held is let go."""
     try:
         process = subprocess.Popen(
@@ -148,11 +159,15 @@ def _run(pid: int, arguments: Sequence[str], descriptor: int, path: Path | None)
             process.terminate()
             process.wait()
             raise
-    return _read_report(pid, report.decode(errors="replace"), path)
+    return _read_report(pid, report.decode(errors="replace"), plan, path)
 
 
-def _read_report(pid: int, report: str, path: Path | None) -> CaptureResult:
+def _read_report(
+    pid: int, report: str, plan: MemoryPlan | None, path: Path | None
+) -> CaptureResult:
     word, *values = report.split() or ["nothing"]
+    if word == "error" and values[0] == "short" and plan is not None:
+        raise plan.explain_shortage(int(values[2]), int(values[3]))
     if word == "error":
         raise _explained(pid, HelperFailure(values[0], int(values[1]), " ".join(values[2:])), path)
     if word != "captured":
@@ -173,6 +188,14 @@ def _read_report(pid: int, report: str, path: Path | None) -> CaptureResult:
     return CaptureResult(values[0], int(values[1]) / 1e9, stored, written, notes)
 
 
+def _why_no_clone(failure: HelperFailure) -> str:
+    if failure.code == "memory":
+        return f"{failure.text}: of its memory group, or of the machine"
+    if failure.code in HELPER_REFUSALS:
+        return HELPER_REFUSALS[failure.code]
+    return CLONE_REFUSALS.get(failure.error_number, failure.text)
+
+
 def _explained(pid: int, failure: HelperFailure, path: Path | None) -> HeapgraphError:
     """What a failure of the helper means to the user."""
     if failure.code == "write":
@@ -189,8 +212,7 @@ def _explained(pid: int, failure: HelperFailure, path: Path | None) -> Heapgraph
     if failure.code in _OF_THE_CLONE:
         return CaptureInterrupted(
             f"process {pid} cannot be cloned",
-            HELPER_REFUSALS.get(failure.code)
-            or CLONE_REFUSALS.get(failure.error_number, failure.text),
+            _why_no_clone(failure),
             f"let it stand while it is read: heapgraph capture {pid} --method pause",
         )
     if failure.code == "seize":

@@ -150,7 +150,8 @@ class _Choice:
         except HelperEnded as error:
             raise CaptureInterrupted(
                 "the freeze helper ended before it answered",
-                "it was killed by another process; the target goes on",
+                "it was killed, or kept from running for more than a second while a thread of the "
+                "target stood; the target goes on",
                 "try again",
             ) from error
         raise self._refusal(passed_over)

@@ -39,6 +39,7 @@ _RELEASE_LEVELS = {0xA: "a", 0xB: "b", 0xC: "rc"}
 _START_TIME = 19  # field 22 of /proc/PID/stat, counted from the one behind the name
 _KIB = 1024
 _LOADER = re.compile(r"ld(-[^/]*)?\.so(\.\d+)*")
+_LONGEST_COMMAND_LINE = 1 << 16  # bytes; a process can write there what it likes
 _LONGEST_HOST_NAME = 64  # what the kernel keeps
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _FIND_PYTHONS = "list the Python processes here: pgrep -a python"
@@ -206,7 +207,8 @@ def program_of(executable: str, paths: Iterable[str]) -> str:
 
 def _command_line(pid: int) -> tuple[str, ...]:
     try:
-        content = Path(f"/proc/{pid}/cmdline").read_bytes()
+        with Path(f"/proc/{pid}/cmdline").open("rb") as stream:
+            content = stream.read(_LONGEST_COMMAND_LINE)
     except OSError:
         return ()
     return tuple(part.decode(errors="replace") for part in content.rstrip(b"\0").split(b"\0"))

@@ -60,9 +60,8 @@ void lines_close(struct lines *lines)
     close(lines->file);
 }
 
-ssize_t proc_read(pid_t pid, const char *name, char *text, size_t size)
+static ssize_t read_start_of(int file, char *text, size_t size)
 {
-    const int file = open_proc(pid, name);
     if (file < 0)
         return -1;
     size_t length = 0;
@@ -74,6 +73,16 @@ ssize_t proc_read(pid_t pid, const char *name, char *text, size_t size)
     text[length] = 0;
     errno = error;
     return got < 0 && length == 0 ? -1 : (ssize_t)length;
+}
+
+ssize_t proc_read(pid_t pid, const char *name, char *text, size_t size)
+{
+    return read_start_of(open_proc(pid, name), text, size);
+}
+
+ssize_t read_file(const char *path, char *text, size_t size)
+{
+    return read_start_of(open(path, O_RDONLY | O_CLOEXEC), text, size);
 }
 
 long status_number(const char *status, const char *field)

@@ -26,6 +26,7 @@ void lines_close(struct lines *lines);
 
 /* Read the first bytes of /proc/PID/`name` and end them with a NUL; the length, -1 with errno. */
 ssize_t proc_read(pid_t pid, const char *name, char *text, size_t size);
+ssize_t read_file(const char *path, char *text, size_t size);
 
 /* The number behind "field:" in the text of /proc/PID/status; -1 when it is not there. */
 long status_number(const char *status, const char *field);

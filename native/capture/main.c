@@ -1,22 +1,28 @@
 /* heapgraph_capture: writes the memory of a live process to standard output, as a packed core file.
  *
- *   heapgraph_capture [--pause MS] PID > FILE.core.zst
+ *   heapgraph_capture [--pause MS] [--watch PLACE]... PID > FILE.core.zst
  *
  * Linked statically and needing nothing but /proc, so that it can be copied alone into a container
  * that cannot hold heapgraph. Its own memory does not grow with the target's. The target is let go
- * when it ends, however it ends. With --report one line for a program is written to standard error:
+ * when it ends, however it ends; a clone also before memory runs out: in the places of --watch
+ * (watch_add), or else in the target's groups. With --report one line for a program is written to standard error:
  *
  *   captured METHOD PAUSE_NS STORED WRITTEN WITHHELD CLEAN     bytes; CLEAN 0: a zombie is left
  *   error CODE ERRNO TEXT
- *     CODE: those of heapgraph_freeze, thread, self, kernel, traced, terminal, read, ended, memory,
- *           write, stall, limit, signal */
+ *     CODE: those of heapgraph_freeze, thread, self, kernel, traced, terminal, read, ended, packing,
+ *           write, stall, limit, signal, group, short (TEXT: which place, counted from 0, and its bytes) */
+#include "../freeze/group_watch.h"
+#include "../freeze/guard.h"
 #include "core.h"
+#include "groups.h"
 #include "messages.h"
 #include "output.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -27,7 +33,7 @@
 struct options {
     pid_t pid;
     int64_t pause_limit_ns; /* 0: clone */
-    bool for_program;
+    bool for_program, watches; /* watches: places were given */
 };
 
 enum { ATTEMPTS = 5, SETTLE_NS = 1000000000 };
@@ -52,6 +58,8 @@ static bool parse_options(int count, char **words, struct options *options)
         else if (strcmp(words[i], "--pause") == 0 && i + 1 < count &&
                  parse_number(words[++i], INT_MAX, &number))
             options->pause_limit_ns = number * 1000000;
+        else if (strcmp(words[i], "--watch") == 0 && i + 1 < count && watch_add(words[++i]))
+            options->watches = true;
         else
             return false;
     }
@@ -105,24 +113,39 @@ static pid_t freeze(const struct options *options, struct failure *failure)
     facts.taken = time(NULL);
     if (options->pause_limit_ns > 0) {
         facts.method = "pause";
-        return pause_target(options->pid, options->pause_limit_ns, &threads, failure) ? options->pid
-                                                                                      : 0;
+        if (!pause_target(options->pid, options->pause_limit_ns, &threads, failure))
+            return 0;
+        guard_for(options->pause_limit_ns + GUARD_NS); /* for as long as it may stand, and no longer */
+        return options->pid;
     }
     facts.method = "clone";
+    if (!options->watches && !watch_groups(options->pid, failure))
+        return 0;
     return clone_whole(options, failure);
 }
 
-/* True when nothing of it is left in the target. */
-static bool release(void)
+/* Let go. `is_clean`: nothing is left in the target. False with a failure: the clone was ended, as
+ * memory ran short. */
+static bool release(bool for_program, bool *is_clean, struct failure *failure)
 {
+    static char place[64];
     int64_t pause_ns;
-    bool is_clean = true;
-    if (pause_is_held())
+    struct shortage shortage;
+    bool in_time = true;
+    *is_clean = true;
+    if (pause_is_held()) {
         pause_release(&pause_ns);
-    else if (clone_is_held())
-        is_clean = clone_release(&pause_ns);
+    } else if (clone_is_held()) {
+        in_time = watch_end(&shortage);
+        *is_clean = clone_release(&pause_ns);
+    }
     settle();
-    return is_clean;
+    if (!in_time) {
+        snprintf(place, sizeof place, "%d %" PRId64, shortage.place, shortage.left);
+        *failure = (struct failure){"short", ENOMEM,
+                                    for_program ? place : "its clone was ended in time"};
+    }
+    return in_time;
 }
 
 int main(int count, char **words)
@@ -149,8 +172,8 @@ int main(int count, char **words)
                   write_core(&facts, &plan, &failure);
         plan_close(&plan);
     }
-    const bool is_clean = release();
-    if (!is_done) {
+    bool is_clean;
+    if (!release(options.for_program, &is_clean, &failure) || !is_done) {
         const int code = report_failure(options.pid, &failure, options.for_program);
         output_end_by_signal();
         return code;

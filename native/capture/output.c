@@ -1,5 +1,6 @@
 #include "output.h"
 
+#include "../freeze/group_watch.h"
 #include "../freeze/threads.h"
 
 #include <errno.h>
@@ -52,6 +53,8 @@ bool output_may_go_on(struct failure *failure)
         *failure = (struct failure){"signal", ECHILD, "the program that started this one ended"};
     } else if (pause_deadline() <= now_ns()) {
         *failure = (struct failure){"limit", ETIME, "the pause took too long"};
+    } else if (watch_has_ended()) {
+        *failure = (struct failure){"short", ENOMEM, "its clone was ended in time"};
     } else {
         return true;
     }

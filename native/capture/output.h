@@ -10,7 +10,7 @@
 bool output_begin(void);
 
 /* Write to standard output. False with a failure: the reader is gone or takes nothing, a signal
- * came, the parent ended, the pause is over, the disk is full. */
+ * came, the parent ended, the pause is over, memory ran short, the disk is full. */
 bool output_write(const void *data, size_t size, struct failure *failure);
 
 /* True while there is no such reason; costs a few system calls. */

@@ -17,7 +17,7 @@ static ZSTD_CCtx *context;
 bool pack_begin(uint64_t total, struct failure *failure)
 {
     context = ZSTD_createCCtx();
-    *failure = (struct failure){"memory", ENOMEM, "there is no memory to pack with"};
+    *failure = (struct failure){"packing", ENOMEM, "there is no memory to pack with"};
     return context != NULL &&
            !ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, LEVEL)) &&
            !ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, WINDOW_LOG)) &&
@@ -33,7 +33,7 @@ static bool run(const void *data, size_t size, ZSTD_EndDirective how, struct fai
         ZSTD_outBuffer output = {out, sizeof out, 0};
         const size_t left = ZSTD_compressStream2(context, &output, &input, how);
         if (ZSTD_isError(left)) {
-            *failure = (struct failure){"memory", ENOMEM, ZSTD_getErrorName(left)};
+            *failure = (struct failure){"packing", ENOMEM, ZSTD_getErrorName(left)};
             return false;
         }
         if (output.pos > 0 && !output_write(out, output.pos, failure))

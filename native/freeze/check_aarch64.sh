@@ -14,7 +14,7 @@ cd "$(dirname "$0")"
     twin.c twin_calls.c twin_child.c twin_filter.c twin_table.c arch_aarch64.c heal_aarch64.c
 cd ../capture
 "$compiler" -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -static -o /dev/null \
-    main.c messages.c facts.c lines.c maps.c pages.c plan.c notes.c own_notes.c core.c sink.c output.c pack_blocks.c \
+    main.c messages.c facts.c groups.c lines.c maps.c pages.c plan.c notes.c own_notes.c core.c sink.c output.c pack_blocks.c \
     ../freeze/proc_files.c ../freeze/guard.c ../freeze/stillness.c ../freeze/threads.c ../freeze/finish_calls.c ../freeze/pause.c \
     ../freeze/gadgets.c ../freeze/filters.c ../freeze/inject.c ../freeze/healed_calls.c ../freeze/clone_freeze.c \
     ../freeze/group_watch.c ../freeze/leftovers.c ../freeze/arch_aarch64.c ../freeze/heal_aarch64.c -lpthread

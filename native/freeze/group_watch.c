@@ -65,12 +65,33 @@ static struct {
     atomic_bool is_over;
     atomic_int clone;         /* 0: none yet */
     struct shortage shortage; /* the thread's until it is joined */
-    bool is_short, has_ended;
+    bool is_short;
+    atomic_bool has_ended;
 } watch;
 
 static int open_in(int folder, const char *name)
 {
     return name == NULL ? -1 : openat(folder, name, O_RDONLY | O_CLOEXEC);
+}
+
+/* The number behind a name that begins a line; 0 when there is none. */
+static int64_t number_of(const char *text, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, name, length) == 0 && (line[length] == ' ' || line[length] == ':'))
+            return strtoll(line + length + 1, NULL, 10);
+    }
+    return 0;
+}
+
+static const char *read_statistics(const struct place *place)
+{
+    static char text[TEXT_SIZE]; /* the thread's, and before it begins its starter's */
+    ssize_t length = place->statistics < 0 ? 0 : pread(place->statistics, text, sizeof text - 1, 0);
+    text[length > 0 ? length : 0] = 0;
+    return text;
 }
 
 bool watch_add(const char *text)
@@ -95,6 +116,10 @@ bool watch_add(const char *text)
         }
         place->statistics = open_in(folder, "memory.stat");
         close(folder);
+        if (limit == 0) {
+            int64_t above = number_of(read_statistics(place), "hierarchical_memory_limit");
+            place->limit = above > 0 ? above : INT64_MAX;
+        }
     }
     watch.count++;
     return true;
@@ -110,26 +135,6 @@ static int64_t read_number(int file)
     text[length] = 0;
     unsigned long long number = strtoull(text, NULL, 10);
     return number > INT64_MAX ? INT64_MAX : (int64_t)number;
-}
-
-/* The number behind a name that begins a line; 0 when there is none. */
-static int64_t number_of(const char *text, const char *name)
-{
-    size_t length = strlen(name);
-    for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncmp(line, name, length) == 0 && (line[length] == ' ' || line[length] == ':'))
-            return strtoll(line + length + 1, NULL, 10);
-    }
-    return 0;
-}
-
-static const char *read_statistics(const struct place *place)
-{
-    static char text[TEXT_SIZE]; /* the thread's, and before it begins its starter's */
-    ssize_t length = place->statistics < 0 ? 0 : pread(place->statistics, text, sizeof text - 1, 0);
-    text[length > 0 ? length : 0] = 0;
-    return text;
 }
 
 /* Pages of files that the kernel drops at once when it needs room: not used lately, and clean. */
@@ -217,7 +222,7 @@ static void *keep_looking(void *unused)
         pid_t clone = atomic_load(&watch.clone);
         if (watch.is_short && clone != 0) {
             end_clone(clone);
-            watch.has_ended = true;
+            atomic_store(&watch.has_ended, true);
             break;
         }
         int64_t wait = spare / FASTEST_BYTES_PER_NS;
@@ -235,7 +240,8 @@ static void *keep_looking(void *unused)
 bool watch_begin(struct shortage *shortage)
 {
     int64_t spare;
-    watch.is_short = watch.has_ended = false;
+    watch.is_short = false;
+    atomic_store(&watch.has_ended, false);
     atomic_store(&watch.is_over, false);
     atomic_store(&watch.clone, 0);
     if (watch.count == 0)
@@ -278,6 +284,11 @@ void watch_hold(pid_t clone)
     wake();
 }
 
+bool watch_has_ended(void)
+{
+    return atomic_load(&watch.has_ended);
+}
+
 bool watch_end(struct shortage *shortage)
 {
     if (!watch.begun)
@@ -288,5 +299,5 @@ bool watch_end(struct shortage *shortage)
     pthread_join(watch.thread, NULL);
     close(watch.woken);
     *shortage = watch.shortage;
-    return !watch.has_ended;
+    return !watch_has_ended();
 }

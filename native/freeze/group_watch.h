@@ -19,7 +19,8 @@ struct shortage {
 
 /* Watch a place from the next watch_begin on. `text` is VERSION:RESERVE:LIMIT:FOLDER: a memory
  * group of version 1 or 2, how many bytes must stay free in it, and its limit, which a group above
- * it that is out of sight may have set; version 0 is the machine, without a folder.
+ * it that is out of sight may have set (0: as its statistics say); version 0 is the machine, without
+ * a folder.
  * heapgraph/capture/memory_limits.py writes it. False: it cannot be read or is one too many. */
 bool watch_add(const char *text);
 
@@ -36,6 +37,9 @@ void watch_hold(pid_t clone);
  * busy machine the target may rewrite all of its memory before the one who makes its clone, or who
  * is to hold it, gets a processor. Allowed to root only; its children do not inherit it. */
 void hurry(pid_t thread, bool begin);
+
+/* True when memory ran short, and the clone was ended for it. */
+bool watch_has_ended(void);
 
 /* Stop looking. False: memory ran short, and the clone was ended for it. Call this before the clone
  * is waited for, while its pid is its own. Without watch_begin it has no effect. */

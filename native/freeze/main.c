@@ -275,9 +275,14 @@ static void finish(void)
     if (clone_is_held() || pause_is_held() || twin_is_held())
         release();
     const int64_t deadline = now_ns() + FINISH_LIMIT_NS;
-    while (settle_late() + settle_calls(now_ns() > deadline) > 0 &&
-           now_ns() < deadline + FINISH_LIMIT_NS)
+    for (;;) {
+        guard_for(GUARD_NS); /* what comes late stands until we let it go */
+        if (settle_late() + settle_calls(now_ns() > deadline) == 0 ||
+            now_ns() >= deadline + FINISH_LIMIT_NS)
+            break;
         poll(NULL, 0, LATE_MS);
+    }
+    guard_end();
 }
 
 int main(int count, char **places)

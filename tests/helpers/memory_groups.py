@@ -8,10 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from helpers.processes import wait_until
+from helpers.running_target import start_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from helpers.running_target import RunningTarget
+
+REWRITTEN_MIB = 120
 
 ROOTS = {1: Path("/sys/fs/cgroup/memory"), 2: Path("/sys/fs/cgroup")}
 _LIMITS = {1: "memory.limit_in_bytes", 2: "memory.max"}
@@ -66,6 +73,13 @@ class MemoryGroup:
         return ["sh", "-c", script, str(self.folder / "cgroup.procs"), *command]
 
 
+def _version() -> int:
+    if (ROOTS[1] / _LIMITS[1]).exists():
+        return 1
+    controllers = ROOTS[2] / "cgroup.subtree_control"
+    return 2 if controllers.exists() and "memory" in controllers.read_text().split() else 0
+
+
 def why_no_groups() -> str:
     """Why no memory group can be made here; "" when one can."""
     if os.geteuid() != 0:
@@ -73,6 +87,9 @@ def why_no_groups() -> str:
     if not _version():
         return "no control group hierarchy with a memory controller is mounted"
     return ""
+
+
+needs_groups = pytest.mark.skipif(bool(why_no_groups()), reason=why_no_groups())
 
 
 @contextmanager
@@ -89,8 +106,12 @@ def memory_group() -> Iterator[MemoryGroup]:
         folder.rmdir()
 
 
-def _version() -> int:
-    if (ROOTS[1] / _LIMITS[1]).exists():
-        return 1
-    controllers = ROOTS[2] / "cgroup.subtree_control"
-    return 2 if controllers.exists() and "memory" in controllers.read_text().split() else 0
+@contextmanager
+def tight_target(headroom: int) -> Iterator[tuple[MemoryGroup, RunningTarget]]:
+    """A target that rewrites all of its memory, in a group with some percent left."""
+    with memory_group() as group:
+        procs = group.folder / "cgroup.procs"
+        with start_target("heap_rewriter.py", REWRITTEN_MIB, 1, procs) as target:
+            used = group.used
+            group.limit(used + used * headroom // 100)
+            yield group, target

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ from heapgraph.capture.permissions import read_status
 from heapgraph.errors import CaptureInterrupted, MemoryRanShort, TargetError
 from heapgraph.machine_memory import GroupMemory
 from helpers.made_groups import MadeGroups
-from helpers.memory_groups import MemoryGroup, memory_group, why_no_groups
+from helpers.memory_groups import needs_groups, tight_target
 from helpers.methods import without_idle
 from helpers.processes import state_of, wait_until
 from helpers.running_target import RunningTarget, start_target
@@ -31,12 +30,9 @@ if TYPE_CHECKING:
     from heapgraph.capture.root_set import RootSet
 
 MIB = 2**20
-REWRITTEN_MIB = 120
 RESERVE, LIMIT = 20 * MIB, 1000 * MIB
 SHORT = LIMIT - RESERVE + 1
 FIRST = "1000\n"
-
-needs_groups = pytest.mark.skipif(bool(why_no_groups()), reason=why_no_groups())
 
 
 @pytest.fixture
@@ -70,17 +66,6 @@ def dump_or_refusal(pid: int, output: Path, method: str) -> str:
     except TargetError as refusal:
         return "".join(refusal.parts())
     return ""
-
-
-@contextmanager
-def tight_target(headroom: int) -> Iterator[tuple[MemoryGroup, RunningTarget]]:
-    """A target that rewrites all of its memory, in a group with some percent left."""
-    with memory_group() as group:
-        procs = group.folder / "cgroup.procs"
-        with start_target("heap_rewriter.py", REWRITTEN_MIB, 1, procs) as target:
-            used = group.used
-            group.limit(used + used * headroom // 100)
-            yield group, target
 
 
 @needs_groups
