@@ -184,6 +184,8 @@ class MemoryCopy:
             rest: descriptor of `/proc/PID/mem`, for what has no place here: memory that the process
                 cannot write to.
         """
+        if self._window is not None:  # else each page would seem to be there twice
+            self._window.madvise(mmap.MADV_DONTNEED)
         own = [
             FilePiece(p.start, p.end - p.start, self._file, p.offset, p.end - p.start)
             for p in self._places

@@ -38,14 +38,13 @@ def find_owners(
     Cost: some 1 us per object of 128 KiB and more, and per memory mapping object.
     """
     arrays = columns.arrays
-    sizes = arrays["shallow_size"]
     rows = [row for row, walked in enumerate(columns.types) if walked.tp_name == _MAPPING_TYPE]
-    is_candidate = (sizes >= SMALLEST_MAPPED) | np.isin(arrays["type"], np.array(rows, np.uint32))
-    is_candidate &= arrays["flags"] & np.uint16(ObjectFlags.STATIC) == 0
-    ids = np.flatnonzero(is_candidate)
+    large, sizes = columns.objects_of_size(SMALLEST_MAPPED)
+    small = [np.setdiff1d(np.flatnonzero(arrays["type"] == row), large) for row in rows]
+    ids = np.concatenate([*small, large[np.argsort(sizes, kind="stable")]])
+    ids = ids[arrays["flags"][ids] & np.uint16(ObjectFlags.STATIC) == 0]
     if not len(ids) or not ranges:
         return {}
-    ids = ids[np.argsort(sizes[ids], kind="stable")]
     addresses = columns.addresses_of(ids)
     words = np.concatenate((addresses[:, None], reads.words(addresses, _WORDS)), axis=1)
     ordered = sorted(ranges)

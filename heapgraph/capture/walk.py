@@ -47,7 +47,7 @@ class HeapColumns:
             name and the byte offset.
         library_words: addresses of objects, and of the words in the data of libraries that hold
             them: uint64[n, 2], by library.
-        walker: whose columns they are. The columns address and counted_in are there when
+        walker: whose columns they are. Some (`LATE_COLUMNS`) are there when
             `HeapWalk.forget_memory` has made room for them.
     """
 
@@ -70,6 +70,17 @@ class HeapColumns:
         if "address" in self.arrays or self.walker is None:
             return self.arrays["address"][ids]
         return self.walker.addresses(ids)
+
+    def objects_of_size(self, least: int) -> tuple[Array, Array]:
+        """Objects whose shallow size is at least so much: their ids, int64 and rising, and sizes.
+
+        Args:
+            least: 64 KiB or more.
+        """
+        if "shallow_size" in self.arrays or self.walker is None:
+            ids = np.flatnonzero(self.arrays["shallow_size"] >= least)
+            return ids, self.arrays["shallow_size"][ids]
+        return self.walker.objects_of_size(least)
 
     def take_counted_in(self) -> Array:
         """The column counted_in as signed numbers; its own memory goes."""

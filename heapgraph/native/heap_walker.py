@@ -359,6 +359,10 @@ class HeapWalker:
         """The columns of pass 2; see `WalkedColumns`."""
         return WalkedColumns(self).read(self.counts(), late=late)
 
+    def objects_of_size(self, least: int) -> tuple[Array, Array]:
+        """Objects whose shallow size is at least so much, see `WalkedColumns.large`."""
+        return WalkedColumns(self).large("shallow_size", least)
+
     def forget_counted_in(self) -> None:
         """Give the column `counted_in` back: no view of it may be used any more."""
         self._library.hg_walker_forget_counted_in(self._handle)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = npt.NDArray[Any]
 
+_WIDER = ("u2", "u4")
+
 
 class WalkedColumns:
     """Reads the columns of a walker that has emitted them.
@@ -40,7 +42,7 @@ class WalkedColumns:
             counts: see `HeapWalker.counts`.
             late: only those that `HeapWalker.complete` made; else all the others.
 
-        Cost: a copy of each column in which a value has no room, as a size of 4 GiB.
+        Cost: a copy of each column in which a value has no room.
         """
         handle = self._walker.handle
         sizes = {**counts, "preview_bytes": int(self._library.hg_walker_preview_bytes(handle))}
@@ -52,6 +54,20 @@ class WalkedColumns:
             if (name in LATE_COLUMNS) == late
         }
 
+    def large(self, name: str, least: int) -> tuple[Array, Array]:
+        """The objects with a value of at least so much in a column, without a look at all others.
+
+        Args:
+            name: of a column that has one in `WIDE`.
+            least: more than has room in the column.
+
+        Returns:
+            Their rows, int64 and rising, and the values, uint64.
+        """
+        (place,) = (row for row, column in enumerate(COLUMNS) if column[0] == name)
+        rows, values = self._beside(place)
+        return rows[values >= least], values[values >= least]
+
     def _view(self, pointer: int | None, length: int, dtype: np.dtype[Any]) -> Array:
         if not length or pointer is None:
             return np.empty(0, dtype)
@@ -62,12 +78,20 @@ class WalkedColumns:
 
     def _widened(self, place: int, narrow: Array) -> Array:
         """The column with the values that lie beside it."""
+        rows, values = self._beside(place)
+        if not len(rows):
+            return narrow
+        most = int(values.max())
+        code = next(
+            (each for each in _WIDER if most <= np.iinfo(each).max), WIDE[COLUMNS[place][0]]
+        )
+        wide = narrow.astype(code)
+        wide[rows] = values.astype(wide.dtype)
+        return wide
+
+    def _beside(self, place: int) -> tuple[Array, Array]:
         handle = self._walker.handle
         count = self._library.hg_walker_large_values(handle, place, None)
-        if not count:
-            return narrow
         pairs = np.empty((count, 2), np.uint64)
         self._library.hg_walker_large_values(handle, place, pairs.ctypes.data)
-        wide = narrow.astype(WIDE[COLUMNS[place][0]])
-        wide[pairs[:, 0].astype(np.int64)] = pairs[:, 1].astype(wide.dtype)
-        return wide
+        return pairs[:, 0].astype(np.int64), pairs[:, 1]

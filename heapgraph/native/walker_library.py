@@ -68,9 +68,9 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
 COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("address", "objects", "u8"),
     ("type", "objects", "u2"),
-    ("shallow_size", "objects", "u4"),
-    ("getsizeof", "objects", "u4"),
-    ("refcount", "objects", "u4"),
+    ("shallow_size", "objects", "u2"),
+    ("getsizeof", "objects", "u2"),
+    ("refcount", "objects", "u2"),
     ("flags", "objects", "u2"),
     ("out_degree", "objects", "u2"),
     ("counted_in", "objects", "u4"),
@@ -83,9 +83,6 @@ COLUMNS: tuple[tuple[str, str, str], ...] = (
 )
 """In the order of hg_walker_columns: name, what there is one of in a row, numpy's type code."""
 
-LATE_COLUMNS = ("address", "counted_in")
-"""Made by hg_walker_complete."""
-
 WIDE: Mapping[str, str] = {
     "type": "u4",
     "shallow_size": "u8",
@@ -94,7 +91,11 @@ WIDE: Mapping[str, str] = {
     "out_degree": "u4",
     "preview_size": "u2",
 }
-"""What narrow columns become when a value has no room in them."""
+"""What narrow columns become when a value has no room in them nor in 32 bits."""
+
+LATE_COLUMNS = {"address", "counted_in", *WIDE} - {"type"}
+"""Made by hg_walker_complete, or copied where a value has no room, as it is in nearly every heap:
+while the copy of the memory is there, that would be the peak of the whole dump."""
 
 COUNT_NAMES = (
     "objects",

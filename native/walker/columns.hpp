@@ -108,9 +108,9 @@ class NarrowColumn {
 
 struct Columns {
   NarrowColumn<u16> type;
-  NarrowColumn<u32> shallow;
-  NarrowColumn<u32> getsizeof_;
-  NarrowColumn<u32> refcount;
+  NarrowColumn<u16> shallow;
+  NarrowColumn<u16> getsizeof_;
+  NarrowColumn<u16> refcount;
   Column<u16> flags;
   NarrowColumn<u16> out_degree;
   NarrowColumn<u8> preview_size;  // bytes of each object's preview in `previews`, plus one; 0: it has none

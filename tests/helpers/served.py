@@ -93,18 +93,23 @@ class Page:
     """What a page does, and what it is shown."""
 
     socket: aiohttp.ClientWebSocketResponse
-    text: str = ""
+    drawn: bytes = b""
+
+    @property
+    def text(self) -> str:
+        """All that was drawn since the last keys; a message may end inside a control sequence."""
+        return _STEERING.sub("", self.drawn.decode(errors="replace"))
 
     async def until(self, wanted: str) -> None:
         """Read until this is shown, as far as one line of it is drawn at once."""
         while wanted not in self.text:
             message = await self.socket.receive(timeout=ANSWER_LIMIT_S)
             assert message.type is aiohttp.WSMsgType.BINARY, (message, self.text)
-            self.text += _STEERING.sub("", message.data.decode())
+            self.drawn += message.data
 
     async def type(self, text: str) -> None:
         """Press keys, and forget what was shown before."""
-        self.text = ""
+        self.drawn = b""
         await self.send("stdin", text)
 
     async def send(self, kind: str, data: object) -> None:
@@ -116,7 +121,7 @@ class Page:
         while True:
             message = await self.socket.receive(timeout=ANSWER_LIMIT_S)
             if message.type is aiohttp.WSMsgType.BINARY:
-                self.text += _STEERING.sub("", message.data.decode())
+                self.drawn += message.data
             elif message.type is not aiohttp.WSMsgType.TEXT:
                 return self.socket.close_code
 

@@ -242,7 +242,7 @@ def test_a_packet_inside_a_key_stays_a_key(server):
             await page.until(SHOWN)
             await page.type('M\x00\x00\x00\x0f{"type": "exit"}')
             for width in range(90, 120, 5):  # whatever these keys have opened, it is drawn anew
-                page.text = ""
+                page.drawn = b""
                 await page.send("resize", {"width": width, "height": 30})
                 await page.until("heap")
 
@@ -257,7 +257,7 @@ def test_no_picture_is_written(server):
         async with open_window(server.address) as page:
             await page.until(SHOWN)
             await page.type("2")
-            await page.until("app.sessions")
+            await page.until("@2")  # who is selected; the first page has no such number
             await page.type("v")
             await page.until("a served browser writes no files")
 
