@@ -58,7 +58,7 @@ def print_row(pid: int, resident: int, method: str) -> bool:
         format_seconds(outcome.seconds),
     )
     print(f"| {' | '.join(cells)} |", flush=True)
-    return each <= OWN_BYTES_PER_OBJECT
+    return bool(each <= OWN_BYTES_PER_OBJECT)
 
 
 if __name__ == "__main__":
