@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.heapgraph_runs import heapgraph
 from benchmarks.processes import Limits, run, start_target
-from heapgraph.capture.memory_limits import OWN_BASE, OWN_BYTES_PER_OBJECT
+from heapgraph.capture.live.memory_limits import OWN_BASE, OWN_BYTES_PER_OBJECT
 from heapgraph.units import format_count, format_seconds, format_size
 
 LIMITS = Limits(600.0, memory=24 << 30)

@@ -15,9 +15,9 @@ import sys
 
 import heapgraph
 from heapgraph.capture.dump import dump
-from heapgraph.capture.freeze_helper import FreezeHelper, HelperFailure
-from heapgraph.capture.memory_limits import plan_memory
-from heapgraph.capture.permissions import read_status
+from heapgraph.capture.live.freeze_helper import FreezeHelper, HelperFailure
+from heapgraph.capture.live.memory_limits import plan_memory
+from heapgraph.capture.process.permissions import read_status
 
 HOLD_S = 0.5
 

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from heapgraph.capture.freeze import freeze
-from heapgraph.capture.freeze_helper import FreezeHelper
-from heapgraph.capture.memory_copy import MemoryCopy
-from heapgraph.capture.precopy import PrecopyRefused, precopy
+from heapgraph.capture.live.freeze import freeze
+from heapgraph.capture.live.freeze_helper import FreezeHelper
+from heapgraph.capture.live.memory_copy import MemoryCopy
+from heapgraph.capture.live.precopy import PrecopyRefused, precopy
 from helpers.running_target import start_target
 
 if TYPE_CHECKING:

@@ -25,9 +25,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, get_args
 
-from heapgraph.capture import freeze as freezing
-from heapgraph.capture import freeze_helper
 from heapgraph.capture.dump import dump
+from heapgraph.capture.live import freeze as freezing
+from heapgraph.capture.live import freeze_helper
 from heapgraph.errors import TargetError
 from heapgraph.snapshot.reader import open_snapshot
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heapgraph.capture.freeze import CLONE_REFUSALS, HELPER_REFUSALS
-from heapgraph.capture.freeze_helper import HelperFailure
-from heapgraph.capture.freeze_limits import check_pause_limit
-from heapgraph.capture.memory_limits import plan_memory
-from heapgraph.capture.permissions import check_target, explain_refusal, read_status
-from heapgraph.capture.target import inspect_target
+from heapgraph.capture.live.freeze import CLONE_REFUSALS, HELPER_REFUSALS
+from heapgraph.capture.live.freeze_helper import HelperFailure
+from heapgraph.capture.live.freeze_limits import check_pause_limit
+from heapgraph.capture.live.memory_limits import plan_memory
+from heapgraph.capture.live.target import inspect_target
+from heapgraph.capture.process.permissions import check_target, explain_refusal, read_status
 from heapgraph.errors import CaptureInterrupted, HeapgraphError, UsageError
 from heapgraph.native.library import LIBRARY_FOLDER
 from heapgraph.snapshot.pending_file import PendingFile
@@ -27,7 +27,7 @@ from heapgraph.units import format_size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from heapgraph.capture.memory_limits import MemoryPlan
+    from heapgraph.capture.live.memory_limits import MemoryPlan
 
 CAPTURE_HELPER = LIBRARY_FOLDER / "heapgraph_capture"
 """The helper program; it needs nothing else, and can be copied into a container."""

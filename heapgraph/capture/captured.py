@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
 
-    from heapgraph.capture.maps import Mapping
-    from heapgraph.capture.quality import Verdict
-    from heapgraph.capture.regions import MemoryRegions
-    from heapgraph.capture.roots import RootSet
-    from heapgraph.capture.target import Target
-    from heapgraph.capture.traverse_account import TraverseAccount
-    from heapgraph.capture.walk import HeapColumns
+    from heapgraph.capture.cpython.roots import RootSet
+    from heapgraph.capture.cpython.target import Target
+    from heapgraph.capture.heap.audit import Verdict
+    from heapgraph.capture.heap.traverse_account import TraverseAccount
+    from heapgraph.capture.heap.walk import HeapColumns
+    from heapgraph.capture.process.maps import Mapping
+    from heapgraph.capture.regions.regions import MemoryRegions
 
 Progress: TypeAlias = "Callable[[str, int, int], None]"
 

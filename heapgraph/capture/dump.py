@@ -6,28 +6,28 @@ import time
 from typing import TYPE_CHECKING
 
 from heapgraph.capture.captured import Captured, Clock, memory_shortage_named, write_captured
-from heapgraph.capture.freeze import Method, freeze
-from heapgraph.capture.frozen import FrozenClone, FrozenCopy
-from heapgraph.capture.libraries import find_library_data
-from heapgraph.capture.maps import read_maps, withheld_bytes
-from heapgraph.capture.memory import ProcessMemory, UnreadableMemory
-from heapgraph.capture.memory_limits import first_to_go
-from heapgraph.capture.quality import Account
-from heapgraph.capture.regions import MemoryRegions, find_regions
-from heapgraph.capture.roots import RootSet, find_roots, gc_list_heads, is_collecting
-from heapgraph.capture.target import Target, inspect_target
-from heapgraph.capture.traverse_account import (
+from heapgraph.capture.cpython.roots import RootSet, find_roots, gc_list_heads, is_collecting
+from heapgraph.capture.heap.audit import Account
+from heapgraph.capture.heap.traverse_account import (
     TraverseAccount,
     explain,
     traverse_clone,
     traverse_twin,
 )
-from heapgraph.capture.walk import (
+from heapgraph.capture.heap.walk import (
     HeapColumns,
     HeapWalk,
     readable_regions,
     static_ranges,
 )
+from heapgraph.capture.live.freeze import Method, freeze
+from heapgraph.capture.live.frozen import FrozenClone, FrozenCopy
+from heapgraph.capture.live.memory_limits import first_to_go
+from heapgraph.capture.live.target import inspect_target
+from heapgraph.capture.process.libraries import find_library_data
+from heapgraph.capture.process.maps import read_maps, withheld_bytes
+from heapgraph.capture.process.memory import ProcessMemory, UnreadableMemory
+from heapgraph.capture.regions.regions import MemoryRegions, find_regions
 from heapgraph.errors import CaptureInterrupted, MemoryRanShort
 from heapgraph.snapshot.writer import check_output
 from heapgraph.units import format_size
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     import os
 
     from heapgraph.capture.captured import DumpResult, Progress
-    from heapgraph.capture.maps import Mapping
+    from heapgraph.capture.cpython.target import Target
+    from heapgraph.capture.process.maps import Mapping
 
 MAX_ATTEMPTS = 3
 """Freezes of one dump: a poor walk met a heap in the middle of a change, and the next will not."""

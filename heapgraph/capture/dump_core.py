@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heapgraph.capture.budget import budget_of_pieces
 from heapgraph.capture.captured import Captured, Clock, memory_shortage_named, write_captured
-from heapgraph.capture.core_target import inspect_core
-from heapgraph.capture.libraries import find_library_data
-from heapgraph.capture.memory import UnreadableMemory
-from heapgraph.capture.quality import Account
-from heapgraph.capture.regions import MemoryRegions, find_regions
-from heapgraph.capture.roots import find_roots, gc_list_heads, is_collecting
-from heapgraph.capture.traverse import TraverseLog
-from heapgraph.capture.traverse_account import TraverseAccount, explain, traverse_twin
-from heapgraph.capture.twin import Twin, thread_pointer_of
-from heapgraph.capture.walk import HeapColumns, HeapWalk, readable_regions, static_ranges
+from heapgraph.capture.core.target import inspect_core
+from heapgraph.capture.cpython.roots import find_roots, gc_list_heads, is_collecting
+from heapgraph.capture.heap.audit import Account
+from heapgraph.capture.heap.traverse import TraverseLog
+from heapgraph.capture.heap.traverse_account import TraverseAccount, explain, traverse_twin
+from heapgraph.capture.heap.walk import HeapColumns, HeapWalk, readable_regions, static_ranges
+from heapgraph.capture.live.twin import Twin, thread_pointer_of
+from heapgraph.capture.process.budget import budget_of_pieces
+from heapgraph.capture.process.libraries import find_library_data
+from heapgraph.capture.process.memory import UnreadableMemory
+from heapgraph.capture.regions.regions import MemoryRegions, find_regions
 from heapgraph.errors import CaptureInterrupted
 from heapgraph.native.walked_type import NAMELESS
 from heapgraph.safe_text import storable
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     import os
 
     from heapgraph.capture.captured import DumpResult, Progress
-    from heapgraph.capture.core_target import CoreTarget
-    from heapgraph.capture.quality import Verdict
-    from heapgraph.capture.roots import RootSet
+    from heapgraph.capture.core.target import CoreTarget
+    from heapgraph.capture.cpython.roots import RootSet
+    from heapgraph.capture.heap.audit import Verdict
 
 _MISSING_SHOWN = 3
 

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from heapgraph.capture.type_names import TypeNames
-from heapgraph.capture.type_rule import Handler
-from heapgraph.capture.walk import preview_bytes
+from heapgraph.capture.heap.type_names import TypeNames
+from heapgraph.capture.heap.walk import preview_bytes
+from heapgraph.capture.types.rule import Handler
 from heapgraph.model import NO_ROW, ObjectFlags
 from heapgraph.snapshot.schema import table_from_columns, table_from_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from heapgraph.capture.maps import Mapping
-    from heapgraph.capture.quality import Verdict
-    from heapgraph.capture.regions import MemoryRegions
-    from heapgraph.capture.roots import RootSet
-    from heapgraph.capture.walk import HeapColumns
+    from heapgraph.capture.cpython.roots import RootSet
+    from heapgraph.capture.heap.audit import Verdict
+    from heapgraph.capture.heap.walk import HeapColumns
+    from heapgraph.capture.process.maps import Mapping
+    from heapgraph.capture.regions.regions import MemoryRegions
 
 _CHUNK_ROWS = 1 << 20  # of some hundred bytes at most: the string type has 32-bit offsets
 

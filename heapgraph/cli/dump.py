@@ -97,7 +97,7 @@ def command(  # noqa: PLR0917 - click passes every parameter by name
     No code runs in the target. The snapshot contains data of the target: treat it like a core
     file, or use --redact.
     """
-    from heapgraph.capture.memory_limits import first_to_go  # noqa: PLC0415
+    from heapgraph.capture.live.memory_limits import first_to_go  # noqa: PLC0415
 
     click.get_current_context().with_resource(first_to_go(pid))
     live = {"method": method, "max_pause_ms": max_pause}
@@ -134,8 +134,8 @@ def command(  # noqa: PLR0917 - click passes every parameter by name
 def _dump_process(
     pid: int | None, only_core: dict[str, Any], output: Path | None, options: dict[str, Any]
 ) -> DumpResult:
-    from heapgraph.capture.memory_limits import plan_memory  # noqa: PLC0415
-    from heapgraph.capture.permissions import check_target  # noqa: PLC0415
+    from heapgraph.capture.live.memory_limits import plan_memory  # noqa: PLC0415
+    from heapgraph.capture.process.permissions import check_target  # noqa: PLC0415
 
     if pid is None:
         raise UsageError(

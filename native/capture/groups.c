@@ -12,7 +12,7 @@
 
 enum { STATUS_SIZE = 8192, CONTROLLERS_SIZE = 4096, MOST_WRITERS = 4 };
 
-/* What one thread can rewrite until a clone is gone: heapgraph/capture/memory_limits.py has the
+/* What one thread can rewrite until a clone is gone: heapgraph/capture/live/memory_limits.py has the
  * figures, and says where they come from. */
 #define BURST (INT64_C(10) << 20)
 #define ENDING_SHARE 32

@@ -21,7 +21,7 @@ struct shortage {
  * group of version 1 or 2, how many bytes must stay free in it, and its limit, which a group above
  * it that is out of sight may have set (0: as its statistics say); version 0 is the machine, without
  * a folder.
- * heapgraph/capture/memory_limits.py writes it. False: it cannot be read or is one too many. */
+ * heapgraph/capture/live/memory_limits.py writes it. False: it cannot be read or is one too many. */
 bool watch_add(const char *text);
 
 /* Begin to look; before the clone is made. False: memory is short already, or (place -1) there can

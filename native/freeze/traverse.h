@@ -8,7 +8,7 @@
 
 #include "freeze.h"
 
-/* What the stub reads and writes, in the clone's memory; heapgraph/capture/traverse.py fills it. */
+/* What the stub reads and writes, in the clone's memory; heapgraph/capture/heap/traverse.py fills it. */
 struct stub_control {
     uint64_t next;    /* job that runs; count: all are done */
     uint64_t count;

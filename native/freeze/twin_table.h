@@ -1,5 +1,5 @@
 /* The list of a twin's memory: rows of a file, in the order of addresses, written by
- * heapgraph/capture/twin.py. What it says may come from a hostile core file. */
+ * heapgraph/capture/live/twin.py. What it says may come from a hostile core file. */
 #ifndef HEAPGRAPH_FREEZE_TWIN_TABLE_H
 #define HEAPGRAPH_FREEZE_TWIN_TABLE_H
 

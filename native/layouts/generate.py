@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the layout tables of `heapgraph/capture/layouts/` from CPython's own headers.
+"""Writes the layout tables of `heapgraph/capture/cpython/layouts/` from CPython's own headers.
 
     python native/layouts/generate.py INCLUDE...
 
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parent
-TABLES = SOURCES.parents[1] / "heapgraph" / "capture" / "layouts"
+TABLES = SOURCES.parents[1] / "heapgraph" / "capture" / "cpython" / "layouts"
 COMPILE_LIMIT_S = 120
 
 _MEMBER = re.compile(r"(?P<type>(?:struct )?\w+)\.(?P<member>[A-Za-z_][\w.]*)")

@@ -1,4 +1,4 @@
-// What a walk may cost. The numbers come from heapgraph/capture/budget.py; without them nothing is limited.
+// What a walk may cost. The numbers come from heapgraph/capture/process/budget.py; without them nothing is limited.
 #pragma once
 
 #include <map>

@@ -1,4 +1,4 @@
-// The walker's half of running tp_traverse in the frozen clone; capture/traverse.py is the other half.
+// The walker's half of running tp_traverse in the frozen clone; capture/heap/traverse.py is the other half.
 #include "traverse.hpp"
 
 #include <algorithm>

@@ -14,7 +14,7 @@
 
 namespace heapgraph {
 
-// Which code reads the builtin part of an object. The names are those of capture/type_rules.py.
+// Which code reads the builtin part of an object. The names are those of capture/types/rules.py.
 enum class Handler : u8 {
   kPlain = 0,  // only what the field list says
   kItems = 1,  // variable-size objects whose items are references

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heapgraph.capture.memory import UnreadableMemory
-from heapgraph.capture.type_flags import TypeFlags
+from heapgraph.capture.cpython.type_flags import TypeFlags
+from heapgraph.capture.process.memory import UnreadableMemory
 from helpers.word_reader import WordReader
 
 if TYPE_CHECKING:
-    from heapgraph.capture.layouts import Layout
+    from heapgraph.capture.cpython.layouts import Layout
 
 _BLOCK = 1 << 12
 _REFCOUNT = 3

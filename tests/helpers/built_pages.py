@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.capture.maps import Mapping
-from heapgraph.capture.pagemap import PAGE
-from heapgraph.capture.residency import Residency
+from heapgraph.capture.process.maps import Mapping
+from heapgraph.capture.process.pagemap import PAGE
+from heapgraph.capture.process.residency import Residency
 from heapgraph.native.heap_walker import HeapWalker
 from heapgraph.native.memory_reads import MemoryReads
 

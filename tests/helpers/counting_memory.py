@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heapgraph.capture.memory import ProcessMemory
+from heapgraph.capture.process.memory import ProcessMemory
 
 
 class CountingMemory(ProcessMemory):

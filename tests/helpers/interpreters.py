@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from heapgraph.capture.layouts import NEWEST_MINOR, OLDEST_MINOR
+from heapgraph.capture.cpython.layouts import NEWEST_MINOR, OLDEST_MINOR
 
 if TYPE_CHECKING:
     from _pytest.mark.structures import ParameterSet

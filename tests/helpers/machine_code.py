@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.capture.maps import Mapping
-from heapgraph.capture.twin import Twin
+from heapgraph.capture.live.twin import Twin
+from heapgraph.capture.process.maps import Mapping
 from heapgraph.native.file_pieces import FilePiece
 
 if TYPE_CHECKING:

@@ -7,16 +7,16 @@ from unittest import mock
 
 import pytest
 
-from heapgraph.capture.copying import NotTaken
-from heapgraph.capture.freeze import METHODS
-from heapgraph.capture.precopy import precopy_refusal
+from heapgraph.capture.live.copying import NotTaken
+from heapgraph.capture.live.freeze import METHODS
+from heapgraph.capture.live.precopy import precopy_refusal
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from _pytest.mark import ParameterSet
 
-    from heapgraph.capture.frozen import FreezeMethod
+    from heapgraph.capture.live.frozen import FreezeMethod
 
 
 def each_method() -> list[ParameterSet]:
@@ -38,4 +38,4 @@ def methods_here() -> list[FreezeMethod]:
 
 def without_idle() -> AbstractContextManager[object]:
     """Most targets of the tests wait for orders, so that the gentlest method would always do."""
-    return mock.patch("heapgraph.capture.freeze.copy_idle", side_effect=NotTaken("not wanted"))
+    return mock.patch("heapgraph.capture.live.freeze.copy_idle", side_effect=NotTaken("not wanted"))

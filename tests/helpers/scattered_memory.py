@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import struct
 
-from heapgraph.capture.memory import UnreadableMemory
+from heapgraph.capture.process.memory import UnreadableMemory
 from helpers.word_reader import WordReader
 
 _WORDS = 4096

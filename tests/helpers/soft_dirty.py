@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from heapgraph.capture.maps import read_maps
-from heapgraph.capture.page_changes import own_ranges
-from heapgraph.capture.page_ranges import common, united
-from heapgraph.capture.pagemap import PAGE, pages_where
-from heapgraph.capture.precopy import precopy_refusal
-from heapgraph.capture.written_pages import WrittenPages
+from heapgraph.capture.live.page_changes import own_ranges
+from heapgraph.capture.live.precopy import precopy_refusal
+from heapgraph.capture.live.written_pages import WrittenPages
+from heapgraph.capture.process.maps import read_maps
+from heapgraph.capture.process.page_ranges import common, united
+from heapgraph.capture.process.pagemap import PAGE, pages_where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

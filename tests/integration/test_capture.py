@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from heapgraph.capture.capture_process import CAPTURE_HELPER, capture_process
-from heapgraph.capture.core_target import inspect_core
+from heapgraph.capture.core.target import inspect_core
 from heapgraph.capture.dump import dump
 from heapgraph.capture.dump_core import dump_core
 from heapgraph.errors import CaptureInterrupted

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from heapgraph.capture import freeze_helper
+from heapgraph.capture.cpython.layouts import layout_for
 from heapgraph.capture.dump import dump
 from heapgraph.capture.dump_core import dump_core
-from heapgraph.capture.layouts import layout_for
-from heapgraph.capture.traverse_budget import MAX_FAULTS_OF_FUNCTION
+from heapgraph.capture.heap.traverse_budget import MAX_FAULTS_OF_FUNCTION
+from heapgraph.capture.live import freeze_helper
 from helpers.cli import invoke
 from helpers.core_files import assert_same_heap, stopped, write_core
 from helpers.processes import children_of

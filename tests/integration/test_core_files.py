@@ -19,7 +19,7 @@ import pytest
 import heapgraph
 from heapgraph.capture.dump import dump
 from heapgraph.capture.dump_core import dump_core
-from heapgraph.capture.maps import read_maps
+from heapgraph.capture.process.maps import read_maps
 from heapgraph.errors import CoreFileUnusable, NotAPythonProcess, TargetError, UnsupportedPython
 from heapgraph.snapshot.reader import open_snapshot
 from helpers.cli import invoke

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from heapgraph.capture.freeze_helper import FreezeHelper, HelperEnded
-from heapgraph.capture.permissions import read_status
+from heapgraph.capture.live.freeze_helper import FreezeHelper, HelperEnded
+from heapgraph.capture.process.permissions import read_status
 from helpers.processes import children_of, wait_until
 from helpers.running_target import start_target
 

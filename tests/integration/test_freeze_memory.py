@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from heapgraph.capture.copying import Copier
-from heapgraph.capture.freeze import METHODS, freeze
-from heapgraph.capture.freeze_helper import FreezeHelper
-from heapgraph.capture.maps import read_maps
-from heapgraph.capture.permissions import read_status
-from heapgraph.capture.residency import filled_ranges
-from heapgraph.capture.target import inspect_target
-from heapgraph.capture.walk import HeapWalk, readable_regions, writable_regions
+from heapgraph.capture.heap.walk import HeapWalk, readable_regions, writable_regions
+from heapgraph.capture.live.copying import Copier
+from heapgraph.capture.live.freeze import METHODS, freeze
+from heapgraph.capture.live.freeze_helper import FreezeHelper
+from heapgraph.capture.live.target import inspect_target
+from heapgraph.capture.process.maps import read_maps
+from heapgraph.capture.process.permissions import read_status
+from heapgraph.capture.process.residency import filled_ranges
 from heapgraph.errors import CaptureInterrupted, TargetNotFound
 from helpers.methods import each_method
 from helpers.processes import children_of, read_u64, state_of, wait_until
@@ -27,7 +27,7 @@ from helpers.running_target import RunningTarget, start_target
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from heapgraph.capture.frozen import Frozen
+    from heapgraph.capture.live.frozen import Frozen
 
 BEFORE, AFTER = 41, 42
 SHORT_PAUSE_MS = 20

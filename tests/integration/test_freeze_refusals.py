@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import heapgraph
-from heapgraph.capture.freeze import freeze
-from heapgraph.capture.freeze_helper import HELPER, FreezeHelper, HelperFailure
-from heapgraph.capture.permissions import read_status
+from heapgraph.capture.live.freeze import freeze
+from heapgraph.capture.live.freeze_helper import HELPER, FreezeHelper, HelperFailure
+from heapgraph.capture.process.permissions import read_status
 from heapgraph.errors import (
     CaptureInterrupted,
     TargetAlreadyTraced,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from heapgraph.capture.freeze import freeze
+from heapgraph.capture.live.freeze import freeze
 from helpers.processes import (
     children_of,
     is_blocked,

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from heapgraph.capture.freeze import freeze
+from heapgraph.capture.live.freeze import freeze
 from helpers.processes import children_of, is_blocked, wait_until
 from helpers.running_target import start_target
 

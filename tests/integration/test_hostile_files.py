@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from heapgraph.capture.target import inspect_target
-from heapgraph.capture.target_files import open_inside
+from heapgraph.capture.live.target import inspect_target
+from heapgraph.capture.process.target_files import open_inside
 from helpers.namespaces import needs_namespaces, python_in_namespace, run_inside
 from helpers.running_target import start_target
 

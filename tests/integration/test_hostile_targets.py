@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from heapgraph.capture.layouts import layout_for
+from heapgraph.capture.cpython.layouts import layout_for
 from helpers.running_target import start_target
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from heapgraph.capture.line_tables import line_decoder
+from heapgraph.capture.cpython.line_tables import line_decoder
 from helpers.interpreters import each_interpreter
 from helpers.running_target import start_target
 

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from heapgraph.capture import clean_pages
-from heapgraph.capture.clean_pages import CleanPages
-from heapgraph.capture.core_memory import CoreMemory
-from heapgraph.capture.freeze import freeze
-from heapgraph.capture.freeze_helper import HelperFailure
-from heapgraph.capture.layouts import layout_for
-from heapgraph.capture.libraries import find_library_data
-from heapgraph.capture.maps import read_maps
-from heapgraph.capture.memory import ProcessMemory
-from heapgraph.capture.memory_copy import MemoryCopy
-from heapgraph.capture.roots import find_roots, gc_list_heads
-from heapgraph.capture.target import inspect_target
-from heapgraph.capture.traverse_account import traverse_clone, traverse_twin
-from heapgraph.capture.traverse_budget import MAX_FAULTS_OF_FUNCTION
-from heapgraph.capture.twin import thread_pointer_of, twin_of_process
-from heapgraph.capture.walk import HeapWalk, readable_regions, static_ranges, writable_regions
+from heapgraph.capture.cpython.layouts import layout_for
+from heapgraph.capture.cpython.roots import find_roots, gc_list_heads
+from heapgraph.capture.heap.traverse_account import traverse_clone, traverse_twin
+from heapgraph.capture.heap.traverse_budget import MAX_FAULTS_OF_FUNCTION
+from heapgraph.capture.heap.walk import HeapWalk, readable_regions, static_ranges, writable_regions
+from heapgraph.capture.live import clean_pages
+from heapgraph.capture.live.clean_pages import CleanPages
+from heapgraph.capture.live.freeze import freeze
+from heapgraph.capture.live.freeze_helper import HelperFailure
+from heapgraph.capture.live.memory_copy import MemoryCopy
+from heapgraph.capture.live.target import inspect_target
+from heapgraph.capture.live.twin import thread_pointer_of, twin_of_process
+from heapgraph.capture.process.libraries import find_library_data
+from heapgraph.capture.process.maps import read_maps
+from heapgraph.capture.process.memory import ProcessMemory
+from heapgraph.capture.process.pieces import CoreMemory
 from helpers.core_files import stopped
 from helpers.interpreters import each_interpreter
 from helpers.running_target import start_target
@@ -33,11 +33,11 @@ from helpers.running_target import start_target
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from heapgraph.capture.maps import Mapping
-    from heapgraph.capture.root_set import RootSet
-    from heapgraph.capture.target import Target
-    from heapgraph.capture.traverse_account import TraverseAccount
-    from heapgraph.capture.walk import HeapColumns
+    from heapgraph.capture.cpython.root_set import RootSet
+    from heapgraph.capture.cpython.target import Target
+    from heapgraph.capture.heap.traverse_account import TraverseAccount
+    from heapgraph.capture.heap.walk import HeapColumns
+    from heapgraph.capture.process.maps import Mapping
     from heapgraph.native.file_pieces import FilePiece
     from helpers.interpreters import Interpreter
 

@@ -17,7 +17,7 @@ from helpers.running_target import start_target
 
 if TYPE_CHECKING:
     from heapgraph.analysis.memory import MemoryAccount, MemoryReport
-    from heapgraph.capture.freeze import Method
+    from heapgraph.capture.live.freeze import Method
     from helpers.interpreters import Interpreter
     from helpers.running_target import RunningTarget
 

@@ -11,11 +11,11 @@ import pytest
 
 from heapgraph.capture import dump as dump_module
 from heapgraph.capture.dump import dump
-from heapgraph.capture.freeze import freeze
-from heapgraph.capture.freeze_helper import FreezeHelper, HelperFailure
-from heapgraph.capture.memory import ProcessMemory
-from heapgraph.capture.memory_limits import MemoryPlan, first_to_go, plan_memory
-from heapgraph.capture.permissions import read_status
+from heapgraph.capture.live.freeze import freeze
+from heapgraph.capture.live.freeze_helper import FreezeHelper, HelperFailure
+from heapgraph.capture.live.memory_limits import MemoryPlan, first_to_go, plan_memory
+from heapgraph.capture.process.memory import ProcessMemory
+from heapgraph.capture.process.permissions import read_status
 from heapgraph.errors import CaptureInterrupted, MemoryRanShort, TargetError
 from heapgraph.machine_memory import GroupMemory
 from helpers.made_groups import MadeGroups
@@ -27,7 +27,7 @@ from helpers.running_target import RunningTarget, start_target
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from heapgraph.capture.root_set import RootSet
+    from heapgraph.capture.cpython.root_set import RootSet
 
 MIB = 2**20
 RESERVE, LIMIT = 20 * MIB, 1000 * MIB
@@ -190,7 +190,9 @@ def test_a_dump_whose_clone_was_ended_goes_on_with_another_method(
         return found
 
     monkeypatch.setattr(dump_module, "find_roots", find_when_short)
-    monkeypatch.setattr("heapgraph.capture.freeze.plan_memory", lambda *_: plan_for(made, folder))
+    monkeypatch.setattr(
+        "heapgraph.capture.live.freeze.plan_memory", lambda *_: plan_for(made, folder)
+    )
     output = tmp_path / "x.heapgraph"
     if method == "clone":
         with pytest.raises(MemoryRanShort, match=str(folder)):
@@ -208,7 +210,7 @@ def test_a_clone_that_may_not_be_is_told_with_the_figures(
     target: RunningTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = MemoryPlan("its group has 3 KiB left", [], [], 0)
-    monkeypatch.setattr("heapgraph.capture.freeze.plan_memory", lambda *_: plan)
+    monkeypatch.setattr("heapgraph.capture.live.freeze.plan_memory", lambda *_: plan)
     with without_idle(), freeze(target.pid) as frozen:
         assert frozen.method == "pause"
         assert frozen.passed_over["clone"] == "its group has 3 KiB left"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from heapgraph.capture.memory import ProcessMemory, UnreadableMemory
-from heapgraph.capture.objects import ObjectReader
-from heapgraph.capture.target import inspect_target
+from heapgraph.capture.cpython.objects import ObjectReader
+from heapgraph.capture.live.target import inspect_target
+from heapgraph.capture.process.memory import ProcessMemory, UnreadableMemory
 from helpers.interpreters import each_interpreter
 from helpers.running_target import start_target
 

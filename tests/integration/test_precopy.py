@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from heapgraph.capture import precopy as module
-from heapgraph.capture.core_memory import CoreMemory
 from heapgraph.capture.dump import dump
-from heapgraph.capture.freeze import freeze
-from heapgraph.capture.freeze_helper import FreezeHelper
-from heapgraph.capture.frozen import FrozenCopy
-from heapgraph.capture.maps import read_maps, with_sizes
-from heapgraph.capture.memory import ProcessMemory, UnreadableMemory
-from heapgraph.capture.memory_copy import MemoryCopy
-from heapgraph.capture.page_changes import own_ranges, ranges_of
-from heapgraph.capture.page_ranges import common
-from heapgraph.capture.precopy import PrecopyRefused, precopy, precopy_refusal
-from heapgraph.capture.regions import anonymous_residency
-from heapgraph.capture.written_pages import WrittenPages, has_soft_dirty
+from heapgraph.capture.live import precopy as module
+from heapgraph.capture.live.freeze import freeze
+from heapgraph.capture.live.freeze_helper import FreezeHelper
+from heapgraph.capture.live.frozen import FrozenCopy
+from heapgraph.capture.live.memory_copy import MemoryCopy
+from heapgraph.capture.live.page_changes import own_ranges, ranges_of
+from heapgraph.capture.live.precopy import PrecopyRefused, precopy, precopy_refusal
+from heapgraph.capture.live.written_pages import WrittenPages, has_soft_dirty
+from heapgraph.capture.process.maps import read_maps, with_sizes
+from heapgraph.capture.process.memory import ProcessMemory, UnreadableMemory
+from heapgraph.capture.process.page_ranges import common
+from heapgraph.capture.process.pieces import CoreMemory
+from heapgraph.capture.process.residency import anonymous_residency
 from heapgraph.errors import TargetNotFound
 from heapgraph.snapshot.reader import open_snapshot
 from helpers.processes import is_blocked, wait_until
@@ -37,7 +37,7 @@ from helpers.soft_dirty import ComparedPages, needs_soft_dirty
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from heapgraph.capture.maps import Mapping
+    from heapgraph.capture.process.maps import Mapping
 
 PAGE = os.sysconf("SC_PAGESIZE")
 SLOW_S = 200
@@ -293,7 +293,7 @@ def test_the_tables_are_those_of_a_pause_and_of_a_clone(
             residency=anonymous_residency(pid, maps),
         )
 
-    monkeypatch.setattr("heapgraph.capture.freeze.copy_paused", copy_running)
+    monkeypatch.setattr("heapgraph.capture.live.freeze.copy_paused", copy_running)
     dump(target.pid, copied, method="pause", max_pause_ms=GENEROUS_MS)
     with (
         open_snapshot(copied) as found,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from heapgraph.capture.memory import ProcessMemory
-from heapgraph.capture.objects import ObjectReader
-from heapgraph.capture.roots import RootSet, find_roots, gc_list_heads, is_collecting
-from heapgraph.capture.target import inspect_target
+from heapgraph.capture.cpython.objects import ObjectReader
+from heapgraph.capture.cpython.roots import RootSet, find_roots, gc_list_heads, is_collecting
+from heapgraph.capture.live.target import inspect_target
+from heapgraph.capture.process.memory import ProcessMemory
 from heapgraph.model import NO_ROW, RootKind
 from helpers.counting_memory import CountingMemory
 from helpers.interpreters import each_interpreter
@@ -22,7 +22,7 @@ from helpers.running_target import start_target
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from heapgraph.capture.target import Target
+    from heapgraph.capture.cpython.target import Target
     from helpers.interpreters import Interpreter
 
 RECURSION = 500
@@ -287,7 +287,7 @@ def test_deep_recursion_is_read_to_its_end(scene: Scene) -> None:
 def test_deeper_frames_than_the_limit_are_left_out_and_noted(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("heapgraph.capture.roots.MAX_DEPTH", 100)
+    monkeypatch.setattr("heapgraph.capture.cpython.roots.MAX_DEPTH", 100)
     target = scene.target
     roots = find_roots(scene.reader.memory, target.layout, target.runtime_address)
     assert max(row["depth"] for row in roots.frames) == 99

@@ -13,8 +13,8 @@ from benchmarks.stress.killed import nursery
 from benchmarks.stress.kills import STATES, Kills, Stepper, kill_at_steps
 from benchmarks.stress.kinds import PROGRAMS
 from benchmarks.stress.printing import Printed, dump_while_printing
-from heapgraph.capture.freeze import Method
-from heapgraph.capture.freeze_helper import HELPER
+from heapgraph.capture.live.freeze import Method
+from heapgraph.capture.live.freeze_helper import HELPER
 from helpers.stress import change_register, compiled, harm_of_freezes, kinds_of, undisturbed
 
 if TYPE_CHECKING:

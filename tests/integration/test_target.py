@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from heapgraph.capture.child_processes import python_children
-from heapgraph.capture.maps import read_maps
-from heapgraph.capture.memory import ProcessMemory
-from heapgraph.capture.probe import plausible
-from heapgraph.capture.target import inspect_target
+from heapgraph.capture.cpython.probe import plausible
+from heapgraph.capture.live.target import inspect_target
+from heapgraph.capture.process.child_processes import python_children
+from heapgraph.capture.process.maps import read_maps
+from heapgraph.capture.process.memory import ProcessMemory
 from heapgraph.errors import NotAPythonProcess, TargetNotFound, UnsupportedPython
 from helpers.interpreters import each_interpreter, find_python, unsupported_pythons
 from helpers.running_target import TARGETS, start_target
@@ -188,5 +188,5 @@ def test_a_program_whose_file_cannot_be_opened_is_read_from_memory(
 
     with start_target("idle.py") as process:
         expected = inspect_target(process.pid)
-        monkeypatch.setattr("heapgraph.capture.target.open_mapped_file", refuse)
+        monkeypatch.setattr("heapgraph.capture.live.target.open_mapped_file", refuse)
         assert inspect_target(process.pid) == expected

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from heapgraph.capture.memory import ProcessMemory
-from heapgraph.capture.target import inspect_target
+from heapgraph.capture.live.target import inspect_target
+from heapgraph.capture.process.memory import ProcessMemory
 from helpers.interpreters import each_interpreter
 from helpers.running_target import start_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from heapgraph.capture.target import Target
+    from heapgraph.capture.cpython.target import Target
 
 _TAG_BITS = 7  # a reference in a frame of 3.14+ can carry a tag
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
+from heapgraph.capture.cpython.layouts import layout_for
 from heapgraph.capture.dump import dump
-from heapgraph.capture.layouts import layout_for
-from heapgraph.capture.traverse_budget import MAX_FAULTS_OF_FUNCTION
+from heapgraph.capture.heap.traverse_budget import MAX_FAULTS_OF_FUNCTION
 from heapgraph.cli.main import program
 from heapgraph.graph.heap_graph import HeapGraph
 from helpers.interpreters import each_interpreter

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from heapgraph.capture import traverse
-from heapgraph.capture.freeze_helper import HelperFailure
-from heapgraph.capture.maps import Mapping, read_maps
-from heapgraph.capture.memory import UnreadableMemory
-from heapgraph.capture.traverse import CloneTraversal
-from heapgraph.capture.traverse_budget import MAX_FAULTS_OF_FUNCTION
-from heapgraph.capture.twin import Twin
+from heapgraph.capture.heap import traverse
+from heapgraph.capture.heap.traverse import CloneTraversal
+from heapgraph.capture.heap.traverse_budget import MAX_FAULTS_OF_FUNCTION
+from heapgraph.capture.live.freeze_helper import HelperFailure
+from heapgraph.capture.live.twin import Twin
+from heapgraph.capture.process.maps import Mapping, read_maps
+from heapgraph.capture.process.memory import UnreadableMemory
 from heapgraph.native.file_pieces import FilePiece
 from helpers.machine_code import (
     CODE,
@@ -361,7 +361,7 @@ def assert_ends(descriptor: int) -> None:
 FORBIDS_WRITABLE_CODE = """
 import ctypes
 assert ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0  # PR_SET_MDWE, MDWE_REFUSE_EXEC_GAIN
-from heapgraph.capture.traverse import CloneTraversal
+from heapgraph.capture.heap.traverse import CloneTraversal
 from helpers.machine_code import RETURN, BuiltImage
 image = BuiltImage([RETURN], code_permissions="rwxp")
 with image.twin() as twin, CloneTraversal(twin) as traversal:

@@ -7,9 +7,9 @@ import os
 import numpy as np
 import pytest
 
-from heapgraph.capture.freeze_helper import FreezeHelper, HelperFailure
-from heapgraph.capture.maps import Mapping, read_maps
-from heapgraph.capture.twin import Twin
+from heapgraph.capture.live.freeze_helper import FreezeHelper, HelperFailure
+from heapgraph.capture.live.twin import Twin
+from heapgraph.capture.process.maps import Mapping, read_maps
 from heapgraph.native.file_pieces import FilePiece
 from helpers.machine_code import CODE, DATA, PAGE
 from helpers.processes import read_u64

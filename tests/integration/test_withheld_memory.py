@@ -8,7 +8,7 @@ import pytest
 
 import heapgraph
 from heapgraph.capture.dump import dump
-from heapgraph.capture.maps import read_maps, withheld_bytes
+from heapgraph.capture.process.maps import read_maps, withheld_bytes
 from helpers.methods import without_idle
 from helpers.running_target import start_target
 

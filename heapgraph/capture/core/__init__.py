@@ -1,0 +1,1 @@
+"""A process that is gone: its memory in a core file."""

@@ -1,0 +1,1 @@
+"""How CPython keeps its state: the runtime, the interpreters, the roots."""

@@ -1,0 +1,74 @@
+"""The cyclic collector's state: where its lists begin, and whether it is at work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from heapgraph.capture.cpython.objects import ObjectReader
+from heapgraph.capture.cpython.threads import read_interpreters
+
+if TYPE_CHECKING:
+    from heapgraph.capture.cpython.layouts import Layout
+    from heapgraph.capture.process.memory import Memory
+
+
+def collector_address(reader: ObjectReader, runtime_address: int, interpreter: int) -> int:
+    """Return the address of the collector's state; 3.8 has one for all interpreters.
+
+    Args:
+        reader: reads the target's memory.
+        runtime_address: of its _PyRuntime.
+        interpreter: address of the interpreter's struct.
+    """
+    if "is.gc" in reader.fields:
+        return interpreter + reader.fields["is.gc"]
+    return runtime_address + reader.fields["rt.gc"]
+
+
+def gc_list_heads(memory: Memory, layout: Layout, runtime_address: int) -> list[int]:
+    """Return the addresses of all list heads of all interpreters.
+
+    The three generations and the permanent one (gc.freeze) each; the early 3.14 releases have a
+    young and two old lists at the places of the three.
+
+    Raises:
+        UnreadableMemory: the list of interpreters cannot be read.
+    """
+    fields = layout.fields
+    offsets = [
+        fields["gc.generations"] + number * fields["gc.generation_size"]
+        for number in range(fields["gc.num_generations"])
+    ]
+    offsets.append(fields["gc.permanent"])
+    return [
+        collector + offset
+        for collector in _collectors(memory, layout, runtime_address)
+        for offset in offsets
+    ]
+
+
+def is_collecting(memory: Memory, layout: Layout, runtime_address: int) -> bool:
+    """Tell whether a collection is under way in any interpreter.
+
+    Cheap enough to be polled before the target is frozen; a memory that remembers pages must be
+    told to forget them before each question.
+
+    Raises:
+        UnreadableMemory: the list of interpreters cannot be read.
+    """
+    offset = layout.fields["gc.collecting"]
+    return any(
+        memory.i32(collector + offset) != 0
+        for collector in _collectors(memory, layout, runtime_address)
+    )
+
+
+def _collectors(memory: Memory, layout: Layout, runtime_address: int) -> list[int]:
+    """Addresses of the states of all collectors, each once."""
+    reader = ObjectReader(memory, layout)
+    interpreters = read_interpreters(reader, runtime_address)
+    addresses = (
+        collector_address(reader, runtime_address, interpreter.address)
+        for interpreter in interpreters
+    )
+    return list(dict.fromkeys(addresses))

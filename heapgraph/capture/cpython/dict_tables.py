@@ -1,0 +1,86 @@
+"""The entries of a dict, in each of the shapes CPython has given its table since 3.8."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from heapgraph.capture.process.memory import UnreadableMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from heapgraph.capture.cpython.objects import ObjectReader
+
+_GENERAL_ENTRY_WORDS = 3  # hash, key, value
+_UNICODE_ENTRY_WORDS = 2  # key, value: 3.11+, when all keys are str
+_MAX_INDEX_LOG2 = 48  # an index array of more bytes does not fit into user memory
+
+
+def read_dict_entries(
+    reader: ObjectReader, address: int, max_items: int
+) -> Iterator[tuple[int, int]]:
+    """Yield the addresses of key and value of each live entry of a dict.
+
+    Args:
+        reader: reads the memory the dict lies in.
+        address: the dict.
+        max_items: a table with more entries raises UnreadableMemory.
+    """
+    keys, values = reader.word(address, "dict.keys"), reader.word(address, "dict.values")
+    if values:
+        yield from read_split_values(reader, keys, values, max_items)
+        return
+    for key, value in _table(reader, keys, max_items):
+        if key and value:
+            yield key, value
+
+
+def read_split_values(
+    reader: ObjectReader, keys: int, values: int, max_items: int
+) -> Iterator[tuple[int, int]]:
+    """Yield key and value of a table whose keys are shared by the instances of a class.
+
+    Args:
+        reader: reads the memory.
+        keys: the shared keys object.
+        values: the array of this instance.
+        max_items: a table with more entries raises UnreadableMemory.
+    """
+    entries = _table(reader, keys, max_items)
+    count = len(entries)
+    if "dv.capacity" in reader.fields:  # the block can be smaller than the keys have become
+        count = min(count, reader.memory.u8(values + reader.fields["dv.capacity"]))
+    array = reader.words(values + reader.fields.get("dv.values", 0), count)
+    for (key, _), value in zip(entries, array, strict=False):
+        if key and value:
+            yield key, value
+
+
+def _table(reader: ObjectReader, keys: int, max_items: int) -> list[tuple[int, int]]:
+    """Every (key, value) of the entries in use, deleted ones included as zeros."""
+    count = reader.word(keys, "dk.nentries")
+    if count > max_items:
+        raise UnreadableMemory(f"the dict keys at {keys:#x} claim {count} entries")
+    index_bytes, entry_words = _shape(reader, keys)
+    first = keys + reader.fields["dk.indices"] + index_bytes
+    words = reader.words(first, count * entry_words)
+    return list(
+        zip(
+            words[entry_words - 2 :: entry_words],
+            words[entry_words - 1 :: entry_words],
+            strict=True,
+        )
+    )
+
+
+def _shape(reader: ObjectReader, keys: int) -> tuple[int, int]:
+    """Bytes of the index array before the entries, and words of an entry."""
+    if "dk.size" in reader.fields:  # 3.8 - 3.10: the width follows from the size
+        size = reader.word(keys, "dk.size")
+        width = next((width for width in (1, 2, 4) if size < 1 << 8 * width), 8)
+        return size * width, _GENERAL_ENTRY_WORDS
+    log2_bytes = reader.memory.u8(keys + reader.fields["dk.log2_index_bytes"])
+    if log2_bytes > _MAX_INDEX_LOG2:
+        raise UnreadableMemory(f"the dict keys at {keys:#x} claim 2**{log2_bytes} index bytes")
+    is_general = reader.memory.u8(keys + reader.fields["dk.kind"]) == 0
+    return 1 << log2_bytes, _GENERAL_ENTRY_WORDS if is_general else _UNICODE_ENTRY_WORDS

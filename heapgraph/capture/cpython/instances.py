@@ -1,0 +1,76 @@
+"""Where an instance keeps its attributes: a dict, or values beside its own fields."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from heapgraph.capture.cpython.type_flags import TypeFlags
+
+if TYPE_CHECKING:
+    from heapgraph.capture.cpython.objects import ObjectReader
+
+_WORD = 8
+
+# Words before an object whose type has MANAGED_DICT.
+_MANAGED_DICT = -3 * _WORD  # 3.12: an odd word is one less than the address of the values
+_MANAGED_VALUES = -4 * _WORD  # 3.11
+
+
+def instance_dict(reader: ObjectReader, address: int) -> int:
+    """Return the address of an object's `__dict__`, 0 when it has none (yet).
+
+    Args:
+        reader: reads the target's memory.
+        address: the object.
+
+    Raises:
+        UnreadableMemory: there is no object.
+    """
+    type_address, flags = reader.type_address(address), reader.type_flags(address)
+    if _has_managed_dict(reader, flags):
+        word = reader.memory.u64(address + _MANAGED_DICT)
+        return 0 if reader.version == (3, 12) and word & 1 else word
+    (offset,) = struct.unpack("<q", struct.pack("<Q", reader.word(type_address, "tp.dictoffset")))
+    if offset < 0:  # counts from the end of an object with items
+        offset += _size_with_items(reader, address, type_address, flags)
+    return reader.memory.u64(address + offset) if offset > 0 else 0
+
+
+def inline_values(reader: ObjectReader, address: int) -> int:
+    """Return the address of the attribute values kept without a dict, 0 for none.
+
+    Args:
+        reader: reads the target's memory.
+        address: the object.
+
+    Raises:
+        UnreadableMemory: there is no object.
+    """
+    flags = reader.type_flags(address)
+    if not _has_managed_dict(reader, flags):
+        return 0
+    if reader.version == (3, 11):
+        return reader.memory.u64(address + _MANAGED_VALUES)
+    if reader.version == (3, 12):
+        word = reader.memory.u64(address + _MANAGED_DICT)
+        return word + 1 if word & 1 else 0
+    if not flags & TypeFlags.INLINE_VALUES:
+        return 0
+    values = address + reader.word(reader.type_address(address), "tp.basicsize")
+    return values if reader.memory.u8(values + reader.fields["dv.valid"]) else 0
+
+
+def _has_managed_dict(reader: ObjectReader, flags: int) -> bool:
+    """The bit has no meaning before 3.11."""
+    return reader.version >= (3, 11) and bool(flags & TypeFlags.MANAGED_DICT)
+
+
+def _size_with_items(reader: ObjectReader, address: int, type_address: int, flags: int) -> int:
+    if flags & TypeFlags.LONG_SUBCLASS:
+        count, _ = reader.digit_count(address)
+    else:
+        count = reader.word(address, "var.size")
+    items = count * reader.word(type_address, "tp.itemsize")
+    size = reader.word(type_address, "tp.basicsize") + items
+    return (size + _WORD - 1) // _WORD * _WORD

@@ -1,0 +1,71 @@
+"""Qualified names of types, from the walked columns: `collections.OrderedDict`, `app.Session`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from heapgraph.model import EdgeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from heapgraph.capture.heap.walk import HeapColumns
+    from heapgraph.native.walked_type import WalkedType
+
+_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made at run time, by a class statement or from a spec
+_BUILTINS = ("", "builtins")
+
+
+class TypeNames:
+    """Names the types of one walk.
+
+    Args:
+        columns: the walk's result.
+        ids: object id of each type by row of `columns.types`, -1 for one that was not walked.
+    """
+
+    def __init__(self, columns: HeapColumns, ids: list[int]) -> None:
+        """Keep the columns; nothing is computed."""
+        self._columns = columns
+        self._ids = ids
+        self._offsets = columns.offsets()
+
+    def qualified(self) -> list[str]:
+        """One name per row: `module.Qualname`, builtins without module, else tp_name."""
+        return [
+            self._name(walked, object_id)
+            for walked, object_id in zip(self._columns.types, self._ids, strict=True)
+        ]
+
+    def _name(self, walked: WalkedType, object_id: int) -> str:
+        if object_id < 0 or not walked.flags & _HEAP_TYPE:
+            return walked.tp_name
+        qualname: str | None = None
+        module: str | None = None
+        for kind, label, target in self._references(object_id):
+            if kind == EdgeKind.FIELD and self._columns.names[label] == "__qualname__":
+                qualname = self._columns.preview(target)
+            elif kind == EdgeKind.DICT:
+                module = self._dict_text(target, "__module__")
+        if qualname is None:
+            return walked.tp_name
+        # Types from a C spec have their module in tp_name only.
+        if module is None and "." in walked.tp_name:
+            return walked.tp_name
+        return qualname if module is None or module in _BUILTINS else f"{module}.{qualname}"
+
+    def _references(self, object_id: int) -> Iterator[tuple[int, int, int]]:
+        first, last = int(self._offsets[object_id]), int(self._offsets[object_id + 1])
+        arrays = self._columns.arrays
+        return zip(
+            arrays["kind"][first:last].tolist(),
+            arrays["label"][first:last].tolist(),
+            arrays["target"][first:last].tolist(),
+            strict=True,
+        )
+
+    def _dict_text(self, dict_id: int, key: str) -> str | None:
+        for kind, label, target in self._references(dict_id):
+            if kind == EdgeKind.VALUE and self._columns.preview(label) == key:
+                return self._columns.preview(target)
+        return None

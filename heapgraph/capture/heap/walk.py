@@ -1,0 +1,361 @@
+"""The walk as the capture sees it: regions in, columns with names and types out."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from heapgraph.capture.heap.traverse import BATCH_OBJECTS
+from heapgraph.capture.process.maps import MEMORY_DEVICES, NO_MEMORY
+from heapgraph.capture.types.rules import TYPE_RULES
+from heapgraph.native.heap_walker import HeapWalker
+from heapgraph.native.memory_reads import MemoryReads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from heapgraph.capture.cpython.layouts import Layout
+    from heapgraph.capture.heap.traverse import CloneTraversal
+    from heapgraph.capture.process.libraries import LibraryData
+    from heapgraph.capture.process.maps import Mapping
+    from heapgraph.capture.types.rule import TypeRule
+    from heapgraph.native.file_pieces import FilePiece
+    from heapgraph.native.walk_budget import WalkBudget
+    from heapgraph.native.walked_type import WalkedType
+
+Array: TypeAlias = npt.NDArray[Any]
+Progress: TypeAlias = "Callable[[str, int, int], None]"
+
+_PROGRESS_INTERVAL_S = 0.2
+_PREVIEWS_A_STEP = 1 << 12
+
+
+@dataclass
+class HeapColumns:
+    """The walker's result: one array per column, and what rows of types and names mean.
+
+    Attributes:
+        arrays: by name, see `HeapWalker.columns`.
+        types: by row of the type column.
+        names: by row of field and slot labels.
+        counts: totals and failures, see `HeapWalker.counts`.
+        scanned_roots: object addresses found in structs of the interpreter, with the struct's
+            name and the byte offset.
+        library_words: addresses of objects, and of the words in the data of libraries that hold
+            them: uint64[n, 2], by library.
+        walker: whose columns they are. Some (`LATE_COLUMNS`) are there when
+            `HeapWalk.forget_memory` has made room for them.
+    """
+
+    arrays: dict[str, Array]
+    types: list[WalkedType]
+    names: list[str]
+    counts: dict[str, int]
+    scanned_roots: list[tuple[int, str, int]] = field(default_factory=list)
+    library_words: list[tuple[LibraryData, Array]] = field(default_factory=list)
+    walker: HeapWalker | None = None
+    _preview_ends: Array | None = None
+
+    @property
+    def object_count(self) -> int:
+        """Number of objects."""
+        return len(self.arrays["type"])
+
+    def addresses_of(self, ids: Array) -> Array:
+        """Addresses of objects: uint64, as long as the argument."""
+        if "address" in self.arrays or self.walker is None:
+            return self.arrays["address"][ids]
+        return self.walker.addresses(ids)
+
+    def objects_of_size(self, least: int) -> tuple[Array, Array]:
+        """Objects whose shallow size is at least so much: their ids, int64 and rising, and sizes.
+
+        Args:
+            least: 64 KiB or more.
+        """
+        if "shallow_size" in self.arrays or self.walker is None:
+            ids = np.flatnonzero(self.arrays["shallow_size"] >= least)
+            return ids, self.arrays["shallow_size"][ids]
+        return self.walker.objects_of_size(least)
+
+    def take_counted_in(self) -> Array:
+        """The column counted_in as signed numbers; its own memory goes."""
+        counted: Array = self.arrays.pop("counted_in").astype(np.int64)
+        if self.walker is not None:
+            self.walker.forget_counted_in()
+        return counted
+
+    def ids_of(self, addresses: Sequence[int] | Array) -> Array:
+        """Object ids of addresses, -1 where there is no object; int64[len(addresses)]."""
+        wanted = np.asarray(addresses, dtype=np.uint64)
+        known = self.arrays["address"]
+        if not len(known):
+            return np.full(len(wanted), -1, dtype=np.int64)
+        places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+        return np.where(known[places] == wanted, places, -1).astype(np.int64)
+
+    def name_row(self, name: str) -> int:
+        """Row of a name, added when it is new."""
+        if name not in self.names:
+            self.names.append(name)
+        return self.names.index(name)
+
+    def offsets(self) -> Array:
+        """First reference of each object, and the end of the last: uint64[objects + 1]."""
+        result = np.zeros(self.object_count + 1, dtype=np.uint64)
+        np.cumsum(self.arrays["out_degree"], out=result[1:])
+        return result
+
+    def preview(self, object_id: int) -> str | None:
+        """What an object looks like, None for no object and when its kind has no preview."""
+        # A key that is no object, in a dict that was caught half-made, has the label NO_LABEL.
+        sizes = self.arrays["preview_size"]
+        if not 0 <= object_id < self.object_count or not sizes[object_id]:
+            return None
+        first = object_id // _PREVIEWS_A_STEP
+        if self._preview_ends is None:  # where each step begins in the text
+            steps = np.arange(0, len(sizes), _PREVIEWS_A_STEP)
+            self._preview_ends = np.concatenate(
+                ([0], np.cumsum(np.add.reduceat(preview_bytes(sizes), steps, dtype=np.int64)))
+            )
+        before = preview_bytes(sizes[first * _PREVIEWS_A_STEP : object_id])
+        start = int(self._preview_ends[first]) + int(before.sum(dtype=np.int64))
+        end = start + int(sizes[object_id]) - 1
+        return self.arrays["previews"][start:end].tobytes().decode(errors="replace")
+
+
+def preview_bytes(sizes: Array) -> Array:
+    """The column preview_size as bytes of text, 0 for no preview."""
+    return sizes - (sizes > 0)
+
+
+def readable_regions(maps: Iterable[Mapping]) -> list[tuple[int, int]]:
+    """Ranges of the target the walker may read, neighbours joined; devices are never touched."""
+    regions: list[tuple[int, int]] = []
+    for mapping in maps:
+        device = mapping.path.startswith("/dev/") and not mapping.path.startswith(MEMORY_DEVICES)
+        if "r" not in mapping.permissions or device or mapping.path in NO_MEMORY:
+            continue
+        if regions and regions[-1][1] == mapping.start:
+            regions[-1] = (regions[-1][0], mapping.end)
+        else:
+            regions.append((mapping.start, mapping.end))
+    return regions
+
+
+def writable_regions(maps: Iterable[Mapping]) -> list[Mapping]:
+    """Private writable mappings: what must be copied while a paused target stands."""
+    return [
+        mapping
+        for mapping in maps
+        if mapping.permissions.startswith("rw") and mapping.permissions.endswith("p")
+    ]
+
+
+def static_ranges(
+    maps: Sequence[Mapping], runtime_address: int, runtime_end: int
+) -> list[tuple[int, int]]:
+    """Ranges of the program's own data: file-backed, and the bss behind the runtime's file.
+
+    Args:
+        maps: of the target, in address order.
+        runtime_address: see `Target`.
+        runtime_end: see `Target`.
+    """
+    ranges: list[tuple[int, int]] = []
+    for mapping in maps:
+        if mapping.is_file:
+            ranges.append((mapping.start, mapping.end))
+        elif mapping.start < runtime_end and runtime_address < mapping.end:
+            # The kernel joins an arena of the heap that lies next to the bss to the same mapping.
+            ranges.append((mapping.start, min(mapping.end, runtime_end)))
+    return ranges
+
+
+class HeapWalk:
+    """One walk over one frozen process or core file; the steps come in the order they are written.
+
+    Args:
+        source: the process whose memory stands still, or the pieces of files that have it.
+        layout: of its CPython version.
+        version: (major, minor, micro) of its CPython.
+        regions: what of its memory may be read, as `readable_regions`.
+        progress: told the phase and the number of objects, about five times a second.
+        budget: what it may cost; None for no limit.
+    """
+
+    def __init__(
+        self,
+        source: int | Sequence[FilePiece],
+        layout: Layout,
+        version: tuple[int, int, int],
+        regions: Sequence[tuple[int, int]],
+        progress: Progress | None = None,
+        *,
+        budget: WalkBudget | None = None,
+    ) -> None:
+        """Teach a walker the layout and the type rules."""
+        fields = dict(layout.fields)
+        fields["version"] = version[0] << 16 | version[1] << 8 | version[2]
+        self._walker = HeapWalker(
+            source, [start for start, _ in regions], [end for _, end in regions], fields
+        )
+        self.most_visits = sum(end - start for start, end in regions) // 8
+        if budget is not None:
+            self._walker.set_budget(budget)
+            self.most_visits = min(self.most_visits, budget.references)
+        self._progress = progress
+        self._scanned: list[tuple[int, str, int]] = []
+        self._library_words: list[tuple[LibraryData, Array]] = []
+        for tp_name, rule in TYPE_RULES.items():
+            self._add_rule(tp_name, rule, fields, version)
+
+    def _add_rule(
+        self, tp_name: str, rule: TypeRule, layout: dict[str, int], version: tuple[int, int, int]
+    ) -> None:
+        fields = []
+        for part in rule.fields:
+            offset = layout.get(part.where) if isinstance(part.where, str) else part.where
+            if offset is not None:
+                row = self._walker.name_row(part.name)
+                fields.append((offset, row, int(part.kind), int(part.flags_in(version))))
+        self._walker.add_rule(tp_name, int(rule.handler), rule.scan_from, fields)
+        if (blocks := rule.blocks) is not None and version >= blocks.since:
+            self._walker.set_blocks(
+                tp_name,
+                blocks.depth,
+                blocks.raw_depth,
+                int(blocks.contents),
+                blocks.depth if blocks.reference_depth is None else blocks.reference_depth,
+            )
+        for buffer in rule.buffers:
+            if buffer.exists_in(version):
+                self._walker.add_buffer(
+                    tp_name,
+                    buffer.pointer,
+                    buffer.count,
+                    int(buffer.how),
+                    buffer.item_size,
+                    flag=buffer.flag,
+                    in_getsizeof=buffer.in_getsizeof,
+                )
+
+    def load(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Copy ranges now, e.g. while the target itself is stopped."""
+        total = 0
+        for start, end in ranges:
+            self._walker.load(start, end)
+            total += end - start
+            if self._progress:
+                self._progress("copy", total, 0)
+
+    def discover(
+        self,
+        gc_heads: Sequence[int],
+        seeds: Sequence[int],
+        structs: Iterable[tuple[int, int, str]],
+        running_frames: Sequence[int],
+    ) -> None:
+        """Find every object.
+
+        Args:
+            gc_heads: addresses of the collector's list heads.
+            seeds: addresses of objects that the roots name.
+            structs: (address, bytes, name) of interpreter structs whose words are scanned as well.
+            running_frames: addresses of the frames that threads run; see `LiveFrame.address`.
+        """
+        self._walker.set_running_frames(running_frames)
+        self._run("gc lists", lambda: self._walker.read_gc_lists(gc_heads))
+        self._run("discover", lambda: self._walker.discover(seeds))
+        for address, size, name in structs:
+            found, offsets = self._walker.scan_range(address, size)
+            self._walker.discover(found)
+            self._scanned += zip(found.tolist(), [name] * len(found), offsets.tolist(), strict=True)
+
+    def discover_from(self, libraries: Iterable[LibraryData]) -> None:
+        """Find what variables of libraries refer to.
+
+        Args:
+            libraries: their data.
+
+        Cost: 5 to 10 ms per MiB of it.
+        """
+        for library in libraries:
+            found, offsets = self._walker.scan_range(library.address, library.size)
+            if len(found):
+                self._walker.discover(found)
+                words = np.stack([found, offsets + np.uint64(library.address)], axis=1)
+                self._library_words.append((library, words))
+
+    def traverse(self, traversal: CloneTraversal) -> None:
+        """Learn exactly what objects of types without a table refer to, and find what that reaches.
+
+        Args:
+            traversal: runs their traverse functions in the clone.
+        """
+        found = 0
+        while len(jobs := self._walker.to_traverse(BATCH_OBJECTS)):
+            for visits in traversal.visits(jobs):
+                self._walker.add_traversed(visits.objects, visits.ends, visits.targets)
+            found += len(jobs)
+            if self._progress:
+                self._progress("traverse", found, 0)
+
+    def verify(self, traversal: CloneTraversal) -> None:
+        """Compare all objects with what their traverse functions visit; see `WalkedType`."""
+        compared, total = 0, self._walker.counts()["objects"]
+        while len(jobs := self._walker.to_traverse(BATCH_OBJECTS, everything=True)):
+            for visits in traversal.visits(jobs):
+                self._walker.compare_traversed(visits.objects, visits.ends, visits.targets)
+            compared += len(jobs)
+            if self._progress:
+                self._progress("verify", compared, total)
+
+    def emit(self, statics: Sequence[tuple[int, int]]) -> HeapColumns:
+        """Make the columns; the copy of the memory stays until `forget_memory`."""
+        self._run("read objects", lambda: self._walker.emit(statics))
+        return HeapColumns(
+            self._walker.columns(late=False),
+            self._walker.types(),
+            self._walker.names(),
+            self._walker.counts(),
+            self._scanned,
+            self._library_words,
+            self._walker,
+        )
+
+    @property
+    def reads(self) -> MemoryReads:
+        """Small reads of the frozen memory, until it is forgotten."""
+        return MemoryReads(self._walker)
+
+    def forget_memory(self, columns: HeapColumns) -> None:
+        """Give the copy of the memory back, then complete the columns in its place."""
+        self._walker.forget_memory()
+        self._walker.complete()
+        columns.arrays |= self._walker.columns(late=True)
+
+    def _run(self, phase: str, step: Callable[[], None]) -> None:
+        """Run one native call; report its progress from this thread while it works in another."""
+        if self._progress is None:
+            step()
+            return
+        failure: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                step()
+            except BaseException as error:  # noqa: BLE001 - raised again below, in the caller's thread
+                failure.append(error)
+
+        worker = threading.Thread(target=work, name="heapgraph-walk", daemon=True)
+        worker.start()
+        while worker.is_alive():
+            worker.join(_PROGRESS_INTERVAL_S)
+            self._progress(phase, self._walker.progress, 0)
+        if failure:
+            raise failure[0]

@@ -1,0 +1,1 @@
+"""What the system tells of a process: its mappings, its pages, its files."""

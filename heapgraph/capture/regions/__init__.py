@@ -1,0 +1,1 @@
+"""What the memory around the objects is used for."""

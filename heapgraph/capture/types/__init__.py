@@ -1,0 +1,1 @@
+"""How objects of each type are read: rules, for the walker."""
