@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.report import describe_host, table
-from heapgraph.analysis.resolving import resolve
+from heapgraph.analysis.expressions.resolving import resolve
 from heapgraph.capture.dump import dump
 from heapgraph.graph.heap_graph import HeapGraph
 from heapgraph.units import format_count

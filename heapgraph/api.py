@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
-    from heapgraph.analysis.diff_rows import Diff
     from heapgraph.analysis.dominators import Dominators
+    from heapgraph.analysis.growth.rows import Diff
     from heapgraph.analysis.histogram import Histogram
     from heapgraph.analysis.holders import Holders
     from heapgraph.analysis.memory import MemoryReport

@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.diff_rows import Diff, HolderGrowth, TypeGrowth
-from heapgraph.analysis.holder_tree import HolderTree
+from heapgraph.analysis.growth.holder_tree import HolderTree
+from heapgraph.analysis.growth.path_groups import group_by_path
+from heapgraph.analysis.growth.repeated_growth import (
+    MOST_HOLDERS,
+    grows,
+    leak_shares,
+    repeated_growth,
+)
+from heapgraph.analysis.growth.rows import Diff, HolderGrowth, TypeGrowth
+from heapgraph.analysis.growth.survivors import same_object
 from heapgraph.analysis.object_rows import check_limit
-from heapgraph.analysis.path_groups import group_by_path
 from heapgraph.analysis.registry import Analysis, Parameter, Progress
-from heapgraph.analysis.repeated_growth import MOST_HOLDERS, grows, leak_shares, repeated_growth
-from heapgraph.analysis.survivors import same_object
 from heapgraph.errors import UsageError
 from heapgraph.graph.heap_graph import HeapGraph
 
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from heapgraph.analysis.path_groups import PathGroups
+    from heapgraph.analysis.growth.path_groups import PathGroups
 
     _Snapshot = HeapGraph | str | Path
 

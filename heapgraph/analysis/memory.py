@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from heapgraph.analysis.memory_arenas import (
+from heapgraph.analysis.object_rows import check_limit
+from heapgraph.analysis.registry import Analysis, Parameter, Progress
+from heapgraph.analysis.resident.arenas import (
     ArenaRow,
     ArenaTotals,
     Pin,
@@ -15,10 +17,8 @@ from heapgraph.analysis.memory_arenas import (
     arena_totals,
     describe_arenas,
 )
-from heapgraph.analysis.memory_parts import GROUPS, MemoryPart, is_anonymous, memory_parts
-from heapgraph.analysis.memory_verdict import judge_memory
-from heapgraph.analysis.object_rows import check_limit
-from heapgraph.analysis.registry import Analysis, Parameter, Progress
+from heapgraph.analysis.resident.parts import GROUPS, MemoryPart, is_anonymous, memory_parts
+from heapgraph.analysis.resident.verdict import judge_memory
 from heapgraph.analysis.results import TableResult
 from heapgraph.model import NO_ROW, REGION_KIND_NAMES, ObjectFlags
 

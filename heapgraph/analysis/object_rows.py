@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heapgraph.analysis.expressions import expression
-from heapgraph.analysis.resolving import resolve
+from heapgraph.analysis.expressions.resolving import resolve
 from heapgraph.errors import UsageError
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from heapgraph.analysis.expressions import path_references, write_path
+from heapgraph.analysis.expressions.openings import root_names
+from heapgraph.analysis.expressions.resolving import resolve_set
+from heapgraph.analysis.expressions.segments import entry_label, is_namespace
 from heapgraph.analysis.merged_paths import merged_paths
 from heapgraph.analysis.object_rows import check_limit
-from heapgraph.analysis.openings import root_names
 from heapgraph.analysis.registry import Analysis, Parameter, Progress
-from heapgraph.analysis.resolving import resolve_set
 from heapgraph.analysis.results import TableResult, hidden, plain
-from heapgraph.analysis.segments import entry_label, is_namespace
 from heapgraph.errors import UsageError
 from heapgraph.graph.object_sets import distinct_ids
 from heapgraph.graph.paths import NOTHING_EXCLUDED, PathExclusions

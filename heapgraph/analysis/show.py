@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heapgraph.analysis.expressions import expression
+from heapgraph.analysis.expressions.literals import literal
+from heapgraph.analysis.expressions.segments import entry_label
 from heapgraph.analysis.fields import field_references, stored_references
-from heapgraph.analysis.literals import literal
 from heapgraph.analysis.object_rows import ObjectRow, check_limit, object_id_of, object_row
 from heapgraph.analysis.registry import Analysis, Parameter, Progress
 from heapgraph.analysis.results import Result, hidden, plain
-from heapgraph.analysis.segments import entry_label
 from heapgraph.model import EDGE_KIND_NAMES, UNREACHABLE, VIRTUAL_ROOT, EdgeFlags, RootKind
 
 if TYPE_CHECKING:

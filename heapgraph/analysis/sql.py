@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Any
 from heapgraph.analysis.object_rows import check_limit
 from heapgraph.analysis.registry import Analysis, Parameter, Progress
 from heapgraph.analysis.results import Result, TableResult, hidden
-from heapgraph.analysis.sql_running import collect, memory_share, plain_rows, stopping, watched
-from heapgraph.analysis.sql_tables import VIEWS, HeapTables, heap_tables, scanned_columns
+from heapgraph.analysis.sql_engine.running import (
+    collect,
+    memory_share,
+    plain_rows,
+    stopping,
+    watched,
+)
+from heapgraph.analysis.sql_engine.tables import VIEWS, HeapTables, heap_tables, scanned_columns
 from heapgraph.errors import UsageError
 
 if TYPE_CHECKING:

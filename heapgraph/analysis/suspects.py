@@ -6,17 +6,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from heapgraph.analysis.accumulation import inner_type
 from heapgraph.analysis.expressions import expression, path_references
-from heapgraph.analysis.fingerprints import fingerprint, root_part, trace_parts
-from heapgraph.analysis.known_leaks import LeakTraits, find_known_leak
+from heapgraph.analysis.leaks.accumulation import inner_type
+from heapgraph.analysis.leaks.candidates import Candidate, find_candidates, structure_mask
+from heapgraph.analysis.leaks.fingerprints import fingerprint, root_part, trace_parts
+from heapgraph.analysis.leaks.instances import find_many_instances
+from heapgraph.analysis.leaks.known_leaks import LeakTraits, find_known_leak
+from heapgraph.analysis.leaks.wording import Findings, explain
 from heapgraph.analysis.object_rows import ObjectRow, check_limit, object_row, share_of_heap
 from heapgraph.analysis.paths import PathRow, Paths, path_row
 from heapgraph.analysis.registry import Analysis, Parameter, Progress
 from heapgraph.analysis.results import TableResult, hidden
-from heapgraph.analysis.suspects_candidates import Candidate, find_candidates, structure_mask
-from heapgraph.analysis.suspects_instances import find_many_instances
-from heapgraph.analysis.suspects_wording import Findings, explain
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
 
 if TYPE_CHECKING:

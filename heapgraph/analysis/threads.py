@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from heapgraph.analysis.frame_retention import FrameRetention
-from heapgraph.analysis.literals import describe_value
+from heapgraph.analysis.execution.frame_retention import FrameRetention
+from heapgraph.analysis.execution.suspended_code import SuspendedRow, suspended_rows
+from heapgraph.analysis.execution.tasks import TaskRow, find_tasks, task_row
+from heapgraph.analysis.expressions.literals import describe_value
 from heapgraph.analysis.object_rows import check_limit
 from heapgraph.analysis.registry import Analysis, Parameter, Progress
 from heapgraph.analysis.results import TableResult, hidden, plain
-from heapgraph.analysis.suspended_code import SuspendedRow, suspended_rows
-from heapgraph.analysis.tasks import TaskRow, find_tasks, task_row
 from heapgraph.model import NO_ROW
 
 if TYPE_CHECKING:

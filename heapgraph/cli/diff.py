@@ -13,7 +13,7 @@ from heapgraph.units import format_count, format_size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from heapgraph.analysis.diff_rows import Diff, HolderGrowth
+    from heapgraph.analysis.growth.rows import Diff, HolderGrowth
 
 _DEFAULT_ROWS = 20
 

@@ -44,7 +44,7 @@ def command(  # noqa: PLR0917 - click passes every parameter by name
     limit: int,
 ) -> None:
     """Draw the reference chains that keep OBJECT alive, or the tree of what it retains."""
-    from heapgraph.analysis.resolving import resolve  # noqa: PLC0415 - loads numpy
+    from heapgraph.analysis.expressions.resolving import resolve  # noqa: PLC0415 - loads numpy
     from heapgraph.export.dot import dominated_drawing, paths_drawing  # noqa: PLC0415
     from heapgraph.export.svg import write_svg  # noqa: PLC0415
 

@@ -14,8 +14,8 @@ from heapgraph.units import format_count, format_size
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from heapgraph.analysis.suspended_code import SuspendedRow
-    from heapgraph.analysis.tasks import AwaitStep, TaskRow
+    from heapgraph.analysis.execution.suspended_code import SuspendedRow
+    from heapgraph.analysis.execution.tasks import AwaitStep, TaskRow
     from heapgraph.analysis.threads import FrameRow, ThreadRow
 
 _DEFAULT_ROWS = 50

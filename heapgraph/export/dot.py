@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.expressions import expression, path_references
-from heapgraph.analysis.literals import UNKNOWN
-from heapgraph.analysis.segments import entry_label, is_attribute_name, is_namespace
+from heapgraph.analysis.expressions.literals import UNKNOWN
+from heapgraph.analysis.expressions.segments import entry_label, is_attribute_name, is_namespace
 from heapgraph.export import dot_style
 from heapgraph.model import EdgeKind
 from heapgraph.safe_text import shortened

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import graphviz
 
 from heapgraph.analysis.expressions import expression
-from heapgraph.analysis.literals import literal
+from heapgraph.analysis.expressions.literals import literal
+from heapgraph.analysis.expressions.openings import root_names
 from heapgraph.analysis.object_rows import share_of_heap
-from heapgraph.analysis.openings import root_names
 from heapgraph.model import NO_ROW, ROOT_KIND_NAMES, RootKind
 from heapgraph.safe_text import printable, shortened
 from heapgraph.units import format_count, format_share, format_size

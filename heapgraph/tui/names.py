@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.expressions import expression
-from heapgraph.analysis.literals import UNKNOWN, literal
-from heapgraph.analysis.segments import entry_label, is_namespace, segment
+from heapgraph.analysis.expressions.literals import UNKNOWN, literal
+from heapgraph.analysis.expressions.segments import entry_label, is_namespace, segment
 from heapgraph.graph.references import best_edges
 from heapgraph.model import UNREACHABLE, EdgeKind
 from heapgraph.tui.cells import count_text, safe

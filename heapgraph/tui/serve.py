@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from heapgraph.analysis.sql_running import memory_share
+from heapgraph.analysis.sql_engine.running import memory_share
 from heapgraph.errors import UsageError
 from heapgraph.tui import serve_limits
 from heapgraph.tui.serve_limits import clamped

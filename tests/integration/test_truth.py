@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from heapgraph.analysis.resolving import resolve
+from heapgraph.analysis.expressions.resolving import resolve
 from heapgraph.capture.dump import dump
 from heapgraph.graph.heap_graph import HeapGraph
 from helpers.interpreters import each_interpreter

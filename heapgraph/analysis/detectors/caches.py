@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.attributes import attribute
 from heapgraph.analysis.detectors.base import Detector, Evidence
-from heapgraph.analysis.segments import edges_of
+from heapgraph.analysis.expressions.attributes import attribute
+from heapgraph.analysis.expressions.segments import edges_of
 from heapgraph.model import NO_ROW, EdgeKind, ObjectFlags
 from heapgraph.units import format_count
 

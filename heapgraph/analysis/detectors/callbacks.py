@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.attributes import attributes_of
-from heapgraph.analysis.code_places import place_of_code
 from heapgraph.analysis.detectors.base import Detector, Evidence
 from heapgraph.analysis.detectors.facts import CONTAINER_TYPES, HeapFacts
-from heapgraph.analysis.segments import edges_of
+from heapgraph.analysis.execution.code_places import place_of_code
+from heapgraph.analysis.expressions.attributes import attributes_of
+from heapgraph.analysis.expressions.segments import edges_of
 from heapgraph.model import EdgeKind
 from heapgraph.units import format_count
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from heapgraph.analysis.detectors.base import Detector, Evidence
 from heapgraph.analysis.detectors.facts import HeapFacts, sums_by_group
-from heapgraph.analysis.literals import describe_value
+from heapgraph.analysis.expressions.literals import describe_value
 from heapgraph.model import EdgeKind
 from heapgraph.snapshot.arrow_arrays import arrow_array, numpy_array
 from heapgraph.units import format_count

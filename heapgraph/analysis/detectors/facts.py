@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.suspended_code import name_rows, references_of
+from heapgraph.analysis.execution.suspended_code import name_rows, references_of
 from heapgraph.model import NO_LABEL, UNREACHABLE, EdgeKind, ObjectFlags
 from heapgraph.native.reference_kernels import count_out_references, reference_sources
 from heapgraph.snapshot.arrow_arrays import numpy_array

@@ -8,8 +8,8 @@ import numpy as np
 
 from heapgraph.analysis.detectors.base import Detector, Evidence
 from heapgraph.analysis.detectors.facts import GC_HEAD, HeapFacts
-from heapgraph.analysis.literals import UNKNOWN, describe_value, text_of
-from heapgraph.analysis.segments import edges_of
+from heapgraph.analysis.expressions.literals import UNKNOWN, describe_value, text_of
+from heapgraph.analysis.expressions.segments import edges_of
 from heapgraph.graph.object_sets import distinct_ids
 from heapgraph.model import EdgeKind
 from heapgraph.units import format_count, format_share

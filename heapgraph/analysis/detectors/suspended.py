@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.code_places import SUSPENDABLE_TYPES, place_of_code
 from heapgraph.analysis.detectors.base import Detector, Evidence
-from heapgraph.analysis.suspended_code import suspended_groups
-from heapgraph.analysis.tasks import TASK_TYPES
+from heapgraph.analysis.execution.code_places import SUSPENDABLE_TYPES, place_of_code
+from heapgraph.analysis.execution.suspended_code import suspended_groups
+from heapgraph.analysis.execution.tasks import TASK_TYPES
 from heapgraph.model import EdgeKind, RootKind
 from heapgraph.units import format_count
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.attributes import namespace_entries
 from heapgraph.analysis.detectors.base import Detector, Evidence
-from heapgraph.analysis.segments import namespace_of
+from heapgraph.analysis.expressions.attributes import namespace_entries
+from heapgraph.analysis.expressions.segments import namespace_of
 from heapgraph.model import EdgeKind, RootKind
 from heapgraph.units import format_count
 

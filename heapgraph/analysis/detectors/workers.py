@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.detectors.base import Detector, Evidence
-from heapgraph.analysis.frame_retention import size_freed
-from heapgraph.analysis.openings import root_names
+from heapgraph.analysis.execution.frame_retention import size_freed
+from heapgraph.analysis.expressions.openings import root_names
 from heapgraph.model import EdgeKind
 from heapgraph.units import format_count
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from heapgraph.analysis.diff import WITH_SURVIVORS, diff_snapshots
-from heapgraph.analysis.diff_rows import TypeGrowth
+from heapgraph.analysis.growth.rows import TypeGrowth
 from heapgraph.graph.heap_graph import HeapGraph
 from heapgraph.tui.cells import Column, Row, safe
 from heapgraph.tui.page import Page, PageCommand
@@ -17,7 +17,7 @@ from heapgraph.units import format_count, format_size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from heapgraph.analysis.diff_rows import Diff, HolderGrowth
+    from heapgraph.analysis.growth.rows import Diff, HolderGrowth
     from heapgraph.analysis.registry import Progress
     from heapgraph.tui.cells import Cell
     from heapgraph.tui.places import Compared

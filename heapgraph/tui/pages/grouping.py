@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.openings import root_names
+from heapgraph.analysis.expressions.openings import root_names
 
 if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph

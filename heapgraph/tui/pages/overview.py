@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from heapgraph.analysis.holders import find_holders
-from heapgraph.analysis.memory_parts import OBJECTS
+from heapgraph.analysis.resident.parts import OBJECTS
 from heapgraph.analysis.summary import summarize
 from heapgraph.analysis.suspects import find_suspects
 from heapgraph.safe_text import begun

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from heapgraph.analysis.expressions.segments import entry_label
 from heapgraph.analysis.fields import field_references, stored_references
-from heapgraph.analysis.segments import entry_label
 from heapgraph.model import EDGE_KIND_NAMES, UNREACHABLE, VIRTUAL_ROOT
 from heapgraph.tui.cells import Column, Row, safe
 from heapgraph.tui.pages.object_rows import (

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.cuts import CutReferences, freed_without
+from heapgraph.analysis.expressions.segments import entry_label, is_namespace
 from heapgraph.analysis.paths import parse_exclusions
-from heapgraph.analysis.segments import entry_label, is_namespace
 from heapgraph.model import EDGE_KIND_NAMES, ROOT_KIND_NAMES, EdgeKind
 from heapgraph.tui.cells import Column, Row, count_text, safe
 from heapgraph.tui.page import Notice, Page, PageCommand

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.openings import root_names
+from heapgraph.analysis.expressions.openings import root_names
 from heapgraph.model import ROOT_KIND_NAMES
 from heapgraph.tui.cells import Column, Row, count_text, safe
 from heapgraph.tui.page import Page

@@ -16,9 +16,9 @@ from heapgraph.tui.tables import RowTable
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
+    from heapgraph.analysis.execution.suspended_code import SuspendedRow
+    from heapgraph.analysis.execution.tasks import AwaitStep, TaskRow
     from heapgraph.analysis.registry import Progress
-    from heapgraph.analysis.suspended_code import SuspendedRow
-    from heapgraph.analysis.tasks import AwaitStep, TaskRow
     from heapgraph.analysis.threads import FrameRow, LocalVariable, ThreadRow, Threads
     from heapgraph.tui.places import AnalysisOf
     from heapgraph.tui.state import Session

@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 
 from heapgraph.analysis.diff import diff_snapshots
-from heapgraph.analysis.path_groups import MAX_DISTANCE, group_by_path
-from heapgraph.analysis.survivors import same_object
+from heapgraph.analysis.growth.path_groups import MAX_DISTANCE, group_by_path
+from heapgraph.analysis.growth.survivors import same_object
 from heapgraph.errors import UsageError
 from heapgraph.model import EdgeKind, RootKind
 from helpers.app_heap import graph_of, items, module, set_global, store

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from heapgraph.analysis.memory import account_memory, report_memory
-from heapgraph.analysis.memory_verdict import judge_memory
+from heapgraph.analysis.resident.verdict import judge_memory
 from heapgraph.errors import UsageError
 from heapgraph.model import EdgeKind, ObjectFlags
 from helpers.app_heap import graph_of, items, module, set_global

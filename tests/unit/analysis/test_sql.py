@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from heapgraph.analysis.registry import run
-from heapgraph.analysis.sql_tables import heap_tables
+from heapgraph.analysis.sql_engine.tables import heap_tables
 from heapgraph.errors import UsageError
 from heapgraph.model import ObjectFlags
 from helpers.app_heap import app_heap, graph_of

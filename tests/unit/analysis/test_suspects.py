@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
+from heapgraph.analysis.leaks.candidates import LEAST_SIZE, MANY_ITEMS
+from heapgraph.analysis.leaks.instances import MANY_INSTANCES
 from heapgraph.analysis.suspects import find_suspects
-from heapgraph.analysis.suspects_candidates import LEAST_SIZE, MANY_ITEMS
-from heapgraph.analysis.suspects_instances import MANY_INSTANCES
 from heapgraph.errors import UsageError
 from heapgraph.model import EdgeKind, ObjectFlags, RootKind
 from helpers.app_heap import MEBIBYTE, app_heap, graph_of, items, module, set_global, store

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heapgraph.analysis.segments import edges_of, label_text
+from heapgraph.analysis.expressions.segments import edges_of, label_text
 from heapgraph.model import EdgeKind
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heapgraph.analysis.literals import UNKNOWN, text_of
-from heapgraph.analysis.openings import RootNames, root_names
-from heapgraph.analysis.segments import (
+from heapgraph.analysis.expressions.literals import UNKNOWN, text_of
+from heapgraph.analysis.expressions.openings import RootNames, root_names
+from heapgraph.analysis.expressions.segments import (
     direct_attribute_targets,
     is_attribute_name,
     is_namespace,
@@ -14,7 +14,7 @@ from heapgraph.analysis.segments import (
     segment,
     type_object,
 )
-from heapgraph.analysis.suspended import describe_suspended, is_suspended
+from heapgraph.analysis.expressions.suspended import describe_suspended, is_suspended
 from heapgraph.model import EdgeKind, RootKind
 
 if TYPE_CHECKING:

@@ -7,8 +7,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heapgraph.analysis.accumulation import CONTENT_SHARE
-from heapgraph.analysis.application_code import (
+from heapgraph.analysis.expressions import expression, path_references, write_path
+from heapgraph.analysis.expressions.literals import text_of
+from heapgraph.analysis.expressions.openings import root_names
+from heapgraph.analysis.expressions.segments import is_namespace
+from heapgraph.analysis.leaks.accumulation import CONTENT_SHARE
+from heapgraph.analysis.leaks.application_code import (
     Origin,
     application_path,
     module_file,
@@ -16,18 +20,14 @@ from heapgraph.analysis.application_code import (
     origin_of_module,
     places_that_name,
 )
-from heapgraph.analysis.expressions import expression, path_references, write_path
-from heapgraph.analysis.literals import text_of
+from heapgraph.analysis.leaks.groups import other_holders
 from heapgraph.analysis.object_rows import share_of_heap
-from heapgraph.analysis.openings import root_names
-from heapgraph.analysis.segments import is_namespace
-from heapgraph.analysis.suspects_groups import other_holders
 from heapgraph.model import EdgeKind, RootKind
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
-    from heapgraph.analysis.known_leaks import KnownLeak
-    from heapgraph.analysis.suspects_candidates import Candidate
+    from heapgraph.analysis.leaks.candidates import Candidate
+    from heapgraph.analysis.leaks.known_leaks import KnownLeak
     from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.graph.paths import RootPath
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.detectors.facts import HeapFacts
-from heapgraph.analysis.literals import literal, text_of
-from heapgraph.analysis.openings import root_names
-from heapgraph.analysis.segments import is_attribute_name
+from heapgraph.analysis.expressions.literals import literal, text_of
+from heapgraph.analysis.expressions.openings import root_names
+from heapgraph.analysis.expressions.segments import is_attribute_name
 from heapgraph.graph.references import EDGE_PREFERENCE
 from heapgraph.model import NO_LABEL, NO_ROW, UNREACHABLE, EdgeKind, RootKind
 from heapgraph.native import graph_kernels

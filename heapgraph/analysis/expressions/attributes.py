@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heapgraph.analysis.literals import text_of
-from heapgraph.analysis.segments import edges_of, label_text, namespace_of
+from heapgraph.analysis.expressions.literals import text_of
+from heapgraph.analysis.expressions.segments import edges_of, label_text, namespace_of
 from heapgraph.model import EdgeKind
 
 if TYPE_CHECKING:

@@ -6,14 +6,14 @@ import re
 
 import pytest
 
-from heapgraph.analysis.application_code import (
+from heapgraph.analysis.leaks.application_code import (
     Origin,
     origin_of_file,
     origin_of_module,
     origin_of_type,
     places_that_name,
 )
-from heapgraph.analysis.known_leaks import KNOWN_LEAKS, LeakTraits, find_known_leak
+from heapgraph.analysis.leaks.known_leaks import KNOWN_LEAKS, LeakTraits, find_known_leak
 from heapgraph.analysis.suspects import find_suspects
 from heapgraph.model import EdgeKind, RootKind
 from helpers.app_heap import graph_of, items, module, set_global

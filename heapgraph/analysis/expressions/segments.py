@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.literals import UNKNOWN, describe_value, literal, text_of
+from heapgraph.analysis.expressions.literals import UNKNOWN, describe_value, literal, text_of
 from heapgraph.model import EDGE_KIND_NAMES, NO_LABEL, EdgeKind
 from heapgraph.snapshot.checks import LABEL_IS_NAME, LABEL_IS_OBJECT
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.accumulation import Content
-from heapgraph.analysis.application_code import is_application_root
-from heapgraph.analysis.suspects_candidates import Candidate
-from heapgraph.analysis.suspects_groups import holder_of_group
+from heapgraph.analysis.leaks.accumulation import Content
+from heapgraph.analysis.leaks.application_code import is_application_root
+from heapgraph.analysis.leaks.candidates import Candidate
+from heapgraph.analysis.leaks.groups import holder_of_group
 from heapgraph.model import UNREACHABLE
 
 if TYPE_CHECKING:

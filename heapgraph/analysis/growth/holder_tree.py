@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.path_groups import ANY_KEY, UNNAMED
+from heapgraph.analysis.growth.path_groups import ANY_KEY, UNNAMED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from heapgraph.analysis.path_groups import PathGroups
+    from heapgraph.analysis.growth.path_groups import PathGroups
 
 PASS_ON_SHARE = 0.7
 """A group that owes this share of its growth to one of its children is only on the way to it.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.expressions import expression
-from heapgraph.analysis.memory_parts import region_bounds
+from heapgraph.analysis.resident.parts import region_bounds
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, RegionKind
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heapgraph.analysis.memory_parts import (
+from heapgraph.analysis.resident.parts import (
     FILES,
     NATIVE,
     OBJECTS,
@@ -22,8 +22,8 @@ from heapgraph.units import format_count, format_share, format_size
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from heapgraph.analysis.memory_arenas import ArenaTotals
-    from heapgraph.analysis.memory_parts import MemoryPart
+    from heapgraph.analysis.resident.arenas import ArenaTotals
+    from heapgraph.analysis.resident.parts import MemoryPart
 
 DECISIVE_SHARE = 0.5
 """A cause with more than this share of the memory that a program could do without is the verdict:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.code_places import (
+from heapgraph.analysis.execution.code_places import (
     CODE_FIELDS,
     FRAME_FIELDS,
     SUSPENDABLE_TYPES,

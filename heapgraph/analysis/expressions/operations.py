@@ -6,10 +6,10 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heapgraph.analysis.literals import literal_value
-from heapgraph.analysis.matching import equal_to
-from heapgraph.analysis.openings import root_names
-from heapgraph.analysis.segments import (
+from heapgraph.analysis.expressions.literals import literal_value
+from heapgraph.analysis.expressions.matching import equal_to
+from heapgraph.analysis.expressions.openings import root_names
+from heapgraph.analysis.expressions.segments import (
     FLAT_TYPE,
     direct_attribute_targets,
     edges_of,

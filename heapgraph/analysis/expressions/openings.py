@@ -11,8 +11,8 @@ from weakref import WeakKeyDictionary, proxy
 
 import numpy as np
 
-from heapgraph.analysis.literals import describe_value
-from heapgraph.analysis.segments import is_attribute_name
+from heapgraph.analysis.expressions.literals import describe_value
+from heapgraph.analysis.expressions.segments import is_attribute_name
 from heapgraph.model import NO_ROW, ROOT_KIND_NAMES, RootKind
 from heapgraph.units import format_count
 

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.attributes import attributes_of
-from heapgraph.analysis.code_places import SUSPENDABLE_TYPES, frame_owner, has_ended, place_of
+from heapgraph.analysis.execution.code_places import (
+    SUSPENDABLE_TYPES,
+    frame_owner,
+    has_ended,
+    place_of,
+)
 from heapgraph.analysis.expressions import expression
-from heapgraph.analysis.literals import text_of
+from heapgraph.analysis.expressions.attributes import attributes_of
+from heapgraph.analysis.expressions.literals import text_of
+from heapgraph.analysis.expressions.segments import edges_of
 from heapgraph.analysis.results import hidden
-from heapgraph.analysis.segments import edges_of
 from heapgraph.model import EdgeKind
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from heapgraph.analysis.holder_tree import HolderTree
+    from heapgraph.analysis.growth.holder_tree import HolderTree
     from heapgraph.graph.heap_graph import HeapGraph
 
 MOST_HOLDERS = 64

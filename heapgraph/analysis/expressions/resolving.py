@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.literals import UNKNOWN, text_of
-from heapgraph.analysis.openings import Opening, root_names
-from heapgraph.analysis.operations import (
+from heapgraph.analysis.expressions.literals import UNKNOWN, text_of
+from heapgraph.analysis.expressions.openings import Opening, root_names
+from heapgraph.analysis.expressions.operations import (
     SYNTAX_HINT,
     Attribute,
     Item,
@@ -19,20 +19,20 @@ from heapgraph.analysis.operations import (
     follow_all,
     parse_expression,
 )
-from heapgraph.analysis.segments import (
+from heapgraph.analysis.expressions.segments import (
     direct_attribute_targets,
     edges_of,
     is_attribute_name,
     label_text,
     namespace_of,
 )
-from heapgraph.analysis.suspended import (
+from heapgraph.analysis.expressions.suspended import (
     SUSPENDED_PREFIXES,
     suspended_objects,
     suspended_openings,
     suspended_place,
 )
-from heapgraph.analysis.writing import expression
+from heapgraph.analysis.expressions.writing import expression
 from heapgraph.errors import ObjectNotFound
 from heapgraph.model import EdgeKind
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.accumulation import (
+from heapgraph.analysis.leaks.accumulation import (
     CONTENT_SHARE,
     Content,
     accumulation_point,
@@ -23,8 +23,8 @@ from heapgraph.analysis.accumulation import (
     passes_on,
     retained_by_type,
 )
-from heapgraph.analysis.application_code import Origin, is_application_root, origin_of_type
-from heapgraph.analysis.suspects_groups import GroupHolder, holder_of_group
+from heapgraph.analysis.leaks.application_code import Origin, is_application_root, origin_of_type
+from heapgraph.analysis.leaks.groups import GroupHolder, holder_of_group
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, ObjectFlags, RootKind
 
 if TYPE_CHECKING:

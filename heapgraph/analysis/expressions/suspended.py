@@ -6,8 +6,8 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
-from heapgraph.analysis.literals import text_of
-from heapgraph.analysis.segments import edges_of, label_text
+from heapgraph.analysis.expressions.literals import text_of
+from heapgraph.analysis.expressions.segments import edges_of, label_text
 from heapgraph.model import EdgeKind
 
 if TYPE_CHECKING:

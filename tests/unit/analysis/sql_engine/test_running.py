@@ -7,8 +7,9 @@ import threading
 
 import pytest
 
-from heapgraph.analysis import sql, sql_running
+from heapgraph.analysis import sql
 from heapgraph.analysis.registry import run
+from heapgraph.analysis.sql_engine import running as sql_running
 from heapgraph.errors import UsageError
 from helpers.app_heap import app_heap, graph_of
 from helpers.made_groups import MadeGroups

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.attributes import namespace_entries
-from heapgraph.analysis.code_places import CodePlace, place_of_code
-from heapgraph.analysis.literals import text_of
-from heapgraph.analysis.openings import root_names
-from heapgraph.analysis.segments import namespace_of
+from heapgraph.analysis.execution.code_places import CodePlace, place_of_code
+from heapgraph.analysis.expressions.attributes import namespace_entries
+from heapgraph.analysis.expressions.literals import text_of
+from heapgraph.analysis.expressions.openings import root_names
+from heapgraph.analysis.expressions.segments import namespace_of
 from heapgraph.model import RootKind
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ What cannot be written as Python is written in `<...>`. An expression without `<
 exactly: `resolve` gives it back.
 """
 
-from heapgraph.analysis.resolving import resolve, resolve_set
-from heapgraph.analysis.writing import expression, path_references, write_path
+from heapgraph.analysis.expressions.resolving import resolve, resolve_set
+from heapgraph.analysis.expressions.writing import expression, path_references, write_path
 
 __all__ = ["expression", "path_references", "resolve", "resolve_set", "write_path"]

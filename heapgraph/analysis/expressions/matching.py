@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.literals import literal_value
+from heapgraph.analysis.expressions.literals import literal_value
 from heapgraph.model import NO_LABEL, EdgeKind
 
 if TYPE_CHECKING:

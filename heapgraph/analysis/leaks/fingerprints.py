@@ -10,7 +10,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-from heapgraph.analysis.segments import is_namespace, label_text
+from heapgraph.analysis.expressions.segments import is_namespace, label_text
 from heapgraph.model import EDGE_KIND_NAMES, ROOT_KIND_NAMES, EdgeKind, RootKind
 
 if TYPE_CHECKING:

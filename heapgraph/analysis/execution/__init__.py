@@ -1,0 +1,1 @@
+"""Threads, tasks and generators: code that runs or waits."""

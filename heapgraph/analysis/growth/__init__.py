@@ -1,0 +1,1 @@
+"""What is there of one snapshot and not of the one before."""

@@ -1,0 +1,1 @@
+"""What makes an object a suspect, and how that is said."""

@@ -1,0 +1,1 @@
+"""What the memory that the system counts is used for."""
