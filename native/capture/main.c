@@ -11,12 +11,12 @@
  *   error CODE ERRNO TEXT
  *     CODE: those of heapgraph_freeze, thread, self, kernel, traced, terminal, read, ended, packing,
  *           write, stall, limit, signal, group, short (TEXT: which place, counted from 0, and its bytes) */
-#include "../freeze/group_watch.h"
-#include "../freeze/guard.h"
-#include "core.h"
-#include "groups.h"
-#include "messages.h"
-#include "output.h"
+#include "freeze/hold/group_watch.h"
+#include "freeze/hold/guard.h"
+#include "capture/output/core.h"
+#include "capture/target/groups.h"
+#include "capture/messages.h"
+#include "capture/output/output.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
-#include "messages.h"
+#include "capture/messages.h"
 
-#include "../freeze/freeze.h"
+#include "freeze/hold/freeze.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 #ifndef HEAPGRAPH_CAPTURE_MESSAGES_H
 #define HEAPGRAPH_CAPTURE_MESSAGES_H
 
-#include "facts.h"
+#include "capture/target/facts.h"
 
 enum { EXIT_USAGE = 2, EXIT_TARGET = 3 };
 

@@ -7,15 +7,12 @@ if ! command -v "$compiler" >/dev/null; then
     echo "no $compiler here: install gcc-aarch64-linux-gnu, or set AARCH64_CC" >&2
     exit 2
 fi
-cd "$(dirname "$0")"
-"$compiler" -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -o /dev/null \
-    main.c proc_files.c guard.c stillness.c threads.c finish_calls.c pause.c gadgets.c filters.c inject.c healed_calls.c \
-    clone_freeze.c group_watch.c leftovers.c traverse.c memory_calls.c \
-    twin.c twin_calls.c twin_child.c twin_filter.c twin_table.c arch_aarch64.c heal_aarch64.c
-cd ../capture
-"$compiler" -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -static -o /dev/null \
-    main.c messages.c facts.c groups.c lines.c maps.c pages.c plan.c notes.c own_notes.c core.c sink.c output.c pack_blocks.c \
-    ../freeze/proc_files.c ../freeze/guard.c ../freeze/stillness.c ../freeze/threads.c ../freeze/finish_calls.c ../freeze/pause.c \
-    ../freeze/gadgets.c ../freeze/filters.c ../freeze/inject.c ../freeze/healed_calls.c ../freeze/clone_freeze.c \
-    ../freeze/group_watch.c ../freeze/leftovers.c ../freeze/arch_aarch64.c ../freeze/heal_aarch64.c -lpthread
+cd "$(dirname "$0")/.."
+flags="-std=c11 -D_GNU_SOURCE -I. -O2 -Wall -Wextra -Werror -o /dev/null"
+freezing="$(echo freeze/process/*.c freeze/calls/*.c freeze/hold/*.c freeze/arch/*_aarch64.c)"
+# shellcheck disable=SC2086 # lists of words
+"$compiler" $flags freeze/main.c freeze/twin/*.c $freezing -lpthread
+# shellcheck disable=SC2086
+"$compiler" $flags -static capture/main.c capture/messages.c capture/target/*.c \
+    $(ls capture/output/*.c | grep -v pack_zstd) $freezing -lpthread
 echo "heapgraph_freeze and heapgraph_capture compile for aarch64"

@@ -28,15 +28,15 @@
  * clone also ends with the target, and when the parent is stopped for long.
  *
  * For the tests: with HEAPGRAPH_FREEZE_DIES_AT=N it kills itself before its Nth call of ptrace. */
-#include "finish_calls.h"
-#include "freeze.h"
-#include "group_watch.h"
-#include "guard.h"
-#include "proc_files.h"
-#include "stillness.h"
-#include "threads.h"
-#include "traverse.h"
-#include "twin.h"
+#include "freeze/calls/finish_calls.h"
+#include "freeze/hold/freeze.h"
+#include "freeze/hold/group_watch.h"
+#include "freeze/hold/guard.h"
+#include "freeze/process/proc_files.h"
+#include "freeze/process/stillness.h"
+#include "freeze/process/threads.h"
+#include "freeze/twin/traverse.h"
+#include "freeze/twin/twin.h"
 
 #include <errno.h>
 #include <fcntl.h>

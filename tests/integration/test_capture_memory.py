@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MIB = 2**20
 RESERVE, LIMIT = 20 * MIB, 1000 * MIB
 GUARD_S = 1.2
-"""A helper that does nothing for so long while a thread stands is ended (native/freeze/guard.h)."""
+"""A helper that does nothing for so long while a thread stands is ended (hold/guard.h)."""
 
 TARGET_ERROR = 3
 

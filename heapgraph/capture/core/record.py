@@ -1,4 +1,4 @@
-"""What `heapgraph capture` adds to a core file: the notes of native/capture/own_notes.c.
+"""What `heapgraph capture` adds to a core file: the notes of native/capture/output/own_notes.c.
 
 They are input from elsewhere, as all of a core file: a note that makes no sense is left out, and
 what is known without it remains.
@@ -29,7 +29,7 @@ OWNER = "heapgraph"
 """Of the notes."""
 
 FACTS, PATHS, MAPS, PAGES = range(0x48470001, 0x48470005)
-"""Their types (native/capture/notes.h)."""
+"""Their types (native/capture/output/notes.h)."""
 
 _KIB = 1024
 _MAP_FIELDS = 7  # range, permissions, offset, rss, pss, dirty, path

@@ -39,7 +39,7 @@ BATCH_OBJECTS = 1 << 16
 BUFFER_WORDS = 1 << 20
 """Visits the clone's buffer holds before it is emptied; 8 MiB in the clone."""
 
-# The control block of native/freeze/traverse.h, then the arrays it points to.
+# The control block of native/freeze/twin/traverse.h, then the arrays it points to.
 _WORD = 8
 _CONTROL_WORDS = 6
 _NEXT, _OUT = 0, 4

@@ -9,7 +9,7 @@ The methods, the gentlest first; `auto` takes the first that works, and says why
     pause   every thread stands while the memory is copied
 
 No code of the target runs in any of them. Whatever becomes of this process, the target goes on as
-if nothing had been: native/freeze/heal.h has how, docs/safety.md what was tried.
+if nothing had been: native/freeze/arch/heal.h has how, docs/safety.md what was tried.
 """
 
 from __future__ import annotations

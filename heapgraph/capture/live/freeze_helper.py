@@ -120,7 +120,7 @@ class FreezeHelper:
         """Make a process that has the memory of the target, with files this was started with.
 
         Args:
-            table: descriptor of the list of its memory (native/freeze/twin_table.h).
+            table: descriptor of the list of its memory (native/freeze/twin/twin_table.h).
             thread_pointer: the register by which its code finds thread-local data.
 
         Returns:

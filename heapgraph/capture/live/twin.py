@@ -2,7 +2,7 @@
 
 A core file has no process, and a target that was read without being cloned must not run anything.
 The twin maps what files have of the memory, privately and at the same addresses; it has nothing
-else, and its system calls are barred twice (native/freeze/twin.h). It is not the target in one
+else, and its system calls are barred twice (native/freeze/twin/twin.h). It is not the target in one
 respect only: it has one thread, with the thread-local data of a thread that is chosen.
 """
 

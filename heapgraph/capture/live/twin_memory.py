@@ -1,7 +1,7 @@
 """What of a target's memory a twin maps, and from which files: ranges of whole pages.
 
 The pieces and the mappings may be those of a hostile core file: whatever they say, ranges come out
-in order, disjoint, and not too many; native/freeze/twin_table.c checks them once more.
+in order, disjoint, and not too many; native/freeze/twin/twin_table.c checks them once more.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class TwinRange:
         return self.start + self.size
 
     def row(self) -> tuple[int, ...]:
-        """As native/freeze/twin_table.h has it."""
+        """As native/freeze/twin/twin_table.h has it."""
         return (
             self.start,
             self.size,

@@ -9,7 +9,7 @@ from heapgraph.model import EdgeFlags, EdgeKind
 
 
 class Handler(IntEnum):
-    """The walker's readers, by number (enum Handler of native/walker/type_table.hpp)."""
+    """The walker's readers, by number (enum Handler of native/walker/types/type_table.hpp)."""
 
     PLAIN = 0
     ITEMS = 1  # variable-size objects whose items are references

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "check.hpp"
-#include "memory_image.hpp"
+#include "walker/image/memory_image.hpp"
 
 namespace heapgraph::test {
 

@@ -6,7 +6,7 @@
 #include <unordered_map>
 
 #include "check.hpp"
-#include "layout.hpp"
+#include "walker/types/layout.hpp"
 
 namespace heapgraph::test {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "heap_builder.hpp"
-#include "walker.hpp"
+#include "walker/walk/walker.hpp"
 
 namespace heapgraph::test {
 

@@ -1,0 +1,295 @@
+#include "walker/walk/walker.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <unordered_map>
+
+namespace heapgraph {
+namespace {
+
+constexpr u64 kGcHead = 16;
+constexpr u64 kGcMask = ~u64{3};        // flags live in the low bits of both links
+constexpr u64 kMaxListLength = 1ull << 33;
+constexpr i64 kMaxRefcount = 1ll << 40;
+constexpr u64 kProgressStep = 1 << 16;
+constexpr u64 kStaticRefcount = 999999999;  // _PyObject_IMMORTAL_REFCNT of 3.11
+
+}  // namespace
+
+i64 HeapReader::refcount(u64 object) {
+  const u64 word = memory_.word(object + layout_.refcount);
+  return layout_.at_least(12) ? static_cast<i64>(word & 0xffffffffu) : static_cast<i64>(word);
+}
+
+bool HeapReader::is_immortal(u64 object) {
+  const u64 word = memory_.word(object + layout_.refcount);
+  // 3.12+: bit 31 of the count (3.14+ keeps flags above it). 3.11 gave a large count to its static objects.
+  if (layout_.at_least(12)) return word >> 31 & 1;
+  return layout_.at_least(11) && word > kStaticRefcount / 2;
+}
+
+bool HeapReader::is_interned(u64 object, const TypeInfo& type) {
+  return type.handler == Handler::kStr && (memory_.view(object, layout_.uni_ascii_size).half(layout_.uni_state) & 3);
+}
+
+bool Walker::position(u64 address, Position& out) {
+  if (address == 0 || address & 7) return false;
+  out.region = image_->find(address);
+  if (out.region == nullptr) return false;
+  out.bit = (address - out.region->start) >> 3;
+  return true;
+}
+
+// Types carry a GC head only when they are heap types: tp_is_gc of `type` says so.
+bool Walker::has_gc_head(u64 object, const TypeInfo& type) {
+  if (!type.is_gc || !is_type_handler(type.handler)) return type.is_gc;
+  return image_->view(object, layout_.tp_size).word(layout_.tp_flags) & type_flag::kHeapType;
+}
+
+// Some objects are smaller than their type's basic size, and may lie at the very end of a region: compact
+// ASCII strings, static types, which lack what the struct of a heap type has, and naive datetimes.
+u64 Walker::least_bytes(u64 object, const TypeInfo& type) {
+  switch (type.handler) {
+    case Handler::kStr: return layout_.uni_ascii_size;
+    case Handler::kType: return has_gc_head(object, type) ? type.basicsize : layout_.tp_size;
+    case Handler::kDatetime: return type.is_python_class ? type.basicsize : type.basicsize - 8;
+    default: return type.basicsize;
+  }
+}
+
+TypeInfo* Walker::plausible(u64 address, const Position& at, bool strictly) {
+  const View head = image_->view(address, 16);
+  if (!head) return nullptr;
+  TypeInfo* type = types_.find(head.word(layout_.type));
+  if (type == nullptr) return nullptr;
+  if (!image_->view(address, least_bytes(address, *type))) return nullptr;
+  i64 count = head.signed_word(layout_.refcount);
+  if (layout_.at_least(12)) {
+    // Freed memory keeps a free-list pointer in this word; bits 32-47 of a live object are zero
+    // (3.14+ has flags above them).
+    if (count & 0xffff00000000) return nullptr;
+    count &= 0xffffffff;
+  }
+  if (count <= 0 || count > kMaxRefcount) return nullptr;
+  // A table of C code can look like an object: an address where the count is, and then a type.
+  const bool immortal = layout_.at_least(12) && count >> 31;
+  if (strictly && !immortal && image_->find(count) != nullptr) return nullptr;
+  if (is_tracked(at) || !has_gc_head(address, *type)) return type;
+  // A GC object outside of all lists is untracked (no link), or on the stack of a running collection.
+  if (strictly && image_->word(address - kGcHead) != 0) return nullptr;
+  return type;
+}
+
+void Walker::read_gc_lists(const u64* heads, u64 count) {
+  for (u64 i = 0; i < count; ++i) {
+    u64 link = image_->word(heads[i]) & kGcMask;
+    for (u64 steps = 0; link != heads[i]; ++steps) {
+      Position at;
+      if (steps > kMaxListLength || !position(link + kGcHead, at) || is_tracked(at)) {
+        ++counts_.list_breaks;
+        break;
+      }
+      if (gc_objects_.size() >= budget_.objects) {
+        ++counts_.left_out;
+        break;
+      }
+      at.region->tracked[at.bit >> 6] |= u64{1} << (at.bit & 63);
+      gc_objects_.push_back(link + kGcHead);
+      const u64 next = image_->word(link) & kGcMask;
+      if (next == 0) {
+        ++counts_.list_breaks;
+        break;
+      }
+      link = next;
+    }
+    progress_.store(gc_objects_.size(), std::memory_order_relaxed);
+  }
+  counts_.gc_tracked = gc_objects_.size();
+  learn_python_class();
+}
+
+// The commonest deallocator and traverse function among heap types without a dot in their name
+// are those that CPython gives to classes made by a class statement.
+void Walker::learn_python_class() {
+  std::unordered_map<u64, u64> deallocs, traverses;
+  for (const u64 object : gc_objects_) {
+    const TypeInfo* type = types_.find(image_->word(object + layout_.type));
+    if (type == nullptr || !(type->flags & type_flag::kType)) continue;
+    const View view = image_->view(object, layout_.tp_size);
+    if (!(view.word(layout_.tp_flags) & type_flag::kHeapType)) continue;
+    if (types_.text(view.word(layout_.tp_name)).find('.') != std::string::npos) continue;
+    ++deallocs[view.word(layout_.tp_dealloc)];
+    ++traverses[view.word(layout_.tp_traverse)];
+  }
+  const auto commonest = [](const std::unordered_map<u64, u64>& tally) {
+    u64 best = 0, most = 0;
+    for (const auto& [function, uses] : tally) {
+      if (uses > most) best = function, most = uses;
+    }
+    return best;
+  };
+  types_.forget();
+  types_.set_python_class_functions(commonest(deallocs), commonest(traverses));
+}
+
+bool Walker::add(u64 address, bool strictly) {
+  Position at;
+  if (!position(address, at)) return false;
+  if (is_known(at)) return true;
+  if (plausible(address, at, strictly) == nullptr) return false;
+  if (counts_.objects >= budget_.objects) {
+    ++counts_.left_out;
+    return false;
+  }
+  at.region->known[at.bit >> 6] |= u64{1} << (at.bit & 63);
+  ++counts_.objects;
+  stack_.push_back(address);
+  return true;
+}
+
+void Walker::drain() {
+  while (!stack_.empty()) {
+    const u64 object = stack_.back();
+    stack_.pop_back();
+    TypeInfo* type = types_.find(image_->word(object + layout_.type));
+    if (type == nullptr) continue;
+    if (type->wants_traverse && has_gc_head(object, *type)) to_traverse_.push_back(object);
+    if (type->blocks.depth != 0) block_owners_.push_back(object);
+    take_references(object, *type, [this] { follow_edges(); });
+    if ((counts_.objects & (kProgressStep - 1)) == 0) progress_.store(counts_.objects, std::memory_order_relaxed);
+  }
+}
+
+void Walker::follow_edges() {
+  for (const Edge& edge : edges_.edges()) {
+    if (counts_.references >= budget_.references) {
+      ++counts_.left_out;
+      return;
+    }
+    const bool scanned = edge.flags & kScanned;
+    if (add(edge.target, scanned)) {
+      ++counts_.references;
+    } else if (!scanned) {
+      ++counts_.invalid_references;
+    }
+    if (label_is_object(edge.kind)) add(edge.label, false);
+  }
+}
+
+void Walker::set_budget(const WalkBudget& budget) {
+  budget_ = budget;
+  image_->set_limit(budget.image_bytes);
+  reader_.set_budget(budget);
+}
+
+void Walker::discover(const u64* seeds, u64 count) {
+  if (!gc_objects_added_) {
+    gc_objects_added_ = true;
+    for (const u64 object : gc_objects_) {
+      if (!add(object, false)) ++counts_.invalid_references;
+      drain();
+    }
+    gc_objects_ = {};
+  }
+  for (u64 i = 0; i < count; ++i) {
+    add(seeds[i], false);
+    drain();
+  }
+  stack_ = {};
+  reader_.forget_owners();
+  progress_.store(counts_.objects, std::memory_order_relaxed);
+}
+
+// A variable may still point at an object that was freed, and the memory still look like one; what that refers
+// to mostly does not.
+bool Walker::is_sound(u64 address, const Position& at) {
+  const TypeInfo* type = plausible(address, at, true);
+  if (type == nullptr) return false;
+  bool sound = true;
+  reader_.set_claiming(false);
+  take_references(address, *type, [&] {
+    for (const Edge& edge : edges_.edges()) {
+      Position target;
+      if (edge.flags & kScanned || !sound) continue;
+      sound = position(edge.target, target) &&
+              (is_known(target) || plausible(edge.target, target, false) != nullptr);
+    }
+  });
+  reader_.set_claiming(true);
+  return sound;
+}
+
+u64 Walker::scan_range(u64 start, u64 size, u64* addresses, u64* offsets, u64 capacity) {
+  u64 found = 0;
+  for (const Region& region : image_->regions()) {
+    const u64 from = std::max(start, region.start), to = std::min(start + size, region.start + region.size);
+    if (from >= to || found == capacity) continue;
+    const u64 first = from - start + (8 - (from - start) % 8) % 8;
+    image_->each_part(start + first, (to - start - first) / 8 * 8, 8, [&](View words, u64 offset) {
+      for (u64 i = 0; i < words.size() && found < capacity; i += 8) {
+        const u64 word = words.word(i);
+        Position at;
+        if (!position(word, at)) continue;
+        if (!is_known(at) && !is_sound(word, at)) continue;
+        addresses[found] = word;
+        offsets[found++] = first + offset + i;
+      }
+      return found < capacity;
+    });
+  }
+  return found;
+}
+
+// Only blocks in use are looked at: a region of terabytes that nobody wrote to has a bitmap of gigabytes.
+void Walker::number_objects() {
+  u64 before = 0;
+  blocks_.clear();
+  for (u32 r = 0; r < image_->regions().size(); ++r) {
+    Region& region = image_->regions()[r];
+    std::sort(region.used.begin(), region.used.end());
+    const u64 words = region.size / 512 + 1;
+    for (const u32 block : region.used) {
+      const u64 first_id = before;
+      const u64 end = std::min(words, (block + u64{1}) * kBlockWords);
+      for (u64 i = block * kBlockWords; i < end; ++i) {
+        if (before == first_id && region.known[i] == 0) continue;  // there are none in front: no one asks
+        region.ranks[i] = static_cast<u32>(before);
+        before += std::popcount(region.known[i]);
+      }
+      if (before != first_id) blocks_.push_back({static_cast<u32>(first_id), r, block});
+    }
+  }
+}
+
+u64 Walker::address_of(u32 object_id) {
+  const auto behind = std::upper_bound(blocks_.begin(), blocks_.end(), object_id,
+                                       [](u32 id, const NumberedBlock& block) { return id < block.first_id; });
+  if (behind == blocks_.begin()) return 0;
+  const NumberedBlock& at = *std::prev(behind);
+  const Region& region = image_->regions()[at.region];
+  const u64 end = std::min(region.size / 512 + 1, (at.block + u64{1}) * kBlockWords);
+  u64 left = object_id - at.first_id;
+  for (u64 word = at.block * kBlockWords; word < end; ++word) {
+    u64 bits = region.known[word];
+    if (const u64 here = std::popcount(bits); here <= left) {
+      left -= here;
+      continue;
+    }
+    for (; left != 0; --left) bits &= bits - 1;
+    return region.start + (word * 64 + std::countr_zero(bits)) * 8;
+  }
+  return 0;
+}
+
+u32 Walker::id_at(const Position& at) const {
+  const u64 word = at.bit >> 6;
+  const u64 below = at.region->known[word] & ((u64{1} << (at.bit & 63)) - 1);
+  return at.region->ranks[word] + std::popcount(below);
+}
+
+u32 Walker::object_id(u64 address) {
+  Position at;
+  return position(address, at) && is_known(at) ? id_at(at) : UINT32_MAX;
+}
+
+}  // namespace heapgraph

@@ -1,0 +1,132 @@
+// The walk: which objects exist, then one row per object and per reference.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "walker/walk/columns.hpp"
+#include "walker/types/heap_reader.hpp"
+#include "walker/walk/traverse.hpp"
+
+namespace heapgraph {
+
+// Numbers of heapgraph/model.py: ObjectFlags.
+constexpr u16 kIsGc = 1, kGcTracked = 2, kImmortal = 4, kIsType = 8, kStatic = 16, kInterned = 32;
+
+// What a capture's quality record needs, and where the time went.
+struct WalkCounts {
+  u64 objects = 0;
+  u64 references = 0;
+  u64 gc_tracked = 0;
+  u64 list_breaks = 0;         // GC list links that do not agree or lead nowhere
+  u64 invalid_references = 0;  // named references that lead to no object
+  u64 traversed = 0;           // objects whose traverse function ran
+  u64 names = 0;
+  u64 types = 0;
+  u64 bytes_read = 0;
+  u64 bytes_unreadable = 0;
+  u64 shared_tables = 0;       // objects that claim a table which is another's: read without it
+  u64 left_out = 0;            // objects, references, tables and blocks of memory beyond the budget
+};
+
+class Walker {
+ public:
+  Walker(std::unique_ptr<MemoryImage> image, const Layout& layout)
+      : image_(std::move(image)), layout_(layout), types_(*image_, layout_), reader_(*image_, layout_, types_) {}
+
+  TypeTable& types() { return types_; }
+  MemoryImage& image() { return *image_; }
+  HeapReader& reader() { return reader_; }
+
+  // Limits what follows; what is beyond it is left out and counted.
+  void set_budget(const WalkBudget& budget);
+  // Pass 0: the collector's lists. Marks what is tracked and learns what a Python class looks like.
+  void read_gc_lists(const u64* heads, u64 count);
+  // Pass 1: everything reachable from the tracked objects and these. May be called again with more.
+  void discover(const u64* seeds, u64 count);
+  // Words of a struct that are objects (known or not): for the state of interpreters.
+  u64 scan_range(u64 start, u64 size, u64* addresses, u64* offsets, u64 capacity);
+  // Between: objects whose traverse function should be asked, with its address: (object, function) pairs.
+  // Each is named once; what the functions visit may lead to further ones.
+  u64 objects_to_traverse(u64* pairs, u64 capacity);
+  // What they visited: the targets of object i end at ends[i].
+  void add_traversed(const u64* objects, const u64* ends, u64 count, const u64* targets);
+  // The instrument: every object that has a traverse function, then a comparison of what it visits
+  // with what the columns will say (TypeInfo::disagreements).
+  u64 collectable_objects(u64* pairs, u64 capacity);
+  void compare_traversed(const u64* objects, const u64* ends, u64 count, const u64* targets);
+  // Pass 2: number the objects in address order and write the columns, all but those of complete().
+  void emit(const u64* static_starts, const u64* static_ends, u64 static_count);
+  u32 object_id(u64 address);
+  u64 address_of(u32 object_id);
+  // After emit: give the copied memory back, keep the columns.
+  void forget_memory() { image_->forget(); }
+  // Last: the columns that follow from the others, when their memory is free.
+  void complete();
+  void forget_counted_in() { columns_.counted_in.clear(); }
+
+  const Columns& columns() const { return columns_; }
+  const WalkCounts& counts() const { return counts_; }
+  const std::atomic<u64>& progress() const { return progress_; }
+
+ private:
+  struct Position { Region* region; u64 bit; };
+
+  bool position(u64 address, Position& out);
+  bool is_known(const Position& at) const { return at.region->known[at.bit >> 6] >> (at.bit & 63) & 1; }
+  bool is_tracked(const Position& at) const { return at.region->tracked[at.bit >> 6] >> (at.bit & 63) & 1; }
+  // The object's type when there is a plausible live object at this address.
+  TypeInfo* plausible(u64 address, const Position& at, bool strictly);
+  u64 least_bytes(u64 object, const TypeInfo& type);
+  bool has_gc_head(u64 object, const TypeInfo& type);
+  bool add(u64 address, bool strictly);
+  void drain();
+  bool is_sound(u64 address, const Position& at);
+  void learn_python_class();
+  void number_objects();
+  void emit_object(u64 address, const Position& at, bool is_static);
+  // `uncounted`: the object was made by the compiler, which counts no references.
+  void emit_references(u64 address, const TypeInfo& type, bool uncounted);
+  void read_references(u64 object, const TypeInfo& type);
+  // The same, given to `taker` (which looks at edges_) part by part where nobody has to see all of them.
+  template <typename Taker>
+  void take_references(u64 object, const TypeInfo& type, Taker taker) {
+    edges_.clear();
+    edges_.hand_over(taker);
+    reader_.references(object, type, edges_);
+    edges_.finish();
+    edges_.clear();
+  }
+  void follow_edges();
+  u32 write_edges(bool uncounted);
+  template <typename Visit>
+  void each_object(Visit visit);
+  void settle_doubts();
+  u32 id_at(const Position& at) const;
+
+  std::unique_ptr<MemoryImage> image_;
+  Layout layout_;
+  TypeTable types_;
+  HeapReader reader_;
+  std::vector<u64> gc_objects_;
+  std::vector<u64> stack_;
+  EdgeList edges_;
+  std::vector<u64> block_owners_;  // objects whose type says that they own blocks of memory
+  std::vector<u64> to_traverse_;
+  Traversed traversed_;
+  u64 listed_region_ = 0, listed_block_ = 0, listed_word_ = 0;  // where collectable_objects goes on
+  std::vector<u64> placeless_, doubtful_, trailing_;  // rows of references that the counts must confirm
+  // Where the objects of a block begin in the columns.
+  struct NumberedBlock { u32 first_id; u32 region; u32 block; };
+  std::vector<NumberedBlock> blocks_;
+  WalkBudget budget_;
+  Columns columns_;
+  std::string text_;  // a preview in the making
+  WalkCounts counts_;
+  std::atomic<u64> progress_{0};
+  bool gc_objects_added_ = false;
+};
+
+}  // namespace heapgraph
