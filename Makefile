@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 BENCHMARK_INSTALLED := $(VENV)/.installed-benchmark
+# A file of tests stays together: its targets and servers are shared.
+WORKERS := --numprocesses=auto --maxprocesses=4 --dist=loadfile
 NATIVE_SOURCES := CMakeLists.txt $(shell find native -type f)
 
 .DEFAULT_GOAL := help
@@ -39,7 +41,7 @@ interpreters: setup
 	$(call FETCH,fetch_packages.py,packages)
 
 test: setup interpreters ## run the tests: PYTEST_ARGS="-k walk -x"
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(WORKERS) $(PYTEST_ARGS)
 
 lint: setup ## formatting, lint, types, import layers, leftovers
 	@$(BIN)/ruff check
