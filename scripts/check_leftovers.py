@@ -11,13 +11,21 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MOST_LINES = 400
 """A longer Python file has more than one job."""
 
+MOST_FILES = 20
+ROOMS = ("heapgraph/", "native/")
+"""Where a folder with more files tells nobody any more what happens in which order."""
 
 RULES_FILE = "scripts/leftovers.txt"
 """The forbidden patterns, a line each: scope, pattern, reason, separated by tabs."""
@@ -103,6 +111,20 @@ def find_leftovers(texts: dict[str, str], rules: list[Rule]) -> list[str]:
     return findings
 
 
+def find_crowded_folders(names: Iterable[str]) -> list[str]:
+    """A finding for each folder of `ROOMS` that holds too many files itself.
+
+    Args:
+        names: of all files, relative to the repository.
+    """
+    counts = Counter(name.rpartition("/")[0] for name in names if name.startswith(ROOMS))
+    return [
+        f"{folder}:{count}: more than {MOST_FILES} files in one folder"
+        for folder, count in sorted(counts.items())
+        if count > MOST_FILES
+    ]
+
+
 def longest_python_files(texts: dict[str, str], count: int) -> list[tuple[int, str]]:
     """(lines, name) of the longest Python files, longest first."""
     lengths = [
@@ -122,6 +144,7 @@ def main() -> int:
     for lines, name in longest_python_files(texts, 10):
         print(f"{lines:5} {name}")
     findings = find_leftovers(texts, read_rules(folder / RULES_FILE))
+    findings += find_crowded_folders(texts)
     for finding in findings:
         print(finding, file=sys.stderr)
     return 1 if findings else 0

@@ -35,7 +35,7 @@ COMMANDS = (
     "svg",
     "verify",
 )
-"""The commands, in the order of a first look at a heap; each is a module of heapgraph.cli."""
+"""The commands, in the order of a first look at a heap; each is a module of cli/commands."""
 
 DEBUG_VARIABLE = "HEAPGRAPH_DEBUG"
 """Environment variable: set to 1, a failure keeps its Python traceback."""
@@ -57,7 +57,7 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"heapgraph.cli.{cmd_name}")
+        module = importlib.import_module(f"heapgraph.cli.commands.{cmd_name}")
         command: click.Command = module.command
         return command
 

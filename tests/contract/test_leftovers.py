@@ -72,3 +72,13 @@ def test_files_that_git_ignores_are_not_looked_at(leftovers, tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x = 1\n")
     assert leftovers.project_files(tmp_path) == [".gitignore", "a.py", "heapgraph/d.py"]
+
+
+def test_a_folder_with_too_many_files_is_found(leftovers):
+    at_limit = [f"heapgraph/a/{number}.py" for number in range(leftovers.MOST_FILES)]
+    too_many = [f"native/b/{number}.c" for number in range(leftovers.MOST_FILES + 1)]
+    elsewhere = [f"tests/{number}.py" for number in range(leftovers.MOST_FILES + 1)]
+    below = [f"native/c/{number}/x.c" for number in range(leftovers.MOST_FILES + 1)]
+    assert leftovers.find_crowded_folders([*at_limit, *too_many, *elsewhere, *below]) == [
+        "native/b:21: more than 20 files in one folder"
+    ]

@@ -94,7 +94,7 @@ def test_a_process_without_python(tmp_path: Path) -> None:
 @needs_root
 def test_without_the_permission_to_trace(target: RunningTarget, tmp_path: Path) -> None:
     """Given a target of root and a caller without privileges, the dump is refused."""
-    importlib.import_module("heapgraph.cli.dump")  # its file may not be readable later
+    importlib.import_module("heapgraph.cli.commands.dump")  # its file may not be readable later
     with tempfile.TemporaryDirectory() as name, (tmp_path / "said").open("w+") as said:
         folder = Path(name)
         folder.chmod(0o777)

@@ -63,8 +63,8 @@ def test_a_window_imports_nothing_from_elsewhere(tmp_path, way):
 def own_server(tmp_path, monkeypatch):
     """Runs a function beside a server in this process, with limits that a test can wait for."""
     from heapgraph.tui import serve_limits  # noqa: PLC0415 - needs an extra
-    from heapgraph.tui.serve import BrowserServer  # noqa: PLC0415
-    from heapgraph.tui.window import Limits  # noqa: PLC0415
+    from heapgraph.tui.serving.serve import BrowserServer  # noqa: PLC0415
+    from heapgraph.tui.serving.window import Limits  # noqa: PLC0415
 
     def run(attack, idle_s=60.0, **limits):
         for name, value in limits.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heapgraph.tui.page import Page
-from heapgraph.tui.pages.object_rows import OBJECT_COLUMNS, object_cells_row
+from heapgraph.tui.rows.object_rows import OBJECT_COLUMNS, object_cells_row
 from heapgraph.tui.tables import RowTable
 from heapgraph.units import format_count
 

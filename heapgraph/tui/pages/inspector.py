@@ -9,8 +9,8 @@ from heapgraph.analysis.object_rows import share_of_heap
 from heapgraph.analysis.show import reference_account
 from heapgraph.tui.cells import safe
 from heapgraph.tui.page import Page, PageCommand
-from heapgraph.tui.pages.reference_tables import dominators, referents, referrers
 from heapgraph.tui.places import Inspect
+from heapgraph.tui.rows.reference_tables import dominators, referents, referrers
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:

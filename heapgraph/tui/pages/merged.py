@@ -8,8 +8,8 @@ from heapgraph.analysis.merged_paths import merged_paths
 from heapgraph.analysis.paths import path_row
 from heapgraph.tui.cells import Bar, Column, Row, safe
 from heapgraph.tui.page import Page
-from heapgraph.tui.pages.object_rows import NAME, RETAINED
 from heapgraph.tui.places import Inspect
+from heapgraph.tui.rows.object_rows import NAME, RETAINED
 from heapgraph.tui.tables import RowTable
 from heapgraph.units import format_count, format_size
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from heapgraph.tui.cells import Column, Row, safe
 from heapgraph.tui.page import Page, PageCommand
-from heapgraph.tui.pages.object_rows import OBJECT_COLUMNS, object_cells_row
 from heapgraph.tui.queries import set_query
+from heapgraph.tui.rows.object_rows import OBJECT_COLUMNS, object_cells_row
 from heapgraph.tui.tables import LazyTable
 from heapgraph.units import format_count, format_size
 

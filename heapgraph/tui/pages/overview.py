@@ -12,9 +12,9 @@ from heapgraph.analysis.suspects import find_suspects
 from heapgraph.safe_text import begun
 from heapgraph.tui.cells import Bar, Column, Row, safe
 from heapgraph.tui.page import Later, Page, Share
-from heapgraph.tui.pages.object_rows import OBJECT_COLUMNS, object_cells_row
 from heapgraph.tui.pages.suspects import NO_SUSPECTS, SUSPECT_COLUMNS, suspect_row
 from heapgraph.tui.places import AnalysisOf, Inspect, Overview, RootsOf, Types
+from heapgraph.tui.rows.object_rows import OBJECT_COLUMNS, object_cells_row
 from heapgraph.tui.tables import RowTable
 from heapgraph.units import format_count, format_seconds, format_size
 

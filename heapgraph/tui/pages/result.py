@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from heapgraph.analysis.registry import REGISTRY, run
 from heapgraph.tui.cells import safe
 from heapgraph.tui.page import Page
-from heapgraph.tui.pages.documents import DocumentTable, scalar_facts, text_of_value
+from heapgraph.tui.rows.documents import DocumentTable, scalar_facts, text_of_value
 
 if TYPE_CHECKING:
     from heapgraph.analysis.registry import Progress

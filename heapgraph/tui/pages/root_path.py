@@ -14,8 +14,8 @@ from heapgraph.analysis.paths import parse_exclusions
 from heapgraph.model import EDGE_KIND_NAMES, ROOT_KIND_NAMES, EdgeKind
 from heapgraph.tui.cells import Column, Row, count_text, safe
 from heapgraph.tui.page import Notice, Page, PageCommand
-from heapgraph.tui.pages.object_rows import RETAINED, mark
 from heapgraph.tui.places import Inspect, PathTo, Place
+from heapgraph.tui.rows.object_rows import RETAINED, mark
 from heapgraph.tui.tables import LazyTable
 from heapgraph.units import format_count, format_size
 

@@ -11,7 +11,7 @@ from heapgraph.analysis.expressions.openings import root_names
 from heapgraph.model import ROOT_KIND_NAMES
 from heapgraph.tui.cells import Column, Row, count_text, safe
 from heapgraph.tui.page import Page
-from heapgraph.tui.pages.object_rows import RETAINED, SHARE, TYPE, object_cells_row
+from heapgraph.tui.rows.object_rows import RETAINED, SHARE, TYPE, object_cells_row
 from heapgraph.tui.tables import LazyTable
 from heapgraph.units import format_count, format_size
 

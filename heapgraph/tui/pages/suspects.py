@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from heapgraph.analysis.suspects import find_suspects
 from heapgraph.tui.cells import Bar, Column, Led, Row, safe
 from heapgraph.tui.page import Page
-from heapgraph.tui.pages.object_rows import BAR, RETAINED, SHARE, mark, retained_text
-from heapgraph.tui.pages.outline import OutlineLine, OutlineTable, outline_commands
 from heapgraph.tui.places import AnalysisOf, Inspect
+from heapgraph.tui.rows.object_rows import BAR, RETAINED, SHARE, mark, retained_text
+from heapgraph.tui.rows.outline import OutlineLine, OutlineTable, outline_commands
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from heapgraph.analysis.threads import list_threads
 from heapgraph.model import NO_ROW
 from heapgraph.tui.cells import Column, Led, Row, count_text, safe
 from heapgraph.tui.page import Page
-from heapgraph.tui.pages.object_rows import RETAINED, mark, retained_text
-from heapgraph.tui.pages.outline import OutlineLine, OutlineTable, outline_commands
 from heapgraph.tui.places import Inspect
+from heapgraph.tui.rows.object_rows import RETAINED, mark, retained_text
+from heapgraph.tui.rows.outline import OutlineLine, OutlineTable, outline_commands
 from heapgraph.tui.tables import RowTable
 from heapgraph.units import format_count, format_size
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from heapgraph.analysis.object_rows import share_of_heap
 from heapgraph.tui.cells import Bar, Row, safe
 from heapgraph.tui.page import Notice, Page, PageCommand
-from heapgraph.tui.pages.grouping import GROUPINGS, group_objects
-from heapgraph.tui.pages.object_rows import OBJECT_COLUMNS, object_cells_row
-from heapgraph.tui.pages.tree_nodes import (
+from heapgraph.tui.rows.grouping import GROUPINGS, group_objects
+from heapgraph.tui.rows.object_rows import OBJECT_COLUMNS, object_cells_row
+from heapgraph.tui.rows.tree_nodes import (
     ORDERS,
     Line,
     MoreLine,

@@ -10,8 +10,8 @@ from heapgraph.analysis.histogram import type_histogram
 from heapgraph.analysis.object_rows import share_of_heap
 from heapgraph.tui.cells import Bar, Column, Row, safe
 from heapgraph.tui.page import Later, Page, PageCommand
-from heapgraph.tui.pages.object_rows import BAR, SHARE
 from heapgraph.tui.places import ObjectSet
+from heapgraph.tui.rows.object_rows import BAR, SHARE
 from heapgraph.tui.tables import LazyTable, current_row
 from heapgraph.units import format_count, format_share, format_size
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from heapgraph.cli.dump import default_output
+from heapgraph.cli.commands.dump import default_output
 
 if TYPE_CHECKING:
     from pathlib import Path

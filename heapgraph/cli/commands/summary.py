@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from heapgraph.cli.memory import print_account
+from heapgraph.cli.commands.memory import print_account
 from heapgraph.cli.options import file_argument, json_option, opened
 from heapgraph.cli.output import print_facts, print_json, print_table, say
 from heapgraph.units import format_count, format_seconds, format_share, format_size

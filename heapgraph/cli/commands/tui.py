@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heapgraph.cli.dump import default_output
+from heapgraph.cli.commands.dump import default_output
 from heapgraph.cli.output import note, say
 from heapgraph.cli.progress import TerminalProgress
 from heapgraph.errors import UsageError
@@ -106,7 +106,7 @@ def serve_browser(file: str, port: int) -> None:
     import asyncio  # noqa: PLC0415
 
     try:
-        from heapgraph.tui.serve import BrowserServer  # noqa: PLC0415 - needs an extra
+        from heapgraph.tui.serving.serve import BrowserServer  # noqa: PLC0415 - needs an extra
     except ModuleNotFoundError as failure:
         raise UsageError(
             "textual-serve is not installed",
@@ -135,7 +135,7 @@ def check_isolated() -> None:
     Raises:
         UsageError: it is installed only where a window does not look.
     """
-    words = [sys.executable, "-I", "-c", "import heapgraph.tui.served"]
+    words = [sys.executable, "-I", "-c", "import heapgraph.tui.serving.served"]
     if subprocess.run(words, stderr=subprocess.DEVNULL, check=False).returncode:
         raise UsageError(
             "a served window cannot import heapgraph",

@@ -1,7 +1,9 @@
-"""The program of one window of a served browser: `python -I -m heapgraph.tui.served FILE BYTES`.
+"""The program of one window of a served browser.
 
-`heapgraph.tui.window` starts it. It draws for a page instead of a terminal, and ends with the
-server however that ends.
+    python -I -m heapgraph.tui.serving.served FILE BYTES
+
+`heapgraph.tui.serving.window` starts it. It draws for a page instead of a terminal, and ends with
+the server however that ends.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from heapgraph.safe_text import printable
 from heapgraph.tui.loading import load
 from heapgraph.tui.screens.opening import Opening
 from heapgraph.tui.screens.working import explained
-from heapgraph.tui.serve_limits import clamped
+from heapgraph.tui.serving.serve_limits import clamped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,14 +9,14 @@ from heapgraph.analysis.expressions.segments import entry_label
 from heapgraph.analysis.fields import field_references, stored_references
 from heapgraph.model import EDGE_KIND_NAMES, UNREACHABLE, VIRTUAL_ROOT
 from heapgraph.tui.cells import Column, Row, safe
-from heapgraph.tui.pages.object_rows import (
+from heapgraph.tui.places import Inspect
+from heapgraph.tui.rows.object_rows import (
     OBJECT_COLUMNS,
     TYPE,
     mark,
     object_cells_row,
     retained_text,
 )
-from heapgraph.tui.places import Inspect
 from heapgraph.tui.tables import LazyTable, RowTable
 
 if TYPE_CHECKING:

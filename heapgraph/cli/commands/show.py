@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heapgraph.cli.dominators import COLUMNS, object_cells
+from heapgraph.cli.commands.dominators import COLUMNS, object_cells
 from heapgraph.cli.options import file_argument, json_option, limit_option, opened
 from heapgraph.cli.output import count_left_out, print_facts, print_json, print_table, say
 from heapgraph.units import format_count, format_share, format_size

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heapgraph.cli.dump import default_output
+from heapgraph.cli.commands.dump import default_output
 from heapgraph.cli.numbers import Milliseconds, WholeNumber
 from heapgraph.cli.output import note, print_facts, say
 from heapgraph.errors import UsageError

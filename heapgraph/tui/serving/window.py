@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aiohttp import ClientError, WSMessage, WSMsgType
 
-from heapgraph.tui import serve_limits
-from heapgraph.tui.serve_limits import clamped
+from heapgraph.tui.serving import serve_limits
+from heapgraph.tui.serving.serve_limits import clamped
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -65,7 +65,7 @@ class Window:
 
         The page is told in its terminal why that was.
         """
-        words = [sys.executable, "-I", "-m", "heapgraph.tui.served"]
+        words = [sys.executable, "-I", "-m", "heapgraph.tui.serving.served"]
         self._process = process = await asyncio.create_subprocess_exec(
             *words,
             self._file,

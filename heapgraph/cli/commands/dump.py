@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from heapgraph.cli.commands.suspects import suspect_line
 from heapgraph.cli.numbers import Milliseconds, WholeNumber
 from heapgraph.cli.options import json_option, opened
 from heapgraph.cli.output import note, print_facts, print_json, print_table, say
 from heapgraph.cli.progress import TerminalProgress
-from heapgraph.cli.suspects import suspect_line
 from heapgraph.errors import UsageError
 from heapgraph.units import format_count, format_seconds, format_share, format_size
 

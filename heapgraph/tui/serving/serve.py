@@ -19,9 +19,9 @@ from aiohttp import web
 
 from heapgraph.analysis.sql_engine.running import memory_share
 from heapgraph.errors import UsageError
-from heapgraph.tui import serve_limits
-from heapgraph.tui.serve_limits import clamped
-from heapgraph.tui.window import Limits, Window
+from heapgraph.tui.serving import serve_limits
+from heapgraph.tui.serving.serve_limits import clamped
+from heapgraph.tui.serving.window import Limits, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ class BrowserServer:
         self._names = {f"{name}:{port}" for name in (HOST, "localhost")}
         self._token = secrets.token_urlsafe(_TOKEN_BYTES)
         self._statics = _read_files(files("textual_serve") / "static")
-        self._page = (files("heapgraph.tui") / "window.html").read_text()
+        self._page = (files("heapgraph.tui.serving") / "window.html").read_text()
         self._windows: dict[Window, web.WebSocketResponse] = {}
         self._sockets: set[asyncio.BaseTransport | None] = set()
 

@@ -1,0 +1,1 @@
+"""The lists of which pages are made."""

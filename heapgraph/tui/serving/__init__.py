@@ -1,0 +1,1 @@
+"""The browser for a web browser of the same user: windows, their limits, the address."""
