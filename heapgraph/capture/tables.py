@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from heapgraph.capture.heap.type_names import TypeNames
 from heapgraph.capture.heap.walk import preview_bytes
-from heapgraph.capture.types.rule import Handler
 from heapgraph.model import NO_ROW, ObjectFlags
 from heapgraph.snapshot.schema import table_from_columns, table_from_rows
 
@@ -122,10 +121,7 @@ def _types_table(columns: HeapColumns) -> pa.Table:
             "basicsize": [walked.basicsize for walked in types],
             "itemsize": [walked.itemsize for walked in types],
             "flags": [walked.flags for walked in types],
-            "handler": [
-                Handler(walked.handler).name.lower() if walked.knows_fields else "scan"
-                for walked in types
-            ],
+            "handler": [walked.reader if walked.knows_fields else "scan" for walked in types],
         },
     )
 

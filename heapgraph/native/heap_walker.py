@@ -125,7 +125,7 @@ class HeapWalker:
     def add_rule(
         self,
         tp_name: str,
-        handler: int,
+        reader: str,
         scan_from: int | None,
         fields: Sequence[tuple[int, int, int, int]],
     ) -> None:
@@ -133,7 +133,7 @@ class HeapWalker:
 
         Args:
             tp_name: as CPython has it in tp_name.
-            handler: number of the reader.
+            reader: the name of the code that reads its objects.
             scan_from: byte offset from which on words are scanned; None: nowhere.
             fields: (byte offset, row of names, edge kind, edge flags) each.
         """
@@ -144,7 +144,7 @@ class HeapWalker:
         status = self._library.hg_walker_add_rule(
             self._handle,
             tp_name.encode(),
-            handler,
+            reader.encode(),
             ABSENT if scan_from is None else scan_from,
             offsets.ctypes.data,
             names.ctypes.data,
@@ -153,7 +153,7 @@ class HeapWalker:
             len(fields),
         )
         if status:
-            raise ValueError(f"the walker has no handler {handler} (rule for {tp_name})")
+            raise ValueError(f"the walker has no reader {reader!r} (rule for {tp_name})")
 
     def add_buffer(
         self,

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     import ctypes
 
-_TYPE_NUMBERS = 9
+_TYPE_NUMBERS = 8
 _WORD = 2**64 - 1
 
 NAMELESS = "<type at "
@@ -30,7 +30,7 @@ class WalkedType:
     basicsize: int
     itemsize: int
     flags: int
-    handler: int
+    reader: str
     is_python_class: bool
     knows_fields: bool
     traversed: int
@@ -47,14 +47,14 @@ def read_type(library: ctypes.CDLL, walker: int | None, row: int) -> WalkedType:
     """
     numbers = np.zeros(_TYPE_NUMBERS, dtype=np.int64)
     text = library.hg_walker_type(walker, row, numbers.ctypes.data)
-    address, basicsize, itemsize, flags, handler, is_class, known, *tally = numbers.tolist()
+    address, basicsize, itemsize, flags, is_class, known, *tally = numbers.tolist()
     return WalkedType(
         address,
         text.decode(errors="replace") or f"{NAMELESS}{address:#x}>",
         basicsize,
         itemsize,
         flags & _WORD,  # unsigned, whatever damaged memory has in its top bit
-        handler,
+        library.hg_walker_type_reader(walker, row).decode(),
         bool(is_class),
         bool(known),
         *tally,

@@ -21,7 +21,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "hg_walker_name": (ctypes.c_uint32, (_POINTER, ctypes.c_char_p)),
     "hg_walker_add_rule": (
         ctypes.c_int,
-        (_POINTER, ctypes.c_char_p, ctypes.c_int, ctypes.c_int64, *(_POINTER,) * 4, _U64),
+        (_POINTER, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int64, *(_POINTER,) * 4, _U64),
     ),
     "hg_walker_add_buffer": (
         ctypes.c_int,
@@ -62,6 +62,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "hg_walker_columns": (None, (_POINTER, _POINTER)),
     "hg_walker_preview_bytes": (_U64, (_POINTER,)),
     "hg_walker_name_text": (ctypes.c_char_p, (_POINTER, _U64)),
+    "hg_walker_type_reader": (ctypes.c_char_p, (_POINTER, _U64)),
     "hg_walker_type": (ctypes.c_char_p, (_POINTER, _U64, _POINTER)),
 }
 

@@ -223,7 +223,7 @@ class HeapWalk:
             if offset is not None:
                 row = self._walker.name_row(part.name)
                 fields.append((offset, row, int(part.kind), int(part.flags_in(version))))
-        self._walker.add_rule(tp_name, int(rule.handler), rule.scan_from, fields)
+        self._walker.add_rule(tp_name, rule.reader, rule.scan_from, fields)
         if (blocks := rule.blocks) is not None and version >= blocks.since:
             self._walker.set_blocks(
                 tp_name,

@@ -8,44 +8,6 @@ from enum import IntEnum, IntFlag
 from heapgraph.model import EdgeFlags, EdgeKind
 
 
-class Handler(IntEnum):
-    """The walker's readers, by number (enum Handler of native/walker/types/type_table.hpp)."""
-
-    PLAIN = 0
-    ITEMS = 1  # variable-size objects whose items are references
-    INT = 2
-    STR = 3
-    BYTES = 4
-    LIST = 5
-    TUPLE = 6
-    DICT = 7
-    SET = 8
-    TYPE = 9
-    MODULE = 10
-    CODE = 11
-    FRAME = 12
-    GENERATOR = 13
-    DEQUE = 14
-    ORDERED_DICT = 15
-    LRU_CACHE = 16
-    TEE = 17
-    MEMORYVIEW = 18
-    WEAKREF = 19
-    NDARRAY = 20
-    BYTEARRAY = 21
-    FLOAT = 22
-    ARRAY = 23
-    STRUCT = 24
-    DATETIME = 25
-    ELEMENT = 26
-    SIMPLE_QUEUE = 27
-    CTYPE = 28  # a class of ctypes
-    STG_DICT = 29  # its dict, up to 3.12
-    PICKLER = 30
-    UNPICKLER = 31
-    KHASH = 32  # a hash table of pandas whose keys are objects
-
-
 class BufferCount(IntEnum):
     """How the number of items of a buffer is found."""
 
@@ -98,8 +60,8 @@ class Buffer:
     how: BufferCount = BufferCount.WORD
     flag: int | None = None
     in_getsizeof: bool = True
-    since: tuple[int, int] = (3, 0)
-    before: tuple[int, int] = (4, 0)
+    since: tuple[int, ...] = (3, 0)
+    before: tuple[int, ...] = (4, 0)
 
     def exists_in(self, version: tuple[int, int, int]) -> bool:
         """Tell whether instances have it in one CPython version."""
@@ -134,7 +96,7 @@ class Blocks:
     depth: int
     raw_depth: int
     reference_depth: int | None = None
-    since: tuple[int, int] = (3, 0)
+    since: tuple[int, ...] = (3, 0)
 
 
 @dataclass(frozen=True)
@@ -142,25 +104,15 @@ class TypeRule:
     """How the builtin part of a type's instances is read.
 
     Attributes:
-        handler: the code that reads it.
+        reader: the code that reads it, by its name in native/walker/types/readers.cpp.
         fields: the words that it has at fixed places.
         buffers: memory that it owns besides.
         blocks: memory that it owns, of unknown layout.
         scan_from: byte offset from which on words are scanned as well; None where all is known.
     """
 
-    handler: Handler = Handler.PLAIN
+    reader: str = "plain"
     fields: tuple[Field, ...] = ()
     scan_from: int | None = None
     buffers: tuple[Buffer, ...] = ()
     blocks: Blocks | None = None
-
-
-def owned(*fields: tuple[str | int, str]) -> tuple[Field, ...]:
-    """Fields that the type's traverse function visits."""
-    return tuple(Field(where, name) for where, name in fields)
-
-
-def hidden(*fields: tuple[str | int, str]) -> tuple[Field, ...]:
-    """Fields that own a reference but are not visited, as no cycle can run through them."""
-    return tuple(Field(where, name, EdgeFlags.COUNTED) for where, name in fields)

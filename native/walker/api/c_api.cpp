@@ -65,12 +65,12 @@ HG_EXPORT void hg_walker_free(Walker* walker) { delete walker; }
 // Row of this name in the table of names.
 HG_EXPORT u32 hg_walker_name(Walker* walker, const char* name) { return walker->types().names().row(name); }
 
-HG_EXPORT int hg_walker_add_rule(Walker* walker, const char* type_name, int handler, i64 scan_from,
+HG_EXPORT int hg_walker_add_rule(Walker* walker, const char* type_name, const char* reader, i64 scan_from,
                                  const i64* offsets, const u32* names, const u8* kinds, const u8* flags, u64 fields) {
-  if (handler < 0 || handler >= static_cast<int>(Handler::kCount)) return kInvalidArgument;
+  if (find_reader(reader) == nullptr) return kInvalidArgument;
   return guarded([&] {
     TypeRule rule;
-    rule.handler = static_cast<Handler>(handler);
+    rule.reader = find_reader(reader);
     rule.scan_from = scan_from;
     for (u64 i = 0; i < fields; ++i) {
       rule.fields.push_back({offsets[i], names[i], static_cast<EdgeKind>(kinds[i]), flags[i]});
@@ -215,13 +215,19 @@ HG_EXPORT const char* hg_walker_name_text(Walker* walker, u64 row) {
   return row < names.size() ? names[row].c_str() : nullptr;
 }
 
-// numbers: address, basicsize, itemsize, flags, handler, Python class, fields known, traversed, disagreements.
+// The name of the reader of a type's objects.
+HG_EXPORT const char* hg_walker_type_reader(Walker* walker, u64 row) {
+  const auto& types = walker->types().types();
+  return row < types.size() ? types[row]->reader->name : nullptr;
+}
+
+// numbers: address, basicsize, itemsize, flags, Python class, fields known, traversed, disagreements.
 HG_EXPORT const char* hg_walker_type(Walker* walker, u64 row, i64* numbers) {
   const auto& types = walker->types().types();
   if (row >= types.size()) return nullptr;
   const TypeInfo& type = *types[row];
   const i64 values[] = {static_cast<i64>(type.address), type.basicsize, type.itemsize, static_cast<i64>(type.flags),
-                        static_cast<i64>(type.handler), type.is_python_class, type.knows_fields,
+                        type.is_python_class, type.knows_fields,
                         static_cast<i64>(type.traversed), static_cast<i64>(type.disagreements)};
   std::memcpy(numbers, values, sizeof values);
   return type.tp_name.c_str();

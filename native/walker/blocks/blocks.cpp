@@ -138,7 +138,7 @@ void HeapReader::references_in_blocks(u64 object, const TypeInfo& type, EdgeList
       const u64 target = words.word(at);
       if (target != object && target % 8 == 0 && target != 0 && looks_like_object(target)) {
         const bool trailing = !block.is_vector && at + 8 == block.size;
-        const bool holds = has_stack && type_of(target)->handler == Handler::kFrame;
+        const bool holds = has_stack && type_of(target)->reader->is("frame");
         out.add(target, EdgeKind::kUnnamed, label, flags | (trailing ? kTrailing : 0) | (holds ? kHolds : 0));
       }
     }

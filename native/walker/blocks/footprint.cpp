@@ -45,53 +45,65 @@ u64 HeapReader::heap_type_bytes(u64 object, const TypeInfo& type, View view) {
 }
 
 u64 HeapReader::footprint(u64 object, const TypeInfo& type, View view, u64 getsizeof_bytes) {
-  u64 size = getsizeof_bytes + inline_values_bytes(object, type) + buffers_bytes(object, type, view, false) +
-             blocks_bytes(object, type);
-  switch (type.handler) {
-    case Handler::kCtype:
-    case Handler::kType:
-      if (memory_.view(object, layout_.tp_size).word(layout_.tp_flags) & type_flag::kHeapType) {
-        return heap_type_bytes(object, type, view) + ctype_extra_bytes(object, type);
-      }
-      return size;
-    case Handler::kInt: {
-      if (type.is_python_class) break;
-      const u64 bytes = getsizeof_bytes;  // one digit is padded to the struct's size since 3.11
-      return layout_.at_least(11) && bytes < u64(layout_.long_size) ? layout_.long_size : size;
-    }
-    case Handler::kStr: {
-      const bool apart = !(view.half(layout_.uni_state) & 32);  // a subclass: its own struct comes first
-      return apart ? size + type.basicsize - layout_.uni_size : size;
-    }
-    case Handler::kStgDict: return size - (type.basicsize - layout_.dict_size);  // counted twice in getsizeof
-    case Handler::kDict:
-    case Handler::kOrderedDict: {
-      const DictTable table = dict_table(object);
-      if (!table.is_split) return size;
-      const View keys = memory_.view(table.keys, layout_.dk_indices);
-      const u64 capacity = keys.word(layout_.dk_nentries) + keys.word(layout_.dk_usable);
-      if (table.values_embedded) return size - capacity * 8;  // they are part of the instance
-      return layout_.at_least(11) ? size + up8(capacity + 2) : size;
-    }
-    case Handler::kBytearray:  // 3.15: the buffer is an object of its own
-      return present(layout_.bytearray_object) ? (type.is_gc ? kGcHead : 0) + type.basicsize : size;
-    case Handler::kDatetime:
-      return !type.is_python_class && view.byte(kHasTimezone) == 0 ? size - 8 : size;
-    case Handler::kCode:
-      return present(layout_.code_cached) && view.word(layout_.code_cached) ? size + 32 : size;
-    default: break;
-  }
-  // The generic allocator of Python classes adds one item, an end mark.
-  if (type.is_python_class && type.itemsize != 0) {
-    u64 items = item_count(view);
-    if (type.handler == Handler::kInt && items == 0) items = 1;
-    size += up8(type.basicsize + (items + 1) * type.itemsize) - (type.basicsize + item_count(view) * type.itemsize);
-    if (type.handler == Handler::kInt) {  // getsizeof counts ints in its own way
-      return (type.is_gc ? kGcHead : 0) + type.preheader + inline_values_bytes(object, type) +
-             up8(type.basicsize + (items + 1) * type.itemsize);
-    }
+  const u64 size = getsizeof_bytes + inline_values_bytes(object, type) + buffers_bytes(object, type, view, false) +
+                   blocks_bytes(object, type);
+  return (this->*type.reader->footprint)(object, type, view, getsizeof_bytes, size);
+}
+
+// The generic allocator of Python classes adds one item, an end mark.
+u64 HeapReader::plain_footprint(u64, const TypeInfo& type, View view, u64, u64 size) {
+  if (!type.is_python_class || type.itemsize == 0) return size;
+  const u64 items = item_count(view);
+  return size + up8(type.basicsize + (items + 1) * type.itemsize) - (type.basicsize + items * type.itemsize);
+}
+
+u64 HeapReader::class_footprint(u64 object, const TypeInfo& type, View view, u64, u64 size) {
+  if (memory_.view(object, layout_.tp_size).word(layout_.tp_flags) & type_flag::kHeapType) {
+    return heap_type_bytes(object, type, view) + ctype_extra_bytes(object, type);
   }
   return size;
+}
+
+u64 HeapReader::int_footprint(u64 object, const TypeInfo& type, View view, u64 getsizeof_bytes, u64 size) {
+  if (!type.is_python_class) {  // one digit is padded to the struct's size since 3.11
+    return layout_.at_least(11) && getsizeof_bytes < u64(layout_.long_size) ? layout_.long_size : size;
+  }
+  if (type.itemsize == 0) return size;
+  u64 items = item_count(view);
+  if (items == 0) items = 1;
+  return (type.is_gc ? kGcHead : 0) + type.preheader + inline_values_bytes(object, type) +
+         up8(type.basicsize + (items + 1) * type.itemsize);
+}
+
+u64 HeapReader::str_footprint(u64, const TypeInfo& type, View view, u64, u64 size) {
+  const bool apart = !(view.half(layout_.uni_state) & 32);  // a subclass: its own struct comes first
+  return apart ? size + type.basicsize - layout_.uni_size : size;
+}
+
+u64 HeapReader::stg_dict_footprint(u64, const TypeInfo& type, View, u64, u64 size) {
+  return size - (type.basicsize - layout_.dict_size);  // counted twice in getsizeof
+}
+
+u64 HeapReader::dict_footprint(u64 object, const TypeInfo&, View, u64, u64 size) {
+  const DictTable table = dict_table(object);
+  if (!table.is_split) return size;
+  const View keys = memory_.view(table.keys, layout_.dk_indices);
+  const u64 capacity = keys.word(layout_.dk_nentries) + keys.word(layout_.dk_usable);
+  if (table.values_embedded) return size - capacity * 8;  // they are part of the instance
+  return layout_.at_least(11) ? size + up8(capacity + 2) : size;
+}
+
+// 3.15: the buffer is an object of its own.
+u64 HeapReader::bytearray_footprint(u64, const TypeInfo& type, View, u64, u64 size) {
+  return present(layout_.bytearray_object) ? (type.is_gc ? kGcHead : 0) + type.basicsize : size;
+}
+
+u64 HeapReader::datetime_footprint(u64, const TypeInfo& type, View view, u64, u64 size) {
+  return !type.is_python_class && view.byte(kHasTimezone) == 0 ? size - 8 : size;
+}
+
+u64 HeapReader::code_footprint(u64, const TypeInfo&, View view, u64, u64 size) {
+  return present(layout_.code_cached) && view.word(layout_.code_cached) ? size + 32 : size;
 }
 
 }  // namespace heapgraph

@@ -40,7 +40,7 @@ u64 HeapReader::text_bytes(u64 address) {
   return length + 1;
 }
 
-u64 HeapReader::pickler_bytes(const TypeInfo& type, View view) {
+u64 HeapReader::pickler_bytes(u64, const TypeInfo& type, View view) {
   const i64 builtin = memory_.word(type.builtin_base + layout_.tp_basicsize);
   u64 size = type.basicsize;
   if (const u64 memo = view.word(kPicklerMemo)) size += kMemoTable + memory_.word(memo + kMemoAllocated) * kMemoEntry;
@@ -49,7 +49,7 @@ u64 HeapReader::pickler_bytes(const TypeInfo& type, View view) {
   return size;
 }
 
-u64 HeapReader::unpickler_bytes(const TypeInfo& type, View view) {
+u64 HeapReader::unpickler_bytes(u64, const TypeInfo& type, View view) {
   const i64 builtin = memory_.word(type.builtin_base + layout_.tp_basicsize);
   const i64 end = builtin > kLongUnpickler ? builtin - 16 : builtin - 8;  // where proto lies
   u64 size = type.basicsize;
@@ -58,36 +58,36 @@ u64 HeapReader::unpickler_bytes(const TypeInfo& type, View view) {
   return size + text_bytes(view.word(end - kEncodingFromEnd + 8)) + text_bytes(view.word(end - kErrorsFromEnd + 8));
 }
 
-u64 HeapReader::c_struct_bytes(u64 object, const TypeInfo& type, View view) {
-  switch (type.handler) {
-    case Handler::kArray: {
-      const u64 width = memory_.view(view.word(kArrayDescr), 8).read<i32>(kArrayItemsize);
-      return type.basicsize + view.word(kArrayAllocated) * width;
-    }
-    case Handler::kNdarray: return ndarray_bytes(type, view);
-    case Handler::kStruct: {
-      u64 codes = 1;  // the end mark is one of them
-      const u64 first = view.word(kStructCodes);
-      while (codes < kMaxStructCodes && memory_.word(first + (codes - 1) * kStructCode) != 0) ++codes;
-      return type.basicsize + codes * kStructCode;
-    }
-    case Handler::kElement: {
-      const u64 extra = view.word(kElementExtra);
-      const View head = memory_.view(extra, kElementExtraSize);
-      if (!head) return type.basicsize;
-      const bool apart = head.word(kExtraChildren) != extra + kExtraOwnChildren;
-      return type.basicsize + kElementExtraSize + (apart ? head.word(kExtraAllocated) * 8 : 0);
-    }
-    case Handler::kCtype:
-      // Up to 3.12 only StgDicts know of the C type; since 3.13 its own method forgets the key table.
-      if (!layout_.at_least(13)) return type_bytes(object);
-      return item_bytes(type, view) + ctype_extra_bytes(object, type);
-    case Handler::kStgDict:
-      return dict_bytes(object, type, view) + type.basicsize - layout_.dict_size + ctype_extra_bytes(object, type);
-    case Handler::kPickler: return pickler_bytes(type, view);
-    case Handler::kUnpickler: return unpickler_bytes(type, view);
-    default: return item_bytes(type, view);
-  }
+u64 HeapReader::array_bytes(u64, const TypeInfo& type, View view) {
+  const u64 width = memory_.view(view.word(kArrayDescr), 8).read<i32>(kArrayItemsize);
+  return type.basicsize + view.word(kArrayAllocated) * width;
+}
+
+u64 HeapReader::ndarray_getsizeof(u64, const TypeInfo& type, View view) { return ndarray_bytes(type, view); }
+
+u64 HeapReader::struct_bytes(u64, const TypeInfo& type, View view) {
+  u64 codes = 1;  // the end mark is one of them
+  const u64 first = view.word(kStructCodes);
+  while (codes < kMaxStructCodes && memory_.word(first + (codes - 1) * kStructCode) != 0) ++codes;
+  return type.basicsize + codes * kStructCode;
+}
+
+u64 HeapReader::element_bytes(u64, const TypeInfo& type, View view) {
+  const u64 extra = view.word(kElementExtra);
+  const View head = memory_.view(extra, kElementExtraSize);
+  if (!head) return type.basicsize;
+  const bool apart = head.word(kExtraChildren) != extra + kExtraOwnChildren;
+  return type.basicsize + kElementExtraSize + (apart ? head.word(kExtraAllocated) * 8 : 0);
+}
+
+// Up to 3.12 only StgDicts know of the C type; since 3.13 its own method forgets the key table.
+u64 HeapReader::ctype_bytes(u64 object, const TypeInfo& type, View view) {
+  if (!layout_.at_least(13)) return type_bytes(object);
+  return item_bytes(type, view) + ctype_extra_bytes(object, type);
+}
+
+u64 HeapReader::stg_dict_bytes(u64 object, const TypeInfo& type, View view) {
+  return dict_getsizeof(object, type, view) + type.basicsize - layout_.dict_size + ctype_extra_bytes(object, type);
 }
 
 }  // namespace heapgraph

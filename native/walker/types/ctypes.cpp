@@ -45,8 +45,8 @@ u64 HeapReader::stg_bytes(u64 address, i64 format) {
 }
 
 u64 HeapReader::ctype_extra_bytes(u64 object, const TypeInfo& type) {
-  if (type.handler == Handler::kStgDict) return stg_bytes(object + layout_.dict_size, kFormatUntil312);
-  if (type.handler != Handler::kCtype || !layout_.at_least(13)) return 0;
+  if (type.reader->is("stg_dict")) return stg_bytes(object + layout_.dict_size, kFormatUntil312);
+  if (!type.reader->is("ctype") || !layout_.at_least(13)) return 0;
   const i64 format = kFormatUntil312 + (layout_.at_least(14) ? 16 : 8);
   return stg_bytes(object + up16(layout_.ht_size) + kInfoSize, format);
 }

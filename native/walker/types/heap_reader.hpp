@@ -57,6 +57,10 @@ class HeapReader {
   // Appends at most kPreviewCharacters characters; false when this kind of object has no preview.
   bool preview(u64 object, const TypeInfo& type, std::string& out);
 
+  static const TypeReader* reader_named(std::string_view name);
+  bool has_gc_head(u64 object, const TypeInfo& type);
+  i64 least_bytes(u64 object, const TypeInfo& type) { return (this->*type.reader->least_bytes)(object, type); }
+
   bool is_immortal(u64 object);
   i64 refcount(u64 object);
   bool is_interned(u64 object, const TypeInfo& type);
@@ -91,8 +95,7 @@ class HeapReader {
   void items_at(u64 owner, u64 address, u64 count, EdgeList& out, u8 flags = kOwned);
   bool may_read(u64 owner, u64 address, u64 size);
   bool afford(u64 bytes);
-  using ReferenceFunction = void (HeapReader::*)(u64, const TypeInfo&, EdgeList&);
-  static const ReferenceFunction kReferenceFunctions[];
+  static const TypeReader kReaders[];
 
   // references.cpp: what every object has
   void fields(View object, const TypeInfo& type, EdgeList& out);
@@ -157,18 +160,46 @@ class HeapReader {
   u64 stack_frame_bytes(u64 frame);
   std::vector<u64> stack_frames(u64 last_chunk, u64 top);
   // sizes.cpp
-  u64 builtin_bytes(u64 object, const TypeInfo& type, View view);
-  u64 dict_bytes(u64 object, const TypeInfo& type, View view);
-  u64 frame_bytes(View view);
+  u64 item_getsizeof(u64 object, const TypeInfo& type, View view);
+  u64 int_bytes(u64 object, const TypeInfo& type, View view);
+  u64 str_getsizeof(u64 object, const TypeInfo& type, View view);
+  u64 list_bytes(u64 object, const TypeInfo& type, View view);
+  u64 set_bytes(u64 object, const TypeInfo& type, View view);
+  u64 dict_getsizeof(u64 object, const TypeInfo& type, View view);
+  u64 ordered_dict_bytes(u64 object, const TypeInfo& type, View view);
+  u64 type_getsizeof(u64 object, const TypeInfo& type, View view);
+  u64 code_getsizeof(u64 object, const TypeInfo& type, View view);
+  u64 generator_getsizeof(u64 object, const TypeInfo& type, View view);
+  u64 frame_getsizeof(u64 object, const TypeInfo& type, View view);
+  u64 deque_bytes(u64 object, const TypeInfo& type, View view);
+  u64 bytearray_bytes(u64 object, const TypeInfo& type, View view);
+  i64 basic_least(u64 object, const TypeInfo& type);
+  i64 str_least(u64 object, const TypeInfo& type);
+  i64 type_least(u64 object, const TypeInfo& type);
+  i64 datetime_least(u64 object, const TypeInfo& type);
   u64 item_bytes(const TypeInfo& type, View view);
   u64 buffers_bytes(u64 object, const TypeInfo& type, View view, bool in_getsizeof);
   // c_struct_sizes.cpp
-  u64 c_struct_bytes(u64 object, const TypeInfo& type, View view);
-  u64 pickler_bytes(const TypeInfo& type, View view);
-  u64 unpickler_bytes(const TypeInfo& type, View view);
+  u64 array_bytes(u64 object, const TypeInfo& type, View view);
+  u64 ndarray_getsizeof(u64 object, const TypeInfo& type, View view);
+  u64 struct_bytes(u64 object, const TypeInfo& type, View view);
+  u64 element_bytes(u64 object, const TypeInfo& type, View view);
+  u64 ctype_bytes(u64 object, const TypeInfo& type, View view);
+  u64 stg_dict_bytes(u64 object, const TypeInfo& type, View view);
+  u64 pickler_bytes(u64 object, const TypeInfo& type, View view);
+  u64 unpickler_bytes(u64 object, const TypeInfo& type, View view);
   u64 text_bytes(u64 address);
   // footprint.cpp
   u64 footprint(u64 object, const TypeInfo& type, View view, u64 getsizeof_bytes);
+  u64 plain_footprint(u64 object, const TypeInfo& type, View view, u64 getsizeof_bytes, u64 size);
+  u64 class_footprint(u64 object, const TypeInfo& type, View view, u64 getsizeof_bytes, u64 size);
+  u64 int_footprint(u64 object, const TypeInfo& type, View view, u64 getsizeof_bytes, u64 size);
+  u64 str_footprint(u64 object, const TypeInfo& type, View view, u64 getsizeof_bytes, u64 size);
+  u64 stg_dict_footprint(u64 object, const TypeInfo& type, View view, u64 getsizeof_bytes, u64 size);
+  u64 dict_footprint(u64 object, const TypeInfo& type, View view, u64 getsizeof_bytes, u64 size);
+  u64 bytearray_footprint(u64 object, const TypeInfo& type, View view, u64 getsizeof_bytes, u64 size);
+  u64 datetime_footprint(u64 object, const TypeInfo& type, View view, u64 getsizeof_bytes, u64 size);
+  u64 code_footprint(u64 object, const TypeInfo& type, View view, u64 getsizeof_bytes, u64 size);
   u64 heap_type_bytes(u64 object, const TypeInfo& type, View view);
   u64 str_bytes(View view, const TypeInfo& type);
   u64 type_bytes(u64 object);
@@ -182,7 +213,11 @@ class HeapReader {
   bool preview_str(u64 object, std::string& out);
   bool preview_int(u64 object, const TypeInfo& type, std::string& out);
   bool preview_bytes(u64 object, std::string& out);
-  bool preview_code(u64 object, std::string& out);
+  bool preview_code(u64 object, const TypeInfo& type, std::string& out);
+  bool preview_float(u64 object, const TypeInfo& type, std::string& out);
+  bool preview_str_object(u64 object, const TypeInfo&, std::string& out) { return preview_str(object, out); }
+  bool preview_bytes_object(u64 object, const TypeInfo&, std::string& out) { return preview_bytes(object, out); }
+  bool no_preview(u64, const TypeInfo&, std::string&) { return false; }
 
   bool is_str(u64 object);
   // What the walker knows of the object's type; null when that is none.

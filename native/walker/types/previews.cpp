@@ -115,7 +115,7 @@ bool HeapReader::preview_int(u64 object, const TypeInfo& type, std::string& out)
   return true;
 }
 
-bool HeapReader::preview_code(u64 object, std::string& out) {
+bool HeapReader::preview_code(u64 object, const TypeInfo&, std::string& out) {
   const View view = memory_.view(object, layout_.code_size);
   if (!preview_str(view.word(layout_.code_name), out)) return false;
   out += " (";
@@ -126,23 +126,18 @@ bool HeapReader::preview_code(u64 object, std::string& out) {
   return true;
 }
 
+bool HeapReader::preview_float(u64 object, const TypeInfo&, std::string& out) {
+  const double value = memory_.view(object + layout_.object_size, 8).read<double>(0);
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof text, value);
+  std::string shown(text, end.ptr);
+  if (std::isfinite(value) && shown.find_first_of(".e") == std::string::npos) shown += ".0";
+  out += shown;
+  return true;
+}
+
 bool HeapReader::preview(u64 object, const TypeInfo& type, std::string& out) {
-  switch (type.handler) {
-    case Handler::kStr: return preview_str(object, out);
-    case Handler::kBytes: return preview_bytes(object, out);
-    case Handler::kInt: return preview_int(object, type, out);
-    case Handler::kCode: return preview_code(object, out);
-    case Handler::kFloat: {
-      const double value = memory_.view(object + layout_.object_size, 8).read<double>(0);
-      char text[32];
-      const auto end = std::to_chars(text, text + sizeof text, value);
-      std::string shown(text, end.ptr);
-      if (std::isfinite(value) && shown.find_first_of(".e") == std::string::npos) shown += ".0";
-      out += shown;
-      return true;
-    }
-    default: return false;
-  }
+  return (this->*type.reader->preview)(object, type, out);
 }
 
 }  // namespace heapgraph

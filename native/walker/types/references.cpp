@@ -12,20 +12,6 @@ constexpr i64 kModuleDefTraverseField = 80;
 
 }  // namespace
 
-// In the order of enum Handler.
-const HeapReader::ReferenceFunction HeapReader::kReferenceFunctions[] = {
-    &HeapReader::nothing,      &HeapReader::items,       &HeapReader::nothing,      &HeapReader::nothing,
-    &HeapReader::nothing,      &HeapReader::list,        &HeapReader::tuple,        &HeapReader::dict,
-    &HeapReader::set,          &HeapReader::type_object, &HeapReader::module_state, &HeapReader::code,
-    &HeapReader::frame,        &HeapReader::generator,   &HeapReader::deque,        &HeapReader::ordered_dict,
-    &HeapReader::lru_cache,    &HeapReader::tee,         &HeapReader::memoryview,   &HeapReader::weakref,
-    &HeapReader::ndarray,      &HeapReader::nothing,     &HeapReader::nothing,      &HeapReader::nothing,
-    &HeapReader::nothing,      &HeapReader::datetime,    &HeapReader::element,     &HeapReader::simple_queue,
-    &HeapReader::ctype,        &HeapReader::dict,        &HeapReader::nothing,      &HeapReader::nothing,
-    &HeapReader::khash,
-};
-static_assert(static_cast<int>(Handler::kCount) == 33, "one function per handler");
-
 void HeapReader::references(u64 object, const TypeInfo& type, EdgeList& out) {
   u8 type_flags = type.is_heap ? kCounted : 0;
   if (type.type_edge_visible) type_flags |= kGcVisible;
@@ -33,8 +19,8 @@ void HeapReader::references(u64 object, const TypeInfo& type, EdgeList& out) {
   const View view = memory_.view(object, type.basicsize);
   fields(view, type, out);
   if (type.scan_from < type.scan_to) scan(view, type, out);
-  (this->*kReferenceFunctions[static_cast<int>(type.handler)])(object, type, out);
-  if (!is_type_handler(type.handler)) instance_dict(object, type, out);
+  (this->*type.reader->references)(object, type, out);
+  if (!type.reader->describes_types) instance_dict(object, type, out);
   if (type.blocks.contents & BlockRule::kReferences) references_in_blocks(object, type, out);
 }
 

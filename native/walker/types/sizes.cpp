@@ -96,7 +96,7 @@ u64 HeapReader::old_frame_bytes(View view) {
   return layout_.frame_localsplus + slots * 8;
 }
 
-u64 HeapReader::dict_bytes(u64 object, const TypeInfo& type, View view) {
+u64 HeapReader::dict_getsizeof(u64 object, const TypeInfo& type, View view) {
   const DictTable table = dict_table(object);
   const View keys = memory_.view(view.word(layout_.dict_keys), layout_.dk_indices);
   u64 size = type.basicsize;
@@ -105,12 +105,17 @@ u64 HeapReader::dict_bytes(u64 object, const TypeInfo& type, View view) {
                                       : (keys.word(layout_.dk_size) << 1) / 3);
   }
   if (table.refcount == 1) size += table.table_bytes;
-  if (type.handler != Handler::kOrderedDict) return size;
+  return size;
+}
+
+u64 HeapReader::ordered_dict_bytes(u64 object, const TypeInfo& type, View view) {
+  const DictTable table = dict_table(object);
+  const u64 size = dict_getsizeof(object, type, view);
   const u64 nodes = memory_.word(object + layout_.dict_size + layout_.odict_fast_nodes + kOdictFastNodesSize);
   return size + nodes * 8 + (table.entries ? view.word(layout_.var_size) * kOdictNode : 0);
 }
 
-u64 HeapReader::frame_bytes(View view) {
+u64 HeapReader::frame_getsizeof(u64, const TypeInfo&, View view) {
   if (!present(layout_.if_size)) return old_frame_bytes(view);
   // Not the place in the frame object: that is filled in only when the function has left.
   u64 code = memory_.word(view.word(layout_.frame_iframe) + layout_.if_code);
@@ -140,50 +145,51 @@ u64 HeapReader::item_bytes(const TypeInfo& type, View view) {
   return type.basicsize + (type.itemsize ? type.itemsize * item_count(view) : 0);
 }
 
-// The builtin part of getsizeof, without GC head.
-u64 HeapReader::builtin_bytes(u64 object, const TypeInfo& type, View view) {
-  switch (type.handler) {
-    case Handler::kInt: {
-      const u64 digits = item_count(view);
-      // One digit is there even for zero; getsizeof says so since 3.11.
-      const u64 counted = digits == 0 && layout_.at_least(11) ? 1 : digits;
-      return (layout_.at_least(12) ? type.basicsize : layout_.long_digit) + counted * 4;
-    }
-    case Handler::kStr: return str_bytes(view, type);
-    case Handler::kList: return type.basicsize + view.word(layout_.list_allocated) * 8;
-    case Handler::kSet: {
-      const bool small = view.word(layout_.set_table) == object + layout_.set_smalltable;
-      return type.basicsize + (small ? 0 : (view.word(layout_.set_mask) + 1) * layout_.set_entry_size);
-    }
-    case Handler::kDict:
-    case Handler::kOrderedDict: return dict_bytes(object, type, view);
-    case Handler::kType: return type_bytes(object);
-    case Handler::kCode: return code_bytes(view, type);
-    case Handler::kGenerator: return generator_bytes(view, type);
-    case Handler::kFrame: return frame_bytes(view);
-    case Handler::kDeque: {
-      const u64 used = view.word(layout_.deque_leftindex) + view.word(layout_.deque_len);
-      const u64 blocks = (used + layout_.deque_block_slots - 1) / layout_.deque_block_slots;
-      return type.basicsize + (blocks ? blocks : 1) * kDequeBlock;
-    }
-    case Handler::kBytearray: {
-      const u64 bytes = view.word(layout_.bytearray_alloc);
-      const bool in_bytes_object = present(layout_.bytearray_object) && bytes != 0;  // 3.15
-      return type.basicsize + bytes + (in_bytes_object ? layout_.bytes_sval + 1 : 0);
-    }
-    case Handler::kPlain:
-    case Handler::kItems:
-      return item_bytes(type, view);
-    default: return c_struct_bytes(object, type, view);
-  }
+// The builtin parts of getsizeof, without GC head.
+u64 HeapReader::item_getsizeof(u64, const TypeInfo& type, View view) { return item_bytes(type, view); }
+
+u64 HeapReader::int_bytes(u64, const TypeInfo& type, View view) {
+  const u64 digits = item_count(view);
+  // One digit is there even for zero; getsizeof says so since 3.11.
+  const u64 counted = digits == 0 && layout_.at_least(11) ? 1 : digits;
+  return (layout_.at_least(12) ? type.basicsize : layout_.long_digit) + counted * 4;
+}
+
+u64 HeapReader::str_getsizeof(u64, const TypeInfo& type, View view) { return str_bytes(view, type); }
+
+u64 HeapReader::list_bytes(u64, const TypeInfo& type, View view) {
+  return type.basicsize + view.word(layout_.list_allocated) * 8;
+}
+
+u64 HeapReader::set_bytes(u64 object, const TypeInfo& type, View view) {
+  const bool small = view.word(layout_.set_table) == object + layout_.set_smalltable;
+  return type.basicsize + (small ? 0 : (view.word(layout_.set_mask) + 1) * layout_.set_entry_size);
+}
+
+u64 HeapReader::type_getsizeof(u64 object, const TypeInfo&, View) { return type_bytes(object); }
+
+u64 HeapReader::code_getsizeof(u64, const TypeInfo& type, View view) { return code_bytes(view, type); }
+
+u64 HeapReader::generator_getsizeof(u64, const TypeInfo& type, View view) { return generator_bytes(view, type); }
+
+u64 HeapReader::deque_bytes(u64, const TypeInfo& type, View view) {
+  const u64 used = view.word(layout_.deque_leftindex) + view.word(layout_.deque_len);
+  const u64 blocks = (used + layout_.deque_block_slots - 1) / layout_.deque_block_slots;
+  return type.basicsize + (blocks ? blocks : 1) * kDequeBlock;
+}
+
+u64 HeapReader::bytearray_bytes(u64, const TypeInfo& type, View view) {
+  const u64 bytes = view.word(layout_.bytearray_alloc);
+  const bool in_bytes_object = present(layout_.bytearray_object) && bytes != 0;  // 3.15
+  return type.basicsize + bytes + (in_bytes_object ? layout_.bytes_sval + 1 : 0);
 }
 
 Sizes HeapReader::sizes(u64 object, const TypeInfo& type) {
   const View view = memory_.view_up_to(object, type.basicsize);  // a short string has less
-  u64 bytes = builtin_bytes(object, type, view) + buffers_bytes(object, type, view, true);
+  u64 bytes = (this->*type.reader->getsizeof_)(object, type, view) + buffers_bytes(object, type, view, true);
   if (bytes > kMaxSize) bytes = type.basicsize;
   bool gc_head = type.is_gc;
-  if (is_type_handler(type.handler)) {
+  if (type.reader->describes_types) {
     const bool heap = memory_.view(object, layout_.tp_size).word(layout_.tp_flags) & type_flag::kHeapType;
     gc_head = heap || (layout_.at_least(11) && !layout_.at_least(13));
   }
@@ -192,6 +198,27 @@ Sizes HeapReader::sizes(u64 object, const TypeInfo& type) {
   result.shallow = footprint(object, type, view, result.getsizeof);
   if (result.shallow > kMaxSize) result.shallow = result.getsizeof;
   return result;
+}
+
+// Types carry a GC head only when they are heap types: tp_is_gc of `type` says so.
+bool HeapReader::has_gc_head(u64 object, const TypeInfo& type) {
+  if (!type.is_gc || !type.reader->describes_types) return type.is_gc;
+  return memory_.view(object, layout_.tp_size).word(layout_.tp_flags) & type_flag::kHeapType;
+}
+
+i64 HeapReader::basic_least(u64, const TypeInfo& type) { return type.basicsize; }
+
+// Compact ASCII strings.
+i64 HeapReader::str_least(u64, const TypeInfo&) { return layout_.uni_ascii_size; }
+
+// Static types lack what the struct of a heap type has.
+i64 HeapReader::type_least(u64 object, const TypeInfo& type) {
+  return has_gc_head(object, type) ? type.basicsize : layout_.tp_size;
+}
+
+// Naive datetimes.
+i64 HeapReader::datetime_least(u64, const TypeInfo& type) {
+  return type.is_python_class ? type.basicsize : type.basicsize - 8;
 }
 
 }  // namespace heapgraph

@@ -28,7 +28,7 @@ u64 HeapReader::stack_frame_bytes(u64 frame) {
   if (layout_.at_least(14)) code &= ~u64{3};
   const TypeInfo* type = type_of(code);
   const View code_view = memory_.view(code, layout_.code_size);
-  if (!view || !code_view || type == nullptr || type->handler != Handler::kCode) return 0;
+  if (!view || !code_view || type == nullptr || !type->reader->is("code")) return 0;
   if (view.byte(layout_.if_owner) != kOwnedByThread) return 0;
   const i64 slots = i64{code_view.read<i32>(layout_.code_nlocalsplus)} + code_view.read<i32>(layout_.code_stacksize);
   return slots < 0 || slots > kMaxSlots ? 0 : layout_.if_localsplus + slots * 8;

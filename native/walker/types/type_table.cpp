@@ -74,7 +74,7 @@ TypeInfo* TypeTable::discover(u64 address) {
   info.row = types_.size() - 1;
   remember(address, &info);
   read_basics(info, memory_.view(address, layout_.tp_size));
-  choose_handler(info);
+  choose_reader(info);
   return &info;
 }
 
@@ -158,7 +158,7 @@ const TypeRule* TypeTable::rule_of_metaclass(u64 address) {
 
 // The builtin part of an object is read by the rule of its nearest ancestor that has one; words that
 // C subclasses added behind it are scanned, with the names their member tables give.
-void TypeTable::choose_handler(TypeInfo& info) {
+void TypeTable::choose_reader(TypeInfo& info) {
   u64 ruled = 0;
   bool found = false;
   const TypeRule* rule = nearest_rule(info.builtin_base, ruled, found);
@@ -170,7 +170,9 @@ void TypeTable::choose_handler(TypeInfo& info) {
   }
   const View builtin = memory_.view(info.builtin_base, layout_.tp_size);
   if (found) {
-    info.handler = rule->handler;
+    info.reader = rule->reader;
+    info.is_str = info.reader->is("str");
+    info.is_tuple = info.reader->is("tuple");
     info.fields = rule->fields;
     info.buffers = rule->buffers;
     const View base = memory_.view(ruled, layout_.tp_size);
@@ -178,7 +180,7 @@ void TypeTable::choose_handler(TypeInfo& info) {
     info.scan_to = info.scan_from;
     // A rule that names fields of a fixed-size struct has said all there is in it.
     // (Struct sequences put their further items, counted below, into the basic size since 3.13.)
-    if (ruled != info.builtin_base && info.handler != Handler::kTuple) info.scan_to = builtin.signed_word(layout_.tp_basicsize);
+    if (ruled != info.builtin_base && !info.is_tuple) info.scan_to = builtin.signed_word(layout_.tp_basicsize);
     if (present(rule->scan_from)) {
       info.scan_from = rule->scan_from;
       info.scan_to = builtin.signed_word(layout_.tp_basicsize);
@@ -196,20 +198,20 @@ void TypeTable::choose_handler(TypeInfo& info) {
   // A C subclass with a traverse function of its own refers to something that its base does not.
   // (Struct sequences differ too, but their items are all known; theirs needs a current thread.)
   const u64 traverse = memory_.word(info.address + layout_.tp_traverse);
-  const bool differs = found && info.handler != Handler::kTuple &&
+  const bool differs = found && !info.is_tuple &&
                        builtin.word(layout_.tp_traverse) != memory_.word(ruled + layout_.tp_traverse);
   // Types that C code makes without a deallocator of their own get that of Python classes.
   const bool made_by_c = info.is_python_class && class_traverse_ != 0 && traverse != class_traverse_;
   // A rule without fields (PyCapsule) says that no word is a reference, not that nothing is referred to.
-  const bool empty = found && info.handler == Handler::kPlain && rule->fields.empty() &&
+  const bool empty = found && info.reader == plain_reader() && rule->fields.empty() &&
                      builtin.word(layout_.tp_flags) & type_flag::kHaveGc;
   info.wants_traverse = info.is_gc && traverse != 0 &&
-                        (!info.knows_fields || differs || made_by_c || empty || info.handler == Handler::kModule);
+                        (!info.knows_fields || differs || made_by_c || empty || info.reader->is("module"));
   for (u64 at = info.builtin_base, i = 0; at != ruled && at != 0 && i < kMaxBases; ++i) {
     add_members(info, at);
     at = memory_.word(at + layout_.tp_base);
   }
-  if (info.handler == Handler::kTuple && ruled != info.builtin_base) count_struct_items(info);
+  if (info.is_tuple && ruled != info.builtin_base) count_struct_items(info);
   add_slots(info);
 }
 

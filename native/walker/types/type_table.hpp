@@ -10,21 +10,10 @@
 
 #include "walker/types/edges.hpp"
 #include "walker/types/layout.hpp"
+#include "walker/types/type_reader.hpp"
 #include "walker/image/memory_image.hpp"
 
 namespace heapgraph {
-
-// Which code reads the builtin part of an object. The names are those of capture/types/rules.py.
-enum class Handler : u8 {
-  kPlain = 0,  // only what the field list says
-  kItems = 1,  // variable-size objects whose items are references
-  kInt, kStr, kBytes, kList, kTuple, kDict, kSet, kType, kModule, kCode, kFrame, kGenerator,
-  kDeque, kOrderedDict, kLruCache, kTee, kMemoryview, kWeakref, kNdarray, kBytearray, kFloat, kArray, kStruct, kDatetime, kElement, kSimpleQueue,
-  kCtype, kStgDict, kPickler, kUnpickler, kKhash,
-  kCount,
-};
-
-constexpr bool is_type_handler(Handler handler) { return handler == Handler::kType || handler == Handler::kCtype; }
 
 // One named word of a C struct that holds a reference.
 struct FieldRule {
@@ -67,7 +56,7 @@ struct BlockRule {
 };
 
 struct TypeRule {
-  Handler handler = Handler::kPlain;
+  const TypeReader* reader = plain_reader();
   std::vector<FieldRule> fields;
   std::vector<BufferRule> buffers;
   BlockRule blocks;
@@ -77,7 +66,8 @@ struct TypeRule {
 struct TypeInfo {
   u64 address = 0;
   u32 row = 0;
-  Handler handler = Handler::kPlain;
+  const TypeReader* reader = plain_reader();
+  bool is_str = false, is_tuple = false;  // by their readers: asked for every object
   bool is_gc = false;
   bool is_heap = false;
   bool is_python_class = false;  // made by a class statement
@@ -161,7 +151,7 @@ class TypeTable {
   void remember(u64 address, TypeInfo* type);
   void place(u64 address, TypeInfo* type);
   void read_basics(TypeInfo& info, View type);
-  void choose_handler(TypeInfo& info);
+  void choose_reader(TypeInfo& info);
   const TypeRule* nearest_rule(u64 address, u64& ruled, bool& found);
   const TypeRule* rule_of_metaclass(u64 address);
   void count_struct_items(TypeInfo& info);

@@ -96,7 +96,7 @@ void Walker::emit_object(u64 address, const Position& at, bool is_static) {
   TypeInfo* type = types_.find(image_->word(address + layout_.type));
   if (type == nullptr) return;  // cannot happen: only objects with a type become known
   u16 flags = 0;
-  if (has_gc_head(address, *type)) flags |= kIsGc;
+  if (reader_.has_gc_head(address, *type)) flags |= kIsGc;
   if (is_tracked(at)) flags |= kGcTracked;
   if (reader_.is_immortal(address)) flags |= kImmortal;
   if (type->flags & type_flag::kType) flags |= kIsType;
@@ -114,7 +114,7 @@ void Walker::emit_object(u64 address, const Position& at, bool is_static) {
   columns_.preview_size.push_back(has_preview ? text_.size() + 1 : 0);
   columns_.previews.append(text_.data(), has_preview ? text_.size() : 0);
   // Code and constants frozen into the interpreter since 3.11; types count what they own.
-  const bool frozen = is_static && flags & kImmortal && type->handler != Handler::kType;
+  const bool frozen = is_static && flags & kImmortal && !type->reader->is("type");
   emit_references(address, *type, frozen);
 }
 

@@ -104,7 +104,7 @@ u64 Walker::collectable_objects(u64* pairs, u64 capacity) {
         for (u64 bits = region.known[first + listed_word_]; bits != 0; bits &= bits - 1) {
           const u64 object = region.start + ((first + listed_word_) * 64 + std::countr_zero(bits)) * 8;
           const TypeInfo* type = types_.find(image_->word(object + layout_.type));
-          if (type == nullptr || !has_gc_head(object, *type)) continue;
+          if (type == nullptr || !reader_.has_gc_head(object, *type)) continue;
           const u64 traverse = image_->word(type->address + layout_.tp_traverse);
           if (traverse == 0) continue;
           pairs[2 * found] = object;

@@ -29,7 +29,7 @@ bool HeapReader::is_immortal(u64 object) {
 }
 
 bool HeapReader::is_interned(u64 object, const TypeInfo& type) {
-  return type.handler == Handler::kStr && (memory_.view(object, layout_.uni_ascii_size).half(layout_.uni_state) & 3);
+  return type.is_str && (memory_.view(object, layout_.uni_ascii_size).half(layout_.uni_state) & 3);
 }
 
 bool Walker::position(u64 address, Position& out) {
@@ -40,29 +40,12 @@ bool Walker::position(u64 address, Position& out) {
   return true;
 }
 
-// Types carry a GC head only when they are heap types: tp_is_gc of `type` says so.
-bool Walker::has_gc_head(u64 object, const TypeInfo& type) {
-  if (!type.is_gc || !is_type_handler(type.handler)) return type.is_gc;
-  return image_->view(object, layout_.tp_size).word(layout_.tp_flags) & type_flag::kHeapType;
-}
-
-// Some objects are smaller than their type's basic size, and may lie at the very end of a region: compact
-// ASCII strings, static types, which lack what the struct of a heap type has, and naive datetimes.
-u64 Walker::least_bytes(u64 object, const TypeInfo& type) {
-  switch (type.handler) {
-    case Handler::kStr: return layout_.uni_ascii_size;
-    case Handler::kType: return has_gc_head(object, type) ? type.basicsize : layout_.tp_size;
-    case Handler::kDatetime: return type.is_python_class ? type.basicsize : type.basicsize - 8;
-    default: return type.basicsize;
-  }
-}
-
 TypeInfo* Walker::plausible(u64 address, const Position& at, bool strictly) {
   const View head = image_->view(address, 16);
   if (!head) return nullptr;
   TypeInfo* type = types_.find(head.word(layout_.type));
   if (type == nullptr) return nullptr;
-  if (!image_->view(address, least_bytes(address, *type))) return nullptr;
+  if (!image_->view(address, reader_.least_bytes(address, *type))) return nullptr;
   i64 count = head.signed_word(layout_.refcount);
   if (layout_.at_least(12)) {
     // Freed memory keeps a free-list pointer in this word; bits 32-47 of a live object are zero
@@ -74,7 +57,7 @@ TypeInfo* Walker::plausible(u64 address, const Position& at, bool strictly) {
   // A table of C code can look like an object: an address where the count is, and then a type.
   const bool immortal = layout_.at_least(12) && count >> 31;
   if (strictly && !immortal && image_->find(count) != nullptr) return nullptr;
-  if (is_tracked(at) || !has_gc_head(address, *type)) return type;
+  if (is_tracked(at) || !reader_.has_gc_head(address, *type)) return type;
   // A GC object outside of all lists is untracked (no link), or on the stack of a running collection.
   if (strictly && image_->word(address - kGcHead) != 0) return nullptr;
   return type;
@@ -153,7 +136,7 @@ void Walker::drain() {
     stack_.pop_back();
     TypeInfo* type = types_.find(image_->word(object + layout_.type));
     if (type == nullptr) continue;
-    if (type->wants_traverse && has_gc_head(object, *type)) to_traverse_.push_back(object);
+    if (type->wants_traverse && reader_.has_gc_head(object, *type)) to_traverse_.push_back(object);
     if (type->blocks.depth != 0) block_owners_.push_back(object);
     take_references(object, *type, [this] { follow_edges(); });
     if ((counts_.objects & (kProgressStep - 1)) == 0) progress_.store(counts_.objects, std::memory_order_relaxed);

@@ -79,8 +79,6 @@ class Walker {
   bool is_tracked(const Position& at) const { return at.region->tracked[at.bit >> 6] >> (at.bit & 63) & 1; }
   // The object's type when there is a plausible live object at this address.
   TypeInfo* plausible(u64 address, const Position& at, bool strictly);
-  u64 least_bytes(u64 object, const TypeInfo& type);
-  bool has_gc_head(u64 object, const TypeInfo& type);
   bool add(u64 address, bool strictly);
   void drain();
   bool is_sound(u64 address, const Position& at);
