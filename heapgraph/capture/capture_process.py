@@ -173,7 +173,8 @@ def _read_report(
     if word != "captured":
         raise CaptureInterrupted(
             f"the capture of process {pid} was not completed",
-            "the helper was killed by another process; the target goes on",
+            "the helper was killed, or was kept from running for longer than the target may stand; "
+            "the target goes on",
             "try again",
         )
     stored, written, withheld, is_clean = map(int, values[2:])
@@ -220,8 +221,8 @@ def _explained(pid: int, failure: HelperFailure, path: Path | None) -> Heapgraph
     if failure.code == "limit":
         return CaptureInterrupted(
             f"process {pid} stood for as long as it may, and not all of its memory was written",
-            "it has more memory than can be written in that time",
-            "use --method clone, or a higher --max-pause",
+            "its memory is too large for that time, or what takes the output is too slow",
+            "use --method clone, write to a file, or allow more: --max-pause MS",
         )
     return CaptureInterrupted(
         f"process {pid} could not be captured: {failure.text}",

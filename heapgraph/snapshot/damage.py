@@ -5,12 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from heapgraph.errors import SnapshotFormatError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # The text is shown on terminals and copied into shells, and comes from the file.
 _VERSION = re.compile(r"[0-9A-Za-z.+-]{1,40}")
@@ -73,7 +70,9 @@ def cannot_open(path: Path | str, error: OSError | ValueError) -> SnapshotFormat
         )
     if code in (errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ENAMETOOLONG):
         return SnapshotFormatError(
-            what, "the path is misspelt, or the file was moved", f"look for it: ls {path}"
+            what,
+            "the path is misspelt, or the file was moved",
+            f"look for it: ls {Path(path).parent}",
         )
     return SnapshotFormatError(
         what, "the disk or the file system failed to read it", "see the reason above and dmesg"

@@ -34,7 +34,7 @@ def write_error(
     if code in _OUT_OF_SPACE:
         return kind(
             f"{what} ({_free_text(path.parent)} free in {path.parent})",
-            "the disk, or this user's share of it, is full; the incomplete file was removed",
+            "the disk, or this user's share of it, is full; nothing is left of what was written",
             f"free some space, or write elsewhere: -o /other/folder/{path.name}",
         )
     if code == errno.EEXIST:

@@ -115,7 +115,7 @@ static pid_t freeze(const struct options *options, struct failure *failure)
         facts.method = "pause";
         if (!pause_target(options->pid, options->pause_limit_ns, &threads, failure))
             return 0;
-        guard_for(options->pause_limit_ns + GUARD_NS); /* for as long as it may stand, and no longer */
+        guard_for(options->pause_limit_ns + PAUSE_GRACE_NS); /* for as long as it may stand, and no longer */
         return options->pid;
     }
     facts.method = "clone";

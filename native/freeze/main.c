@@ -234,9 +234,12 @@ static int idle_ms(void)
 {
     const bool stand = settle_late() + settle_calls(false) > 0;
     int limit = stand ? LATE_MS : pause_is_held() ? PAUSE_MS : IDLE_MS;
+    const int64_t left_ns = pause_deadline() - now_ns();
     if (stand || pause_is_held())
-        guard_for(GUARD_NS);
-    int64_t remaining = (pause_deadline() - now_ns()) / 1000000;
+        guard_for(left_ns > GUARD_NS - PAUSE_GRACE_NS ? GUARD_NS
+                  : left_ns > 0                       ? left_ns + PAUSE_GRACE_NS
+                                                      : PAUSE_GRACE_NS);
+    const int64_t remaining = left_ns / 1000000;
     return remaining < 0 ? 0 : remaining < limit ? (int)remaining : limit;
 }
 

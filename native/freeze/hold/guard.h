@@ -17,4 +17,7 @@ void guard_end(void);
 /* That, and what the copy of this target may take on a slow machine. */
 int64_t guard_for_copy_ns(pid_t pid);
 
+/* How much longer than it may last a pause may take to end. */
+#define PAUSE_GRACE_NS INT64_C(200000000)
+
 #endif
