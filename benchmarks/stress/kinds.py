@@ -28,7 +28,8 @@ PROGRAMS: dict[str, str] = {
         f"{which}_{action}"
         for which in ("all", "one", "late")
         for action in ("kill_process", "kill_thread", "trap", "errno")
-    ),
+    )
+    + " crowd_kill_process",
 }
 
 LOSSY = {

@@ -40,7 +40,7 @@ _LONGEST_MS = 2**31 - 1
 OWN_NEED = 64 << 20
 """Bytes that the helper takes at most."""
 
-_OF_THE_CLONE = {"clone", "inject", "memory", *HELPER_REFUSALS}
+_OF_THE_CLONE = {"clone", "inject", "memory", "uffd", *HELPER_REFUSALS}
 _OF_THE_TARGET = ("traced", "thread", "self", "kernel", "gone")
 _CAUSES = {
     "stall": "the program that reads the output has taken nothing for a minute",

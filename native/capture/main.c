@@ -119,6 +119,10 @@ static pid_t freeze(const struct options *options, struct failure *failure)
         return options->pid;
     }
     facts.method = "clone";
+    if (facts.sizes.handles_faults) {
+        *failure = (struct failure){"uffd", ENOTSUP, "it handles page faults (userfaultfd)"};
+        return 0;
+    }
     if (!options->watches && !watch_groups(options->pid, failure))
         return 0;
     return clone_whole(options, failure);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 from pathlib import Path
@@ -250,6 +251,21 @@ def test_a_dump_that_is_stopped_does_not_stop_its_target(target: RunningTarget) 
         os.kill(holder.pid, signal.SIGSTOP)
         target.send("hello")
         assert target.read_line() == "hello"
+
+
+@pytest.mark.parametrize("method", ["clone", "pause"])
+def test_without_a_guard_no_thread_is_stopped(target: RunningTarget, method: str) -> None:
+    """Given a limit that leaves no timer, nothing would end a stop when the helper hangs."""
+    limit = resource.getrlimit(resource.RLIMIT_SIGPENDING)
+    resource.setrlimit(resource.RLIMIT_SIGPENDING, (0, limit[1]))
+    try:
+        with pytest.raises(CaptureInterrupted) as caught, freeze(target.pid, method):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_SIGPENDING, limit)
+    assert "ulimit -i" in " ".join(caught.value.parts())
+    target.send("hello")
+    assert target.read_line() == "hello"
 
 
 def test_a_helper_that_is_stopped_does_not_stop_its_target(target: RunningTarget) -> None:

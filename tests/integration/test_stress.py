@@ -67,7 +67,13 @@ CUT_SHORT = [
 ]
 """Any stop ends these calls."""
 
-KILLED = ["one_kill_process", "one_kill_thread", "late_kill_process", "huge_pages"]
+KILLED = [
+    "one_kill_process",
+    "one_kill_thread",
+    "late_kill_process",
+    "crowd_kill_process",
+    "huge_pages",
+]
 """A call that is injected here, or a copy that is held, is the end of a thread or of the target."""
 
 

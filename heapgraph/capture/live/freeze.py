@@ -30,7 +30,7 @@ from heapgraph.capture.live.freeze_limits import (
 )
 from heapgraph.capture.live.frozen import FreezeMethod, FrozenClone, FrozenCopy
 from heapgraph.capture.live.memory_limits import MemoryPlan, plan_memory
-from heapgraph.capture.process.maps import huge_bytes, read_maps
+from heapgraph.capture.process.maps import handles_faults, huge_bytes, read_maps
 from heapgraph.capture.process.permissions import check_target, explain_refusal
 from heapgraph.errors import CaptureInterrupted, UsageError
 from heapgraph.units import format_seconds, format_size
@@ -57,8 +57,15 @@ HELPER_REFUSALS = {
     "section": "its threads are inside an allocator's critical section",
     "seccomp": CLONE_REFUSALS[errno.EPERM],
     "stack": "none of its threads could find back by itself: small stacks, or shadow stacks",
+    "guard": "no timer can be made that would end a stop: raise the limit on pending signals "
+    "(ulimit -i)",
     "code": "its C library is of a kind that is not known, so no thread could find back by itself",
 }
+
+_FAULT_HANDLER = (
+    "it handles page faults of its own (userfaultfd), and may be told of a clone: it would get a "
+    "descriptor for each"
+)
 
 _WHAT = {
     "idle": "read while it is idle",
@@ -176,6 +183,8 @@ class _Choice:
                 f"{format_size(huge)} of its memory are from a pool of huge pages: writing to one "
                 "that a clone shares ends the target when the pool is empty"
             )
+        if handles_faults(self.before):
+            raise NotTaken(_FAULT_HANDLER)
         child, pause_s = self.helper.freeze(self.pid)
         return FrozenClone(self.helper, self.pid, child, pause_s, self.before)
 

@@ -30,7 +30,10 @@ WITHHELD = frozenset({"dc", "wf"})
 HUGE = "ht"
 """Flag of memory from a pool of huge pages."""
 
-_KEPT_FLAGS = WITHHELD | {HUGE}
+FAULTS_HANDLED = frozenset({"um", "uw"})
+"""VmFlags of memory whose page faults a program handles itself."""
+
+_KEPT_FLAGS = WITHHELD | FAULTS_HANDLED | {HUGE}
 
 _SIZES = ("Rss", "Pss", "Private_Dirty")
 
@@ -123,6 +126,15 @@ def withheld_bytes(maps: Iterable[Mapping]) -> int:
 def huge_bytes(maps: Iterable[Mapping]) -> int:
     """Bytes of private memory that come from a pool of huge pages, with what is reserved of it."""
     return sum(each.end - each.start for each in maps if each.is_own and HUGE in each.flags)
+
+
+def handles_faults(maps: Iterable[Mapping]) -> bool:
+    """Tell whether a program has taken over page faults of some of its memory (userfaultfd).
+
+    Args:
+        maps: its mappings with sizes.
+    """
+    return any(each.flags & FAULTS_HANDLED for each in maps)
 
 
 def with_sizes(

@@ -1,6 +1,7 @@
 #include "capture/target/facts.h"
 
 #include "freeze/hold/freeze.h"
+#include "freeze/process/proc_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -116,9 +117,9 @@ static bool is_refused(pid_t pid, const char *status, struct failure *failure)
 
 bool gather_facts(pid_t pid, struct facts *facts, struct failure *failure)
 {
-    char status[8192];
+    char status[TASK_STATUS_SIZE];
     *failure = (struct failure){"gone", ESRCH, "there is no such process"};
-    if (proc_read(pid, "status", status, sizeof status) <= 0)
+    if (!read_status(pid, pid, status, sizeof status))
         return false;
     if (is_refused(pid, status, failure))
         return false;

@@ -2,6 +2,7 @@
 
 #include "freeze/hold/group_watch.h"
 #include "capture/target/lines.h"
+#include "freeze/process/proc_files.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STATUS_SIZE = 8192, CONTROLLERS_SIZE = 4096, MOST_WRITERS = 4 };
+enum { CONTROLLERS_SIZE = 4096, MOST_WRITERS = 4 };
 
 /* What one thread can rewrite until a clone is gone: heapgraph/capture/live/memory_limits.py has the
  * figures, and says where they come from. */
@@ -26,8 +27,8 @@ static const struct hierarchy MEMORY_2 = {2, "/sys/fs/cgroup"};
 
 static int64_t reserve_for(pid_t pid)
 {
-    char status[STATUS_SIZE];
-    if (proc_read(pid, "status", status, sizeof status) <= 0)
+    char status[TASK_STATUS_SIZE];
+    if (!read_status(pid, pid, status, sizeof status))
         return BURST;
     const int64_t anonymous = (int64_t)status_number(status, "RssAnon") << 10;
     int64_t writers = status_number(status, "Threads");

@@ -98,6 +98,9 @@ void read_sizes(pid_t pid, struct size_table *table)
                 row->pss = kibibytes(line, "Pss:");
             else if (starts_with(line, "Private_Dirty:"))
                 row->dirty = kibibytes(line, "Private_Dirty:");
+            else if (starts_with(line, "VmFlags:") &&
+                     (strstr(line, " um") != NULL || strstr(line, " uw") != NULL))
+                table->handles_faults = true;
             else if (is_private && starts_with(line, "VmFlags:") &&
                      (strstr(line, " dc") != NULL || strstr(line, " wf") != NULL))
                 table->withheld += row->rss;

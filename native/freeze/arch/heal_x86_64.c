@@ -169,8 +169,8 @@ static enum heal read_floating_point(pid_t tid, unsigned char *image, uint32_t *
 /* A shadow stack holds the return addresses a second time: the chain would not match them. */
 static bool has_shadow_stack(pid_t pid, pid_t tid)
 {
-    char text[4096];
-    if (!read_task_file(pid, tid, "status", text, sizeof text))
+    char text[TASK_STATUS_SIZE];
+    if (!read_status(pid, tid, text, sizeof text))
         return true;
     const char *features = strstr(text, "x86_Thread_features:");
     if (features == NULL)

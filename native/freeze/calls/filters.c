@@ -19,7 +19,7 @@
 #endif
 #define GET_FILTER 0x420c /* PTRACE_SECCOMP_GET_FILTER */
 
-enum { MOST_FILTERS = 64, STATUS_SIZE = 4096 };
+enum { MOST_FILTERS = 64 };
 
 #if defined(__x86_64__)
 enum { ARCHITECTURE = AUDIT_ARCH_X86_64 };
@@ -170,8 +170,8 @@ enum filter judge_filters(pid_t tid, uint64_t instruction)
 bool has_filter_of_container(pid_t pid, pid_t tid)
 {
     static const char *const runtimes[] = {"docker", "kubepods", "containerd", "crio", "libpod"};
-    char text[STATUS_SIZE];
-    if (!read_task_file(pid, tid, "status", text, sizeof text) ||
+    char text[TASK_STATUS_SIZE];
+    if (!read_status(pid, tid, text, sizeof text) ||
         number_after(text, "Seccomp_filters", 0) != 1 ||
         !read_task_file(pid, tid, "cgroup", text, sizeof text))
         return false;

@@ -13,7 +13,6 @@ enum {
     STOP_LIMIT_NS = 50 * 1000000,
     LOOK_NS = 100 * 1000,
     MOST_STOPS = 10, /* of threads that then could not take the call */
-    STATUS_SIZE = 4096,
 };
 
 /* A filter may be installed at any time, in one thread only: look at this one, which stands. Filters
@@ -23,8 +22,8 @@ static enum injection set_options(struct patient *patient, uint64_t instruction,
 {
     enum { NO_FILTER, STRICT };
     const pid_t tid = patient->thread.tid;
-    char text[STATUS_SIZE];
-    if (!read_task_file(patient->pid, tid, "status", text, sizeof text))
+    char text[TASK_STATUS_SIZE];
+    if (!read_status(patient->pid, tid, text, sizeof text))
         return INJECTION_GONE;
     const long mode = number_after(text, "Seccomp", NO_FILTER);
     uintptr_t options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEVFORK;
@@ -164,7 +163,10 @@ static enum attempt treat_standing(const struct search *search, struct standing 
 
 static enum attempt try_thread(const struct search *search, struct standing thread)
 {
-    guard_for(search->guard_ns);
+    if (!guard_for(search->guard_ns)) {
+        *search->failure = NO_GUARD;
+        return NOT_NOW;
+    }
     const enum attempt attempt = treat_standing(search, thread);
     guard_end();
     return attempt;

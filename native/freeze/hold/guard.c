@@ -22,18 +22,20 @@ static bool make_timer(int *timer)
     return syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, timer) == 0;
 }
 
-/* Without a timer (RLIMIT_SIGPENDING) there is no guard. A time of 0 disarms it. */
-void guard_for(int64_t within_ns)
+/* A time of 0 disarms it. */
+bool guard_for(int64_t within_ns)
 {
     static int timer;
     static bool is_made, is_set;
     if (within_ns == 0 && !is_set)
-        return;
+        return true;
     if (!is_made && !(is_made = make_timer(&timer)))
-        return;
+        return false;
     struct itimerspec time = {.it_value = {.tv_sec = within_ns / 1000000000,
                                            .tv_nsec = within_ns % 1000000000}};
-    is_set = syscall(SYS_timer_settime, timer, 0, &time, NULL) == 0 && within_ns != 0;
+    const bool is_done = syscall(SYS_timer_settime, timer, 0, &time, NULL) == 0;
+    is_set = is_done && within_ns != 0;
+    return is_done;
 }
 
 void guard_end(void)

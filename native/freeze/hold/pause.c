@@ -136,7 +136,10 @@ static void await_restless(pid_t pid)
 bool pause_target(pid_t pid, int64_t limit_ns, int *threads, struct failure *failure)
 {
     await_restless(pid);
-    guard_for(GUARD_NS);
+    if (!guard_for(GUARD_NS)) {
+        *failure = NO_GUARD;
+        return false;
+    }
     held.pid = pid;
     held.threads.count = held.sleeping = 0;
     held.since = now_ns();

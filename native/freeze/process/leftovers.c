@@ -35,8 +35,8 @@ bool forget_child(pid_t target, long number_inside, int64_t *pause_ns)
 /* The last number of the line NSpid: what the process is called in its own namespace; 0 unknown. */
 static long number_in_namespace(pid_t pid)
 {
-    char text[TEXT_SIZE];
-    if (!read_task_file(pid, pid, "status", text, sizeof text))
+    char text[TASK_STATUS_SIZE];
+    if (!read_status(pid, pid, text, sizeof text))
         return 0;
     const char *line = strstr(text, "\nNSpid:");
     if (line == NULL)

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATH_SIZE = 96, STATUS_SIZE = 4096, LINE_SIZE = 512, MAX_MAPPINGS = 1 << 16 };
+enum { PATH_SIZE = 96, WHOLE_SIZE = 1 << 20, LINE_SIZE = 512, MAX_MAPPINGS = 1 << 16 };
 
 bool read_task_file(pid_t pid, pid_t tid, const char *name, char *text, size_t size)
 {
@@ -24,6 +24,44 @@ bool read_task_file(pid_t pid, pid_t tid, const char *name, char *text, size_t s
     close(file);
     text[length] = 0;
     return length > 0;
+}
+
+/* Take a line out of a text. */
+static void drop_line(char *text, const char *name)
+{
+    char *line = strstr(text, name);
+    char *next = line == NULL ? NULL : strchr(line + 1, '\n');
+    if (next != NULL)
+        memmove(line, next, strlen(next) + 1);
+}
+
+bool read_open_status(int file, char *text, size_t size)
+{
+    static char whole[WHOLE_SIZE]; /* NGROUPS_MAX numbers are 720 kB */
+    size_t length = 0;
+    ssize_t part;
+    while (length < sizeof whole - 1 &&
+           (part = pread(file, whole + length, sizeof whole - 1 - length, (off_t)length)) > 0)
+        length += (size_t)part;
+    whole[length] = 0;
+    drop_line(whole, "\nGroups:");
+    /* Of what every kernel writes, this comes last. */
+    if (strlen(whole) >= size || strstr(whole, "\nnonvoluntary_ctxt_switches:") == NULL)
+        return false;
+    strcpy(text, whole);
+    return true;
+}
+
+bool read_status(pid_t pid, pid_t tid, char *text, size_t size)
+{
+    char path[PATH_SIZE];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/status", pid, tid);
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return false;
+    const bool is_read = read_open_status(file, text, size);
+    close(file);
+    return is_read;
 }
 
 long number_after(const char *text, const char *name, long missing)
@@ -48,8 +86,8 @@ char thread_state(pid_t pid, pid_t tid)
 
 int64_t thread_switches(pid_t pid, pid_t tid)
 {
-    char text[STATUS_SIZE];
-    if (!read_task_file(pid, tid, "status", text, sizeof text))
+    char text[TASK_STATUS_SIZE];
+    if (!read_status(pid, tid, text, sizeof text))
         return -1;
     long own = number_after(text, "voluntary_ctxt_switches", -1);
     long forced = number_after(text, "nonvoluntary_ctxt_switches", -1);

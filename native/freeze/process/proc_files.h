@@ -10,6 +10,16 @@
 /* The file /proc/PID/task/TID/NAME as text, cut to `size`; false when there is none. */
 bool read_task_file(pid_t pid, pid_t tid, const char *name, char *text, size_t size);
 
+/* The status of a thread without the line of its groups, which may be 700 kB long. False when there is
+ * none, or when it is not whole: what is missing in it is not there. */
+bool read_status(pid_t pid, pid_t tid, char *text, size_t size);
+
+/* The same of an open file; it is read from its begin. */
+bool read_open_status(int file, char *text, size_t size);
+
+/* Enough for such a status. */
+enum { TASK_STATUS_SIZE = 8192 };
+
 /* The number behind NAME: in such a text; `missing` when the line is not there. */
 long number_after(const char *text, const char *name, long missing);
 

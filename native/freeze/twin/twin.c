@@ -1,6 +1,7 @@
 #include "freeze/twin/twin.h"
 
 #include "freeze/arch/arch.h"
+#include "freeze/process/proc_files.h"
 #include "freeze/process/threads.h"
 #include "freeze/twin/twin_calls.h"
 #include "freeze/twin/twin_child.h"
@@ -18,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { STATUS_SIZE = 4096, KIB = 1024, PAGE = 4096 };
+enum { KIB = 1024, PAGE = 4096 };
 
 /* Above its memory: for the stub, its stack and buffers, and what allocators reserve. */
 static const uint64_t room_for_allocators = (uint64_t)1 << 30;
@@ -72,11 +73,9 @@ static uint64_t status_bytes(const char *text, const char *name)
 
 bool twin_is_over_budget(void)
 {
-    char text[STATUS_SIZE];
-    ssize_t length = pread(twin.status, text, sizeof text - 1, 0);
-    if (length <= 0)
+    char text[TASK_STATUS_SIZE];
+    if (!read_open_status(twin.status, text, sizeof text))
         return false; /* it has ended, as whoever looks at it next will see */
-    text[length] = 0;
     return status_bytes(text, "\nRssAnon:") + status_bytes(text, "\nRssShmem:") +
                status_bytes(text, "\nVmPTE:") > twin.allowed;
 }

@@ -140,7 +140,7 @@ bool HeapReader::has_other_keys(const DictTable& table) {
   return found;
 }
 
-// Each key is its value.
+// Each key is its value, and an interned string.
 bool HeapReader::is_table_of_interned(const DictTable& table) {
   u64 alike = 0;
   bool all = true;
@@ -148,7 +148,8 @@ bool HeapReader::is_table_of_interned(const DictTable& table) {
     for (u64 at = 0; at < entries.size() && all; at += table.stride) {
       const u64 key = entries.word(at + table.key_offset), value = entries.word(at + table.value_offset);
       if (key == 0 || value == 0) continue;
-      all = key == value;
+      const TypeInfo* type = key == value ? type_of(key) : nullptr;
+      all = type != nullptr && is_interned(key, *type);
       ++alike;
     }
     return all;
