@@ -62,7 +62,7 @@ def test_a_window_imports_nothing_from_elsewhere(tmp_path, way):
 @pytest.fixture
 def own_server(tmp_path, monkeypatch):
     """Runs a function beside a server in this process, with limits that a test can wait for."""
-    from heapgraph.tui import serve_limits  # noqa: PLC0415 - needs an extra
+    from heapgraph.tui.serving import serve_limits  # noqa: PLC0415 - needs an extra
     from heapgraph.tui.serving.serve import BrowserServer  # noqa: PLC0415
     from heapgraph.tui.serving.window import Limits  # noqa: PLC0415
 
