@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heapgraph.capture.live.freeze import CLONE_REFUSALS, HELPER_REFUSALS
+from heapgraph.capture.live.freeze import HELPER_REFUSALS, why_refused
 from heapgraph.capture.live.freeze_helper import HelperFailure
 from heapgraph.capture.live.freeze_limits import check_pause_limit
 from heapgraph.capture.live.memory_limits import plan_memory
@@ -40,7 +40,7 @@ _LONGEST_MS = 2**31 - 1
 OWN_NEED = 64 << 20
 """Bytes that the helper takes at most."""
 
-_OF_THE_CLONE = {"clone", "inject", "memory", "uffd", *HELPER_REFUSALS}
+_OF_THE_CLONE = {"clone", "inject", "memory", *HELPER_REFUSALS}
 _OF_THE_TARGET = ("traced", "thread", "self", "kernel", "gone")
 _CAUSES = {
     "stall": "the program that reads the output has taken nothing for a minute",
@@ -189,14 +189,6 @@ def _read_report(
     return CaptureResult(values[0], int(values[1]) / 1e9, stored, written, notes)
 
 
-def _why_no_clone(failure: HelperFailure) -> str:
-    if failure.code == "memory":
-        return f"{failure.text}: of its memory group, or of the machine"
-    if failure.code in HELPER_REFUSALS:
-        return HELPER_REFUSALS[failure.code]
-    return CLONE_REFUSALS.get(failure.error_number, failure.text)
-
-
 def _explained(pid: int, failure: HelperFailure, path: Path | None) -> HeapgraphError:
     """What a failure of the helper means to the user."""
     if failure.code == "write":
@@ -213,7 +205,7 @@ def _explained(pid: int, failure: HelperFailure, path: Path | None) -> Heapgraph
     if failure.code in _OF_THE_CLONE:
         return CaptureInterrupted(
             f"process {pid} cannot be cloned",
-            _why_no_clone(failure),
+            why_refused(failure),
             f"let it stand while it is read: heapgraph capture {pid} --method pause",
         )
     if failure.code == "seize":

@@ -122,6 +122,7 @@ class CleanPages:
             self._copy.take(memory, ranges)
         finally:
             os.close(memory)
+        self._copy.stop_copying()
         return self._copy.pieces()
 
     def _open(self, item: _MappedRange) -> int:

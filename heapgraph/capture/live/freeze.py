@@ -57,15 +57,12 @@ HELPER_REFUSALS = {
     "section": "its threads are inside an allocator's critical section",
     "seccomp": CLONE_REFUSALS[errno.EPERM],
     "stack": "none of its threads could find back by itself: small stacks, or shadow stacks",
+    "uffd": "it handles page faults of its own (userfaultfd), and may be told of a clone: it would "
+    "get a descriptor for each",
     "guard": "no timer can be made that would end a stop: raise the limit on pending signals "
     "(ulimit -i)",
     "code": "its C library is of a kind that is not known, so no thread could find back by itself",
 }
-
-_FAULT_HANDLER = (
-    "it handles page faults of its own (userfaultfd), and may be told of a clone: it would get a "
-    "descriptor for each"
-)
 
 _WHAT = {
     "idle": "read while it is idle",
@@ -80,6 +77,16 @@ _NEXT_STEPS = {
     "clone": "use --method pause: it stands for about {predicted} while it is copied",
     "pause": "use --method clone",
 }
+
+
+def why_refused(failure: HelperFailure) -> str:
+    """Why a helper did not stop a thread, or have it make a clone: a sentence for the user."""
+    if failure.code == "memory":
+        return f"{failure.text}: of its memory group, or of the machine"
+    if failure.code in HELPER_REFUSALS:
+        return HELPER_REFUSALS[failure.code]
+    number = failure.error_number
+    return CLONE_REFUSALS.get(number, f"{failure.text}: {os.strerror(number)}")
 
 
 @contextmanager
@@ -184,7 +191,7 @@ class _Choice:
                 "that a clone shares ends the target when the pool is empty"
             )
         if handles_faults(self.before):
-            raise NotTaken(_FAULT_HANDLER)
+            raise NotTaken(HELPER_REFUSALS["uffd"])
         child, pause_s = self.helper.freeze(self.pid)
         return FrozenClone(self.helper, self.pid, child, pause_s, self.before)
 
@@ -214,12 +221,7 @@ class _Choice:
                 "",
                 "choose a running process",
             ) from failure
-        if failure.code == "memory":
-            return f"{failure.text}: of its memory group, or of the machine"
-        if failure.code in HELPER_REFUSALS:
-            return HELPER_REFUSALS[failure.code]
-        number = failure.error_number
-        return CLONE_REFUSALS.get(number, f"{failure.text}: {os.strerror(number)}")
+        return why_refused(failure)
 
     def _check_predicted_pause(self) -> None:
         predicted_s = predict_clone_pause_s(self.resident)

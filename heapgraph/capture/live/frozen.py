@@ -190,6 +190,7 @@ class FrozenCopy(Frozen):
         self._memory = memory
         self._maps = maps
         self._residency = residency
+        copy.stop_copying()
         self._pieces = copy.pieces(memory)
 
     @property

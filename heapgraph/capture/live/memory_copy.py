@@ -183,8 +183,6 @@ class MemoryCopy:
             rest: descriptor of `/proc/PID/mem`, for what has no place here: memory that the process
                 cannot write to.
         """
-        if self._window is not None:  # else each page would seem to be there twice
-            self._window.madvise(mmap.MADV_DONTNEED)
         own = [
             FilePiece(p.start, p.end - p.start, self._file, p.offset, p.end - p.start)
             for p in self._places
@@ -206,6 +204,10 @@ class MemoryCopy:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+    def stop_copying(self) -> None:
+        """Map it no more: whoever reads it maps the file, and each page would be counted twice."""
+        self._close_window()
 
     def _close_window(self) -> None:
         if self._window is not None:

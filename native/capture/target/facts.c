@@ -100,15 +100,15 @@ static void read_executable(pid_t pid, char executable[LINES_BUFFER])
 static bool is_refused(pid_t pid, const char *status, struct failure *failure)
 {
     const char *state = strstr(status, "\nState:\t");
-    if (status_number(status, "Tgid") != pid)
+    if (number_after(status, "Tgid", -1) != pid)
         *failure = (struct failure){"thread", ESRCH, "it is a thread, not a process"};
     else if (pid == getpid() || pid == getppid())
         *failure = (struct failure){"self", EINVAL, "it is this program, or what started it"};
     else if (state != NULL && (state[8] == 'Z' || state[8] == 'X'))
         *failure = (struct failure){"gone", ESRCH, "it has ended"};
-    else if (status_number(status, "TracerPid") > 0)
+    else if (number_after(status, "TracerPid", -1) > 0)
         *failure = (struct failure){"traced", EPERM, "another program traces it"};
-    else if (status_number(status, "VmSize") < 0)
+    else if (number_after(status, "VmSize", -1) < 0)
         *failure = (struct failure){"kernel", EINVAL, "it is a kernel thread"};
     else
         return false;
@@ -124,7 +124,7 @@ bool gather_facts(pid_t pid, struct facts *facts, struct failure *failure)
     if (is_refused(pid, status, failure))
         return false;
     facts->pid = pid;
-    facts->rss = (uint64_t)status_number(status, "VmRSS") << 10;
+    facts->rss = (uint64_t)number_after(status, "VmRSS", -1) << 10;
     facts->started = read_start(pid);
     read_hostname(pid, facts->hostname);
     read_executable(pid, facts->executable);

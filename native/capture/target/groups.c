@@ -30,8 +30,8 @@ static int64_t reserve_for(pid_t pid)
     char status[TASK_STATUS_SIZE];
     if (!read_status(pid, pid, status, sizeof status))
         return BURST;
-    const int64_t anonymous = (int64_t)status_number(status, "RssAnon") << 10;
-    int64_t writers = status_number(status, "Threads");
+    const int64_t anonymous = (int64_t)number_after(status, "RssAnon", -1) << 10;
+    int64_t writers = number_after(status, "Threads", -1);
     const int64_t processors = sysconf(_SC_NPROCESSORS_ONLN);
     if (writers > processors)
         writers = processors;

@@ -85,17 +85,6 @@ ssize_t read_file(const char *path, char *text, size_t size)
     return read_start_of(open(path, O_RDONLY | O_CLOEXEC), text, size);
 }
 
-long status_number(const char *status, const char *field)
-{
-    const size_t length = strlen(field);
-    for (const char *line = status; line != NULL; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncmp(line, field, length) == 0 && line[length] == ':')
-            return strtol(line + length + 1, NULL, 10);
-    }
-    return -1;
-}
-
 void *reserve(size_t size)
 {
     void *place = mmap(NULL, size, PROT_READ | PROT_WRITE,

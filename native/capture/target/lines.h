@@ -28,9 +28,6 @@ void lines_close(struct lines *lines);
 ssize_t proc_read(pid_t pid, const char *name, char *text, size_t size);
 ssize_t read_file(const char *path, char *text, size_t size);
 
-/* The number behind "field:" in the text of /proc/PID/status; -1 when it is not there. */
-long status_number(const char *status, const char *field);
-
 /* Memory that costs nothing until it is used; NULL when there is no address space for it. */
 void *reserve(size_t size);
 

@@ -63,8 +63,6 @@ u64 HeapReader::array_bytes(u64, const TypeInfo& type, View view) {
   return type.basicsize + view.word(kArrayAllocated) * width;
 }
 
-u64 HeapReader::ndarray_getsizeof(u64, const TypeInfo& type, View view) { return ndarray_bytes(type, view); }
-
 u64 HeapReader::struct_bytes(u64, const TypeInfo& type, View view) {
   u64 codes = 1;  // the end mark is one of them
   const u64 first = view.word(kStructCodes);
@@ -82,12 +80,12 @@ u64 HeapReader::element_bytes(u64, const TypeInfo& type, View view) {
 
 // Up to 3.12 only StgDicts know of the C type; since 3.13 its own method forgets the key table.
 u64 HeapReader::ctype_bytes(u64 object, const TypeInfo& type, View view) {
-  if (!layout_.at_least(13)) return type_bytes(object);
-  return item_bytes(type, view) + ctype_extra_bytes(object, type);
+  if (!layout_.at_least(13)) return type_bytes(object, type, view);
+  return item_bytes(object, type, view) + ctype_extra_bytes(object, type);
 }
 
 u64 HeapReader::stg_dict_bytes(u64 object, const TypeInfo& type, View view) {
-  return dict_getsizeof(object, type, view) + type.basicsize - layout_.dict_size + ctype_extra_bytes(object, type);
+  return dict_bytes(object, type, view) + type.basicsize - layout_.dict_size + ctype_extra_bytes(object, type);
 }
 
 }  // namespace heapgraph

@@ -131,7 +131,6 @@ class HeapReader {
   u64 stg_bytes(u64 address, i64 format);
   // numpy.cpp
   void ndarray(u64 object, const TypeInfo& type, EdgeList& out);
-  u64 ndarray_bytes(const TypeInfo& type, View view);
   const std::vector<u64>& object_places(u64 descr);
   void find_object_places(u64 descr, u64 offset, int depth, std::vector<u64>& places);
   // containers.cpp
@@ -160,28 +159,28 @@ class HeapReader {
   u64 stack_frame_bytes(u64 frame);
   std::vector<u64> stack_frames(u64 last_chunk, u64 top);
   // sizes.cpp
-  u64 item_getsizeof(u64 object, const TypeInfo& type, View view);
+  u64 item_bytes(u64 object, const TypeInfo& type, View view);
   u64 int_bytes(u64 object, const TypeInfo& type, View view);
-  u64 str_getsizeof(u64 object, const TypeInfo& type, View view);
+  u64 str_bytes(u64 object, const TypeInfo& type, View view);
   u64 list_bytes(u64 object, const TypeInfo& type, View view);
   u64 set_bytes(u64 object, const TypeInfo& type, View view);
-  u64 dict_getsizeof(u64 object, const TypeInfo& type, View view);
+  u64 table_bytes(const DictTable& table, const TypeInfo& type, View view);
+  u64 dict_bytes(u64 object, const TypeInfo& type, View view);
   u64 ordered_dict_bytes(u64 object, const TypeInfo& type, View view);
-  u64 type_getsizeof(u64 object, const TypeInfo& type, View view);
-  u64 code_getsizeof(u64 object, const TypeInfo& type, View view);
-  u64 generator_getsizeof(u64 object, const TypeInfo& type, View view);
-  u64 frame_getsizeof(u64 object, const TypeInfo& type, View view);
+  u64 type_bytes(u64 object, const TypeInfo& type, View view);
+  u64 code_bytes(u64 object, const TypeInfo& type, View view);
+  u64 generator_bytes(u64 object, const TypeInfo& type, View view);
+  u64 frame_bytes(u64 object, const TypeInfo& type, View view);
   u64 deque_bytes(u64 object, const TypeInfo& type, View view);
   u64 bytearray_bytes(u64 object, const TypeInfo& type, View view);
   i64 basic_least(u64 object, const TypeInfo& type);
   i64 str_least(u64 object, const TypeInfo& type);
   i64 type_least(u64 object, const TypeInfo& type);
   i64 datetime_least(u64 object, const TypeInfo& type);
-  u64 item_bytes(const TypeInfo& type, View view);
   u64 buffers_bytes(u64 object, const TypeInfo& type, View view, bool in_getsizeof);
   // c_struct_sizes.cpp
   u64 array_bytes(u64 object, const TypeInfo& type, View view);
-  u64 ndarray_getsizeof(u64 object, const TypeInfo& type, View view);
+  u64 ndarray_bytes(u64 object, const TypeInfo& type, View view);
   u64 struct_bytes(u64 object, const TypeInfo& type, View view);
   u64 element_bytes(u64 object, const TypeInfo& type, View view);
   u64 ctype_bytes(u64 object, const TypeInfo& type, View view);
@@ -201,11 +200,7 @@ class HeapReader {
   u64 datetime_footprint(u64 object, const TypeInfo& type, View view, u64 getsizeof_bytes, u64 size);
   u64 code_footprint(u64 object, const TypeInfo& type, View view, u64 getsizeof_bytes, u64 size);
   u64 heap_type_bytes(u64 object, const TypeInfo& type, View view);
-  u64 str_bytes(View view, const TypeInfo& type);
-  u64 type_bytes(u64 object);
   u64 key_table_bytes(u64 keys);
-  u64 generator_bytes(View view, const TypeInfo& type);
-  u64 code_bytes(View view, const TypeInfo& type);
   u64 inline_values_bytes(u64 object, const TypeInfo& type);
   u64 old_frame_bytes(View view);
   u64 item_count(View view);

@@ -132,7 +132,7 @@ void HeapReader::ndarray(u64 object, const TypeInfo& type, EdgeList& out) {
   }
 }
 
-u64 HeapReader::ndarray_bytes(const TypeInfo& type, View view) {
+u64 HeapReader::ndarray_bytes(u64, const TypeInfo& type, View view) {
   const u64 dimensions = view.half(layout_.ndarray_nd);
   u64 size = type.basicsize;
   if (dimensions > kMaxDimensions) return size;

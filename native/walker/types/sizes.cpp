@@ -40,7 +40,7 @@ u64 HeapReader::key_table_bytes(u64 address) {
   return layout_.dk_indices + size * width + (size << 1) / 3 * 24;
 }
 
-u64 HeapReader::str_bytes(View view, const TypeInfo& type) {
+u64 HeapReader::str_bytes(u64, const TypeInfo& type, View view) {
   const u32 state = view.half(layout_.uni_state);
   const u64 length = view.word(layout_.uni_length);
   const u64 width = state >> 2 & 7;
@@ -56,14 +56,14 @@ u64 HeapReader::str_bytes(View view, const TypeInfo& type) {
   return size;
 }
 
-u64 HeapReader::type_bytes(u64 object) {
+u64 HeapReader::type_bytes(u64 object, const TypeInfo&, View) {
   const View view = memory_.view(object, layout_.tp_size);
   if (!(view.word(layout_.tp_flags) & type_flag::kHeapType)) return layout_.tp_size;
   const u64 keys = memory_.word(object + layout_.ht_cached_keys);
   return layout_.ht_size + (keys ? key_table_bytes(keys) : 0);
 }
 
-u64 HeapReader::code_bytes(View view, const TypeInfo& type) {
+u64 HeapReader::code_bytes(u64, const TypeInfo& type, View view) {
   u64 size = type.basicsize;
   if (layout_.at_least(11)) {
     size = up8(layout_.code_adaptive + view.word(layout_.var_size) * 2);
@@ -78,7 +78,7 @@ u64 HeapReader::code_bytes(View view, const TypeInfo& type) {
   return size;
 }
 
-u64 HeapReader::generator_bytes(View view, const TypeInfo& type) {
+u64 HeapReader::generator_bytes(u64, const TypeInfo& type, View view) {
   if (!present(layout_.gen_iframe)) return type.basicsize;
   u64 code = view.word(layout_.gen_iframe + layout_.if_code);
   if (layout_.at_least(14)) code &= ~u64{3};
@@ -96,8 +96,7 @@ u64 HeapReader::old_frame_bytes(View view) {
   return layout_.frame_localsplus + slots * 8;
 }
 
-u64 HeapReader::dict_getsizeof(u64 object, const TypeInfo& type, View view) {
-  const DictTable table = dict_table(object);
+u64 HeapReader::table_bytes(const DictTable& table, const TypeInfo& type, View view) {
   const View keys = memory_.view(view.word(layout_.dict_keys), layout_.dk_indices);
   u64 size = type.basicsize;
   if (table.is_split) {
@@ -108,14 +107,18 @@ u64 HeapReader::dict_getsizeof(u64 object, const TypeInfo& type, View view) {
   return size;
 }
 
+u64 HeapReader::dict_bytes(u64 object, const TypeInfo& type, View view) {
+  return table_bytes(dict_table(object), type, view);
+}
+
 u64 HeapReader::ordered_dict_bytes(u64 object, const TypeInfo& type, View view) {
   const DictTable table = dict_table(object);
-  const u64 size = dict_getsizeof(object, type, view);
+  const u64 size = table_bytes(table, type, view);
   const u64 nodes = memory_.word(object + layout_.dict_size + layout_.odict_fast_nodes + kOdictFastNodesSize);
   return size + nodes * 8 + (table.entries ? view.word(layout_.var_size) * kOdictNode : 0);
 }
 
-u64 HeapReader::frame_getsizeof(u64, const TypeInfo&, View view) {
+u64 HeapReader::frame_bytes(u64, const TypeInfo&, View view) {
   if (!present(layout_.if_size)) return old_frame_bytes(view);
   // Not the place in the frame object: that is filled in only when the function has left.
   u64 code = memory_.word(view.word(layout_.frame_iframe) + layout_.if_code);
@@ -141,21 +144,17 @@ u64 HeapReader::buffers_bytes(u64 object, const TypeInfo& type, View view, bool 
   return size;
 }
 
-u64 HeapReader::item_bytes(const TypeInfo& type, View view) {
+u64 HeapReader::item_bytes(u64, const TypeInfo& type, View view) {
   return type.basicsize + (type.itemsize ? type.itemsize * item_count(view) : 0);
 }
 
 // The builtin parts of getsizeof, without GC head.
-u64 HeapReader::item_getsizeof(u64, const TypeInfo& type, View view) { return item_bytes(type, view); }
-
 u64 HeapReader::int_bytes(u64, const TypeInfo& type, View view) {
   const u64 digits = item_count(view);
   // One digit is there even for zero; getsizeof says so since 3.11.
   const u64 counted = digits == 0 && layout_.at_least(11) ? 1 : digits;
   return (layout_.at_least(12) ? type.basicsize : layout_.long_digit) + counted * 4;
 }
-
-u64 HeapReader::str_getsizeof(u64, const TypeInfo& type, View view) { return str_bytes(view, type); }
 
 u64 HeapReader::list_bytes(u64, const TypeInfo& type, View view) {
   return type.basicsize + view.word(layout_.list_allocated) * 8;
@@ -165,12 +164,6 @@ u64 HeapReader::set_bytes(u64 object, const TypeInfo& type, View view) {
   const bool small = view.word(layout_.set_table) == object + layout_.set_smalltable;
   return type.basicsize + (small ? 0 : (view.word(layout_.set_mask) + 1) * layout_.set_entry_size);
 }
-
-u64 HeapReader::type_getsizeof(u64 object, const TypeInfo&, View) { return type_bytes(object); }
-
-u64 HeapReader::code_getsizeof(u64, const TypeInfo& type, View view) { return code_bytes(view, type); }
-
-u64 HeapReader::generator_getsizeof(u64, const TypeInfo& type, View view) { return generator_bytes(view, type); }
 
 u64 HeapReader::deque_bytes(u64, const TypeInfo& type, View view) {
   const u64 used = view.word(layout_.deque_leftindex) + view.word(layout_.deque_len);
