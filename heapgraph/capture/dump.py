@@ -186,7 +186,7 @@ class _Dump:
                 walk.reads,
                 residency,
                 maps,
-                version=target.version,
+                layout=target.layout,
                 thread_ids=named.thread_ids(),
                 columns=columns,
             )

@@ -169,7 +169,7 @@ class _Steps:
                 walk.reads,
                 self.found.residency,
                 target.maps,
-                version=target.version,
+                layout=target.layout,
                 thread_ids=named.thread_ids(),
                 columns=columns,
             )

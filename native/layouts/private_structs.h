@@ -97,6 +97,60 @@ struct array_object {
   Py_ssize_t allocated;
 };
 
+// Modules/_struct.c
+struct struct_object {
+  PyObject_HEAD
+  Py_ssize_t size, len;
+  void *codes;
+  PyObject *format;
+};
+
+// Modules/itertoolsmodule.c; combinations_with_replacement begins like combinations
+struct product_object {
+  PyObject_HEAD
+  PyObject *pools;
+  Py_ssize_t *indices;
+  PyObject *result;
+};
+struct combinations_object {
+  PyObject_HEAD
+  PyObject *pool;
+  Py_ssize_t *indices;
+  PyObject *result;
+  Py_ssize_t r;
+};
+struct permutations_object {
+  PyObject_HEAD
+  PyObject *pool;
+  Py_ssize_t *indices, *cycles;
+  PyObject *result;
+  Py_ssize_t r;
+};
+
+// Modules/_ctypes/ctypes.h: CDataObject; StgDictObject up to 3.12
+struct ctypes_data {
+  PyObject_HEAD
+  char *pointer;
+  int needs_free;
+  void *base;
+  Py_ssize_t size, length, index;
+  PyObject *objects;
+};
+struct stg_dict {
+  PyDictObject dict;
+  Py_ssize_t size, align, length;
+  struct { size_t size; unsigned short alignment, type; void *elements; } ffi_type;
+  PyObject *proto;
+  void *setfunc, *getfunc, *paramfunc;
+  PyObject *argtypes, *converters, *restype, *checker;
+};
+
+// Modules/_threadmodule.c, up to 3.13: lock and RLock
+struct thread_lock {
+  PyObject_HEAD
+  void *lock;
+};
+
 // Modules/_queuemodule.c
 struct simple_queue {
   PyObject_HEAD
@@ -114,7 +168,7 @@ struct simple_queue {
   PyObject *weakreflist;
 };
 
-// Modules/_io/bufferedio.c, bytesio.c, textio.c
+// Modules/_io/bufferedio.c, bytesio.c, stringio.c, textio.c
 struct buffered_io {
   PyObject_HEAD
   PyObject *raw;
@@ -131,6 +185,16 @@ struct buffered_io {
 struct bytes_io {
   PyObject_HEAD
   PyObject *buf;
+};
+struct buffered_pair {
+  PyObject_HEAD
+  PyObject *reader, *writer;
+};
+struct string_io {
+  PyObject_HEAD
+  Py_UCS4 *buf;
+  Py_ssize_t pos, string_size;
+  size_t buf_size;
 };
 struct text_io {
   PyObject_HEAD
@@ -238,6 +302,12 @@ struct hamt_bitmap {  // the collision node has its hash where this has its bitm
   PyObject_VAR_HEAD
   uint32_t bitmap;
   PyObject *items[1];
+};
+
+// Objects/typevarobject.c, 3.12 and later: the other parameters of types begin so as well
+struct typevar_object {
+  PyObject_HEAD
+  PyObject *name, *bound;
 };
 
 // numpy/_core/include/numpy/ndarraytypes.h, 1.x and 2.x

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from heapgraph.capture.cpython.layouts import layout_for
 from heapgraph.capture.cpython.line_tables import line_decoder
 from helpers.interpreters import each_interpreter
 from helpers.running_target import start_target
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def test_lines_are_the_ones_the_interpreter_reads_itself(interpreter: Interpreter) -> None:
     with start_target("roots_line_tables.py", python=interpreter.path) as process:
         said = json.loads(process.ready)
-    decode = line_decoder(interpreter.version)
+    decode = line_decoder(layout_for(interpreter.version).kinds.line_table)
     wrong = [
         (first_line, offset, line)
         for table, first_line, lines in said

@@ -50,7 +50,7 @@ class CodeReader:
         self._reader = reader
         self._code_objects: dict[int, CodeObject] = {}
         self._lines: dict[tuple[int, int], int] = {}
-        self._find_line = line_decoder(reader.version)
+        self._find_line = line_decoder(reader.kinds.line_table)
 
     def read(self, address: int) -> CodeObject:
         """Return the code object at an address.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heapgraph.capture.cpython.code_objects import CodeReader
+from heapgraph.capture.cpython.layouts.kinds import StackReference
 from heapgraph.capture.process.memory import UnreadableMemory
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class FrameReader:
         self._reader = reader
         self._fields = reader.fields
         self._code = CodeReader(reader)
-        self._has_stack_references = reader.version >= (3, 14)
+        self._has_stack_references = reader.kinds.stack_reference is not StackReference.POINTER
 
     def frames(self, thread_state: int) -> Iterator[LiveFrame]:
         """Yield the frames of a thread, innermost first, without an end of its own.

@@ -5,16 +5,15 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from heapgraph.capture.cpython.layouts.kinds import ManagedDict
 from heapgraph.capture.cpython.type_flags import TypeFlags
 
 if TYPE_CHECKING:
     from heapgraph.capture.cpython.objects import ObjectReader
 
 _WORD = 8
-
-# Words before an object whose type has MANAGED_DICT.
-_MANAGED_DICT = -3 * _WORD  # 3.12: an odd word is one less than the address of the values
-_MANAGED_VALUES = -4 * _WORD  # 3.11
+_IS_VALUES = 1
+"""Bit of a tagged word: it leads to values, and is one less than their address."""
 
 
 def instance_dict(reader: ObjectReader, address: int) -> int:
@@ -29,8 +28,9 @@ def instance_dict(reader: ObjectReader, address: int) -> int:
     """
     type_address, flags = reader.type_address(address), reader.type_flags(address)
     if _has_managed_dict(reader, flags):
-        word = reader.memory.u64(address + _MANAGED_DICT)
-        return 0 if reader.version == (3, 12) and word & 1 else word
+        word = reader.word(address, "managed.dict")
+        is_tagged = reader.kinds.managed_dict is ManagedDict.TAGGED_WORD
+        return 0 if is_tagged and word & _IS_VALUES else word
     (offset,) = struct.unpack("<q", struct.pack("<Q", reader.word(type_address, "tp.dictoffset")))
     if offset < 0:  # counts from the end of an object with items
         offset += _size_with_items(reader, address, type_address, flags)
@@ -50,11 +50,11 @@ def inline_values(reader: ObjectReader, address: int) -> int:
     flags = reader.type_flags(address)
     if not _has_managed_dict(reader, flags):
         return 0
-    if reader.version == (3, 11):
-        return reader.memory.u64(address + _MANAGED_VALUES)
-    if reader.version == (3, 12):
-        word = reader.memory.u64(address + _MANAGED_DICT)
-        return word + 1 if word & 1 else 0
+    if reader.kinds.managed_dict is ManagedDict.TWO_WORDS:
+        return reader.word(address, "managed.values")
+    if reader.kinds.managed_dict is ManagedDict.TAGGED_WORD:
+        word = reader.word(address, "managed.dict")
+        return word + 1 if word & _IS_VALUES else 0
     if not flags & TypeFlags.INLINE_VALUES:
         return 0
     values = address + reader.word(reader.type_address(address), "tp.basicsize")
@@ -62,8 +62,9 @@ def inline_values(reader: ObjectReader, address: int) -> int:
 
 
 def _has_managed_dict(reader: ObjectReader, flags: int) -> bool:
-    """The bit has no meaning before 3.11."""
-    return reader.version >= (3, 11) and bool(flags & TypeFlags.MANAGED_DICT)
+    """Without such dicts the bit has no meaning."""
+    has_any = reader.kinds.managed_dict is not ManagedDict.NONE
+    return has_any and bool(flags & TypeFlags.MANAGED_DICT)
 
 
 def _size_with_items(reader: ObjectReader, address: int, type_address: int, flags: int) -> int:

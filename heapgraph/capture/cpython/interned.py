@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapgraph.capture.cpython.layouts.kinds import Interned
 from heapgraph.capture.process.memory import UnreadableMemory
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def find_interned_dict(reader: ObjectReader, runtime_address: int, interpreter: 
 
     Cost: one read of the place, and one of every distinct address in it.
     """
-    if reader.version >= (3, 12):
+    if reader.kinds.interned is Interned.PER_INTERPRETER:
         places = [(interpreter, reader.fields["is.size"])]
     else:
         end = runtime_address + reader.fields["rt.size"]

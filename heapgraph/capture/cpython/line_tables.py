@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from heapgraph.capture.cpython.layouts.kinds import LineTable
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -102,15 +104,20 @@ def line_from_location_table(table: bytes, first_line: int, offset: int) -> int 
     return None
 
 
-def line_decoder(version: tuple[int, int]) -> Callable[[bytes, int, int], int | None]:
+_DECODERS = {
+    LineTable.LNOTAB: line_from_lnotab,
+    LineTable.LINES: line_from_line_table,
+    LineTable.LOCATIONS: line_from_location_table,
+}
+
+
+def line_decoder(kind: LineTable) -> Callable[[bytes, int, int], int | None]:
     """Choose the function for the tables of one CPython minor version.
 
     Args:
-        version: (major, minor).
+        kind: of its line tables.
     """
-    if version < (3, 10):
-        return line_from_lnotab
-    return line_from_line_table if version == (3, 10) else line_from_location_table
+    return _DECODERS[kind]
 
 
 def _line_delta(table: bytes, position: int, kind: int) -> int:

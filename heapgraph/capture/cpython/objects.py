@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from heapgraph.capture.cpython.dict_tables import read_dict_entries, read_split_values
 from heapgraph.capture.cpython.instances import inline_values, instance_dict
+from heapgraph.capture.cpython.layouts.kinds import IntSize, Refcount
 from heapgraph.capture.cpython.type_flags import TypeFlags
 from heapgraph.capture.process.memory import UnreadableMemory
 
@@ -44,7 +45,7 @@ class ObjectReader:
     Attributes:
         memory, layout: as given.
         fields: the offsets of the layout.
-        version: (major, minor).
+        kinds: the shapes of the layout.
 
     Every method raises UnreadableMemory for an address that holds no such object.
 
@@ -56,7 +57,7 @@ class ObjectReader:
         self.memory = memory
         self.layout = layout
         self.fields = layout.fields
-        self.version = layout.version
+        self.kinds = layout.kinds
         self._type_names: dict[int, str] = {}
         self._flags_by_type: dict[int, int] = {}
         self._types_seen: dict[int, bool] = {}
@@ -154,7 +155,7 @@ class ObjectReader:
     def digit_count(self, address: int) -> tuple[int, bool]:
         """Return the number of 30-bit digits of an int, and whether it is negative."""
         tag = self.word(address, "long.tag")
-        if self.version >= (3, 12):
+        if self.kinds.int_size is IntSize.TAGGED:
             return tag >> 3, tag & 3 == 2  # noqa: PLR2004 - sign bits: 0 plus, 1 zero, 2 minus
         return (2**64 - tag, True) if tag >> 63 else (tag, False)
 
@@ -246,12 +247,13 @@ class ObjectReader:
 
     def _is_sane_refcount(self, address: int) -> bool:
         word = self.word(address, "obj.refcnt")
-        if self.version < (3, 12):
+        kind = self.kinds.refcount
+        if kind in (Refcount.WORD, Refcount.WORD_OR_STATIC):
             return 0 < word < _MAX_SANE_REFCOUNT
         count, upper = word & 0xFFFFFFFF, word >> 32
         if count >= _MAX_SANE_REFCOUNT:  # immortal
             return True
-        return count > 0 and (upper & 0xFFFF if self.version >= (3, 14) else upper) == 0
+        return count > 0 and (upper & 0xFFFF if kind is Refcount.HALF_WITH_FLAGS else upper) == 0
 
     def _item_count(self, address: int, max_items: int) -> int:
         count = self.word(address, "var.size")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from heapgraph.capture.cpython.collector import collector_address, gc_list_heads, is_collecting
 from heapgraph.capture.cpython.frames import MAX_DEPTH, FrameReader
 from heapgraph.capture.cpython.interned import find_interned_dict
+from heapgraph.capture.cpython.layouts.kinds import Interned
 from heapgraph.capture.cpython.objects import ObjectReader
 from heapgraph.capture.cpython.root_set import RootSet
 from heapgraph.capture.cpython.threads import read_interpreters, read_threads
@@ -145,8 +146,8 @@ class _RootSearch:
             self._add_fields(collector, _COLLECTOR_FIELDS, RootKind.INTERPRETER, interpreter.suffix)
 
     def _add_interned(self, interpreter: InterpreterState) -> None:
-        """Add the dict of interned strings; up to 3.11 all interpreters share one."""
-        if interpreter.number and self.reader.version < (3, 12):
+        """Add the dict of interned strings; where all interpreters share one, only once."""
+        if interpreter.number and self.reader.kinds.interned is Interned.SHARED:
             return
         address = find_interned_dict(self.reader, self._runtime_address, interpreter.address)
         if address == 0:

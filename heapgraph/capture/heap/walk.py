@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from heapgraph.capture.heap.traverse import BATCH_OBJECTS
 from heapgraph.capture.process.maps import MEMORY_DEVICES, NO_MEMORY
+from heapgraph.capture.types.resolving import resolve
 from heapgraph.capture.types.rules import TYPE_RULES
 from heapgraph.native.heap_walker import HeapWalker
 from heapgraph.native.memory_reads import MemoryReads
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from heapgraph.capture.heap.traverse import CloneTraversal
     from heapgraph.capture.process.libraries import LibraryData
     from heapgraph.capture.process.maps import Mapping
-    from heapgraph.capture.types.rule import TypeRule
+    from heapgraph.capture.types.resolving import ResolvedRule
     from heapgraph.native.file_pieces import FilePiece
     from heapgraph.native.walk_budget import WalkBudget
     from heapgraph.native.walked_type import WalkedType
@@ -199,7 +200,7 @@ class HeapWalk:
         budget: WalkBudget | None = None,
     ) -> None:
         """Teach a walker the layout and the type rules."""
-        fields = dict(layout.fields)
+        fields = {**layout.fields, **layout.kinds.as_fields()}
         fields["version"] = version[0] << 16 | version[1] << 8 | version[2]
         self._walker = HeapWalker(
             source, [start for start, _ in regions], [end for _, end in regions], fields
@@ -212,20 +213,16 @@ class HeapWalk:
         self._scanned: list[tuple[int, str, int]] = []
         self._library_words: list[tuple[LibraryData, Array]] = []
         for tp_name, rule in TYPE_RULES.items():
-            self._add_rule(tp_name, rule, fields, version)
+            self._add_rule(tp_name, resolve(rule, fields, version))
 
-    def _add_rule(
-        self, tp_name: str, rule: TypeRule, layout: dict[str, int], version: tuple[int, int, int]
-    ) -> None:
-        fields = []
-        for part in rule.fields:
-            offset = layout.get(part.where) if isinstance(part.where, str) else part.where
-            if offset is not None:
-                row = self._walker.name_row(part.name)
-                fields.append((offset, row, int(part.kind), int(part.flags_in(version))))
-        self._walker.add_rule(tp_name, rule.reader, rule.scan_from, fields)
-        if (blocks := rule.blocks) is not None and version >= blocks.since:
-            self._walker.set_blocks(
+    def _add_rule(self, tp_name: str, rule: ResolvedRule) -> None:
+        walker = self._walker
+        fields = [
+            (part.offset, walker.name_row(part.name), part.kind, part.flags) for part in rule.fields
+        ]
+        walker.add_rule(tp_name, rule.reader, rule.scan_from, fields)
+        if (blocks := rule.blocks) is not None:
+            walker.set_blocks(
                 tp_name,
                 blocks.depth,
                 blocks.raw_depth,
@@ -233,16 +230,15 @@ class HeapWalk:
                 blocks.depth if blocks.reference_depth is None else blocks.reference_depth,
             )
         for buffer in rule.buffers:
-            if buffer.exists_in(version):
-                self._walker.add_buffer(
-                    tp_name,
-                    buffer.pointer,
-                    buffer.count,
-                    int(buffer.how),
-                    buffer.item_size,
-                    flag=buffer.flag,
-                    in_getsizeof=buffer.in_getsizeof,
-                )
+            walker.add_buffer(
+                tp_name,
+                buffer.pointer,
+                buffer.count,
+                buffer.how,
+                buffer.item_size,
+                flag=buffer.flag,
+                in_getsizeof=buffer.in_getsizeof,
+            )
 
     def load(self, ranges: Iterable[tuple[int, int]]) -> None:
         """Copy ranges now, e.g. while the target itself is stopped."""

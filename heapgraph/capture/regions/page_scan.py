@@ -19,12 +19,12 @@ from heapgraph.capture.regions.pools import (
 from heapgraph.model import RegionKind
 
 if TYPE_CHECKING:
+    from heapgraph.capture.cpython.layouts import Layout
     from heapgraph.native.memory_reads import MemoryReads
 
 Array: TypeAlias = npt.NDArray[Any]
 
 _MOST_PAGES = 1 << 15
-_FRAME_STACKS_SINCE = (3, 11)
 
 
 class PageScan:
@@ -32,18 +32,18 @@ class PageScan:
 
     Args:
         reads: of the frozen moment.
-        version: of CPython.
+        layout: of the target's CPython.
 
     Attributes:
         blocks: (start, end, kind) of each large block and stack of frames.
     """
 
-    def __init__(self, reads: MemoryReads, version: tuple[int, ...]) -> None:
+    def __init__(self, reads: MemoryReads, layout: Layout) -> None:
         """Nothing is found yet."""
         self.blocks: list[tuple[int, int, RegionKind]] = []
         self._reads = reads
-        self._sizes = PoolSizes.of(version)
-        self._has_frame_stacks = version[:2] >= _FRAME_STACKS_SINCE
+        self._sizes = PoolSizes.of(layout.kinds.pools)
+        self._has_frame_stacks = "chunk.data" in layout.fields
         self._starts = [np.empty(0, np.uint64)]
         self._headers = [np.empty((0, POOL_OVERHEAD), np.uint8)]
 

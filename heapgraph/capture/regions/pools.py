@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from heapgraph.capture.cpython.layouts.kinds import PoolKind
+
 Array: TypeAlias = npt.NDArray[Any]
 
 POOL_OVERHEAD = 48
@@ -29,7 +31,6 @@ SMALLEST_FRAME_STACK = 1 << 14
 (DATA_STACK_CHUNK_SIZE of Python/pystate.c)."""
 
 _PAGE = 4096
-_LARGE_POOLS_SINCE = (3, 10)
 _FREEBLOCK, _ARENA_INDEX, _SIZE_INDEX, _NEXT, _LAST = 1, 8, 9, 10, 11
 """Places in the header: the first as a word of 8 bytes, the rest as one of 4."""
 
@@ -42,9 +43,9 @@ class PoolSizes:
     arena: int
 
     @classmethod
-    def of(cls, version: tuple[int, ...]) -> PoolSizes:
-        """4 KiB and 256 KiB up to 3.9, 16 KiB and 1 MiB since."""
-        if version[:2] >= _LARGE_POOLS_SINCE:
+    def of(cls, kind: PoolKind) -> PoolSizes:
+        """Those that a CPython has asked for."""
+        if kind is PoolKind.LARGE:
             return cls(1 << 14, 1 << 20)
         return cls(1 << 12, 1 << 18)
 

@@ -25,6 +25,7 @@ from heapgraph.model import NO_ROW, RegionKind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from heapgraph.capture.cpython.layouts import Layout
     from heapgraph.capture.heap.walk import HeapColumns
     from heapgraph.capture.process.maps import Mapping
     from heapgraph.capture.process.residency import Residency
@@ -61,7 +62,7 @@ def find_regions(
     residency: Residency,
     maps: Sequence[Mapping],
     *,
-    version: tuple[int, ...],
+    layout: Layout,
     thread_ids: Iterable[int],
     columns: HeapColumns,
 ) -> MemoryRegions:
@@ -71,7 +72,7 @@ def find_regions(
         reads: of the frozen moment.
         residency: see `anonymous_residency`.
         maps: the mappings of that moment, with sizes.
-        version: of CPython.
+        layout: of the target's CPython.
         thread_ids: of the Python threads; glibc's are addresses at the ends of their stacks.
         columns: the objects, which may own large blocks.
 
@@ -80,7 +81,7 @@ def find_regions(
     survey = _Survey(reads, residency, maps)
     survey.claim_heaps()
     survey.claim_stacks(list(thread_ids))
-    pools, resident = survey.claim_arenas_and_chunks(version)
+    pools, resident = survey.claim_arenas_and_chunks(layout)
     survey.claim_other_stacks()
     survey.claim_data()
     survey.claim_owned(columns)
@@ -125,13 +126,13 @@ class _Survey:
         self.claims = Claims(residency)
         self.runs = _runs(self.unnamed)
 
-    def claim_arenas_and_chunks(self, version: tuple[int, ...]) -> tuple[Pools, Array]:
+    def claim_arenas_and_chunks(self, layout: Layout) -> tuple[Pools, Array]:
         """Claim arenas of pymalloc, and large blocks of malloc that have mappings of their own.
 
         Returns:
             The pools, and what is in memory of each.
         """
-        scan = PageScan(self.reads, version)
+        scan = PageScan(self.reads, layout)
         for run in self.runs:
             for start, end in self.claims.gaps(run.start, run.end):
                 scan.look_at(self.residency.resident_pages(start, end), end)

@@ -7,6 +7,9 @@ from enum import IntEnum, IntFlag
 
 from heapgraph.model import EdgeFlags, EdgeKind
 
+Place = str | int
+"""The name of a layout field ("slice.start"), or a byte offset from the start of the object."""
+
 
 class BufferCount(IntEnum):
     """How the number of items of a buffer is found."""
@@ -21,13 +24,13 @@ class Field:
     """One word of a C struct that owns a reference.
 
     Attributes:
-        where: layout field, or byte offset from the start of the object.
+        where: its place.
         name: what a person calls it; the attribute's name where Python has one.
         flags: what the collector and the reference count know of it.
         visited_since: the version from which on the type's traverse function visits it.
     """
 
-    where: str | int
+    where: Place
     name: str
     flags: EdgeFlags = EdgeFlags.GC_VISIBLE | EdgeFlags.COUNTED
     kind: EdgeKind = EdgeKind.FIELD
@@ -45,20 +48,20 @@ class Buffer:
     """Memory outside of the object that it alone owns and that holds no references of its own.
 
     Attributes:
-        pointer: byte offset of its address.
-        count: byte offset of what tells the number of items.
+        pointer: place of its address.
+        count: place of what tells the number of items.
         item_size: bytes of one item.
         how: what is found at `count`.
-        flag: byte offset of an int that is 0 when the buffer belongs to somebody else.
+        flag: place of an int that is 0 when the buffer belongs to somebody else.
         in_getsizeof: the type's __sizeof__ counts it.
         since, before: the versions that have it, the second not included.
     """
 
-    pointer: int
-    count: int
+    pointer: Place
+    count: Place
     item_size: int
     how: BufferCount = BufferCount.WORD
-    flag: int | None = None
+    flag: Place | None = None
     in_getsizeof: bool = True
     since: tuple[int, ...] = (3, 0)
     before: tuple[int, ...] = (4, 0)
@@ -108,11 +111,11 @@ class TypeRule:
         fields: the words that it has at fixed places.
         buffers: memory that it owns besides.
         blocks: memory that it owns, of unknown layout.
-        scan_from: byte offset from which on words are scanned as well; None where all is known.
+        scan_from: place from which on words are scanned as well; None where all is known.
     """
 
     reader: str = "plain"
     fields: tuple[Field, ...] = ()
-    scan_from: int | None = None
+    scan_from: Place | None = None
     buffers: tuple[Buffer, ...] = ()
     blocks: Blocks | None = None

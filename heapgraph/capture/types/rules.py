@@ -9,14 +9,15 @@ Each `[[type]]` of a table has:
     names           tp_names, as CPython writes them; "metaclass NAME" for the classes of a
                     metaclass whose name begins so
     reader          of native/walker/types/readers.cpp; "plain" unless said
-    owned           {offset = name}: fields that the type's traverse function visits
+    owned           {place = name}: fields that the type's traverse function visits
     visited         the same, visited since the version `visited_since`
     hidden          fields that own a reference and are not visited, as no cycle runs through them
-    scan_from       byte offset from which on words are scanned as well
+    scan_from       place from which on words are scanned as well
     buffers         memory that it alone owns: see `Buffer`
     blocks          memory of unknown layout: see `Blocks`
 
-Offsets are names of layout fields, or numbers. A field that a version lacks is left out.
+A place is the name of a layout field; only extension packages, which no layout table describes,
+have byte offsets. A field, or a buffer with one, that a version lacks is left out (`resolve`).
 """
 
 from __future__ import annotations

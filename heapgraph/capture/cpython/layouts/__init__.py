@@ -2,7 +2,8 @@
 
 Offsets are in bytes from the start of the struct, for little-endian LP64 Linux and the default
 build (GIL, no debug, no trace-refs). Names are `struct.field`; a field that a version does not
-have is absent. A name that ends in `.size` or `_size` is a size in bytes.
+have is absent. A name that ends in `.size` or `_size` is a size in bytes. What changed its
+shape, not only its place, is told by kinds (`kinds.py`).
 
 The tables are written by `native/layouts/generate.py` from the headers of each version.
 """
@@ -15,6 +16,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from heapgraph.capture.cpython.layouts.kinds import Kinds
 from heapgraph.errors import UnsupportedPython
 
 if TYPE_CHECKING:
@@ -35,11 +37,13 @@ class Layout:
         version: (major, minor).
         headers_used: the micro version whose headers the table was made from, e.g. "3.13.0".
         fields: bytes by `struct.field`; read-only.
+        kinds: the shapes of this minor version.
     """
 
     version: tuple[int, int]
     headers_used: str
     fields: Mapping[str, int]
+    kinds: Kinds
 
 
 def layout_for(version: tuple[int, int]) -> Layout:
@@ -76,10 +80,10 @@ def layouts_for(version: tuple[int, int]) -> list[Layout]:
             "use a newer heapgraph, or run the program on one of these versions",
         )
     table = tomllib.loads(files(__name__).joinpath(f"cpython-3.{minor}.toml").read_text())
-    fields = _flat(table["fields"])
+    fields, kinds = _flat(table["fields"]), Kinds.from_table(table["kinds"])
     revisions = {table["headers_used"]: {}, **table.get("revisions", {})}
     return [
-        Layout(version, release, MappingProxyType(fields | _flat(changes)))
+        Layout(version, release, MappingProxyType(fields | _flat(changes)), kinds)
         for release, changes in revisions.items()
     ]
 

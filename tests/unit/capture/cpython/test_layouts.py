@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import fields
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from heapgraph.capture.cpython.layouts import layout_for, layouts_for
+from heapgraph.capture.cpython.layouts.kinds import KINDS, Kinds
 from heapgraph.capture.cpython.probe import PUBLISHED
 from heapgraph.errors import UnsupportedPython
 from helpers.interpreters import MINORS, each_version_with_headers, header_folders
@@ -85,16 +88,31 @@ def test_revision_of_a_later_release_changes_only_what_it_names() -> None:
 
 def test_field_list_refuses_a_line_it_does_not_understand(generator: Any) -> None:
     with pytest.raises(generator.GeneratorError, match="no versions here"):
-        generator.read_fields("tp.name   no versions here")
+        generator.read_lines("tp.name   no versions here")
 
 
 def test_versions_of_a_field_are_read(generator: Any) -> None:
     text = "a *  S.m\nb 3.12  sizeof(S)\nc 3.8-3.10  struct s.m.n\nd 3.13-  8"
-    fields = generator.read_fields(text)
+    fields = generator.read_lines(text)
     assert [(f.first, f.last) for f in fields] == [(0, 99), (12, 12), (8, 10), (13, 99)]
-    assert [f.expression for f in fields] == [
+    assert [generator.in_c(f.value) for f in fields] == [
         "offsetof(S, m)",
         "sizeof(S)",
         "offsetof(struct s, m.n)",
         "8",
     ]
+
+
+@pytest.mark.parametrize("minor", MINORS)
+def test_every_kind_has_one_value_in_every_version(minor: int) -> None:
+    kinds = layout_for((3, minor)).kinds
+    assert len(kinds.as_fields()) == len(KINDS)
+    assert all(isinstance(getattr(kinds, part.name), IntEnum) for part in fields(kinds))
+
+
+def test_table_with_a_missing_or_unknown_kind_is_refused() -> None:
+    table = {part.name: "no" for part in fields(Kinds)}
+    with pytest.raises(KeyError, match="NO"):
+        Kinds.from_table(table)
+    with pytest.raises(ValueError, match="the table has more"):
+        Kinds.from_table({"more": "yes"})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from heapgraph.capture.cpython.layouts import layout_for
 from heapgraph.capture.cpython.line_tables import (
     line_decoder,
     line_from_line_table,
@@ -32,7 +33,7 @@ def code_objects(code: CodeType) -> Iterator[CodeType]:
 
 @pytest.mark.parametrize("module", [argparse, json.decoder])
 def test_every_offset_of_a_module_has_the_line_python_says(module: ModuleType) -> None:
-    decode = line_decoder(sys.version_info[:2])
+    decode = line_decoder(layout_for(sys.version_info[:2]).kinds.line_table)
     assert module.__file__ is not None
     whole = compile(Path(module.__file__).read_text(), module.__file__, "exec")
     compared = 0
@@ -86,7 +87,7 @@ def test_location_table_reads_each_kind_of_entry(offset: int, line: int | None) 
     ],
 )
 def test_version_chooses_the_format(version: tuple[int, int], decoder: object) -> None:
-    assert line_decoder(version) is decoder
+    assert line_decoder(layout_for(version).kinds.line_table) is decoder
 
 
 @pytest.mark.parametrize(

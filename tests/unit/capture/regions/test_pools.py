@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from heapgraph.capture.cpython.layouts import layout_for
 from heapgraph.capture.regions.page_scan import PageScan
 from heapgraph.capture.regions.pools import PoolSizes
 from heapgraph.model import RegionKind
@@ -16,7 +17,7 @@ OLD, NEW = (3, 9), (3, 13)
 
 
 def scanned(pages: BuiltPages, version: tuple[int, int] = NEW) -> PageScan:
-    scan = PageScan(pages.reads, version)
+    scan = PageScan(pages.reads, layout_for(version))
     scan.look_at(pages.pages, pages.end)
     return scan
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from heapgraph.capture.cpython.layouts import layout_for
 from heapgraph.capture.heap.walk import HeapColumns
 from heapgraph.capture.process.maps import Mapping, is_anonymous, with_sizes
 from heapgraph.capture.regions.claims import Claims, Region
@@ -43,7 +44,7 @@ def survey(
         pages.reads,
         pages.residency,
         maps or (pages.mapping(),),
-        version=(3, 13, 0),
+        layout=layout_for((3, 13)),
         thread_ids=threads,
         columns=columns or columns_of(),
     )
