@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
 
+    from heapgraph.capture.cpython.interpreter_facts import InterpreterFacts
     from heapgraph.capture.cpython.roots import RootSet
     from heapgraph.capture.cpython.target import Target
     from heapgraph.capture.heap.audit import Verdict
@@ -70,6 +71,7 @@ class Captured:
     method: str
     collecting: bool
     traversed: TraverseAccount
+    facts: InterpreterFacts
     passed_over: dict[str, str] = field(default_factory=dict)
 
 
@@ -156,6 +158,7 @@ def write_captured(
             "phases": {name: round(value, 4) for name, value in clock.phases.items()},
             "memory_read": captured.columns.counts["bytes_read"],
         },
+        "interpreter": captured.facts.record(captured.columns.counts["gc_frozen"]),
         "quality": quality,
         "redacted": redact,
     }

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from heapgraph.capture.captured import Captured, Clock, memory_shortage_named, write_captured
+from heapgraph.capture.cpython.interpreter_facts import InterpreterFacts, read_interpreter_facts
 from heapgraph.capture.cpython.roots import RootSet, find_roots, gc_list_heads, is_collecting
 from heapgraph.capture.heap.audit import Account
 from heapgraph.capture.heap.traverse_account import (
@@ -69,6 +70,7 @@ class _Dump:
         self.pause_s = 0.0
         self.attempts = 0
         self.frozen_by = ""
+        self.facts = InterpreterFacts()
 
     def best_capture(self) -> Captured:
         """Freeze and walk until a walk is good, at most MAX_ATTEMPTS times; else the last one."""
@@ -136,6 +138,7 @@ class _Dump:
             method,
             collecting,
             traversed,
+            self.facts,
             frozen.passed_over,
         )
 
@@ -163,6 +166,7 @@ class _Dump:
         with self.clock.phase("roots"), frozen.open_memory() as memory:
             named = find_roots(memory, target.layout, target.runtime_address)
             heads = gc_list_heads(memory, target.layout, target.runtime_address)
+            self.facts = read_interpreter_facts(memory, target)
             libraries = find_library_data(memory, maps, named.scan_ranges)
         walk = HeapWalk(
             frozen.source,

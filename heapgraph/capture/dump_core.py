@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from heapgraph.capture.captured import Captured, Clock, memory_shortage_named, write_captured
 from heapgraph.capture.core.target import inspect_core
+from heapgraph.capture.cpython.interpreter_facts import read_interpreter_facts
 from heapgraph.capture.cpython.roots import find_roots, gc_list_heads, is_collecting
 from heapgraph.capture.heap.audit import Account
 from heapgraph.capture.heap.traverse import TraverseLog
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from heapgraph.capture.captured import DumpResult, Progress
     from heapgraph.capture.core.target import CoreTarget
+    from heapgraph.capture.cpython.collector import ListHeads
     from heapgraph.capture.cpython.roots import RootSet
     from heapgraph.capture.heap.audit import Verdict
 
@@ -120,6 +122,7 @@ class _Steps:
                 named = find_roots(*where)
                 heads = gc_list_heads(*where)
                 collecting = is_collecting(*where)
+                facts = read_interpreter_facts(where[0], target)
                 _add_native_ids(named, self.found)
             walk = self._discover(named, heads)
             traversed = TraverseAccount(TraverseLog(), note="no code was to run (--no-run)")
@@ -134,10 +137,10 @@ class _Steps:
         with self.clock.phase("judge"):
             verdict = _with_missing(Account(columns, named).judge(), columns, self.found)
         return Captured(
-            columns, named, verdict, target.maps, regions, "core", collecting, traversed
+            columns, named, verdict, target.maps, regions, "core", collecting, traversed, facts
         )
 
-    def _discover(self, named: RootSet, heads: list[int]) -> HeapWalk:
+    def _discover(self, named: RootSet, heads: ListHeads) -> HeapWalk:
         found, target = self.found, self.found.target
         regions = readable_regions(target.maps)
         walk = HeapWalk(

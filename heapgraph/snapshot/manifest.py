@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from heapgraph.snapshot import damage
@@ -48,6 +49,7 @@ class _Each:
 
 _TEXTS = _Each(list, str)
 _COUNTS = _Each(dict, int)
+_COUNT_LIST = _Each(list, int)
 
 _Shape = type | tuple[type, ...] | _Each | dict[str, Any]
 
@@ -74,6 +76,18 @@ SHAPE: dict[str, _Shape] = {
         "seconds": _NUMBER,
         "phases": _Each(dict, _NUMBER),
         "memory_read": int,
+    },
+    "interpreter": {
+        "gc_enabled": bool,
+        "gc_thresholds": _COUNT_LIST,
+        "gc_counts": _COUNT_LIST,
+        "gc_frozen": int,
+        "gc_disabled_in": int,
+        "interpreters": int,
+        "tracemalloc": (bool, NoneType),
+        "tracemalloc_frames": int,
+        "tracemalloc_bytes": (int, NoneType),
+        "flags": _COUNTS,
     },
     "quality": {
         "invalid_references": int,
@@ -235,7 +249,7 @@ def _wrong_value(manifest: Mapping[str, Any]) -> str:
 
 def _has_type(value: object, expected: type | tuple[type, ...]) -> bool:
     if isinstance(value, bool):  # Python counts it as an int, JSON does not
-        return expected is bool
+        return expected is bool or (isinstance(expected, tuple) and bool in expected)
     return isinstance(value, expected)
 
 

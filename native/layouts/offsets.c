@@ -8,10 +8,12 @@
 
 #include <Python.h>
 #include <frameobject.h>
+#include <structmember.h>
 
 #include "internal/pycore_context.h"
 #include "internal/pycore_gil.h"
 #include "internal/pycore_hamt.h"
+#include "internal/pycore_pymem.h"
 #include "internal/pycore_pystate.h"
 #if PY_VERSION_HEX >= 0x03090000
 #include "internal/pycore_gc.h"
@@ -25,6 +27,10 @@
 #include "internal/pycore_dict.h"
 #include "internal/pycore_frame.h"
 #include "internal/pycore_typeobject.h"
+#endif
+#if PY_VERSION_HEX >= 0x030c0000
+#include "internal/pycore_hashtable.h"
+#include "internal/pycore_tracemalloc.h"
 #endif
 #if PY_VERSION_HEX >= 0x030e0000
 #include "internal/pycore_interpframe.h"

@@ -274,6 +274,18 @@ class HeapBuilder(MemoryRows):
                 "phases": {"freeze": 0.1, "walk": 1.0, "write": 0.4},
                 "memory_read": 64 * 2**20,
             },
+            "interpreter": {
+                "gc_enabled": True,
+                "gc_thresholds": [700, 10, 10],
+                "gc_counts": [321, 4, 2],
+                "gc_frozen": 0,
+                "gc_disabled_in": 0,
+                "interpreters": 1,
+                "tracemalloc": False,
+                "tracemalloc_frames": 0,
+                "tracemalloc_bytes": 0,
+                "flags": {"debug": 0, "optimize": 0, "dev_mode": 0},
+            },
             "quality": {
                 "invalid_references": 0,
                 "list_breaks": 0,

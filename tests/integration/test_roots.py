@@ -216,7 +216,7 @@ def test_references_in_a_generators_frame_are_left_to_the_generator(scene: Scene
 
 def test_variables_of_a_function_are_counted_when_the_frame_is_no_object(scene: Scene) -> None:
     address = scene.said["locals"]["inner"]["own"]
-    assert scene.is_counted(address, "own") == (scene.reader.version >= (3, 11))
+    assert scene.is_counted(address, "own") == (scene.target.version >= (3, 11))
 
 
 @pytest.mark.parametrize("variable", ["rest", "flag", "own"])
@@ -229,7 +229,7 @@ def test_roots_and_the_frame_object_explain_the_reference_count(
     places = zip(roots.addresses, roots.counted, roots.unsure, strict=True)
     held = [(counted, unsure) for place, counted, unsure in places if place == address]
     sure = sum(counted for counted, _ in held)
-    sure += scene.reader.version < (3, 11)  # the frame object's own reference
+    sure += scene.target.version < (3, 11)  # the frame object's own reference
     bits = scene.reader.fields["obj.refcnt_bits"]
     refcount = scene.reader.word(address, "obj.refcnt") & ((1 << bits) - 1)
     assert sure <= refcount <= sure + sum(unsure for _, unsure in held)
@@ -239,7 +239,7 @@ def test_temporary_on_the_evaluation_stack_is_held(scene: Scene) -> None:
     held = scene.held_by_frame(scene.frame_row_of("outer"))
     address = scene.said["others"]["on the stack"]
     (name,) = [name for name, target in held.items() if target == address]
-    is_known = scene.reader.version >= (3, 11)  # before, the depth of the stack is in a register
+    is_known = scene.target.version >= (3, 11)  # before, the depth of the stack is in a register
     assert name.startswith("stack[")
     assert name.endswith("]" if is_known else "]?")
     assert scene.is_counted(address, name) == is_known
@@ -317,7 +317,7 @@ def test_structs_to_scan_do_not_overlap(scene: Scene) -> None:
     fields = scene.reader.fields
     covered = {name: sum(s for _, s, n in ranges if n == name) for _, _, name in ranges}
     assert covered["interpreter 0"] == fields["is.size"]
-    is_inside = scene.reader.version >= (3, 11)  # the main interpreter is a part of the runtime
+    is_inside = scene.target.version >= (3, 11)  # the main interpreter is a part of the runtime
     assert covered["runtime"] == fields["rt.size"] - (fields["is.size"] if is_inside else 0)
 
 
@@ -355,7 +355,7 @@ def test_collector_lists_hold_what_is_tracked(interpreter: Interpreter) -> None:
                 members.append(link + fields["gc.head_size"])
                 link = memory.u64(link) & ~3
             lists.append(members)
-        assert len(lists[-1]) == scene.said["frozen"]
+        assert len(lists[0]) == scene.said["frozen"]
         tracked = {address for members in lists for address in members}
         assert tracked >= set(scene.said["tracked"])
         assert not tracked & set(scene.said["untracked"])

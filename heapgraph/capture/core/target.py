@@ -242,6 +242,7 @@ def _inspect(
         runtime_end=runtime.file_end,
         maps=maps,
         layout=layout,
+        tracemalloc_config=runtime.tracemalloc_config,
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heapgraph.capture.cpython.objects import ObjectReader
 from heapgraph.capture.cpython.threads import read_interpreters
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from heapgraph.capture.cpython.layouts import Layout
     from heapgraph.capture.process.memory import Memory
 
@@ -25,11 +28,27 @@ def collector_address(reader: ObjectReader, runtime_address: int, interpreter: i
     return runtime_address + reader.fields["rt.gc"]
 
 
-def gc_list_heads(memory: Memory, layout: Layout, runtime_address: int) -> list[int]:
-    """Return the addresses of all list heads of all interpreters.
+@dataclass(frozen=True)
+class ListHeads:
+    """Addresses of the collector's list heads, of all interpreters.
 
-    The three generations and the permanent one (gc.freeze) each; the early 3.14 releases have a
-    young and two old lists at the places of the three.
+    Attributes:
+        permanent: of what gc.freeze put aside.
+        generations: of the three generations; the early 3.14 releases have a young and two old
+            lists in their places.
+    """
+
+    permanent: list[int]
+    generations: list[int]
+
+    def __iter__(self) -> Iterator[int]:
+        """Every head, the permanent ones first."""
+        yield from self.permanent
+        yield from self.generations
+
+
+def gc_list_heads(memory: Memory, layout: Layout, runtime_address: int) -> ListHeads:
+    """Find the heads of all lists of all interpreters.
 
     Raises:
         UnreadableMemory: the list of interpreters cannot be read.
@@ -39,12 +58,11 @@ def gc_list_heads(memory: Memory, layout: Layout, runtime_address: int) -> list[
         fields["gc.generations"] + number * fields["gc.generation_size"]
         for number in range(fields["gc.num_generations"])
     ]
-    offsets.append(fields["gc.permanent"])
-    return [
-        collector + offset
-        for collector in _collectors(memory, layout, runtime_address)
-        for offset in offsets
-    ]
+    collectors = _collectors(memory, layout, runtime_address)
+    return ListHeads(
+        [collector + fields["gc.permanent"] for collector in collectors],
+        [collector + offset for collector in collectors for offset in offsets],
+    )
 
 
 def is_collecting(memory: Memory, layout: Layout, runtime_address: int) -> bool:

@@ -37,7 +37,8 @@ COOKIE = b"xdebugpy"
 _VERSION_PLACE, _FREE_THREADED_PLACE = 8, 16  # behind the cookie, in every version that has it
 _FIRST_PUBLISHED_MINOR = 11  # the first to publish Py_Version
 
-_SYMBOLS = ("_PyRuntime", "Py_Version", "_Py_NegativeRefcount", "Py_IsInitialized")
+_TRACEMALLOC = "_Py_tracemalloc_config"
+_SYMBOLS = ("_PyRuntime", "Py_Version", "_Py_NegativeRefcount", "Py_IsInitialized", _TRACEMALLOC)
 _SECTION = ".PyRuntime"
 _VERSION_IN_NAME = re.compile(r"python(\d)\.(\d+)")
 UNLIKELY = 3
@@ -54,6 +55,8 @@ class Runtime:
         version_address: of Py_Version, 0 when the file does not publish it.
         is_debug_build: it was configured --with-pydebug.
         file_end: first address behind the data of that file, zeros at its end included.
+        tracemalloc_config: address of what tracemalloc was told; 0 when the file does not publish
+            it, as none does since 3.12, where it is a part of _PyRuntime.
     """
 
     address: int
@@ -61,6 +64,7 @@ class Runtime:
     version_address: int
     is_debug_build: bool
     file_end: int
+    tracemalloc_config: int = 0
 
     @property
     def version_in_name(self) -> tuple[int, int] | None:
@@ -155,12 +159,14 @@ def _runtime_in(
     if bias is None or (address is None and "Py_IsInitialized" not in image.symbols):
         return None
     version = image.symbols.get("Py_Version")
+    tracemalloc = image.symbols.get(_TRACEMALLOC)
     return Runtime(
         address + bias if address else 0,
         mappings[0].path,
         version + bias if version else 0,
         "_Py_NegativeRefcount" in image.symbols,
         image.end + bias,
+        tracemalloc + bias if tracemalloc else 0,
     )
 
 

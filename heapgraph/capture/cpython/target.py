@@ -38,6 +38,7 @@ class Target:
         runtime_end: first address behind the data of the file that holds the runtime.
         maps: its mappings in address order, without sizes (see `read_maps`).
         layout: how its objects are to be read.
+        tracemalloc_config: see `Runtime`.
     """
 
     pid: int
@@ -53,6 +54,7 @@ class Target:
     runtime_end: int
     maps: list[Mapping]
     layout: Layout
+    tracemalloc_config: int = 0
 
 
 def choose_runtime(

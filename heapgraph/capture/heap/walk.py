@@ -19,6 +19,7 @@ from heapgraph.native.memory_reads import MemoryReads
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from heapgraph.capture.cpython.collector import ListHeads
     from heapgraph.capture.cpython.layouts import Layout
     from heapgraph.capture.heap.traverse import CloneTraversal
     from heapgraph.capture.process.libraries import LibraryData
@@ -43,7 +44,7 @@ class HeapColumns:
         arrays: by name, see `HeapWalker.columns`.
         types: by row of the type column.
         names: by row of field and slot labels.
-        counts: totals and failures, see `HeapWalker.counts`.
+        counts: totals and failures, see `HeapWalker.counts`, and gc_frozen.
         scanned_roots: object addresses found in structs of the interpreter, with the struct's
             name and the byte offset.
         library_words: addresses of objects, and of the words in the data of libraries that hold
@@ -210,6 +211,7 @@ class HeapWalk:
             self._walker.set_budget(budget)
             self.most_visits = min(self.most_visits, budget.references)
         self._progress = progress
+        self._frozen = 0
         self._scanned: list[tuple[int, str, int]] = []
         self._library_words: list[tuple[LibraryData, Array]] = []
         for tp_name, rule in TYPE_RULES.items():
@@ -251,7 +253,7 @@ class HeapWalk:
 
     def discover(
         self,
-        gc_heads: Sequence[int],
+        gc_heads: ListHeads,
         seeds: Sequence[int],
         structs: Iterable[tuple[int, int, str]],
         running_frames: Sequence[int],
@@ -259,13 +261,15 @@ class HeapWalk:
         """Find every object.
 
         Args:
-            gc_heads: addresses of the collector's list heads.
+            gc_heads: of the collector's lists.
             seeds: addresses of objects that the roots name.
             structs: (address, bytes, name) of interpreter structs whose words are scanned as well.
             running_frames: addresses of the frames that threads run; see `LiveFrame.address`.
         """
         self._walker.set_running_frames(running_frames)
-        self._run("gc lists", lambda: self._walker.read_gc_lists(gc_heads))
+        self._run("gc lists", lambda: self._walker.read_gc_lists(gc_heads.permanent))
+        self._frozen = self._walker.counts()["gc_tracked"]
+        self._run("gc lists", lambda: self._walker.read_gc_lists(gc_heads.generations))
         self._run("discover", lambda: self._walker.discover(seeds))
         for address, size, name in structs:
             found, offsets = self._walker.scan_range(address, size)
@@ -318,7 +322,7 @@ class HeapWalk:
             self._walker.columns(late=False),
             self._walker.types(),
             self._walker.names(),
-            self._walker.counts(),
+            self._walker.counts() | {"gc_frozen": self._frozen},
             self._scanned,
             self._library_words,
             self._walker,

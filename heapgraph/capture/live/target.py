@@ -79,6 +79,7 @@ def inspect_target(pid: int) -> Target:
         runtime_end=runtime.file_end,
         maps=maps,
         layout=layout,
+        tracemalloc_config=runtime.tracemalloc_config,
     )
 
 
