@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from heapgraph.analysis.detectors.facts import HeapFacts
 
 LEAST_HELD = 100
+LEAST_UNCOLLECTED = 1000
 _SHOWN_TYPES = 3
 _SHOWN_FINDINGS = 5
 
@@ -36,6 +38,16 @@ def garbage_cycles(facts: HeapFacts) -> Iterator[Evidence]:
     note = f"{format_count(len(members))} unreachable objects: {types}"
     largest = members[np.argsort(~graph.shallow_sizes[members], kind="stable")]
     yield Evidence(facts.size(members), len(members), note, largest)
+
+
+def uncollected_cycles(facts: HeapFacts) -> Iterator[Evidence]:
+    """Garbage of a program that has switched the collector off: nothing frees it any more."""
+    if facts.graph.manifest["interpreter"]["gc_enabled"]:
+        return
+    for garbage in garbage_cycles(facts):
+        if garbage.count >= LEAST_UNCOLLECTED:
+            note = f"the collector is off (gc.disable), and there are {garbage.note}"
+            yield replace(garbage, note=note)
 
 
 def finalizer_cycles(facts: HeapFacts) -> Iterator[Evidence]:
@@ -79,6 +91,13 @@ DETECTORS = (
         "objects that no root reaches and the collector has not freed yet",
         "break the cycles (weakref), or let gc run: see gc.get_threshold() and gc.isenabled()",
         garbage_cycles,
+    ),
+    Detector(
+        "uncollected-cycles",
+        f"{LEAST_UNCOLLECTED} or more objects in garbage cycles while the collector is off",
+        "call gc.enable(), or gc.collect() at quiet moments; or break the cycles (weakref)",
+        uncollected_cycles,
+        is_leak=True,
     ),
     Detector(
         "finalizer-cycles",
