@@ -19,12 +19,17 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SOURCES = Path(__file__).resolve().parent
 TABLES = SOURCES.parents[1] / "heapgraph" / "capture" / "cpython" / "layouts"
 COMPILE_LIMIT_S = 120
 
 _MEMBER = re.compile(r"(?P<type>(?:struct )?\w+)\.(?P<member>[A-Za-z_][\w.]*)")
+_AS = re.compile(r"(?P<source>.*\S)\s+as (?P<width>[iu][124])")
 _LINE = re.compile(r"(?P<name>\S+)\s+(?P<versions>\*|3\.\d+(?:-(?:3\.\d+)?)?)\s+(?P<value>\S.*)")
 
 
@@ -55,10 +60,12 @@ class Headers:
     Attributes:
         release: its full version, e.g. "3.13.0".
         values: of every field that its version has.
+        widths: "i4", "u1"... of those that are not 8 bytes wide.
     """
 
     release: str
     values: dict[str, int]
+    widths: dict[str, str]
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -81,8 +88,18 @@ def read_lines(text: str) -> list[Line]:
 
 def in_c(value: str) -> str:
     """The C expression of a field: STRUCT.MEMBER stands for its offset."""
+    if said := _AS.fullmatch(value):
+        value = said["source"]
     member = _MEMBER.fullmatch(value)
     return f"offsetof({member['type']}, {member['member']})" if member else value
+
+
+def width_in_c(value: str) -> str:
+    """The C expression of a member's width as text, "-" where it is a word or no member."""
+    if said := _AS.fullmatch(value):
+        return f'"{said["width"]}"'
+    member = _MEMBER.fullmatch(value)
+    return f"WIDTH((({member['type']} *)0)->{member['member']})" if member else '"-"'
 
 
 def kinds_of(minor: int) -> dict[str, str]:
@@ -124,7 +141,10 @@ def read_headers(include: Path) -> Headers:
     minor = minor_of(include)
     fields = read_lines((SOURCES / "fields.txt").read_text())
     wanted = [field for field in fields if field.first <= minor <= field.last]
-    lines = [f'printf("{f.name} %lld\\n", (long long)({in_c(f.value)}));\n' for f in wanted]
+    lines = [
+        f'printf("{f.name} %lld %s\\n", (long long)({in_c(f.value)}), {width_in_c(f.value)});\n'
+        for f in wanted
+    ]
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "fields.inc").write_text("".join(lines))
         program = Path(folder, "offsets")
@@ -135,11 +155,15 @@ def read_headers(include: Path) -> Headers:
         printed = _run([str(program)], include)
     release, *pairs = [line.split(" ", 1)[1] for line in printed.splitlines()]
     values: dict[str, int] = {}
-    for field, value in zip(wanted, pairs, strict=True):
+    widths: dict[str, str] = {}
+    for field, pair in zip(wanted, pairs, strict=True):
         if field.name in values:
             raise GeneratorError(f"{field.name} is there twice for 3.{minor}")
+        value, width = pair.split()
         values[field.name] = int(value)
-    return Headers(release, values)
+        if width != "-":
+            widths[field.name] = width
+    return Headers(release, values, widths)
 
 
 def _run(command: list[str], include: Path) -> str:
@@ -165,6 +189,9 @@ def render(headers: list[Headers]) -> str:
         *(f'{name} = "{value}"' for name, value in kinds_of(base.numbers[1]).items()),
         "",
         *_sections("fields", base.values),
+        "# Fields that are not 8 bytes wide: signed (i) or not (u), and their bytes.",
+        "",
+        *_sections("widths", {name: f'"{width}"' for name, width in base.widths.items()}),
     ]
     for each in newer:
         changed = {
@@ -175,7 +202,7 @@ def render(headers: list[Headers]) -> str:
     return "\n".join(lines)
 
 
-def _sections(prefix: str, values: dict[str, int]) -> list[str]:
+def _sections(prefix: str, values: Mapping[str, object]) -> list[str]:
     """One TOML table per struct; "deque.block.data" stands in [fields."deque.block"]."""
     lines = []
     for struct in sorted({name.rpartition(".")[0] for name in values}):

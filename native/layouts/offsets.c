@@ -1,4 +1,4 @@
-// Prints the offsets and sizes of one CPython version, a line `name value` each, and nothing else: it
+// Prints the offsets and sizes of one CPython version, a line `name value width` each, and nothing else: it
 // is compiled against that version's headers by generate.py, which writes the lines of fields.inc
 // from fields.txt. No CPython is linked or run.
 #define Py_BUILD_CORE 1
@@ -37,6 +37,11 @@
 #endif
 
 #include "private_structs.h"
+
+// How wide a member is and whether it has a sign; of a word, a pointer, an array or a struct "-".
+#define WIDTH(member) \
+  _Generic((member), _Bool: "u1", char: "i1", signed char: "i1", unsigned char: "u1", short: "i2", \
+           unsigned short: "u2", int: "i4", unsigned int: "u4", default: "-")
 
 int main(void) {
   printf("version %s\n", PY_VERSION);

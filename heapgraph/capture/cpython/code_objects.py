@@ -79,14 +79,14 @@ class CodeReader:
         fields = reader.fields
         name = "code.qualname" if "code.qualname" in fields else "code.name"
         table = "code.linetable" if "code.linetable" in fields else "code.lnotab"
-        stack_size = reader.memory.i32(address + fields["code.stacksize"])
+        stack_size = reader.number(address, "code.stacksize")
         if not 0 <= stack_size <= _MAX_STACK:
             raise UnreadableMemory(f"the code at {address:#x} claims a stack of {stack_size}")
         return CodeObject(
             address,
             reader.read_str(reader.word(address, name)),
             reader.read_str(reader.word(address, "code.filename")),
-            reader.memory.i32(address + fields["code.firstlineno"]),
+            reader.number(address, "code.firstlineno"),
             self._variables(address),
             stack_size,
             reader.read_bytes(reader.word(address, table)),

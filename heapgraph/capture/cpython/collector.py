@@ -74,9 +74,9 @@ def is_collecting(memory: Memory, layout: Layout, runtime_address: int) -> bool:
     Raises:
         UnreadableMemory: the list of interpreters cannot be read.
     """
-    offset = layout.fields["gc.collecting"]
+    reader = ObjectReader(memory, layout)
     return any(
-        memory.i32(collector + offset) != 0
+        reader.number(collector, "gc.collecting") != 0
         for collector in _collectors(memory, layout, runtime_address)
     )
 

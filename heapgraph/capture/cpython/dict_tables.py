@@ -49,7 +49,7 @@ def read_split_values(
     entries = _table(reader, keys, max_items)
     count = len(entries)
     if "dv.capacity" in reader.fields:  # the block can be smaller than the keys have become
-        count = min(count, reader.memory.u8(values + reader.fields["dv.capacity"]))
+        count = min(count, reader.number(values, "dv.capacity"))
     array = reader.words(values + reader.fields.get("dv.values", 0), count)
     for (key, _), value in zip(entries, array, strict=False):
         if key and value:
@@ -79,8 +79,8 @@ def _shape(reader: ObjectReader, keys: int) -> tuple[int, int]:
         size = reader.word(keys, "dk.size")
         width = next((width for width in (1, 2, 4) if size < 1 << 8 * width), 8)
         return size * width, _GENERAL_ENTRY_WORDS
-    log2_bytes = reader.memory.u8(keys + reader.fields["dk.log2_index_bytes"])
+    log2_bytes = reader.number(keys, "dk.log2_index_bytes")
     if log2_bytes > _MAX_INDEX_LOG2:
         raise UnreadableMemory(f"the dict keys at {keys:#x} claim 2**{log2_bytes} index bytes")
-    is_general = reader.memory.u8(keys + reader.fields["dk.kind"]) == 0
+    is_general = reader.number(keys, "dk.kind") == 0
     return 1 << log2_bytes, _GENERAL_ENTRY_WORDS if is_general else _UNICODE_ENTRY_WORDS

@@ -142,21 +142,16 @@ class FrameReader:
         return LiveFrame(code, line, tuple(references), frame)
 
     def _last_instruction(self, frame: int) -> int:
-        """Byte offset of the last instruction of a frame object.
-
-        f_lasti, f_lineno and f_iblock are three ints in a row before f_executing or f_state. 3.10
-        counts in instructions of two bytes.
-        """
-        if "frame.state" in self._fields:
-            return 2 * self._reader.memory.i32(frame + self._fields["frame.state"] - 12)
-        return self._reader.memory.i32(frame + self._fields["frame.executing"] - 12)
+        """Byte offset of the last instruction of a frame object; 3.10 counts pairs of bytes."""
+        last = self._reader.number(frame, "frame.lasti")
+        return 2 * last if "frame.state" in self._fields else last
 
     def _interpreter_frames(self, frame: int) -> Iterator[LiveFrame]:
         """3.11+: a chain of _PyInterpreterFrame."""
         for _ in range(_MAX_LINKS):
             if frame == 0:
                 return
-            if self._reader.memory.u8(frame + self._fields["if.owner"]) < _FIRST_SHIM_OWNER:
+            if self._reader.number(frame, "if.owner") < _FIRST_SHIM_OWNER:
                 yield self._interpreter_frame(frame)
             frame = self._reader.word(frame, "if.previous")
         raise UnreadableMemory(f"more than {_MAX_LINKS} frames are linked")
@@ -168,7 +163,7 @@ class FrameReader:
         variable_count = len(code.variables)
         slots = reader.words(frame + fields["if.localsplus"], variable_count + code.stack_size)
         # A generator's frame lies in the generator, which owns these references as an object.
-        owned = reader.memory.u8(frame + fields["if.owner"]) != _OWNED_BY_GENERATOR
+        owned = reader.number(frame, "if.owner") != _OWNED_BY_GENERATOR
         references = list(self._slots(code.variables, slots[:variable_count], owned))
         depth = self._stack_depth(frame, variable_count)
         if depth == _EXECUTING:
@@ -198,7 +193,7 @@ class FrameReader:
                 return _EXECUTING
             top = (pointer - frame - fields["if.localsplus"]) // _WORD
         else:
-            top = reader.memory.i32(frame + fields["if.stacktop"])
+            top = reader.number(frame, "if.stacktop")
         return max(top - variable_count, _EXECUTING)
 
     def _slots(

@@ -58,7 +58,7 @@ def inline_values(reader: ObjectReader, address: int) -> int:
     if not flags & TypeFlags.INLINE_VALUES:
         return 0
     values = address + reader.word(reader.type_address(address), "tp.basicsize")
-    return values if reader.memory.u8(values + reader.fields["dv.valid"]) else 0
+    return values if reader.number(values, "dv.valid") else 0
 
 
 def _has_managed_dict(reader: ObjectReader, flags: int) -> bool:

@@ -87,5 +87,5 @@ def _is_interned_dict(reader: ObjectReader, address: int, dict_type: int) -> boo
 
 
 def _is_interned(reader: ObjectReader, address: int) -> bool:
-    state = reader.memory.u32(address + reader.fields["uni.state"])
+    state = reader.number(address, "uni.state")
     return bool(state & _INTERNED_BITS)

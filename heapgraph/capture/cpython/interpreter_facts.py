@@ -81,7 +81,7 @@ def read_interpreter_facts(memory: Memory, target: Target) -> InterpreterFacts:
     reader, runtime = ObjectReader(memory, target.layout), target.runtime_address
     interpreters = read_interpreters(reader, runtime)
     collectors = [collector_address(reader, runtime, each.address) for each in interpreters]
-    enabled = [memory.i32(collector + reader.fields["gc.enabled"]) != 0 for collector in collectors]
+    enabled = [reader.number(each, "gc.enabled") != 0 for each in collectors]
     generations = [
         collectors[0] + reader.fields["gc.generations"] + row * reader.fields["gc.generation_size"]
         for row in range(reader.fields["gc.num_generations"])
@@ -102,20 +102,20 @@ def read_interpreter_facts(memory: Memory, target: Target) -> InterpreterFacts:
 
 def _count(reader: ObjectReader, generation: int, name: str) -> int:
     """A C int that is a count; what is below nothing is damage."""
-    return max(0, reader.memory.i32(generation + reader.fields[name]))
+    return max(0, reader.number(generation, name))
 
 
 def _tracemalloc(reader: ObjectReader, target: Target) -> tuple[bool | None, int, int | None]:
     """Whether it traces, with how many frames, and the bytes of its tables (3.12 and later)."""
-    fields, memory = reader.fields, reader.memory
+    fields = reader.fields
     state = target.tracemalloc_config
     if "rt.tracemalloc" in fields:
         state = target.runtime_address + fields["rt.tracemalloc"]
     if state == 0:
         return None, 0, None
     with suppress(UnreadableMemory):
-        tracing = memory.i32(state + fields["tracemalloc.tracing"])
-        frames = memory.i32(state + fields["tracemalloc.max_nframe"])
+        tracing = reader.number(state, "tracemalloc.tracing")
+        frames = reader.number(state, "tracemalloc.max_nframe")
         if tracing not in (0, 1) or not 1 <= frames <= _MOST_FRAMES:
             return None, 0, None  # another micro release has it elsewhere
         if not tracing:

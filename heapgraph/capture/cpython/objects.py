@@ -66,6 +66,12 @@ class ObjectReader:
         """Return the 8-byte word of a field of the struct at `address`."""
         return self.memory.u64(address + self.fields[field])
 
+    def number(self, address: int, field: str) -> int:
+        """Return a field of the struct at `address` at its own width and sign."""
+        width = self.layout.widths.get(field, "u8")
+        data = self.memory.read(address + self.fields[field], int(width[1]))
+        return int.from_bytes(data, "little", signed=width[0] == "i")
+
     def words(self, address: int, count: int) -> tuple[int, ...]:
         """Return `count` consecutive 8-byte words, read in one go."""
         return struct.unpack(f"<{count}Q", self.memory.read(address, count * _WORD))
@@ -121,7 +127,7 @@ class ObjectReader:
         """Return the text of a str, or its first `limit` characters."""
         if not self.is_instance(address, TypeFlags.UNICODE_SUBCLASS):
             raise UnreadableMemory(f"no str at {address:#x}")
-        state = self.memory.u32(address + self.fields["uni.state"])
+        state = self.number(address, "uni.state")
         width, is_compact, is_ascii = state >> 2 & 7, state >> 5 & 1, state >> 6 & 1
         encoding = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}.get(width)
         if encoding is None:

@@ -125,16 +125,12 @@ def _linked(reader: ObjectReader, address: int, next_field: str, limit: int) -> 
 
 def _gil_holder(reader: ObjectReader, runtime_address: int, interpreter: InterpreterState) -> int:
     """Address of the thread state that holds the lock, 0 for none."""
-    fields = reader.fields
-    if "is.ceval_gil_ptr" in fields:  # 3.12+: an interpreter can have a lock of its own
-        gil = reader.word(interpreter.address, "is.ceval_gil_ptr")
-        if gil == 0:
-            return 0
-        locked, holder = gil + fields["gil.locked"], gil + fields["gil.last_holder"]
-    else:
-        locked = runtime_address + fields["rt.gil_locked"]
-        holder = runtime_address + fields["rt.gil_last_holder"]
-    return reader.memory.u64(holder) if reader.memory.i32(locked) == 1 else 0
+    struct, prefix = runtime_address, "rt.gil_"
+    if "is.ceval_gil_ptr" in reader.fields:  # an interpreter can have a lock of its own
+        struct, prefix = reader.word(interpreter.address, "is.ceval_gil_ptr"), "gil."
+    if struct == 0 or reader.number(struct, prefix + "locked") != 1:
+        return 0
+    return reader.word(struct, prefix + "last_holder")
 
 
 def _described_threads(

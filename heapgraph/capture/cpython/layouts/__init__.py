@@ -14,7 +14,7 @@ import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from heapgraph.capture.cpython.layouts.kinds import Kinds
 from heapgraph.errors import UnsupportedPython
@@ -29,6 +29,9 @@ NEWEST_MINOR = 15
 """The newest CPython 3 that has a table."""
 
 
+_Value = TypeVar("_Value", int, str)
+
+
 @dataclass(frozen=True)
 class Layout:
     """The offsets of one CPython minor version.
@@ -38,12 +41,14 @@ class Layout:
         headers_used: the micro version whose headers the table was made from, e.g. "3.13.0".
         fields: bytes by `struct.field`; read-only.
         kinds: the shapes of this minor version.
+        widths: "i4", "u1"... of the fields that are not 8 bytes wide: signed or not, bytes.
     """
 
     version: tuple[int, int]
     headers_used: str
     fields: Mapping[str, int]
     kinds: Kinds
+    widths: Mapping[str, str]
 
 
 def layout_for(version: tuple[int, int]) -> Layout:
@@ -81,14 +86,15 @@ def layouts_for(version: tuple[int, int]) -> list[Layout]:
         )
     table = tomllib.loads(files(__name__).joinpath(f"cpython-3.{minor}.toml").read_text())
     fields, kinds = _flat(table["fields"]), Kinds.from_table(table["kinds"])
+    widths = MappingProxyType(_flat(table["widths"]))
     revisions = {table["headers_used"]: {}, **table.get("revisions", {})}
     return [
-        Layout(version, release, MappingProxyType(fields | _flat(changes)), kinds)
+        Layout(version, release, MappingProxyType(fields | _flat(changes)), kinds, widths)
         for release, changes in revisions.items()
     ]
 
 
-def _flat(structs: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+def _flat(structs: Mapping[str, Mapping[str, _Value]]) -> dict[str, _Value]:
     """Struct and field joined by a dot."""
     return {
         f"{struct}.{field}": offset

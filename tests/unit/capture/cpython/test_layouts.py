@@ -103,6 +103,22 @@ def test_versions_of_a_field_are_read(generator: Any) -> None:
     ]
 
 
+def test_width_is_the_members_or_what_is_said(generator: Any) -> None:
+    assert generator.width_in_c("struct s.m") == "WIDTH(((struct s *)0)->m)"
+    assert generator.width_in_c("S.bits as u4") == '"u4"'
+    assert generator.in_c("S.bits as u4") == "offsetof(S, bits)"
+    assert generator.width_in_c("sizeof(S)") == '"-"'
+
+
+@pytest.mark.parametrize("minor", MINORS)
+def test_fields_have_the_width_that_c_gives_them(minor: int) -> None:
+    widths = layout_for((3, minor)).widths
+    assert widths["code.firstlineno"] == widths["ndarray.nd"] == "i4"
+    assert widths["uni.state"] == "u4"
+    assert "list.allocated" not in widths
+    assert set(widths) <= set(layout_for((3, minor)).fields)
+
+
 @pytest.mark.parametrize("minor", MINORS)
 def test_every_kind_has_one_value_in_every_version(minor: int) -> None:
     kinds = layout_for((3, minor)).kinds
