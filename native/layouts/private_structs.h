@@ -203,6 +203,23 @@ struct text_io {
   PyObject *buffer, *encoding, *encoder, *decoder, *readnl, *errors;
 };
 
+// Modules/_csv.c: both keep the text of what they are at
+struct csv_reader {
+  PyObject_HEAD
+  PyObject *iterator, *dialect, *fields;
+  int state;
+  Py_UCS4 *field;
+  Py_ssize_t field_size, field_length;
+};
+struct csv_writer {
+  PyObject_HEAD
+  PyObject *write, *dialect;
+  Py_UCS4 *record;
+  Py_ssize_t record_size, record_length;
+  int field_count;
+  PyObject *error;  // 3.10 and later
+};
+
 // Modules/_sre.c, _sre/sre.h
 struct re_pattern {
   PyObject_VAR_HEAD
