@@ -7,6 +7,7 @@
 namespace heapgraph {
 
 constexpr std::int64_t kAbsent = -1;
+constexpr std::uint64_t kGcHead = 16;  // bytes in front of an object that the collector may track
 
 // X(member, "name in the layout table")
 #define HEAPGRAPH_LAYOUT_FIELDS(X) \

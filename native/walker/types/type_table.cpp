@@ -2,22 +2,15 @@
 
 #include <algorithm>
 
+#include "walker/types/key_table.hpp"
+
 namespace heapgraph {
 namespace {
 
 constexpr i64 kMaxBasicsize = 1 << 24;
 constexpr i64 kMaxItemsize = 1 << 16;
 constexpr u64 kMaxName = 512;
-constexpr int kMaxBases = 256;      // length of a base chain we follow
-constexpr int kMaxMembers = 4096;   // entries of a member table
 constexpr u64 kMaxSharedKeys = 1 << 16;
-
-// PyMemberDef (Include/descrobject.h, unchanged since 2.x) and the two kinds that hold references.
-constexpr i64 kMemberSize = 40, kMemberType = 8, kMemberOffset = 16;
-constexpr i32 kMemberObject = 6, kMemberObjectEx = 16;
-
-// Offsets come from the target's own tables, which may say anything.
-bool word_lies_in(i64 offset, i64 from, i64 to) { return offset >= from && offset < to && to - offset >= 8; }
 
 }  // namespace
 
@@ -203,7 +196,7 @@ void TypeTable::choose_reader(TypeInfo& info) {
   // Types that C code makes without a deallocator of their own get that of Python classes.
   const bool made_by_c = info.is_python_class && class_traverse_ != 0 && traverse != class_traverse_;
   // A rule without fields (PyCapsule) says that no word is a reference, not that nothing is referred to.
-  const bool empty = found && info.reader == plain_reader() && rule->fields.empty() &&
+  const bool empty = found && info.reader == &plain_reader && rule->fields.empty() &&
                      builtin.word(layout_.tp_flags) & type_flag::kHaveGc;
   info.wants_traverse = info.is_gc && traverse != 0 &&
                         (!info.knows_fields || differs || made_by_c || empty || info.reader->is("module"));
@@ -215,74 +208,16 @@ void TypeTable::choose_reader(TypeInfo& info) {
   add_slots(info);
 }
 
-// Struct sequences (os.stat_result) have a member for each item, also for those len() leaves out.
-void TypeTable::count_struct_items(TypeInfo& info) {
-  u64 entry = memory_.word(info.builtin_base + layout_.tp_members);
-  for (int i = 0; entry != 0 && i < kMaxMembers; ++i, entry += kMemberSize) {
-    const View member = memory_.view(entry, kMemberSize);
-    if (!member || member.word(0) == 0) return;
-    const i64 offset = member.signed_word(kMemberOffset);
-    if (!word_lies_in(offset, layout_.tuple_item, kMaxMembers * 8)) continue;
-    info.tuple_items = std::max(info.tuple_items, (offset - layout_.tuple_item) / 8 + 1);
-  }
-}
-
-void TypeTable::add_members(TypeInfo& info, u64 type_address) {
-  u64 entry = memory_.word(type_address + layout_.tp_members);
-  for (int i = 0; entry != 0 && i < kMaxMembers; ++i, entry += kMemberSize) {
-    const View member = memory_.view(entry, kMemberSize);
-    if (!member || member.word(0) == 0) break;
-    const i32 kind = member.read<i32>(kMemberType);
-    const i64 offset = member.signed_word(kMemberOffset);
-    if (kind != kMemberObject && kind != kMemberObjectEx) continue;
-    if (!word_lies_in(offset, info.scan_from, info.scan_to)) continue;
-    if (offset == info.dictoffset) continue;  // types.SimpleNamespace: read as the __dict__ it is
-    const std::string name = text(member.word(0));
-    const bool repeated = std::any_of(info.fields.begin(), info.fields.end(),
-                                      [&](const FieldRule& field) { return field.offset == offset; });
-    if (!repeated) {
-      info.fields.push_back({offset, names_.row(name), EdgeKind::kField, kOwned | kScanned});
-    }
-  }
-}
-
-// __slots__ of every Python class in the chain, from the member table behind each class.
-void TypeTable::add_slots(TypeInfo& info) {
-  u64 at = info.address;
-  for (int level = 0; at != info.builtin_base && at != 0 && level < kMaxBases; ++level) {
-    const View type = memory_.view(at, layout_.tp_size);
-    if (!type) break;
-    u64 entry = type.word(layout_.tp_members);
-    for (int i = 0; entry != 0 && i < kMaxMembers; ++i, entry += kMemberSize) {
-      const View member = memory_.view(entry, kMemberSize);
-      if (!member || member.word(0) == 0) break;
-      if (member.read<i32>(kMemberType) != kMemberObjectEx) continue;
-      const i64 offset = member.signed_word(kMemberOffset);
-      if (!word_lies_in(offset, layout_.object_size, info.basicsize)) continue;
-      info.fields.push_back({offset, names_.row(text(member.word(0))), EdgeKind::kSlot, kOwned});
-    }
-    at = type.word(layout_.tp_base);
-  }
-}
-
 void TypeTable::read_shared_keys(TypeInfo& info) {
   if (info.cached_keys == 0) return;
   shared_tables_.insert(info.cached_keys);
-  const View keys = memory_.view(info.cached_keys, layout_.dk_indices);
-  const u64 count = keys.word(layout_.dk_nentries);
-  if (!keys || count > kMaxSharedKeys) return;
-  info.shared_capacity = count + keys.word(layout_.dk_usable);
-  u64 index_bytes;
-  i64 stride = 24, key_offset = 8;
-  if (present(layout_.dk_log2_index_bytes)) {
-    index_bytes = 1ull << (keys.byte(layout_.dk_log2_index_bytes) & 63);
-    if (keys.byte(layout_.dk_kind) != 0) stride = 16, key_offset = 0;
-  } else {
-    const u64 size = keys.word(layout_.dk_size);
-    index_bytes = size * (size <= 0xff ? 1 : size <= 0xffff ? 2 : size <= 0xffffffffull ? 4 : 8);
+  const KeyTable keys = read_key_table(memory_, layout_, info.cached_keys);
+  if (keys.address == 0 || keys.count > kMaxSharedKeys) return;
+  info.shared_capacity = keys.capacity;
+  const View entries = memory_.view(keys.entries, keys.entry_bytes());
+  for (u64 i = 0; entries && i < keys.count; ++i) {
+    info.shared_keys.push_back(entries.word(i * keys.stride + keys.key_offset));
   }
-  const View entries = memory_.view(info.cached_keys + layout_.dk_indices + index_bytes, count * stride);
-  for (u64 i = 0; entries && i < count; ++i) info.shared_keys.push_back(entries.word(i * stride + key_offset));
 }
 
 }  // namespace heapgraph

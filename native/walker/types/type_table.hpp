@@ -56,7 +56,7 @@ struct BlockRule {
 };
 
 struct TypeRule {
-  const TypeReader* reader = plain_reader();
+  const TypeReader* reader = &plain_reader;
   std::vector<FieldRule> fields;
   std::vector<BufferRule> buffers;
   BlockRule blocks;
@@ -66,7 +66,7 @@ struct TypeRule {
 struct TypeInfo {
   u64 address = 0;
   u32 row = 0;
-  const TypeReader* reader = plain_reader();
+  const TypeReader* reader = &plain_reader;
   bool is_str = false, is_tuple = false;  // by their readers: asked for every object
   bool is_gc = false;
   bool is_heap = false;
@@ -96,6 +96,8 @@ struct TypeInfo {
   std::vector<u64> shared_keys;    // addresses of the names of split-table attributes, by position
   std::string tp_name;
 };
+
+constexpr int kMaxBases = 256;  // length of a base chain we follow
 
 class NameTable {
  public:

@@ -7,30 +7,11 @@
 namespace heapgraph {
 namespace {
 
-constexpr u64 kGcHead = 16;
 constexpr u64 kGcMask = ~u64{3};        // flags live in the low bits of both links
 constexpr u64 kMaxListLength = 1ull << 33;
-constexpr i64 kMaxRefcount = 1ll << 40;
 constexpr u64 kProgressStep = 1 << 16;
-constexpr u64 kStaticRefcount = 999999999;  // _PyObject_IMMORTAL_REFCNT of 3.11
 
 }  // namespace
-
-i64 HeapReader::refcount(u64 object) {
-  const u64 word = memory_.word(object + layout_.refcount);
-  return layout_.at_least(12) ? static_cast<i64>(word & 0xffffffffu) : static_cast<i64>(word);
-}
-
-bool HeapReader::is_immortal(u64 object) {
-  const u64 word = memory_.word(object + layout_.refcount);
-  // 3.12+: bit 31 of the count (3.14+ keeps flags above it). 3.11 gave a large count to its static objects.
-  if (layout_.at_least(12)) return word >> 31 & 1;
-  return layout_.at_least(11) && word > kStaticRefcount / 2;
-}
-
-bool HeapReader::is_interned(u64 object, const TypeInfo& type) {
-  return type.is_str && (memory_.view(object, layout_.uni_ascii_size).half(layout_.uni_state) & 3);
-}
 
 bool Walker::position(u64 address, Position& out) {
   if (address == 0 || address & 7) return false;
@@ -46,17 +27,11 @@ TypeInfo* Walker::plausible(u64 address, const Position& at, bool strictly) {
   TypeInfo* type = types_.find(head.word(layout_.type));
   if (type == nullptr) return nullptr;
   if (!image_->view(address, reader_.least_bytes(address, *type))) return nullptr;
-  i64 count = head.signed_word(layout_.refcount);
-  if (layout_.at_least(12)) {
-    // Freed memory keeps a free-list pointer in this word; bits 32-47 of a live object are zero
-    // (3.14+ has flags above them).
-    if (count & 0xffff00000000) return nullptr;
-    count &= 0xffffffff;
-  }
-  if (count <= 0 || count > kMaxRefcount) return nullptr;
+  const u64 count = head.word(layout_.refcount);
+  if (!is_plausible_count(layout_, count)) return nullptr;
   // A table of C code can look like an object: an address where the count is, and then a type.
-  const bool immortal = layout_.at_least(12) && count >> 31;
-  if (strictly && !immortal && image_->find(count) != nullptr) return nullptr;
+  const bool immortal = layout_.at_least(12) && is_immortal_count(layout_, count);
+  if (strictly && !immortal && image_->find(count_of(layout_, count)) != nullptr) return nullptr;
   if (is_tracked(at) || !reader_.has_gc_head(address, *type)) return type;
   // A GC object outside of all lists is untracked (no link), or on the stack of a running collection.
   if (strictly && image_->word(address - kGcHead) != 0) return nullptr;

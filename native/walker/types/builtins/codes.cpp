@@ -1,0 +1,71 @@
+// Code objects.
+#include "walker/types/builtins/texts.hpp"
+
+namespace heapgraph {
+namespace {
+
+// _PyCoCached (Include/cpython/code.h): objects that code caches for programs that ask for co_code, co_varnames...
+constexpr const char* kCachedNames[] = {"_co_code", "_co_varnames", "_co_cellvars", "_co_freevars"};
+constexpr u64 kCachedBytes = sizeof kCachedNames;  // a word for each
+
+// PyCodeObject of 3.8 to 3.10, behind co_extra (Include/cpython/code.h); an entry is a _PyOpcache
+constexpr i64 kOpcodeCacheMap = 8, kOpcodeCacheSize = 28;
+constexpr u64 kOpcodeCacheEntry = 32;
+
+// 0 when nothing is cached.
+u64 cached_fields(const Layout& layout, View code) {
+  return present(layout.code_cached) ? code.word(layout.code_cached) : 0;
+}
+
+void code_references(HeapReader& reader, u64 object, const TypeInfo& type, EdgeList& out) {
+  const u64 cached = cached_fields(reader.layout(), reader.body(object, type));
+  if (cached == 0) return;
+  const View words = reader.memory().view(cached, kCachedBytes);
+  i64 at = 0;
+  for (const char* name : kCachedNames) {
+    out.add(words.word(at), EdgeKind::kField, reader.name(name), kCounted);
+    at += 8;
+  }
+}
+
+u64 code_bytes(HeapReader& reader, u64, const TypeInfo& type, View view) {
+  const Layout& layout = reader.layout();
+  u64 size = type.basicsize;
+  if (layout.at_least(11)) {
+    size = round_up(layout.code_adaptive + view.word(layout.var_size) * 2, 8);
+  } else {
+    if (view.word(layout.code_cell2arg)) size += reader.tuple_length(view.word(layout.code_cellvars)) * 8;
+    if (view.word(layout.code_extra + kOpcodeCacheMap)) {  // made when the code has run often
+      size += reader.memory().word(view.word(layout.code_code) + layout.var_size) / 2;
+      size += view.byte(layout.code_extra + kOpcodeCacheSize) * kOpcodeCacheEntry;
+    }
+  }
+  if (const u64 extra = view.word(layout.code_extra)) size += 16 + reader.memory().word(extra) * 8;
+  return size;
+}
+
+u64 code_footprint(HeapReader& reader, u64, const TypeInfo&, View view, u64 size) {
+  return cached_fields(reader.layout(), view) ? size + kCachedBytes : size;
+}
+
+bool preview_code(HeapReader& reader, u64 object, const TypeInfo&, std::string& out) {
+  const Layout& layout = reader.layout();
+  const View view = reader.memory().view(object, layout.code_size);
+  if (!append_text(reader, view.word(layout.code_name), out)) return false;
+  out += " (";
+  append_text(reader, view.word(layout.code_filename), out);
+  out += ':';
+  out += std::to_string(view.half(layout.code_firstlineno));
+  out += ')';
+  return true;
+}
+
+}  // namespace
+
+extern const TypeReader code_reader{.name = "code",
+                                    .references = code_references,
+                                    .getsizeof_ = code_bytes,
+                                    .footprint = code_footprint,
+                                    .preview = preview_code};
+
+}  // namespace heapgraph

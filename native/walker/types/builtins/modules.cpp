@@ -1,0 +1,35 @@
+// Modules. Their dict is found by tp_dictoffset like any other.
+#include "walker/types/heap_reader.hpp"
+
+namespace heapgraph {
+namespace {
+
+constexpr u64 kMaxState = 1 << 20;
+constexpr i64 kDefSize = 56, kDefTraverse = 80;  // PyModuleDef.m_size and m_traverse, 3.8 to 3.14
+
+// The module's own C state: what its traverse function visits, without names.
+void state_references(HeapReader& reader, u64 object, const TypeInfo& type, EdgeList& out) {
+  const Layout& layout = reader.layout();
+  MemoryImage& memory = reader.memory();
+  const View module = reader.body(object, type);
+  const u64 state = module.word(layout.module_state);
+  if (state == 0) return;
+  u64 size = 0, traverse = 0;
+  if (present(layout.module_state_size)) {
+    size = module.word(layout.module_state_size);
+    traverse = module.word(layout.module_state_size + 8);  // md_state_traverse
+  } else if (const u64 definition = module.word(layout.module_def)) {
+    size = memory.word(definition + kDefSize);
+    traverse = memory.word(definition + kDefTraverse);
+  }
+  if (size > kMaxState) return;
+  const View words = memory.view(state, size);
+  const u8 flags = (traverse ? kOwned : 0) | kScanned;
+  for (u64 at = 0; words && at + 8 <= size; at += 8) out.add(words.word(at), EdgeKind::kUnnamed, at, flags);
+}
+
+}  // namespace
+
+extern const TypeReader module_reader{.name = "module", .references = state_references};
+
+}  // namespace heapgraph
