@@ -9,12 +9,12 @@ snapshot.path("app.sessions.CACHE['user:42']")
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from heapgraph.analysis.expressions import expression, resolve
-from heapgraph.analysis.registry import run
 from heapgraph.errors import UsageError
 from heapgraph.graph.heap_graph import HeapGraph
+from heapgraph.questions import Questions
 
 if TYPE_CHECKING:
     import os
@@ -23,19 +23,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from heapgraph.analysis.dominators import Dominators
-    from heapgraph.analysis.growth.rows import Diff
-    from heapgraph.analysis.histogram import Histogram
-    from heapgraph.analysis.holders import Holders
-    from heapgraph.analysis.memory import MemoryReport
-    from heapgraph.analysis.paths import Paths
     from heapgraph.analysis.registry import Progress
-    from heapgraph.analysis.show import ShownObject
-    from heapgraph.analysis.sql import SqlResult
-    from heapgraph.analysis.summary import Summary
-    from heapgraph.analysis.suspects import Suspects
-    from heapgraph.analysis.threads import Threads
-    from heapgraph.analysis.verify import Verification
-    from heapgraph.analysis.waste import Waste
     from heapgraph.graph.networkx_graph import SnapshotDiGraph
 
 
@@ -48,7 +36,7 @@ class Picture(str):
         return str(self)
 
 
-class Snapshot:
+class Snapshot(Questions):
     """One heap at one time. Objects are named by id, by `@ID`, `0xADDRESS`, or an expression.
 
     Everything is computed when first asked for and then kept.
@@ -84,80 +72,13 @@ class Snapshot:
         """Facts about the target, the capture and the file."""
         return self.graph.manifest
 
-    def summary(self) -> Summary:
-        """Target, totals, roots by kind, quality, account of resident memory."""
-        return cast("Summary", self._run("summary"))
-
-    def histogram(self, limit: int | None = None, *, exact: bool = False) -> Histogram:
-        """Per type: count, shallow size, retained size of all its objects together."""
-        return cast("Histogram", self._run("histogram", limit=limit, exact=exact))
-
     def largest(self, count: int = 20, *, raw: bool = False) -> Dominators:
         """The objects with the largest retained size; `raw` shows each `__dict__` apart."""
-        return cast("Dominators", self._run("dominators", limit=count, raw=raw))
+        return self.dominators(limit=count, raw=raw)
 
     def dominated_by(self, which: int | str, count: int = 20, *, raw: bool = False) -> Dominators:
         """What an object immediately dominates, largest first."""
-        return cast("Dominators", self._run("dominators", of=which, limit=count, raw=raw))
-
-    def holders(self, count: int = 5) -> Holders:
-        """The few objects where most bytes gather, none inside another."""
-        return cast("Holders", self._run("holders", limit=count))
-
-    def path(self, *objects: int | str, count: int = 1, exclude: Iterable[str] = ()) -> Paths:
-        """Shortest paths from the roots to an object, or merged paths to several.
-
-        Args:
-            objects: the objects; `type:NAME` stands for all of a type.
-            count: how many different paths to a single object.
-            exclude: kinds of references and roots not to use, e.g. "frame".
-        """
-        return cast(
-            "Paths", self._run("paths", objects=objects, count=count, exclude=tuple(exclude))
-        )
-
-    def show(self, which: int | str, limit: int = 20) -> ShownObject:
-        """One object with value, sizes, referents, referrers, reference count, dominators."""
-        return cast("ShownObject", self._run("show", object=which, limit=limit))
-
-    def suspects(self, count: int = 10) -> Suspects:
-        """The holders that may be the leak, with path, accumulation point and reason."""
-        return cast("Suspects", self._run("suspects", limit=count))
-
-    def threads(self) -> Threads:
-        """Threads with stacks and variables, asyncio tasks, suspended functions."""
-        return cast("Threads", self._run("threads"))
-
-    def waste(self, *detectors: str, min_size: int | None = None) -> Waste:
-        """What could be smaller and what should not be there; all detectors if none is named."""
-        return cast("Waste", self._run("waste", detectors=detectors, min_size=min_size))
-
-    def memory(self, limit: int | None = None) -> MemoryReport:
-        """What resident memory is made of, the verdict, and what keeps nearly empty arenas."""
-        return cast("MemoryReport", self._run("memory", limit=limit))
-
-    def diff(self, new: Snapshot, *newer: Snapshot, count: int = 20) -> Diff:
-        """What grew since this snapshot.
-
-        With a third of the same process: what stayed. With more: what grew in every one of them.
-
-        Raises:
-            UsageError: three snapshots of different processes.
-        """
-        later = [snapshot.graph for snapshot in newer]
-        return cast("Diff", self._run("diff", new=new.graph, newer=later, limit=count))
-
-    def sql(self, query: str, limit: int | None = None, time_limit: float = 600.0) -> SqlResult:
-        """Rows of a query in DuckDB's SQL; see docs/sql.md for the tables.
-
-        Raises:
-            UsageError: the query is wrong, or does anything but read.
-        """
-        return cast("SqlResult", self._run("sql", query=query, limit=limit, time_limit=time_limit))
-
-    def verify(self) -> Verification:
-        """The file's checksums and its quality record against what is promised."""
-        return cast("Verification", self._run("verify"))
+        return self.dominators(which, limit=count, raw=raw)
 
     def resolve(self, text: str) -> int:
         """The id of the object that a text names.
@@ -192,9 +113,6 @@ class Snapshot:
     def as_networkx(self) -> SnapshotDiGraph:
         """The whole heap as a graph that networkx computes on without a conversion."""
         return self.graph.as_networkx()
-
-    def _run(self, name: str, **parameters: object) -> object:
-        return run(name, self.graph, progress=self._progress, **parameters)
 
 
 def open_snapshot(path: str | os.PathLike[str], *, progress: Progress | None = None) -> Snapshot:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _SIZE_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _KIB = 1024
 _MAX_SHOWN = 999.5  # three digits before the point are the most
@@ -48,3 +54,59 @@ def format_seconds(seconds: float) -> str:
         return f"{seconds:.2f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s"
+
+
+class Unit(Enum):
+    """What a value of a result is; every front end words it by that, never by its name."""
+
+    BYTES = "bytes"
+    COUNT = "count"
+    SHARE = "share"
+    SECONDS = "seconds"
+    NUMBER = "number"
+    ADDRESS = "address"
+    OBJECT_ID = "object id"
+    TYPE = "type"
+    EXPRESSION = "expression"
+
+
+Bytes = Annotated[int, Unit.BYTES]
+Count = Annotated[int, Unit.COUNT]
+Share = Annotated[float, Unit.SHARE]
+Seconds = Annotated[float, Unit.SECONDS]
+Number = Annotated[int, Unit.NUMBER]
+"""A number that names something, such as a line: it is written without groups."""
+Address = Annotated[int, Unit.ADDRESS]
+ObjectId = Annotated[int, Unit.OBJECT_ID]
+TypeName = Annotated[str, Unit.TYPE]
+Expression = Annotated[str, Unit.EXPRESSION]
+"""A text that names an object."""
+
+AMOUNTS = frozenset({Unit.BYTES, Unit.COUNT, Unit.SHARE, Unit.SECONDS})
+NUMBERS = AMOUNTS | {Unit.NUMBER, Unit.ADDRESS, Unit.OBJECT_ID}
+
+
+def format_number(value: float, unit: Unit | None) -> str:
+    """A number as its unit is written; without one, an integer as a count.
+
+    Args:
+        value: bytes, a share of 0..1, seconds, and so on.
+        unit: what it is.
+    """
+    if unit in _FLOATS:
+        return _FLOATS[unit](value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return _INTEGERS.get(unit, format_count)(value)
+
+
+_FLOATS: dict[Unit | None, Callable[[float], str]] = {
+    Unit.SHARE: format_share,
+    Unit.SECONDS: format_seconds,
+}
+_INTEGERS: dict[Unit | None, Callable[[int], str]] = {
+    Unit.BYTES: format_size,
+    Unit.ADDRESS: hex,
+    Unit.OBJECT_ID: "@{}".format,
+    Unit.NUMBER: str,
+}

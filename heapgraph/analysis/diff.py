@@ -17,8 +17,6 @@ from heapgraph.analysis.growth.repeated_growth import (
 )
 from heapgraph.analysis.growth.rows import Diff, HolderGrowth, TypeGrowth
 from heapgraph.analysis.growth.survivors import same_object
-from heapgraph.analysis.object_rows import check_limit
-from heapgraph.analysis.registry import Analysis, Parameter, Progress
 from heapgraph.errors import UsageError
 from heapgraph.graph.heap_graph import HeapGraph
 
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from heapgraph.analysis.growth.path_groups import PathGroups
+    from heapgraph.analysis.registry import Progress
 
     _Snapshot = HeapGraph | str | Path
 
@@ -47,7 +46,7 @@ def diff_snapshots(
     *,
     progress: Progress | None = None,
     new: _Snapshot,
-    newer: _Snapshot | Sequence[_Snapshot] | None = None,
+    newer: Sequence[_Snapshot] = (),
     limit: int | None = DEFAULT_LIMIT,
 ) -> Diff:
     """Compare snapshots of one program.
@@ -60,7 +59,7 @@ def diff_snapshots(
         graph: the first snapshot.
         progress: told of each snapshot.
         new: the second.
-        newer: the third, or all later ones in their order.
+        newer: the third and all later ones in their order.
         limit: how many types and how many holders; None: all.
 
     Raises:
@@ -70,8 +69,7 @@ def diff_snapshots(
     Cost: the paths of each snapshot, one after the other, then one dict entry for each way of
         reaching objects. Three snapshots are in memory together, of others the first and the last.
     """
-    check_limit(limit)
-    graphs = [graph, _graph_of(new), *map(_graph_of, _later(newer))]
+    graphs = [graph, _graph_of(new), *map(_graph_of, newer)]
     count = len(graphs)
     if count == WITH_SURVIVORS:
         _check_same_process(graphs)
@@ -113,12 +111,6 @@ def _grouped(
 
 def _graph_of(snapshot: _Snapshot) -> HeapGraph:
     return snapshot if isinstance(snapshot, HeapGraph) else HeapGraph.open(snapshot)
-
-
-def _later(newer: _Snapshot | Sequence[_Snapshot] | None) -> Sequence[_Snapshot]:
-    if newer is None:
-        return ()
-    return newer if isinstance(newer, list | tuple) else (newer,)
 
 
 def _check_same_process(graphs: Sequence[HeapGraph]) -> None:
@@ -240,16 +232,3 @@ def _holder_row(tree: HolderTree, row: int) -> HolderGrowth:
         grows(node.sizes),
         examples=tree.examples(tree.shown(row)),
     )
-
-
-ANALYSIS = Analysis(
-    "diff",
-    "growth by type and by holder between snapshots; with three, what stayed; with more, what"
-    " grew in every one",
-    (
-        Parameter("new", "the second snapshot", required=True),
-        Parameter("newer", "the third snapshot, or a list of all later ones"),
-        Parameter("limit", "how many types and holders", DEFAULT_LIMIT),
-    ),
-    diff_snapshots,
-)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from heapgraph.analysis.object_rows import ObjectRow, check_limit, object_id_of, object_row
-from heapgraph.analysis.registry import Analysis, Parameter, Progress
-from heapgraph.analysis.results import TableResult, hidden
+from heapgraph.analysis.object_rows import ObjectRow, object_id_of, object_row
+from heapgraph.analysis.results import TableResult, not_serialized
 from heapgraph.model import ALL_ROOTS, UNREACHABLE, VIRTUAL_ROOT, RootKind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.native.graph_kernels import U32
 
@@ -36,7 +36,7 @@ class Dominators(TableResult):
     rows_field: ClassVar[str] = "objects"
 
     objects: tuple[ObjectRow, ...]
-    left_out: int = hidden()
+    left_out: int = not_serialized()
 
 
 def largest_objects(
@@ -62,7 +62,6 @@ def largest_objects(
 
     Cost: the dominator tree, once per snapshot; then one partial sort of all objects.
     """
-    check_limit(limit)
     if progress is not None:
         progress("dominator tree", 0, 0)
     if of is not None:
@@ -130,15 +129,3 @@ def _are_links(graph: HeapGraph, object_ids: U32) -> NDArray[np.bool_]:
     same = types[below] == types[above]
     are_links[are_links] = same & (2 * tree.retained_sizes[below] >= tree.retained_sizes[above])
     return are_links
-
-
-ANALYSIS = Analysis(
-    "dominators",
-    "the biggest objects by retained size, or what one object dominates",
-    (
-        Parameter("of", "object whose immediate children in the dominator tree are listed"),
-        Parameter("limit", "how many rows", DEFAULT_LIMIT),
-        Parameter("raw", "show each __dict__ apart from its owner", default=False),
-    ),
-    largest_objects,
-)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from heapgraph.analysis.object_rows import check_limit
-from heapgraph.analysis.registry import Analysis, Parameter, Progress
-from heapgraph.analysis.results import TableResult, hidden
+from heapgraph.analysis.results import TableResult, not_serialized
 from heapgraph.graph.object_sets import sum_by_group
+from heapgraph.units import Bytes, Count, TypeName
 
 if TYPE_CHECKING:
+    from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
 
 EXACT_WORK = 200_000_000
@@ -30,10 +30,10 @@ class TypeRow:
         retained_size: bytes that would go with all of them.
     """
 
-    type: str
-    count: int
-    shallow_size: int
-    retained_size: int
+    type: TypeName
+    count: Count
+    shallow_size: Bytes
+    retained_size: Bytes
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Histogram(TableResult):
     rows_field: ClassVar[str] = "types"
 
     types: tuple[TypeRow, ...]
-    left_out: int = hidden()
-    exact: int = hidden()
+    left_out: int = not_serialized()
+    exact: int = not_serialized()
 
 
 def type_histogram(
@@ -75,7 +75,6 @@ def type_histogram(
 
     Cost: vectorised over all objects; one search of the heap per exact row.
     """
-    check_limit(limit)
     if progress is not None:
         progress("dominator tree", 0, 0)
     type_count = len(graph.type_names)
@@ -117,14 +116,3 @@ def _by_size(
     retained: np.ndarray[tuple[int], np.dtype[np.uint64]],
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return rows[np.lexsort((rows, ~retained[rows]))]
-
-
-ANALYSIS = Analysis(
-    "histogram",
-    "per type: count, shallow size, retained size of the set",
-    (
-        Parameter("limit", "how many rows"),
-        Parameter("exact", "exact retained sizes in every row", default=False),
-    ),
-    type_histogram,
-)

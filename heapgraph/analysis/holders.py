@@ -6,12 +6,12 @@ import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from heapgraph.analysis.object_rows import ObjectRow, check_limit, object_row
-from heapgraph.analysis.registry import Analysis, Parameter, Progress
+from heapgraph.analysis.object_rows import ObjectRow, object_row
 from heapgraph.analysis.results import TableResult
 from heapgraph.model import VIRTUAL_ROOT
 
 if TYPE_CHECKING:
+    from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
 
 DEFAULT_LIMIT = 5
@@ -49,7 +49,6 @@ def find_holders(
 
     Cost: the dominator tree, then the children of the few largest objects.
     """
-    check_limit(limit)
     if progress is not None:
         progress("dominator tree", 0, 0)
     found: list[int] = []
@@ -101,11 +100,3 @@ class _Queue:
     def pop(self) -> tuple[int, bool]:
         _, object_id, is_gathering_point = heapq.heappop(self._heap)
         return object_id, is_gathering_point
-
-
-ANALYSIS = Analysis(
-    "holders",
-    "the few objects where most bytes gather, none inside another",
-    (Parameter("limit", "how many rows", DEFAULT_LIMIT),),
-    find_holders,
-)

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from heapgraph.analysis.object_rows import check_limit
-from heapgraph.analysis.registry import Analysis, Parameter, Progress
 from heapgraph.analysis.resident.arenas import (
     ArenaRow,
     ArenaTotals,
@@ -21,11 +19,12 @@ from heapgraph.analysis.resident.parts import GROUPS, MemoryPart, is_anonymous, 
 from heapgraph.analysis.resident.verdict import judge_memory
 from heapgraph.analysis.results import TableResult
 from heapgraph.model import NO_ROW, REGION_KIND_NAMES, ObjectFlags
+from heapgraph.units import Address, Bytes, ObjectId, Share, TypeName
 
 if TYPE_CHECKING:
+    from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
 
-DEFAULT_LIMIT = 10
 _NAMED_TYPES = 3
 _OBJECTS_A_STEP = 1 << 18  # few enough for the caches of a processor
 
@@ -35,8 +34,8 @@ class MemoryGroup:
     """One term of the sum; `share` is of what is accounted for, 0..1."""
 
     name: str
-    size: int
-    share: float
+    size: Bytes
+    share: Share
 
 
 @dataclass(frozen=True)
@@ -57,11 +56,11 @@ class MemoryAccount(TableResult):
 
     rows_field: ClassVar[str] = "parts"
 
-    rss: int
-    accounted_size: int
-    private_size: int
+    rss: Bytes
+    accounted_size: Bytes
+    private_size: Bytes
     verdict: str
-    share: float
+    share: Share
     reason: str
     groups: tuple[MemoryGroup, ...]
     parts: tuple[MemoryPart, ...]
@@ -85,13 +84,13 @@ class LargeBlock:
         type: that object's type.
     """
 
-    address: int
-    size: int
-    reserved_size: int
+    address: Address
+    size: Bytes
+    reserved_size: Bytes
     kind: str
     path: str
-    object: int | None
-    type: str
+    object: ObjectId | None
+    type: TypeName
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ def account_memory(graph: HeapGraph) -> MemoryAccount:
 
 
 def report_memory(
-    graph: HeapGraph, *, progress: Progress | None = None, limit: int | None = DEFAULT_LIMIT
+    graph: HeapGraph, *, progress: Progress | None = None, limit: int | None = None
 ) -> MemoryReport:
     """Account for the resident memory, and say what keeps nearly empty arenas.
 
@@ -150,12 +149,8 @@ def report_memory(
         progress: told when the dominator tree is computed.
         limit: rows of each list, None for all.
 
-    Raises:
-        UsageError: a limit below 1.
-
     Cost: the dominator tree and the root paths, once per snapshot.
     """
-    check_limit(limit)
     if progress is not None:
         progress("dominator tree", 0, 0)
     arenas = describe_arenas(graph, limit)
@@ -208,11 +203,3 @@ def _large_blocks(graph: HeapGraph) -> tuple[LargeBlock, ...]:
                 LargeBlock(region.start, region.resident, length, name, "", owner, owner_type)
             )
     return tuple(sorted(blocks, key=lambda block: (-block.size, block.address)))
-
-
-ANALYSIS = Analysis(
-    "memory",
-    "the account of resident memory, its verdict, and what keeps nearly empty arenas",
-    (Parameter("limit", "rows of each list", DEFAULT_LIMIT),),
-    report_memory,
-)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.registry import unreported
+from heapgraph.analysis.registry import no_progress
 from heapgraph.graph.merged_paths import reached_members, sum_on_paths
 from heapgraph.model import VIRTUAL_ROOT
 
@@ -65,7 +65,7 @@ def merged_paths(
 
     Cost: the paths of the members; the groups need the objects near the roots only.
     """
-    report = progress or unreported
+    report = progress or no_progress
     report("merging paths", 0, _PASSES)
     tree = paths.merge(members)
     report("retained sizes", 1, _PASSES)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.expressions.resolving import resolve
-from heapgraph.errors import UsageError
+from heapgraph.units import Address, Bytes, Expression, ObjectId, Share, TypeName
 
 if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
@@ -27,13 +27,18 @@ class ObjectRow:
         share: retained size as a share (0..1) of everything reachable.
     """
 
-    id: int
-    address: int
-    type: str
-    expression: str
-    shallow_size: int
-    retained_size: int
-    share: float
+    printed_columns: ClassVar[tuple[str, ...]] = (
+        *("retained_size", "share", "shallow_size"),
+        *("id", "type", "expression"),
+    )
+
+    id: ObjectId
+    address: Address
+    type: TypeName
+    expression: Expression
+    shallow_size: Bytes
+    retained_size: Bytes
+    share: Share
 
 
 def object_row(graph: HeapGraph, object_id: int, *, raw: bool = False) -> ObjectRow:
@@ -69,15 +74,3 @@ def share_of_heap(graph: HeapGraph, size: int) -> float:
 def object_id_of(graph: HeapGraph, which: int | str) -> int:
     """The object that an id or a text names; see `resolve`."""
     return resolve(graph, f"@{which}" if isinstance(which, int) else which)
-
-
-def check_limit(limit: int | None) -> None:
-    """Refuse a number of rows below 1.
-
-    Raises:
-        UsageError: it is.
-    """
-    if limit is not None and limit < 1:
-        raise UsageError(
-            f"a limit of {limit} rows", "a list has at least one row", "give 1 or more, e.g. 20"
-        )

@@ -12,19 +12,19 @@ from heapgraph.analysis.expressions.openings import root_names
 from heapgraph.analysis.expressions.resolving import resolve_set
 from heapgraph.analysis.expressions.segments import entry_label, is_namespace
 from heapgraph.analysis.merged_paths import merged_paths
-from heapgraph.analysis.object_rows import check_limit
-from heapgraph.analysis.registry import Analysis, Parameter, Progress
-from heapgraph.analysis.results import TableResult, hidden, plain
+from heapgraph.analysis.results import TableResult, not_serialized, serialize
 from heapgraph.errors import UsageError
 from heapgraph.graph.object_sets import distinct_ids
 from heapgraph.graph.paths import NOTHING_EXCLUDED, PathExclusions
 from heapgraph.model import EDGE_KIND_NAMES, ROOT_KIND_NAMES, EdgeKind, RootKind
+from heapgraph.units import Bytes, Count, Expression, ObjectId, TypeName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.graph.paths import RootPath
 
@@ -61,8 +61,8 @@ class PathStepRow:
         label_kind: kind of that reference; `root` for the first.
     """
 
-    id: int
-    type: str
+    id: ObjectId
+    type: TypeName
     label: str | None
     label_kind: str
 
@@ -81,11 +81,11 @@ class PathRow:
     """
 
     root: PathRoot
-    expression: str
+    expression: Expression
     steps: tuple[PathStepRow, ...]
-    count: int | None = None
-    shallow_size: int | None = None
-    retained_size: int | None = None
+    count: Count | None = None
+    shallow_size: Bytes | None = None
+    retained_size: Bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -101,13 +101,13 @@ class Paths(TableResult):
     rows_field: ClassVar[str] = "paths"
 
     paths: tuple[PathRow, ...]
-    objects: int = hidden()
-    unreached: int = hidden()
+    objects: int = not_serialized()
+    unreached: int = not_serialized()
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document; counts and sizes are there for a set only."""
         rows = [
-            {key: value for key, value in plain(row).items() if value is not None}
+            {key: value for key, value in serialize(row).items() if value is not None}
             for row in self.paths
         ]
         return {"paths": rows}
@@ -141,8 +141,6 @@ def paths_to(
 
     Cost: one search of the heap (0.5 s for 10 million objects), kept unless something is excluded.
     """
-    check_limit(limit)
-    check_limit(count)
     exclusions = parse_exclusions(exclude)
     members = _members(graph, objects)
     if progress is not None:
@@ -225,16 +223,3 @@ def _members(graph: HeapGraph, objects: Sequence[int | str]) -> NDArray[np.uint3
     texts += [f"@{which}" for which in outside[:1]]  # refused in the words for a text
     named = [resolve_set(graph, text) for text in texts]
     return distinct_ids(np.concatenate([np.array(ids, np.uint32), *named]), graph.object_count)
-
-
-ANALYSIS = Analysis(
-    "paths",
-    "shortest paths from typed roots to objects",
-    (
-        Parameter("objects", "object ids or OBJECT texts", required=True),
-        Parameter("count", "how many different paths of a single object", 1),
-        Parameter("exclude", "kinds of references and roots that paths must not use", ()),
-        Parameter("limit", "how many merged paths of a set", DEFAULT_LIMIT),
-    ),
-    paths_to,
-)

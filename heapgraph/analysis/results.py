@@ -3,37 +3,93 @@
 from __future__ import annotations
 
 from dataclasses import field, fields, is_dataclass
+from functools import cache
 from html import escape
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
 
 from heapgraph.errors import UsageError
+from heapgraph.units import Unit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
     import pyarrow as pa
 
+    Units = Mapping[str, "Unit | Units"]
 
-def hidden(default: int = 0) -> Any:  # noqa: ANN401 - stands in for a default of any type
+
+def not_serialized(default: int = 0) -> Any:  # noqa: ANN401 - stands in for a default of any type
     """Default of a field that words a result for people and is no part of the JSON document."""
-    return field(default=default, metadata={"hidden": True})
+    return field(default=default, metadata={"serialized": False})
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401 - any part of a result
+hidden = not_serialized
+
+
+def serialize(value: Any) -> Any:  # noqa: ANN401 - any part of a result
     """A result or a part of one as dicts, lists, numbers and text, ready for JSON.
 
-    Dataclasses become dicts of their fields in declared order, without the `hidden` ones.
+    Dataclasses become dicts of their fields in declared order, without those `not_serialized`.
     """
     if is_dataclass(value) and not isinstance(value, type):
         return {
-            part.name: plain(getattr(value, part.name))
+            part.name: serialize(getattr(value, part.name))
             for part in fields(value)
-            if not part.metadata.get("hidden")
+            if part.metadata.get("serialized", True)
         }
     if isinstance(value, dict):
-        return {key: plain(part) for key, part in value.items()}
+        return {key: serialize(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(part) for part in value]
+        return [serialize(part) for part in value]
     return value
+
+
+@cache
+def units_of(row: type) -> Units:
+    """Units of the fields of a dataclass by their names; of a nested one, the units of its fields.
+
+    They are declared as `retained_size: Bytes`; a list has the unit of its parts, and what may be
+    None that of the rest. A field without one is not in the result.
+    """
+    hints = get_type_hints(row, include_extras=True)
+    found = {part.name: _unit_of(hints[part.name]) for part in fields(row)}
+    return {name: unit for name, unit in found.items() if unit is not None}
+
+
+def _unit_of(hint: Any) -> Unit | Units | None:  # noqa: ANN401 - a type, or what typing makes of it
+    if get_origin(hint) is Annotated:
+        return next((extra for extra in hint.__metadata__ if isinstance(extra, Unit)), None)
+    if is_dataclass(hint) and isinstance(hint, type):
+        return units_of(hint)
+    found = (_unit_of(part) for part in get_args(hint))
+    return next((unit for unit in found if unit is not None), None)
+
+
+@cache
+def row_types(result: type) -> Mapping[str, type]:
+    """Fields of a result that are lists of rows, with the class of a row."""
+    hints = get_type_hints(result)
+    parts = {part.name: get_args(hints[part.name])[:1] for part in fields(result)}
+    return {
+        name: row
+        for name, rows in parts.items()
+        for row in rows
+        if isinstance(row, type) and is_dataclass(row)
+    }
+
+
+def columns_of(row: type) -> tuple[str, ...]:
+    """Fields of a row that a table shows: its `printed_columns`, else all that hold one value."""
+    declared: tuple[str, ...] = getattr(row, "printed_columns", ())
+    hints = get_type_hints(row)
+    return declared or tuple(
+        part.name
+        for part in fields(row)
+        if part.metadata.get("serialized", True)
+        and get_origin(hints[part.name]) not in (tuple, dict)
+        and not is_dataclass(hints[part.name])
+    )
 
 
 class Result:
@@ -41,12 +97,22 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """The result as the JSON document of the command line; sizes in bytes."""
-        document: dict[str, Any] = plain(self)
+        document: dict[str, Any] = serialize(self)
         return document
+
+    def units(self) -> Units:
+        """Units of the document, by key; see `units_of`."""
+        result: type = type(self)
+        return units_of(result)
 
 
 class TableResult(Result):
-    """A result whose main part is a list of rows, in the field named by `rows_field`."""
+    """A result whose main part is a list of rows.
+
+    Attributes:
+        rows_field: name of the field with the rows.
+        left_out: how many more rows there are, where the result has such a field.
+    """
 
     rows_field: ClassVar[str]
 

@@ -11,14 +11,15 @@ from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.expressions.literals import literal
 from heapgraph.analysis.expressions.segments import entry_label
 from heapgraph.analysis.fields import field_references, stored_references
-from heapgraph.analysis.object_rows import ObjectRow, check_limit, object_id_of, object_row
-from heapgraph.analysis.registry import Analysis, Parameter, Progress
-from heapgraph.analysis.results import Result, hidden, plain
+from heapgraph.analysis.object_rows import ObjectRow, object_id_of, object_row
+from heapgraph.analysis.results import Result, not_serialized, serialize
 from heapgraph.model import EDGE_KIND_NAMES, UNREACHABLE, VIRTUAL_ROOT, EdgeFlags, RootKind
+from heapgraph.units import Bytes, Count, Expression, ObjectId, TypeName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
 
 DEFAULT_LIMIT = 20
@@ -34,13 +35,13 @@ class ShownReference:
         label_kind: kind of the reference.
     """
 
-    id: int
-    type: str
+    id: ObjectId
+    type: TypeName
     label: str | None
     label_kind: str
-    expression: str
+    expression: Expression
     value: str | None
-    retained_size: int
+    retained_size: Bytes
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,16 @@ class ShownObject(Result):
 
     row: ObjectRow
     value: str | None
-    refcount: int
-    held_from_c: int
+    refcount: Count
+    held_from_c: Count
     references: tuple[ShownReference, ...]
     referrers: tuple[ShownReference, ...]
     dominators: tuple[ObjectRow, ...]
-    references_left_out: int = hidden()
-    referrers_left_out: int = hidden()
-    found_references: int = hidden()
-    root_references: int = hidden()
-    getsizeof: int = hidden()
+    references_left_out: int = not_serialized()
+    referrers_left_out: int = not_serialized()
+    found_references: int = not_serialized()
+    root_references: int = not_serialized()
+    getsizeof: Bytes = not_serialized()
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of the command line; sizes in bytes."""
@@ -82,10 +83,10 @@ class ShownObject(Result):
             "held_from_c": self.held_from_c,
         }
         return {
-            "object": plain(self.row) | account,
-            "references": plain(self.references),
-            "referrers": plain(self.referrers),
-            "dominators": plain(self.dominators),
+            "object": serialize(self.row) | account,
+            "references": serialize(self.references),
+            "referrers": serialize(self.referrers),
+            "dominators": serialize(self.dominators),
         }
 
 
@@ -137,7 +138,6 @@ def show_object(
 
     Cost: dominators, paths and reverse references, each once per snapshot.
     """
-    check_limit(limit)
     object_id = object_id_of(graph, object)
     if progress is not None:
         progress("dominators, paths, referrers", 0, 0)
@@ -201,15 +201,3 @@ def _root_references(graph: HeapGraph, object_id: int, *, c_held: bool) -> int:
     return sum(
         int(roots.counts[row]) for row in rows if (roots.kinds[row] == RootKind.C_HELD) == c_held
     )
-
-
-ANALYSIS = Analysis(
-    "show",
-    "one object: value, sizes, referents, referrers, reference count, dominators",
-    (
-        Parameter("object", "object id or OBJECT text", required=True),
-        Parameter("limit", "how many references, referrers and dominators", DEFAULT_LIMIT),
-        Parameter("raw", "list references as they are stored", default=False),
-    ),
-    show_object,
-)

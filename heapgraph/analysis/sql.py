@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from heapgraph.analysis.object_rows import check_limit
-from heapgraph.analysis.registry import Analysis, Parameter, Progress
-from heapgraph.analysis.results import Result, TableResult, hidden
+from heapgraph.analysis.results import Result, TableResult, not_serialized
 from heapgraph.analysis.sql_engine.running import (
     collect,
     memory_share,
@@ -17,7 +15,13 @@ from heapgraph.analysis.sql_engine.running import (
     stopping,
     watched,
 )
-from heapgraph.analysis.sql_engine.tables import VIEWS, HeapTables, heap_tables, scanned_columns
+from heapgraph.analysis.sql_engine.tables import (
+    VIEWS,
+    HeapTables,
+    column_units,
+    heap_tables,
+    scanned_columns,
+)
 from heapgraph.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from heapgraph.analysis.registry import Progress
+    from heapgraph.analysis.results import Units
     from heapgraph.graph.heap_graph import HeapGraph
 
 SCHEMA_QUERY = (
@@ -69,8 +75,12 @@ class SqlResult(Result):
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
-    left_out: bool = hidden(default=False)
-    table: Any = field(default=None, metadata={"hidden": True})
+    left_out: bool = not_serialized(default=False)
+    table: Any = field(default=None, metadata={"serialized": False})
+
+    def units(self) -> Units:
+        """Units of the columns that are called as in the tables."""
+        return {"rows": column_units(self.columns)}
 
     def to_arrow(self) -> pa.Table:
         """The rows as an Arrow table."""
@@ -103,7 +113,7 @@ def query_heap(
     graph: HeapGraph,
     *,
     progress: Progress | None = None,
-    query: str = SCHEMA_QUERY,
+    query: str | None = None,
     limit: int | None = None,
     time_limit: float = TIME_LIMIT_S,
 ) -> SqlResult:
@@ -112,7 +122,8 @@ def query_heap(
     Args:
         graph: the snapshot.
         progress: told when the tables are made.
-        query: one SELECT (or describe, show, summarize, explain) in DuckDB's SQL.
+        query: one SELECT (or describe, show, summarize, explain) in DuckDB's SQL; None: the tables
+            and their columns.
         limit: how many rows; None: all.
         time_limit: seconds after which it is stopped, the reading of the columns included.
 
@@ -123,7 +134,6 @@ def query_heap(
     """
     import duckdb  # noqa: PLC0415 - 0.1 s
 
-    check_limit(limit)
     progress = stopping(progress, time_limit)
     progress("tables", 0, 0)
     tables = heap_tables(graph)
@@ -131,7 +141,7 @@ def query_heap(
     connection = _connected(tables, share)
     progress("query", 0, 0)
     try:
-        statement = _only_statement(connection, query)
+        statement = _only_statement(connection, SCHEMA_QUERY if query is None else query)
         _fill(connection, tables, statement, progress)
         # Of the other half the rows get one, and what is made of them the rest.
         table, left_out = watched(
@@ -240,15 +250,3 @@ def _explained(failure: Exception) -> UsageError:
     else:
         cause = "a value does not fit the operation"
     return UsageError(f"the query failed: {text}", cause, _HINT)
-
-
-ANALYSIS = Analysis(
-    "sql",
-    "a query in SQL over objects, references, types, roots, threads and dominators",
-    (
-        Parameter("query", "one SELECT in DuckDB's SQL", SCHEMA_QUERY),
-        Parameter("limit", "how many rows"),
-        Parameter("time_limit", "seconds after which it is stopped", TIME_LIMIT_S),
-    ),
-    query_heap,
-)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heapgraph.analysis.memory import MemoryAccount, account_memory
-from heapgraph.analysis.registry import Analysis, Progress
 from heapgraph.analysis.results import Result
 from heapgraph.model import ROOT_KIND_NAMES, UNREACHABLE, RootKind
+from heapgraph.units import Bytes, Count
 
 if TYPE_CHECKING:
+    from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
 
 
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 class Totals:
     """Counts and sizes of the whole heap; sizes are shallow, in bytes."""
 
-    objects: int
-    references: int
-    types: int
-    size: int
-    reachable_size: int
-    unreachable_objects: int
-    unreachable_size: int
+    objects: Count
+    references: Count
+    types: Count
+    size: Bytes
+    reachable_size: Bytes
+    unreachable_objects: Count
+    unreachable_size: Bytes
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class RootCount:
     """
 
     kind: str
-    count: int
-    reached_size: int
+    count: Count
+    reached_size: Bytes
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,3 @@ def _roots(graph: HeapGraph) -> tuple[RootCount, ...]:
         RootCount(ROOT_KIND_NAMES[kind], int(counts[kind]), size)
         for kind, size in graph.root_paths.sizes_by_root_kind().items()
     )
-
-
-ANALYSIS = Analysis(
-    "summary", "target, totals, roots by kind, quality, memory account", (), summarize
-)

@@ -13,16 +13,17 @@ from heapgraph.analysis.leaks.fingerprints import fingerprint, root_part, trace_
 from heapgraph.analysis.leaks.instances import find_many_instances
 from heapgraph.analysis.leaks.known_leaks import LeakTraits, find_known_leak
 from heapgraph.analysis.leaks.wording import Findings, explain
-from heapgraph.analysis.object_rows import ObjectRow, check_limit, object_row, share_of_heap
+from heapgraph.analysis.object_rows import ObjectRow, object_row, share_of_heap
 from heapgraph.analysis.paths import PathRow, Paths, path_row
-from heapgraph.analysis.registry import Analysis, Parameter, Progress
-from heapgraph.analysis.results import TableResult, hidden
+from heapgraph.analysis.results import TableResult, not_serialized
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
+from heapgraph.units import Bytes, Expression, Share
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
 
 DEFAULT_LIMIT = 10
@@ -52,9 +53,9 @@ class LeakSuspect:
     """
 
     kind: str
-    expression: str
-    retained_size: int
-    share: float
+    expression: Expression
+    retained_size: Bytes
+    share: Share
     accumulation_point: ObjectRow | None
     path: PathRow | None
     reason: str
@@ -73,7 +74,7 @@ class Suspects(TableResult):
     rows_field: ClassVar[str] = "suspects"
 
     suspects: tuple[LeakSuspect, ...]
-    left_out: int = hidden()
+    left_out: int = not_serialized()
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document; a path has the keys of the command `path`."""
@@ -100,7 +101,6 @@ def find_suspects(
 
     Cost: the dominator tree and the shortest paths, once per snapshot; then passes over the heap.
     """
-    check_limit(limit)
     for phase in ("dominator tree", "paths from roots"):
         if progress is not None:
             progress(phase, 0, 0)
@@ -201,11 +201,3 @@ def _fingerprint(graph: HeapGraph, candidate: Candidate, holder: int | None) -> 
         root = "" if candidate.kind == "group" else root_part(graph, path.root)
         return fingerprint([candidate.kind, root, type_name])
     return fingerprint(trace_parts(graph, path.root, path_references(graph, path), type_name))
-
-
-ANALYSIS = Analysis(
-    "suspects",
-    "leak suspects: where bytes gather, who holds them, what to do",
-    (Parameter("limit", "how many rows", DEFAULT_LIMIT),),
-    find_suspects,
-)

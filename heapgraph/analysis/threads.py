@@ -9,12 +9,12 @@ from heapgraph.analysis.execution.frame_retention import FrameRetention
 from heapgraph.analysis.execution.suspended_code import SuspendedRow, suspended_rows
 from heapgraph.analysis.execution.tasks import TaskRow, find_tasks, task_row
 from heapgraph.analysis.expressions.literals import describe_value
-from heapgraph.analysis.object_rows import check_limit
-from heapgraph.analysis.registry import Analysis, Parameter, Progress
-from heapgraph.analysis.results import TableResult, hidden, plain
+from heapgraph.analysis.results import TableResult, not_serialized, serialize
 from heapgraph.model import NO_ROW
+from heapgraph.units import Bytes, Number, ObjectId, TypeName
 
 if TYPE_CHECKING:
+    from heapgraph.analysis.registry import Progress
     from heapgraph.graph.columns import Frame, Thread
     from heapgraph.graph.heap_graph import HeapGraph
 
@@ -33,10 +33,10 @@ class LocalVariable:
     """
 
     name: str
-    id: int
-    type: str
+    id: ObjectId
+    type: TypeName
     value: str
-    retained_size: int
+    retained_size: Bytes
     kept_alone: bool
 
 
@@ -52,13 +52,13 @@ class FrameRow:
         code: object id of its code, or NO_ROW.
     """
 
-    depth: int
+    depth: Number
     function: str
     file: str
-    line: int
-    retained_size: int
+    line: Number
+    retained_size: Bytes
     locals: tuple[LocalVariable, ...]
-    code: int = hidden(NO_ROW)
+    code: int = not_serialized(NO_ROW)
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,11 @@ class ThreadRow:
         frames: innermost first.
     """
 
-    thread_id: int
-    native_id: int
+    thread_id: Number
+    native_id: Number
     name: str | None
     holds_gil: bool
-    retained_size: int
+    retained_size: Bytes
     frames: tuple[FrameRow, ...]
 
 
@@ -99,16 +99,18 @@ class Threads(TableResult):
 
     threads: tuple[ThreadRow, ...]
     tasks: tuple[TaskRow, ...]
-    suspended: tuple[SuspendedRow, ...] = hidden(())  # type: ignore[arg-type]
-    threads_left_out: int = hidden()
-    tasks_left_out: int = hidden()
-    suspended_left_out: int = hidden()
-    with_suspended: bool = hidden(default=False)
+    suspended: tuple[SuspendedRow, ...] = not_serialized(())  # type: ignore[arg-type]
+    threads_left_out: int = not_serialized()
+    tasks_left_out: int = not_serialized()
+    suspended_left_out: int = not_serialized()
+    with_suspended: bool = not_serialized(default=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document."""
         document = super().to_dict()
-        return document | {"suspended": plain(self.suspended)} if self.with_suspended else document
+        return (
+            document | {"suspended": serialize(self.suspended)} if self.with_suspended else document
+        )
 
 
 def list_threads(
@@ -128,7 +130,6 @@ def list_threads(
 
     Cost: the dominator tree and the reverse references, then the objects in the frames.
     """
-    check_limit(limit)
     if progress is not None:
         progress("dominator tree", 0, 0)
     retention = FrameRetention(graph)
@@ -203,14 +204,3 @@ def _variable(graph: HeapGraph, name: str, target: int, kept: frozenset[int]) ->
         graph.folded.retained_size(target),
         target in kept,
     )
-
-
-ANALYSIS = Analysis(
-    "threads",
-    "threads with stack, variables and retained size per frame; asyncio tasks; suspended code",
-    (
-        Parameter("limit", "how many threads, tasks and code positions"),
-        Parameter("suspended", "suspended functions in the document too", default=False),
-    ),
-    list_threads,
-)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from heapgraph.analysis.registry import Analysis, Progress
 from heapgraph.analysis.results import TableResult
 from heapgraph.model import NO_LABEL
 from heapgraph.snapshot.checks import LABEL_IS_NAME, LABEL_IS_OBJECT, check_consistency
@@ -15,6 +14,7 @@ from heapgraph.snapshot.reader import SnapshotFile
 from heapgraph.units import format_count, format_share
 
 if TYPE_CHECKING:
+    from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
 
 MAX_INVALID_SHARE = 0.001
@@ -145,8 +145,3 @@ def _quality_checks(graph: HeapGraph) -> list[Check]:
             "; ".join(quality.get("reasons", [])) or "the capture found nothing against itself",
         ),
     ]
-
-
-ANALYSIS = Analysis(
-    "verify", "the file's checksums and its quality record against the promise", (), verify_snapshot
-)

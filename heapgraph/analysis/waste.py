@@ -11,10 +11,9 @@ from heapgraph.analysis.detectors.facts import HeapFacts
 from heapgraph.analysis.detectors.registry import DETECTORS
 from heapgraph.analysis.expressions import expression, write_path
 from heapgraph.analysis.merged_paths import merged_paths
-from heapgraph.analysis.object_rows import check_limit
-from heapgraph.analysis.registry import Analysis, Parameter, Progress
-from heapgraph.analysis.results import TableResult, hidden
+from heapgraph.analysis.results import TableResult, not_serialized
 from heapgraph.errors import UsageError
+from heapgraph.units import Bytes, Count, Expression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from heapgraph.analysis.detectors.base import Detector, Evidence
+    from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
 
 WORTH_SHARE = 0.01
@@ -48,11 +48,11 @@ class Finding:
     """
 
     detector: str
-    wasted_size: int
-    count: int
-    owners: tuple[str, ...]
+    wasted_size: Bytes
+    count: Count
+    owners: tuple[Expression, ...]
     advice: str
-    owner_ids: tuple[int, ...] = hidden(())  # type: ignore[arg-type]
+    owner_ids: tuple[int, ...] = not_serialized(())  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class Waste(TableResult):
     rows_field: ClassVar[str] = "findings"
 
     findings: tuple[Finding, ...]
-    left_out: int = hidden()
-    minimum: int = hidden()
+    left_out: int = not_serialized()
+    minimum: int = not_serialized()
 
 
 def find_waste(
@@ -95,7 +95,6 @@ def find_waste(
 
     Cost: each detector is vectorised over the heap.
     """
-    check_limit(limit)
     chosen = _chosen(detectors)
     if progress is not None:
         progress("dominator tree", 0, 0)
@@ -159,15 +158,3 @@ def _owners(
     owners = {chain[-1]: chain for chain in chains}
     paths = [graph.root_paths.path_along(chain) for chain in owners.values()]
     return tuple(write_path(graph, path) for path in paths), tuple(owners)
-
-
-ANALYSIS = Analysis(
-    "waste",
-    "what could be smaller and what should not be there: duplicates, leaks, things left open",
-    (
-        Parameter("limit", "how many findings"),
-        Parameter("min_size", "wasted bytes below which only leaks are reported"),
-        Parameter("detectors", "names of the detectors to run", ()),
-    ),
-    find_waste,
-)

@@ -12,30 +12,23 @@ import click
 from heapgraph import __version__
 from heapgraph.cli.failure import explain_defect, explain_usage, print_error
 from heapgraph.cli.output import print_help, print_traceback
+from heapgraph.cli.questions import COMMANDS_OF_QUESTIONS, command_of
 from heapgraph.errors import HeapgraphError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_LAST = "verify"
+
 COMMANDS = (
     "dump",
     "capture",
-    "summary",
-    "histogram",
-    "dominators",
-    "path",
-    "show",
-    "suspects",
-    "threads",
-    "waste",
-    "memory",
-    "diff",
-    "sql",
+    *(name for name in COMMANDS_OF_QUESTIONS if name != _LAST),
     "tui",
     "svg",
-    "verify",
+    _LAST,
 )
-"""The commands, in the order of a first look at a heap; each is a module of cli/commands."""
+"""The commands, in the order of a first look at a heap; `verify` judges the file, not the heap."""
 
 DEBUG_VARIABLE = "HEAPGRAPH_DEBUG"
 """Environment variable: set to 1, a failure keeps its Python traceback."""
@@ -53,12 +46,14 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command module and return its `command`; None for an unknown name."""
+        """The command of a question, or of its own module; None for an unknown name."""
         del ctx
+        if cmd_name in COMMANDS_OF_QUESTIONS:
+            return command_of(cmd_name)
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"heapgraph.cli.commands.{cmd_name}")
-        command: click.Command = module.command
+        command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
 
 

@@ -3,46 +3,25 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
-from heapgraph.cli.numbers import WholeNumber
 from heapgraph.cli.output import note
 from heapgraph.cli.progress import TerminalProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
 
-_Command = TypeVar("_Command", bound="Callable[..., Any]")
 
 file_argument = click.argument("file", type=click.Path(path_type=str))
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document; sizes in bytes."
 )
-
-
-def limit_option(
-    default: int | None, what: str, *, shown_default: str = ""
-) -> Callable[[_Command], _Command]:
-    """The option `--limit N`.
-
-    Args:
-        default: rows when it is not given; None for all.
-        what: what is limited, after "How many".
-        shown_default: the default in words, where `default` does not say it.
-    """
-    return click.option(
-        "--limit",
-        type=WholeNumber(1),
-        default=default,
-        metavar="N",
-        help=f"How many {what}. [default: {shown_default or default}]",
-    )
 
 
 @contextmanager

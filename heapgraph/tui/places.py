@@ -6,11 +6,9 @@ import shlex
 from dataclasses import dataclass
 from typing import ClassVar
 
+from heapgraph.analysis.registry import REGISTRY
 from heapgraph.model import ALL_ROOTS
 from heapgraph.tui.queries import roots_query, set_query, types_query
-
-_WITHOUT_COMMAND = frozenset({"holders"})
-"""Analyses that the command line does not have."""
 
 _SPECIAL_IN_DOUBLE_QUOTES = frozenset('"$`\\!\n')
 """What means something else to a shell in double quotes."""
@@ -193,7 +191,7 @@ class AnalysisOf(Place):
 
     Attributes:
         name: a key of the registry.
-        parameters: names and values as text, those without a default first.
+        parameters: names and values, as text.
     """
 
     title: ClassVar[str] = "analysis"
@@ -202,11 +200,9 @@ class AnalysisOf(Place):
     parameters: tuple[tuple[str, str], ...] = ()
 
     def words(self, target: str) -> list[str] | None:
-        """The command of the same name with the values in order."""
+        """The command that asks it, with its arguments and options."""
         del target
-        if self.name in _WITHOUT_COMMAND:
-            return None
-        return [self.name, *(value for _, value in self.parameters)]
+        return REGISTRY[self.name].words(dict(self.parameters))
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def test_two_snapshots_name_the_growing_holder_first(graphs):
 
 def test_traffic_that_comes_and_goes_is_no_survivor(graphs):
     two = diff_snapshots(graphs[1], new=graphs[2], limit=None)
-    three = diff_snapshots(graphs[0], new=graphs[1], newer=graphs[2], limit=None)
+    three = diff_snapshots(graphs[0], new=graphs[1], newer=[graphs[2]], limit=None)
     assert three.holders[0].expression == HOLDER
     assert three.holders[0].grows_each_time
     (sessions,) = [row for row in three.types if row.type == "__main__.Session"]
@@ -59,7 +59,7 @@ def test_traffic_that_comes_and_goes_is_no_survivor(graphs):
 def test_nothing_grows_between_a_snapshot_and_itself(graphs):
     same = diff_snapshots(graphs[0], new=graphs[0])
     assert (same.types, same.holders) == ((), ())
-    still = diff_snapshots(graphs[0], new=graphs[0], newer=graphs[0])
+    still = diff_snapshots(graphs[0], new=graphs[0], newer=[graphs[0]])
     assert (still.types, still.holders) == ((), ())
 
 

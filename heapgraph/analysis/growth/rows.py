@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from heapgraph.analysis.results import TableResult, hidden, plain
+from heapgraph.analysis.results import TableResult, not_serialized, serialize
+from heapgraph.units import Bytes, Count, TypeName
 
 
 @dataclass(frozen=True)
@@ -20,13 +21,13 @@ class TypeGrowth:
             third; None unless there are three snapshots.
     """
 
-    type: str
-    count_growth: int
-    size_growth: int
-    counts: tuple[int, ...]
-    sizes: tuple[int, ...]
-    survivors: int | None = None
-    survivors_size: int | None = None
+    type: TypeName
+    count_growth: Count
+    size_growth: Bytes
+    counts: tuple[Count, ...]
+    sizes: tuple[Bytes, ...]
+    survivors: Count | None = None
+    survivors_size: Bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,17 @@ class HolderGrowth:
     """
 
     expression: str
-    type: str
-    size_growth: int
-    item_growth: int
-    sizes: tuple[int, ...]
-    items: tuple[int, ...]
+    type: TypeName
+    size_growth: Bytes
+    item_growth: Count
+    sizes: tuple[Bytes, ...]
+    items: tuple[Count, ...]
     grows_each_time: bool
-    survivors_size: int | None = None
-    leak_share: int | None = None
-    leak_share_growth: int | None = None
-    exclusive_size: int | None = None
-    examples: tuple[int | None, ...] = hidden(())  # type: ignore[arg-type]
+    survivors_size: Bytes | None = None
+    leak_share: Bytes | None = None
+    leak_share_growth: Bytes | None = None
+    exclusive_size: Bytes | None = None
+    examples: tuple[int | None, ...] = not_serialized(())  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,13 @@ class Diff(TableResult):
 
     types: tuple[TypeGrowth, ...]
     holders: tuple[HolderGrowth, ...]
-    types_left_out: int = hidden()
+    types_left_out: int = not_serialized()
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document, without what needs more or fewer snapshots than there are."""
         return {
             name: [
-                {key: value for key, value in plain(row).items() if value is not None}
+                {key: value for key, value in serialize(row).items() if value is not None}
                 for row in rows
             ]
             for name, rows in (("types", self.types), ("holders", self.holders))

@@ -10,6 +10,7 @@ import numpy as np
 from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.resident.parts import region_bounds
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, RegionKind
+from heapgraph.units import Address, Bytes, Count, Expression, TypeName
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,12 +39,12 @@ class SizeClass:
         used_size, free_size: their bytes in memory.
     """
 
-    block_size: int
-    pools: int
-    used_blocks: int
-    free_blocks: int
-    used_size: int
-    free_size: int
+    block_size: Bytes
+    pools: Count
+    used_blocks: Count
+    free_blocks: Count
+    used_size: Bytes
+    free_size: Bytes
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,13 @@ class ArenaTotals:
         pinning_size: bytes of these blocks.
     """
 
-    count: int
-    size: int
-    used_size: int
-    nearly_empty: int
-    nearly_empty_size: int
-    pinning_blocks: int
-    pinning_size: int
+    count: Count
+    size: Bytes
+    used_size: Bytes
+    nearly_empty: Count
+    nearly_empty_size: Bytes
+    pinning_blocks: Count
+    pinning_size: Bytes
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,13 @@ class ArenaRow:
         expression: how to reach one of the objects; empty when there is none.
     """
 
-    address: int
-    size: int
-    used_size: int
-    used_blocks: int
-    objects: int
+    address: Address
+    size: Bytes
+    used_size: Bytes
+    used_blocks: Count
+    objects: Count
     types: tuple[str, ...]
-    expression: str
+    expression: Expression
 
 
 @dataclass(frozen=True)
@@ -104,11 +105,11 @@ class Pin:
         holder: how to reach the object that holds most of them.
     """
 
-    type: str
-    count: int
-    size: int
-    arenas: int
-    holder: str
+    type: TypeName
+    count: Count
+    size: Bytes
+    arenas: Count
+    holder: Expression
 
 
 @dataclass(frozen=True)

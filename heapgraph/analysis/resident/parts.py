@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.model import NO_ROW, ObjectFlags, RegionKind
+from heapgraph.units import Bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +51,7 @@ class MemoryPart:
 
     group: str
     name: str
-    size: int
+    size: Bytes
 
 
 def memory_parts(graph: HeapGraph) -> tuple[MemoryPart, ...]:

@@ -13,9 +13,10 @@ from heapgraph.model import EDGE_KIND_NAMES, ROOT_KIND_NAMES, UNREACHABLE, EdgeF
 from heapgraph.native.graph_kernels import tree_depths
 from heapgraph.native.reference_kernels import reference_sources
 from heapgraph.snapshot.arrow_arrays import arrow_array, text_array
+from heapgraph.units import Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import duckdb
     import pyarrow as pa
@@ -81,6 +82,31 @@ create macro instances(name) as table
   select * from objects where type glob name;
 """  # noqa: S608 - only constants of this module are put in
 """`instances` takes what `type:NAME` takes: `*` stands for anything."""
+
+
+_COLUMN_UNITS: dict[str, Unit] = {
+    **dict.fromkeys(("id", "object", "target", "source", "idom"), Unit.OBJECT_ID),
+    **dict.fromkeys(("shallow_size", "retained_size", "rss", "pss"), Unit.BYTES),
+    **dict.fromkeys(("private_dirty", "basicsize", "itemsize", "getsizeof"), Unit.BYTES),
+    **dict.fromkeys(("count", "refcount", "out_degree", "distance"), Unit.COUNT),
+    **dict.fromkeys(("address", "start", "end", "offset"), Unit.ADDRESS),
+    **dict.fromkeys(("thread_id", "native_id", "interpreter"), Unit.NUMBER),
+    **dict.fromkeys(("line", "depth", "thread", "frame", "code"), Unit.NUMBER),
+    "type": Unit.TYPE,
+}
+"""What the columns of the views are; the object that a row is about before others it names."""
+
+_WITH_OTHER_IDS = frozenset({"thread_id", "function", "basicsize", "permissions"})
+"""Columns of the threads, frames, types and mappings, whose `id` is a row of their own table."""
+
+
+def column_units(names: Sequence[str]) -> dict[str, Unit]:
+    """Units of the columns of a query, as far as they are called as in the views."""
+    found = {name: unit for name, unit in _COLUMN_UNITS.items() if name in names}
+    if _WITH_OTHER_IDS.isdisjoint(names):
+        return found
+    is_id = Unit.OBJECT_ID
+    return {name: Unit.NUMBER if unit is is_id else unit for name, unit in found.items()}
 
 
 _OBJECTS: dict[str, tuple[type[np.generic] | None, Callable[[HeapGraph], Any]]] = {

@@ -46,7 +46,7 @@ SUFFIX = ".core.zst"
     help="With --method pause: give up when it has stood for so long. [default: 10000]",
 )
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
-def command(
+def capture_command(
     pid: int, output: Path | None, method: str, max_pause: float | None, force: bool
 ) -> None:
     """Copy the memory of the Python process PID into a packed core file.

@@ -1,48 +1,24 @@
-"""`heapgraph diff`."""
+"""How `heapgraph diff` prints."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from heapgraph.cli.options import json_option, limit_option, opened
-from heapgraph.cli.output import count_left_out, note, print_json, print_table, say
+from heapgraph.cli.output import count_left_out, note, print_table, say
+from heapgraph.cli.questions import Layout
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from heapgraph.analysis.growth.rows import Diff, HolderGrowth
+    from heapgraph.cli.questions import Asked
 
-_DEFAULT_ROWS = 20
 
-
-@click.command(name="diff", short_help="What grew between snapshots.")
-@click.argument("old", type=click.Path(path_type=str))
-@click.argument("new", type=click.Path(path_type=str))
-@click.argument("newer", type=click.Path(path_type=str), nargs=-1, metavar="[NEWER]...")
-@limit_option(None, "holders and types to list", shown_default=f"{_DEFAULT_ROWS}, or all as JSON")
-@json_option
-def command(old: str, new: str, newer: tuple[str, ...], limit: int | None, as_json: bool) -> None:
-    """Compare snapshots of one program: which holders and which types grew.
-
-    With three snapshots of one process the rank is what survived: objects made between OLD and NEW
-    that are still there in NEWER. What merely comes and goes is not counted.
-
-    With four or more, of one process or of several runs, only what grew in every one of them is
-    listed, ranked by how much more of the heap nothing but the holder keeps alive.
-    """
-    from heapgraph.analysis.diff import diff_snapshots  # noqa: PLC0415 - loads numpy
-
-    rows = limit or (None if as_json else _DEFAULT_ROWS)
-    with opened(old) as (graph, progress):
-        result = diff_snapshots(graph, progress=progress, new=new, newer=newer, limit=rows)
-    if as_json:
-        print_json(result.to_dict())
-        return
+def print_diff(result: Diff, asked: Asked) -> None:
+    """Holders and types that grew, with survivors or shares where there are enough snapshots."""
     if not result.holders and not result.types:
-        note("nothing grew in every snapshot" if len(newer) > 1 else "nothing grew")
+        note("nothing grew in every snapshot" if len(asked.values["newer"]) > 1 else "nothing grew")
         return
     _print_holders(result)
     say()
@@ -94,3 +70,6 @@ def _with_leak_shares(
 
 def _signed(size: int) -> str:
     return f"+{format_size(size)}" if size > 0 else format_size(size)
+
+
+LAYOUT = Layout(print_diff)

@@ -79,7 +79,7 @@ _SUSPECTS_NAMED = 2
     help="Compare every object with what its own type says, asked in a copy; report by type.",
 )
 @json_option
-def command(  # noqa: PLR0917 - click passes every parameter by name
+def dump_command(  # noqa: PLR0917 - click passes every parameter by name
     pid: int | None,
     core: Path | None,
     executable: Path | None,

@@ -1,42 +1,23 @@
-"""`heapgraph memory`."""
+"""How `heapgraph memory` prints."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from heapgraph.cli.options import file_argument, json_option, limit_option, opened
-from heapgraph.cli.output import note, print_json, print_table, say
+from heapgraph.cli.output import note, print_table, say
+from heapgraph.cli.questions import Layout
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from heapgraph.analysis.memory import LargeBlock, MemoryAccount, MemoryReport
+    from heapgraph.cli.questions import Asked
 
-_DEFAULT_ROWS = 10
 
-
-@click.command(name="memory", short_help="What resident memory is made of, and why it stays.")
-@file_argument
-@limit_option(None, "rows of each list", shown_default=f"{_DEFAULT_ROWS}, or all as JSON")
-@json_option
-def command(file: str, limit: int | None, as_json: bool) -> None:
-    """Account for the resident memory (RSS), and say what it mostly is.
-
-    Live objects, free space of the allocators, memory of C code, mapped files, stacks and the rest
-    add up to what the kernel counts. Then the size classes of pymalloc, and what keeps arenas that
-    are nearly empty.
-    """
-    from heapgraph.analysis.memory import report_memory  # noqa: PLC0415 - loads numpy
-
-    rows = limit or (None if as_json else _DEFAULT_ROWS)
-    with opened(file) as (graph, progress):
-        report = report_memory(graph, progress=progress, limit=rows)
-    if as_json:
-        print_json(report.to_dict())
-        return
+def print_memory(report: MemoryReport, asked: Asked) -> None:
+    """The account, then large blocks and arenas."""
+    del asked
     print_account(report)
     _print_large_blocks(report)
     _print_arenas(report)
@@ -163,3 +144,6 @@ def _print_arenas(report: MemoryReport) -> None:
             for row in report.nearly_empty
         ),
     )
+
+
+LAYOUT = Layout(print_memory)

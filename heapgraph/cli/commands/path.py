@@ -1,66 +1,35 @@
-"""`heapgraph path`."""
+"""How `heapgraph path` prints."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from heapgraph.cli.numbers import WholeNumber
-from heapgraph.cli.options import file_argument, json_option, limit_option, opened
-from heapgraph.cli.output import note, print_json, print_table, say
+from heapgraph.cli.output import note, print_table, say
+from heapgraph.cli.questions import Layout
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
     from heapgraph.analysis.paths import PathRow, Paths
+    from heapgraph.cli.questions import Asked
 
 _MAX_STEPS = 60
 _END_STEPS = 20
 
 
-@click.command(name="path", short_help="Why objects are alive: paths from the roots.")
-@file_argument
-@click.argument("objects", metavar="OBJECT...", nargs=-1, required=True)
-@click.option(
-    "--all",
-    "count",
-    type=WholeNumber(1),
-    default=1,
-    metavar="N",
-    help="Show up to N different paths to a single object. [default: 1]",
-)
-@click.option(
-    "--exclude",
-    metavar="KINDS",
-    default="",
-    help="Kinds of references and roots not to use, with commas between: weak,frame,type,c-held...",
-)
-@limit_option(20, "merged paths of a set to list")
-@json_option
-def command(  # noqa: PLR0917 - click passes every parameter by name
-    file: str, objects: tuple[str, ...], count: int, exclude: str, limit: int, as_json: bool
-) -> None:
-    """Show the shortest paths from the roots to objects.
-
-    OBJECT is @ID, an address, an expression, or type:NAME for all objects of a type. The paths of
-    several objects are merged: one row for each holder, with the number and size of what it holds.
-    """
-    from heapgraph.analysis.paths import paths_to  # noqa: PLC0415 - loads numpy
-
-    excluded = [name.strip() for name in exclude.split(",") if name.strip()]
-    with opened(file) as (graph, progress):
-        result = paths_to(
-            graph, progress=progress, objects=objects, count=count, exclude=excluded, limit=limit
-        )
-    if as_json:
-        print_json(result.to_dict())
-    elif result.objects > 1:
+def print_path(result: Paths, asked: Asked) -> None:
+    """The expression of a path above its objects, or the holders of a set."""
+    del asked
+    if result.objects > 1:
         _print_merged(result)
-    else:
-        for row in result.paths:
-            _print_path(row)
+        return
+    for row in result.paths:
+        _print_path(row)
+
+
+def note_unreached(result: Paths, asked: Asked) -> None:
+    """Say that there is no path to some."""
     if result.unreached:
-        condition = " under these conditions" if excluded else ""
+        condition = " under these conditions" if asked.values["exclude"] else ""
         note(f"no path leads to {format_count(result.unreached)} of the objects{condition}")
 
 
@@ -98,3 +67,6 @@ def _print_path(row: PathRow) -> None:
         cells = [*cells[:_END_STEPS], middle, *cells[-_END_STEPS:]]
     say(row.expression, f"  root: {row.root.kind} {row.root.name}".rstrip())
     print_table((("id", "right"), ("type", "left"), ("by", "left"), ("label", "left")), cells)
+
+
+LAYOUT = Layout(print_path, note_unreached)

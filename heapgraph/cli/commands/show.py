@@ -1,47 +1,32 @@
-"""`heapgraph show`."""
+"""How `heapgraph show` prints."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from heapgraph.cli.commands.dominators import COLUMNS, object_cells
-from heapgraph.cli.options import file_argument, json_option, limit_option, opened
-from heapgraph.cli.output import count_left_out, print_facts, print_json, print_table, say
+from heapgraph.analysis.object_rows import ObjectRow
+from heapgraph.cli.output import count_left_out, print_facts, print_table, say
+from heapgraph.cli.questions import Layout
+from heapgraph.cli.result_table import print_rows
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from heapgraph.analysis.show import ShownObject, ShownReference
+    from heapgraph.cli.questions import Asked
 
 
-@click.command(name="show", short_help="One object: value, references, referrers, sizes.")
-@file_argument
-@click.argument("object_", metavar="OBJECT")
-@click.option("--raw", is_flag=True, help="List references as they are stored.")
-@limit_option(20, "references, referrers and dominators to list")
-@json_option
-def command(file: str, object_: str, raw: bool, limit: int, as_json: bool) -> None:
-    """Show one object: its value, what it refers to, what refers to it, who keeps it alive.
-
-    The entries of the __dict__ of an instance are its fields, as long as nothing else refers to it.
-    """
-    from heapgraph.analysis.show import show_object  # noqa: PLC0415 - loads numpy
-
-    with opened(file) as (graph, progress):
-        result = show_object(graph, progress=progress, object=object_, limit=limit, raw=raw)
-    if as_json:
-        print_json(result.to_dict())
-        return
+def print_show(result: ShownObject, asked: Asked) -> None:
+    """One object and what is around it."""
+    del asked
     print_facts(_facts(result), title=result.row.expression)
     own = result.row.expression
     _print_references("refers to", own, result.references, result.references_left_out)
     _print_references("referred to by", own, result.referrers, result.referrers_left_out)
     if result.dominators:
         say()
-        print_table(COLUMNS, object_cells(result.dominators), title="dominated by")
+        print_rows(result.dominators, ObjectRow, title="dominated by")
 
 
 def _facts(result: ShownObject) -> list[tuple[str, str]]:
@@ -101,3 +86,6 @@ def _print_references(title: str, own: str, rows: Sequence[ShownReference], left
         title=title,
     )
     count_left_out(left_out, f"under '{title}'")
+
+
+LAYOUT = Layout(print_show)

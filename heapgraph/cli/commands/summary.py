@@ -1,32 +1,22 @@
-"""`heapgraph summary`."""
+"""How `heapgraph summary` prints."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from heapgraph.cli.commands.memory import print_account
-from heapgraph.cli.options import file_argument, json_option, opened
-from heapgraph.cli.output import print_facts, print_json, print_table, say
+from heapgraph.cli.output import print_facts, print_table, say
+from heapgraph.cli.questions import Layout
 from heapgraph.units import format_count, format_seconds, format_share, format_size
 
 if TYPE_CHECKING:
-    from heapgraph.analysis.summary import Totals
+    from heapgraph.analysis.summary import Summary, Totals
+    from heapgraph.cli.questions import Asked
 
 
-@click.command(name="summary", short_help="Target, totals, roots, quality, memory.")
-@file_argument
-@json_option
-def command(file: str, as_json: bool) -> None:
-    """Show what a snapshot is: its target, totals, roots by kind, quality, and the RSS account."""
-    from heapgraph.analysis.summary import summarize  # noqa: PLC0415 - loads numpy
-
-    with opened(file) as (graph, progress):
-        result = summarize(graph, progress=progress)
-    if as_json:
-        print_json(result.to_dict())
-        return
+def print_summary(result: Summary, asked: Asked) -> None:
+    """The parts of a summary, one below the other."""
+    del asked
     print_facts(_target_facts(result.target), title="target")
     say()
     print_facts(_total_facts(result.totals), title="totals")
@@ -81,3 +71,6 @@ def _quality_facts(quality: dict[str, Any]) -> list[tuple[str, str]]:
     if quality.get("collecting"):
         facts.append(("collector", "it was running when the target was frozen"))
     return facts
+
+
+LAYOUT = Layout(print_summary)

@@ -1,4 +1,4 @@
-"""`heapgraph suspects`."""
+"""How `heapgraph suspects` prints."""
 
 from __future__ import annotations
 
@@ -7,37 +7,23 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING
 
-import click
-
-from heapgraph.cli.options import file_argument, json_option, limit_option, opened
-from heapgraph.cli.output import count_left_out, note, print_json, say
+from heapgraph.cli.output import count_left_out, note, say
+from heapgraph.cli.questions import Layout
 from heapgraph.safe_text import printable
 from heapgraph.units import format_share, format_size
 
 if TYPE_CHECKING:
-    from heapgraph.analysis.suspects import LeakSuspect
+    from heapgraph.analysis.suspects import LeakSuspect, Suspects
+    from heapgraph.cli.questions import Asked
 
 _INDENT = "   "
 _WIDEST = 100
 """Columns of a paragraph: longer lines are hard to read."""
 
 
-@click.command(name="suspects", short_help="What leaks, probably, and who holds it.")
-@file_argument
-@limit_option(10, "suspects")
-@json_option
-def command(file: str, limit: int, as_json: bool) -> None:
-    """Name the holders where a large part of the heap gathers, and say why in words.
-
-    The first one is the one to look at first. A heap in which nothing stands out has none.
-    """
-    from heapgraph.analysis.suspects import find_suspects  # noqa: PLC0415 - loads numpy
-
-    with opened(file) as (graph, progress):
-        result = find_suspects(graph, progress=progress, limit=limit)
-    if as_json:
-        print_json(result.to_dict())
-        return
+def print_suspects(result: Suspects, asked: Asked) -> None:
+    """Each suspect as a headline and a paragraph."""
+    del asked
     for number, suspect in enumerate(result.suspects, 1):
         _print_suspect(number, suspect)
     if not result.suspects:
@@ -68,3 +54,6 @@ def _print_suspect(number: int, suspect: LeakSuspect) -> None:
         break_on_hyphens=False,
     )
     say(*lines, f"{_INDENT}fingerprint {suspect.fingerprint}")
+
+
+LAYOUT = Layout(print_suspects)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from heapgraph.cli.numbers import WholeNumber
-from heapgraph.cli.options import file_argument, limit_option, opened
+from heapgraph.cli.options import file_argument, opened
 from heapgraph.cli.output import note
 from heapgraph.errors import HeapgraphError
 
@@ -33,8 +33,14 @@ from heapgraph.errors import HeapgraphError
     help="Draw up to N different chains. [default: 1]",
 )
 @click.option("--force", is_flag=True, help="Overwrite X.svg.")
-@limit_option(6, "children of each object to draw, with --dominators")
-def command(  # noqa: PLR0917 - click passes every parameter by name
+@click.option(
+    "--limit",
+    type=WholeNumber(1),
+    default=6,
+    metavar="N",
+    help="How many children of each object to draw, with --dominators. [default: 6]",
+)
+def svg_command(  # noqa: PLR0917 - click passes every parameter by name
     file: str,
     object_: str,
     output: Path,

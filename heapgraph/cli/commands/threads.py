@@ -1,14 +1,12 @@
-"""`heapgraph threads`."""
+"""How `heapgraph threads` prints."""
 
 from __future__ import annotations
 
 import posixpath
 from typing import TYPE_CHECKING
 
-import click
-
-from heapgraph.cli.options import file_argument, json_option, limit_option, opened
-from heapgraph.cli.output import count_left_out, note, print_json, print_table, say
+from heapgraph.cli.output import count_left_out, note, print_table, say
+from heapgraph.cli.questions import Layout
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
@@ -16,32 +14,15 @@ if TYPE_CHECKING:
 
     from heapgraph.analysis.execution.suspended_code import SuspendedRow
     from heapgraph.analysis.execution.tasks import AwaitStep, TaskRow
-    from heapgraph.analysis.threads import FrameRow, ThreadRow
+    from heapgraph.analysis.threads import FrameRow, ThreadRow, Threads
+    from heapgraph.cli.questions import Asked
 
-_DEFAULT_ROWS = 50
 _VALUE_CHARACTERS = 60
 
 
-@click.command(name="threads", short_help="Threads with stacks and variables; asyncio tasks.")
-@file_argument
-@click.option("--suspended", is_flag=True, help="With --json: generators and coroutines too.")
-@limit_option(None, "threads and tasks to list", shown_default=f"{_DEFAULT_ROWS}, or all as JSON")
-@json_option
-def command(file: str, suspended: bool, limit: int | None, as_json: bool) -> None:
-    """Show every thread with its stack, its variables, and what each frame alone keeps alive.
-
-    Then the asyncio tasks with the chain of what they await, and all generators and coroutines by
-    the place of their code. The retained size of a frame is a minimum: what its variables keep
-    alive and nothing else does.
-    """
-    from heapgraph.analysis.threads import list_threads  # noqa: PLC0415 - loads numpy
-
-    rows = limit or (None if as_json else _DEFAULT_ROWS)
-    with opened(file) as (graph, progress):
-        result = list_threads(graph, progress=progress, limit=rows, suspended=suspended)
-    if as_json:
-        print_json(result.to_dict())
-        return
+def print_threads(result: Threads, asked: Asked) -> None:
+    """Stacks with their variables, then tasks, then suspended functions."""
+    del asked
     for position, thread in enumerate(result.threads):
         if position:
             say()
@@ -117,3 +98,6 @@ def _print_suspended(rows: tuple[SuspendedRow, ...]) -> None:
         ),
         title="generators and coroutines",
     )
+
+
+LAYOUT = Layout(print_threads)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.argument("file", metavar="FILE|PID")
 @click.option("--serve", is_flag=True, help="Show it in a browser instead, on this machine only.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
-def command(file: str, serve: bool, port: int) -> None:
+def tui_command(file: str, serve: bool, port: int) -> None:
     """Browse a snapshot in the terminal; with a PID, dump that process first.
 
     Keys: arrows or hjkl move, Enter opens, ? lists the keys that work where you are.

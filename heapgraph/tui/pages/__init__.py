@@ -42,7 +42,7 @@ _BUILDERS: dict[type[Place], Callable[..., Page]] = {
     places.MergedPathsTo: merged.build,
     places.RootsOf: roots.build,
     places.Analyses: analyses.build,
-    places.AnalysisOf: result.build,
+    places.AnalysisOf: result.build_result,
     places.Compared: compare.build,
     places.Bookmarks: bookmarks.build,
 }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heapgraph.analysis.registry import REGISTRY, Analysis
+from heapgraph.analysis.registry import REGISTRY
 from heapgraph.tui.cells import Column, Row
 from heapgraph.tui.page import Page
 from heapgraph.tui.places import AnalysisOf, Compared, DominatorsOf, Overview, Place, Types
 from heapgraph.tui.tables import RowTable
 
 if TYPE_CHECKING:
+    from heapgraph.analysis.declarations.analysis import Analysis
     from heapgraph.analysis.registry import Progress
     from heapgraph.tui.places import Analyses
     from heapgraph.tui.state import Session
@@ -45,6 +46,6 @@ def build(session: Session, place: Analyses, progress: Progress) -> Page:
 def _row(analysis: Analysis) -> Row:
     place = OWN_PAGES.get(analysis.name, AnalysisOf(analysis.name))
     needed = ", ".join(p.name for p in analysis.parameters if p.required)
-    options = ", ".join(f"{p.name} ({p.description})" for p in analysis.parameters)
+    options = ", ".join(f"{p.name} ({p.help})" for p in analysis.parameters)
     detail = analysis.description + (f"; parameters: {options}" if options else "")
     return Row((analysis.name, analysis.description, needed), place, detail=detail)

@@ -54,9 +54,8 @@ class AskingScreen(PageScreen, inherit_bindings=False):
         if missing is None:
             super().goto(place)
             return
-        name, description = missing
-        self.pending = lambda text: self.goto(work.with_parameter(place, name, text))
-        self.query_one(Prompt).ask("parameter", f"{name}: {description}")
+        self.pending = lambda text: self.goto(work.with_parameter(place, missing.name, text))
+        self.query_one(Prompt).ask("parameter", f"{missing.name}: {missing.help}")
 
     def action_search(self) -> None:
         """Ask what to search."""

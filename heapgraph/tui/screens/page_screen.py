@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.actions import parse
 
-from heapgraph.analysis.registry import unreported
+from heapgraph.analysis.registry import no_progress
 from heapgraph.tui.cells import bar, safe
 from heapgraph.tui.jobs import JobThread
 from heapgraph.tui.keys import KEYS
@@ -162,7 +162,7 @@ class PageScreen(WorkingScreen, inherit_bindings=False):
             self.run_job("working", lambda progress: command.run(row, progress), self._after)
             return
         try:
-            outcome = command.run(row, unreported)
+            outcome = command.run(row, no_progress)
         except Exception as failure:  # noqa: BLE001 - as for work in the background
             self.work_failed(explained(failure))
         else:

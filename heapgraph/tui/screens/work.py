@@ -7,13 +7,14 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heapgraph.analysis.registry import run
+from heapgraph.analysis.registry import REGISTRY, run
 from heapgraph.errors import HeapgraphError, UsageError
 from heapgraph.tui import places
 
 if TYPE_CHECKING:
     import graphviz
 
+    from heapgraph.analysis.declarations.parameters import Parameter
     from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.tui.places import Place
@@ -35,14 +36,13 @@ def find(session: Session, text: str, progress: Progress) -> Place:
     return places.ObjectSet(text.strip())
 
 
-def missing_parameter(place: Place) -> tuple[str, str] | None:
-    """Name and description of what an analysis still has to be told."""
+def missing_parameter(place: Place) -> Parameter | None:
+    """What an analysis still has to be told."""
     if not isinstance(place, places.AnalysisOf):
         return None
-    from heapgraph.tui.pages.result import missing_parameters  # noqa: PLC0415 - needs numpy
-
-    missing = missing_parameters(place.name, place.parameters)
-    return missing[0] if missing else None
+    given = {name for name, _ in place.parameters}
+    missing = (one for one in REGISTRY[place.name].parameters if one.required)
+    return next((one for one in missing if one.name not in given), None)
 
 
 def with_parameter(place: Place, name: str, text: str) -> Place:

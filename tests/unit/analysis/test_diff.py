@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from heapgraph.analysis.diff import diff_snapshots
 from heapgraph.analysis.growth.path_groups import MAX_DISTANCE, group_by_path
 from heapgraph.analysis.growth.survivors import same_object
+from heapgraph.analysis.registry import run
 from heapgraph.errors import UsageError
 from heapgraph.model import EdgeKind, RootKind
 from helpers.app_heap import graph_of, items, module, set_global, store
@@ -35,7 +35,7 @@ def cache_heap(entries: int, *, shift: int = 0) -> HeapBuilder:
 
 def diff(*heaps: HeapBuilder, **parameters):
     old, new, *rest = (graph_of(heap) for heap in heaps)
-    return diff_snapshots(old, new=new, newer=rest, **parameters)
+    return run("diff", old, new=new, newer=rest, **parameters)
 
 
 def test_the_container_that_grows_is_the_holder_wherever_it_lies():

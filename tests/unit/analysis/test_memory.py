@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from heapgraph.analysis.memory import account_memory, report_memory
+from heapgraph.analysis.registry import run
 from heapgraph.analysis.resident.verdict import judge_memory
 from heapgraph.errors import UsageError
 from heapgraph.model import EdgeKind, ObjectFlags
@@ -226,7 +227,7 @@ def test_the_limit_cuts_the_lists_and_not_the_totals():
     assert len(report.pins) == 1
     assert report.arenas.count == 2
     with pytest.raises(UsageError):
-        report_memory(graph_of(heap), limit=0)
+        run("memory", graph_of(heap), limit=0)
 
 
 def verdict(**regions: int) -> tuple[str, str]:

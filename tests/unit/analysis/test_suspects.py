@@ -8,6 +8,7 @@ import pytest
 
 from heapgraph.analysis.leaks.candidates import LEAST_SIZE, MANY_ITEMS
 from heapgraph.analysis.leaks.instances import MANY_INSTANCES
+from heapgraph.analysis.registry import run
 from heapgraph.analysis.suspects import find_suspects
 from heapgraph.errors import UsageError
 from heapgraph.model import EdgeKind, ObjectFlags, RootKind
@@ -291,4 +292,4 @@ def test_the_limit_leaves_out_the_smaller_ones():
     result = find_suspects(graph_of(heap), limit=2)
     assert (len(result.suspects), result.left_out) == (2, 1)
     with pytest.raises(UsageError):
-        find_suspects(graph_of(heap), limit=0)
+        run("suspects", graph_of(heap), limit=0)

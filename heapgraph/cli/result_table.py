@@ -1,0 +1,69 @@
+"""The rows of any result as a table, by the units that they declare."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from heapgraph.analysis.results import TableResult, columns_of, row_types, units_of
+from heapgraph.cli.output import count_left_out, print_facts, print_table, say
+from heapgraph.units import NUMBERS, Unit, format_number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from heapgraph.analysis.results import Result, Units
+    from heapgraph.cli.questions import Asked
+
+
+def print_result(result: Result, asked: Asked) -> None:
+    """Print a result that has no layout of its own: its single values, then its lists of rows."""
+    del asked
+    shape: type = type(result)
+    tables, units = row_types(shape), units_of(shape)
+    facts = [
+        (_title(name), cell_text(getattr(result, name), units.get(name)))
+        for name in columns_of(shape)
+        if name not in tables
+    ]
+    if facts:
+        print_facts(facts)
+    for position, (name, row) in enumerate(tables.items()):
+        if position or facts:
+            say()
+        print_rows(getattr(result, name), row, title=_title(name) if len(tables) > 1 else "")
+    if isinstance(result, TableResult):
+        count_left_out(getattr(result, "left_out", 0), _title(result.rows_field))
+
+
+def print_rows(rows: Sequence[Any], row: type, *, title: str = "") -> None:
+    """Print rows of a result as a table.
+
+    Args:
+        rows: dataclasses.
+        row: their class, which says what is shown; see `columns_of`.
+        title: a line above.
+    """
+    units, shown = units_of(row), columns_of(row)
+    columns = [(_title(name), _justify(units.get(name))) for name in shown]
+    cells = ([cell_text(getattr(one, name), units.get(name)) for name in shown] for one in rows)
+    print_table(columns, cells, title=title)
+
+
+def cell_text(value: Any, unit: Unit | Units | None) -> str:  # noqa: ANN401 - any part of a result
+    """A value for people."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return format_number(value, unit if isinstance(unit, Unit) else None)
+    return str(value)
+
+
+def _justify(unit: Unit | Units | None) -> str:
+    return "right" if isinstance(unit, Unit) and unit in NUMBERS else "left"
+
+
+def _title(name: str) -> str:
+    """A field as a header; its unit is in the cells."""
+    return name.removesuffix("_size").replace("_", " ")
