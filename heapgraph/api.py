@@ -96,14 +96,12 @@ class Snapshot(Questions):
         """A picture of up to `count` reference chains that keep an object alive.
 
         Raises:
-            HeapgraphError: Graphviz is not installed.
+            HeapgraphError: Graphviz is not installed, or nothing keeps it alive.
         """
-        from heapgraph.export.dot import paths_drawing  # noqa: PLC0415 - loads graphviz
+        from heapgraph.export.dot import draw  # noqa: PLC0415 - loads graphviz
         from heapgraph.export.svg import render_svg  # noqa: PLC0415
 
-        object_id = which if isinstance(which, int) else self.resolve(which)
-        paths = self.graph.all_paths(object_id, count)
-        return Picture(render_svg(paths_drawing(self.graph, object_id, paths)))
+        return Picture(render_svg(draw(self.graph, which, count=count)))
 
     def to_networkx(self, objects: Iterable[int | str]) -> nx.DiGraph[Any]:
         """A cut-out of the heap as an ordinary networkx graph; about 1 KiB of memory an object."""

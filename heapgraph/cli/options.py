@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
 
 
-file_argument = click.argument("file", type=click.Path(path_type=str))
-
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document; sizes in bytes."
 )

@@ -92,7 +92,7 @@ def command_of(name: str) -> click.Command:
     def ask(file: str, as_json: bool, **values: Any) -> None:  # noqa: ANN401 - by the declaration
         _ask(analysis, Asked(file, values), as_json=as_json)
 
-    parameters = [_click_parameter(one) for one in analysis.parameters]
+    parameters = [click_parameter(one) for one in analysis.parameters]
     file = click.Argument(["file"], type=click.Path(path_type=str), metavar=about.file_metavar)
     command = click.Command(
         name,
@@ -104,7 +104,7 @@ def command_of(name: str) -> click.Command:
     return json_option(command)
 
 
-def _click_parameter(parameter: Parameter) -> click.Parameter:
+def click_parameter(parameter: Parameter) -> click.Parameter:
     """An argument or an option for a parameter; its value comes as `parameter.name`."""
     is_whole = parameter.kind in (Kind.COUNT, Kind.BYTES)
     kind = (DeclaredWholeNumber if is_whole else DeclaredValue)(parameter)

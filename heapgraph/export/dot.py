@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from heapgraph.analysis.expressions import expression, path_references
 from heapgraph.analysis.expressions.literals import UNKNOWN
 from heapgraph.analysis.expressions.segments import entry_label, is_attribute_name, is_namespace
+from heapgraph.analysis.object_rows import object_id_of
+from heapgraph.errors import HeapgraphError
 from heapgraph.export import dot_style
 from heapgraph.model import EdgeKind
 from heapgraph.safe_text import shortened
+from heapgraph.snapshot.pending_file import write_whole
+from heapgraph.snapshot.reader import SnapshotFile
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import graphviz
 
@@ -34,6 +39,54 @@ _LEAST_SHARE, _LEAST_CHILDREN = 0.01, 2
 _LABEL_CHARACTERS = 40
 _NARROWEST, _WIDEST = 1.0, 6.0
 """Pen widths of the lines of a retained tree, in points."""
+
+
+def draw(
+    graph: HeapGraph,
+    which: int | str,
+    *,
+    dominators: bool = False,
+    count: int = 1,
+    limit: int = 6,
+) -> graphviz.Digraph:
+    """Draw what keeps an object alive, or what it retains.
+
+    Args:
+        graph: the snapshot.
+        which: an object, by id or OBJECT text.
+        dominators: draw what it retains.
+        count: chains that keep it alive, at most.
+        limit: children of each object that it retains, at most.
+
+    Raises:
+        ObjectNotFound: it names nothing, or more than one object.
+        HeapgraphError: nothing keeps it alive.
+    """
+    object_id = object_id_of(graph, which)
+    if dominators:
+        return dominated_drawing(graph, object_id, children=limit)
+    paths = graph.all_paths(object_id, count)
+    if not paths:
+        name = which if isinstance(which, str) else f"@{which}"
+        file = graph.source.path if isinstance(graph.source, SnapshotFile) else "FILE"
+        raise HeapgraphError(
+            f"nothing keeps {name} alive",
+            "no root leads to it: it is garbage that the collector has not removed yet",
+            f"look at what refers to it: heapgraph show {file} {name}",
+        )
+    return paths_drawing(graph, object_id, paths)
+
+
+def write_dot(
+    graph: HeapGraph,
+    path: Path,
+    *,
+    force: bool = False,
+    object: int | str,  # noqa: A002 - as on the command line
+    **options: Any,  # noqa: ANN401 - those of `draw`
+) -> None:
+    """Write a drawing as the text that Graphviz lays out; see `draw` and `Exporter.write`."""
+    write_whole(path, draw(graph, object, **options).source.encode(), force=force)
 
 
 def paths_drawing(graph: HeapGraph, object_id: int, paths: Sequence[RootPath]) -> graphviz.Digraph:

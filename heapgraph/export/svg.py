@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import graphviz
 
 from heapgraph.errors import HeapgraphError
+from heapgraph.export.dot import draw
 from heapgraph.snapshot.pending_file import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from heapgraph.graph.heap_graph import HeapGraph
 
 
 def render_svg(digraph: graphviz.Digraph) -> str:
@@ -42,16 +45,17 @@ def render_svg(digraph: graphviz.Digraph) -> str:
     return document
 
 
-def write_svg(digraph: graphviz.Digraph, path: Path, *, force: bool = False) -> None:
-    """Lay a drawing out and write it to a file that only its owner can read, like the snapshot.
-
-    Args:
-        digraph: the drawing.
-        path: the file; one that exists is kept, unless `force` is set and it is a regular file.
-        force: replace it.
+def write_svg(
+    graph: HeapGraph,
+    path: Path,
+    *,
+    force: bool = False,
+    object: int | str,  # noqa: A002 - as on the command line
+    **options: Any,  # noqa: ANN401 - those of `draw`
+) -> None:
+    """Lay a drawing out and write it; see `heapgraph.export.dot.draw` and `Exporter.write`.
 
     Raises:
         HeapgraphError: it cannot be drawn.
-        OutputNotWritten: it cannot be written, or exists.
     """
-    write_whole(path, render_svg(digraph).encode(), force=force)
+    write_whole(path, render_svg(draw(graph, object, **options)).encode(), force=force)

@@ -6,7 +6,7 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from heapgraph.errors import UsageError
+from heapgraph.analysis.declarations.parameters import check_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,21 +78,7 @@ class Analysis:
         Raises:
             UsageError: an unknown name, a value that is not allowed, or a missing one.
         """
-        known = {parameter.name: parameter for parameter in self.parameters}
-        if unknown := values.keys() - known.keys():
-            raise UsageError(
-                f"{self.name} has no parameter {', '.join(sorted(unknown))}",
-                "the name is misspelled, or it belongs to another analysis",
-                "one of: " + (", ".join(sorted(known)) or "none, it has no parameters"),
-            )
-        if missing := [p for p in self.parameters if p.required and p.name not in values]:
-            names = ", ".join(sorted(parameter.name for parameter in missing))
-            raise UsageError(
-                f"{self.name} needs {names}",
-                "it was not given",
-                f"{missing[0].name}={missing[0].metavar}: {missing[0].help}",
-            )
-        return {name: known[name].check(value) for name, value in values.items()}
+        return check_values(self.name, self.parameters, values)
 
     def parse(self, texts: Mapping[str, str]) -> dict[str, Any]:
         """Values from texts that a person typed; `check` has still to see them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from operator import index
@@ -220,6 +220,35 @@ class Parameter:
         if self.kind is Kind.CHOICE:
             return f"one of {', '.join(self.choices)}"
         return str(self.kind.value)
+
+
+def check_values(
+    name: str, parameters: Iterable[Parameter], values: Mapping[str, object]
+) -> dict[str, Any]:
+    """Values as a function gets them.
+
+    Args:
+        name: of what takes them.
+        parameters: that it has.
+        values: by the names of parameters.
+
+    Raises:
+        UsageError: an unknown name, a value that is not allowed, or a missing one.
+    """
+    known = {parameter.name: parameter for parameter in parameters}
+    if unknown := values.keys() - known.keys():
+        raise UsageError(
+            f"{name} has no parameter {', '.join(sorted(unknown))}",
+            "the name is misspelled, or it belongs to something else",
+            "one of: " + (", ".join(sorted(known)) or "none, it has no parameters"),
+        )
+    if missing := [one for one in known.values() if one.required and one.name not in values]:
+        raise UsageError(
+            f"{name} needs {', '.join(sorted(one.name for one in missing))}",
+            "it was not given",
+            f"{missing[0].name}={missing[0].metavar}: {missing[0].help}",
+        )
+    return {key: known[key].check(value) for key, value in values.items()}
 
 
 def is_whole_number(text: str) -> bool:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heapgraph.analysis.registry import REGISTRY, run
-from heapgraph.errors import HeapgraphError, UsageError
+from heapgraph.errors import UsageError
+from heapgraph.export.registry import EXPORTERS
 from heapgraph.tui import places
 
 if TYPE_CHECKING:
-    import graphviz
-
     from heapgraph.analysis.declarations.parameters import Parameter
     from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
@@ -97,26 +96,9 @@ def write_picture(graph: HeapGraph, object_id: int, path: Path, *, retained: boo
     Raises:
         HeapgraphError: nothing leads to the object, or it cannot be drawn or written.
     """
-    from heapgraph.export.dot import dominated_drawing, paths_drawing  # noqa: PLC0415
-
-    if retained:
-        drawing = dominated_drawing(graph, object_id)
-        return _write_beside(drawing, path)
-    paths = graph.all_paths(object_id, 1)
-    if not paths:
-        raise HeapgraphError(
-            f"nothing keeps @{object_id} alive", "it is garbage that was not collected yet"
-        )
-    return _write_beside(paths_drawing(graph, object_id, paths), path)
-
-
-def _write_beside(drawing: graphviz.Digraph, path: Path) -> Path:
-    """Write a drawing under the first name that is free."""
-    from heapgraph.export.svg import write_svg  # noqa: PLC0415
-
     name, number = path, 1
     while os.path.lexists(name):
         number += 1
         name = path.with_stem(f"{path.stem}-{number}")
-    write_svg(drawing, name)
+    EXPORTERS["svg"].write(graph, name, object=object_id, dominators=retained)
     return name

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import stat
 from xml.etree import ElementTree as ET
 
@@ -18,6 +16,7 @@ from heapgraph.model import EdgeKind
 from heapgraph.tui.screens.work import write_picture
 from helpers.app_heap import app_heap, graph_of, items, module, set_global, store
 from helpers.cli import invoke
+from helpers.graphviz_program import needs_dot
 from helpers.heaps import HeapBuilder
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -109,11 +108,6 @@ def hostile_heap():
     target = heap.object("str", preview=hostile, name="target")
     store(heap, mapping, hostile, target)
     return heap
-
-
-needs_dot = pytest.mark.skipif(
-    shutil.which("dot") is None and "CI" not in os.environ, reason="Graphviz is not installed"
-)
 
 
 @needs_dot
