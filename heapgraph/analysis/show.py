@@ -10,9 +10,9 @@ import numpy as np
 from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.expressions.literals import literal
 from heapgraph.analysis.expressions.segments import entry_label
-from heapgraph.analysis.fields import field_references, stored_references
 from heapgraph.analysis.object_rows import ObjectRow, object_id_of, object_row
 from heapgraph.analysis.results import Result, not_serialized, serialize
+from heapgraph.graph.fields import field_references, stored_references
 from heapgraph.model import EDGE_KIND_NAMES, UNREACHABLE, VIRTUAL_ROOT, EdgeFlags, RootKind
 from heapgraph.units import Bytes, Count, Expression, ObjectId, TypeName
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapgraph.graph.csr import rows_of_many
 from heapgraph.graph.object_sets import distinct_ids
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
 from heapgraph.native import graph_kernels
@@ -53,10 +54,8 @@ class DominatorTree:
 
     def children_of_all(self, object_ids: U32) -> U32:
         """Children of many objects, in no particular order. Cost: that of their number."""
-        begins = self.order.child_offsets[object_ids].astype(np.int64)
-        counts = self.order.child_offsets[object_ids.astype(np.int64) + 1] - begins
-        first = np.repeat(begins - (np.cumsum(counts) - counts), counts)
-        children: U32 = self.order.children[np.arange(len(first)) + first]
+        _, places = rows_of_many(self.order.child_offsets, object_ids)
+        children: U32 = self.order.children[places]
         return children
 
     def dominated(self, object_id: int) -> U32:

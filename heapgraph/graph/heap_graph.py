@@ -10,6 +10,7 @@ import numpy as np
 
 from heapgraph.errors import ObjectNotFound
 from heapgraph.graph.alternative_paths import all_paths
+from heapgraph.graph.csr import rows_of
 from heapgraph.graph.dominators import DominatorTree
 from heapgraph.graph.folding import FoldedTree
 from heapgraph.graph.kept_columns import KeptColumns
@@ -166,8 +167,8 @@ class HeapGraph(KeptColumns):
 
     def referents(self, object_id: int) -> list[Reference]:
         """What an object refers to, weak references too, in the order of the table."""
-        begin, end = int(self.offsets[object_id]), int(self.offsets[object_id + 1])
-        return [self.reference(edge) for edge in range(begin, end)]
+        rows = rows_of(self.offsets, object_id)
+        return [self.reference(edge) for edge in range(rows.start, rows.stop)]
 
     def referrers(self, object_id: int) -> list[Reference]:
         """What refers to an object, weak references too, by rising source."""

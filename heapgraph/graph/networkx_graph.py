@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heapgraph.graph.csr import rows_of
 from heapgraph.graph.references import best_edges
 from heapgraph.model import EDGE_KIND_NAMES, EdgeKind
 
@@ -128,8 +129,8 @@ class SnapshotDiGraph:
     def _targets(self, node: int) -> U32:
         if node == ROOT:
             return self.root_targets
-        begin, end = int(self.heap.offsets[node]), int(self.heap.offsets[node + 1])
-        strong: U32 = self.heap.targets[begin:end][self.skip[begin:end] == 0]
+        rows = rows_of(self.heap.offsets, node)
+        strong: U32 = self.heap.targets[rows][self.skip[rows] == 0]
         return strong
 
     def _sources(self, node: int) -> list[int]:
@@ -169,7 +170,7 @@ def cut_out(heap: HeapGraph, object_ids: Sequence[int] | U32) -> nx.DiGraph[Any]
         )
     counts: dict[tuple[int, int], int] = {}
     for source in members.tolist():
-        targets = heap.targets[int(heap.offsets[source]) : int(heap.offsets[source + 1])]
+        targets = heap.targets[rows_of(heap.offsets, source)]
         for target in targets[np.isin(targets, members)].tolist():
             counts[source, target] = counts.get((source, target), 0) + 1
     pairs = np.array(list(counts), np.uint32).reshape(-1, 2)

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from heapgraph.graph.csr import rows_of, runs
 from heapgraph.model import EdgeFlags, EdgeKind
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from heapgraph.native.graph_kernels import U8, U32, U64
 
 EDGE_PREFERENCE = (
@@ -72,11 +71,11 @@ class ReverseReferences:
 
     def edges_to(self, object_id: int) -> U64:
         """Rows of the references to an object, rising."""
-        return self.edges[int(self.offsets[object_id]) : int(self.offsets[object_id + 1])]
+        return self.edges[rows_of(self.offsets, object_id)]
 
     def sources_of(self, object_id: int) -> U32:
         """Referrers of an object, one entry per reference, ids rising."""
-        return self.sources[int(self.offsets[object_id]) : int(self.offsets[object_id + 1])]
+        return self.sources[rows_of(self.offsets, object_id)]
 
 
 class ReferenceArrays(Protocol):
@@ -101,15 +100,6 @@ class ReferenceArrays(Protocol):
 
 _MANY = 1_000
 """References of one source from which on it is worth while to look from the other end."""
-
-
-def _rows_in_runs(
-    begins: NDArray[np.int64], lengths: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Runs of rows, one after the other: the number of the run, and the row."""
-    run = np.repeat(np.arange(len(begins)), lengths)
-    first = np.cumsum(lengths) - lengths
-    return run, np.arange(len(run)) - first[run] + begins[run]
 
 
 def best_edges(
@@ -140,13 +130,13 @@ def best_edges(
     degrees = graph.offsets[sources.astype(np.int64) + 1].astype(np.int64) - begins
     reverse = graph.known_reverse
     if reverse is None or degrees.max() < _MANY:
-        pair, edges = _rows_in_runs(begins, degrees)
+        pair, edges = runs(begins, degrees)
     else:
         ends = reverse.offsets[targets.astype(np.int64) + 1].astype(np.int64)
         incoming = reverse.offsets[targets].astype(np.int64)
         backwards = (degrees >= _MANY) & (ends - incoming < degrees)
-        pair, edges = _rows_in_runs(begins, np.where(backwards, 0, degrees))
-        back_pair, places = _rows_in_runs(incoming, np.where(backwards, ends - incoming, 0))
+        pair, edges = runs(begins, np.where(backwards, 0, degrees))
+        back_pair, places = runs(incoming, np.where(backwards, ends - incoming, 0))
         is_source = reverse.sources[places] == sources[back_pair]
         pair = np.concatenate([pair, back_pair[is_source]])
         edges = np.concatenate([edges, reverse.edges[places[is_source]].astype(np.int64)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from heapgraph.analysis.cuts import freed_without
+from heapgraph.graph.cuts import freed_without
 from heapgraph.tui import places
 from heapgraph.tui.keys import KEYS
 from heapgraph.tui.screens.browser import OF_SETS

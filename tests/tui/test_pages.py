@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from heapgraph.analysis.cuts import freed_without
 from heapgraph.analysis.dominators import largest_objects
 from heapgraph.analysis.histogram import type_histogram
 from heapgraph.analysis.holders import find_holders
 from heapgraph.analysis.paths import paths_to
 from heapgraph.analysis.show import show_object
 from heapgraph.analysis.summary import summarize
+from heapgraph.graph.cuts import freed_without
 from heapgraph.model import EdgeKind
 from heapgraph.tui import places
 from heapgraph.tui.pages import root_path

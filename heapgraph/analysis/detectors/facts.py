@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.execution.suspended_code import name_rows, references_of
+from heapgraph.graph.csr import rows_of
 from heapgraph.model import NO_LABEL, UNREACHABLE, EdgeKind, ObjectFlags
 from heapgraph.native.reference_kernels import count_out_references, reference_sources
 from heapgraph.snapshot.arrow_arrays import numpy_array
@@ -219,8 +220,8 @@ class HeapFacts:
     def entries(self, mapping: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
         """Keys and values of a dict, as object ids; without those whose key was not found."""
         graph = self.graph
-        begin, end = int(graph.offsets[mapping]), int(graph.offsets[mapping + 1])
-        edges = np.flatnonzero(graph.edge_kinds[begin:end] == EdgeKind.VALUE) + begin
+        rows = rows_of(graph.offsets, mapping)
+        edges = np.flatnonzero(graph.edge_kinds[rows] == EdgeKind.VALUE) + rows.start
         edges = edges[graph.labels[edges] != NO_LABEL]
         return graph.labels[edges], graph.targets[edges]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapgraph.graph.csr import rows_of
 from heapgraph.model import NO_LABEL, EdgeKind
 
 if TYPE_CHECKING:
@@ -107,8 +108,8 @@ def _evaluable(preview: str | None) -> str | None:
 
 def _tuple_literal(graph: HeapGraph, object_id: int, nesting: int) -> str | None:
     """A tuple of literals as source; None if too long, too deep, or an item is no literal."""
-    begin, end = int(graph.offsets[object_id]), int(graph.offsets[object_id + 1])
-    items = np.flatnonzero(graph.edge_kinds[begin:end] == EdgeKind.INDEX) + begin
+    rows = rows_of(graph.offsets, object_id)
+    items = np.flatnonzero(graph.edge_kinds[rows] == EdgeKind.INDEX) + rows.start
     if len(items) > _MAX_TUPLE_ITEMS or nesting >= _MAX_NESTING:
         return None
     parts: list[str] = []

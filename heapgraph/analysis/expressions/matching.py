@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.expressions.literals import literal_value
+from heapgraph.graph.csr import rows_of_many
 from heapgraph.model import NO_LABEL, EdgeKind
 
 if TYPE_CHECKING:
@@ -97,11 +98,7 @@ def _equal_tuples(
     """Tuples of the same length whose items are equal one by one."""
     found = _of_types(graph, object_ids, {"tuple"})
     rows = np.flatnonzero(found)
-    begins = graph.offsets[object_ids[rows]].astype(np.int64)
-    counts = graph.offsets[object_ids[rows] + 1].astype(np.int64) - begins
-    owner = np.repeat(np.arange(len(rows)), counts)
-    edges = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    edges += np.repeat(begins, counts)
+    owner, edges = rows_of_many(graph.offsets, object_ids[rows])
     items = graph.edge_kinds[edges] == EdgeKind.INDEX
     owner, edges = owner[items], edges[items]
     equal = np.bincount(owner, minlength=len(rows)) == len(value)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.expressions.literals import UNKNOWN, describe_value, literal, text_of
+from heapgraph.graph.csr import rows_of
 from heapgraph.model import EDGE_KIND_NAMES, NO_LABEL, EdgeKind
 from heapgraph.snapshot.checks import LABEL_IS_NAME, LABEL_IS_OBJECT
 
@@ -55,10 +56,11 @@ FLAT_TYPE = "numpy.ndarray"
 
 def edges_of(graph: HeapGraph, source: int, *kinds: EdgeKind) -> NDArray[np.int64]:
     """Numbers of the references of an object, in stored order; only of these kinds if any given."""
-    begin, end = int(graph.offsets[source]), int(graph.offsets[source + 1])
+    rows = rows_of(graph.offsets, source)
     if not kinds:
-        return np.arange(begin, end)
-    return np.flatnonzero(np.isin(graph.edge_kinds[begin:end], kinds)) + begin
+        return np.arange(rows.start, rows.stop)
+    edges: NDArray[np.int64] = np.flatnonzero(np.isin(graph.edge_kinds[rows], kinds)) + rows.start
+    return edges
 
 
 def is_attribute_name(name: str | None) -> bool:

@@ -86,8 +86,8 @@ create macro instances(name) as table
 
 _COLUMN_UNITS: dict[str, Unit] = {
     **dict.fromkeys(("id", "object", "target", "source", "idom"), Unit.OBJECT_ID),
-    **dict.fromkeys(("shallow_size", "retained_size", "rss", "pss"), Unit.BYTES),
-    **dict.fromkeys(("private_dirty", "basicsize", "itemsize", "getsizeof"), Unit.BYTES),
+    **dict.fromkeys(("shallow_size", "retained_size", "getsizeof"), Unit.BYTES),
+    **dict.fromkeys(("basicsize", "itemsize", "rss", "pss", "private_dirty"), Unit.BYTES),
     **dict.fromkeys(("count", "refcount", "out_degree", "distance"), Unit.COUNT),
     **dict.fromkeys(("address", "start", "end", "offset"), Unit.ADDRESS),
     **dict.fromkeys(("thread_id", "native_id", "interpreter"), Unit.NUMBER),
@@ -96,13 +96,20 @@ _COLUMN_UNITS: dict[str, Unit] = {
 }
 """What the columns of the views are; the object that a row is about before others it names."""
 
+_SIZE_WORDS = frozenset({"bytes", "size"})
+"""Words of an alias that say that a column is in bytes."""
+
 _WITH_OTHER_IDS = frozenset({"thread_id", "function", "basicsize", "permissions"})
 """Columns of the threads, frames, types and mappings, whose `id` is a row of their own table."""
 
 
 def column_units(names: Sequence[str]) -> dict[str, Unit]:
-    """Units of the columns of a query, as far as they are called as in the views."""
+    """Units of the columns of a query: those of the views, and those that its aliases say.
+
+    Whoever writes `sum(shallow_size) as bytes` has no other way to say what it is.
+    """
     found = {name: unit for name, unit in _COLUMN_UNITS.items() if name in names}
+    found |= {name: Unit.BYTES for name in names if not _SIZE_WORDS.isdisjoint(name.split("_"))}
     if _WITH_OTHER_IDS.isdisjoint(names):
         return found
     is_id = Unit.OBJECT_ID

@@ -32,25 +32,25 @@ if TYPE_CHECKING:
     from heapgraph.tui.state import Session
 
 _BUILDERS: dict[type[Place], Callable[..., Page]] = {
-    places.Overview: overview.build,
-    places.DominatorsOf: tree.build,
-    places.Inspect: inspector.build,
+    places.Overview: overview.build_overview,
+    places.DominatorsOf: tree.build_tree,
+    places.Inspect: inspector.build_inspector,
     places.Named: inspector.build_named,
-    places.PathTo: root_path.build,
-    places.Types: types.build,
-    places.ObjectSet: object_set.build,
-    places.MergedPathsTo: merged.build,
-    places.RootsOf: roots.build,
-    places.Analyses: analyses.build,
+    places.PathTo: root_path.build_root_path,
+    places.Types: types.build_types,
+    places.ObjectSet: object_set.build_object_set,
+    places.MergedPathsTo: merged.build_merged,
+    places.RootsOf: roots.build_roots,
+    places.Analyses: analyses.build_analyses,
     places.AnalysisOf: result.build_result,
-    places.Compared: compare.build,
-    places.Bookmarks: bookmarks.build,
+    places.Compared: compare.build_compare,
+    places.Bookmarks: bookmarks.build_bookmarks,
 }
 
 _ANALYSES: dict[str, Callable[..., Page]] = {
-    "suspects": suspects.build,
-    "threads": threads.build,
-    "waste": waste.build,
+    "suspects": suspects.build_suspects,
+    "threads": threads.build_threads,
+    "waste": waste.build_waste,
 }
 """Analyses whose results say more in a page of their own than as bare rows."""
 

@@ -34,7 +34,7 @@ _COLUMNS = (
 )
 
 
-def build(session: Session, place: Analyses, progress: Progress) -> Page:
+def build_analyses(session: Session, place: Analyses, progress: Progress) -> Page:
     """The page of analyses."""
     del session
     progress("analyses", 0, 0)

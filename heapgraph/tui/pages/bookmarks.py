@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from heapgraph.tui.state import Session
 
 
-def build(session: Session, place: Bookmarks, progress: Progress) -> Page:
+def build_bookmarks(session: Session, place: Bookmarks, progress: Progress) -> Page:
     """The page of bookmarks."""
     progress("bookmarks", 0, 0)
     rows = [object_cells_row(session, object_id) for object_id in session.bookmarks]

@@ -36,7 +36,7 @@ _SIZES = (Column("before", 9, align="right", rank=3), Column("after", 9, align="
 _COUNTS = Column("objects", 20, align="right", rank=4)
 
 
-def build(session: Session, place: Compared, progress: Progress) -> Page:
+def build_compare(session: Session, place: Compared, progress: Progress) -> Page:
     """The page of a comparison, the oldest snapshot first, whichever of them is open.
 
     Raises:

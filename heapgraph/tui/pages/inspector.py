@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from heapgraph.tui.state import Session
 
 
-def build(session: Session, place: Inspect, progress: Progress) -> Page:
+def build_inspector(session: Session, place: Inspect, progress: Progress) -> Page:
     """The page of one object."""
     progress("who refers to it", 0, 0)
     object_id = place.object_id
@@ -46,7 +46,7 @@ def build_named(session: Session, place: Named, progress: Progress) -> Page:
     Raises:
         ObjectNotFound: it names nothing in this snapshot, or more than one object.
     """
-    return build(session, Inspect(resolve(session.graph, place.text)), progress)
+    return build_inspector(session, Inspect(resolve(session.graph, place.text)), progress)
 
 
 def _facts(session: Session, object_id: int) -> list[tuple[str, str]]:

@@ -29,7 +29,7 @@ _COLUMNS = (
 )
 
 
-def build(session: Session, place: MergedPathsTo, progress: Progress) -> Page:
+def build_merged(session: Session, place: MergedPathsTo, progress: Progress) -> Page:
     """The page of a set's holders."""
     members = session.members(place.text, progress)
     progress("paths from the roots", 0, 0)

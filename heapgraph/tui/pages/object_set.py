@@ -25,7 +25,7 @@ _SAMPLED_VALUES = 20
 ORDERS = ("retained", "shallow", "address")
 
 
-def build(session: Session, place: ObjectSet, progress: Progress) -> Page:
+def build_object_set(session: Session, place: ObjectSet, progress: Progress) -> Page:
     """The page of a set; it becomes the selection, which every other list marks."""
     progress("looking", 0, 0)
     members = session.members(place.text, progress)

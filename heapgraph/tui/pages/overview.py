@@ -65,7 +65,7 @@ def first_page(manifest: Mapping[str, Any]) -> Page:
     return Page(Overview(), "overview", first_facts(manifest))
 
 
-def build(session: Session, place: Overview, progress: Progress) -> Page:
+def build_overview(session: Session, place: Overview, progress: Progress) -> Page:
     """The overview."""
     progress("summary", 0, 2)
     summary = summarize(session.graph)

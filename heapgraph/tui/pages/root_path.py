@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.cuts import CutReferences, freed_without
 from heapgraph.analysis.expressions.segments import entry_label, is_namespace
 from heapgraph.analysis.paths import parse_exclusions
+from heapgraph.graph.cuts import CutReferences, freed_without
 from heapgraph.model import EDGE_KIND_NAMES, ROOT_KIND_NAMES, EdgeKind
 from heapgraph.tui.cells import Column, Row, count_text, safe
 from heapgraph.tui.page import Notice, Page, PageCommand
@@ -179,7 +179,7 @@ class PathView:
         return facts
 
 
-def build(session: Session, place: PathTo, progress: Progress) -> Page:
+def build_root_path(session: Session, place: PathTo, progress: Progress) -> Page:
     """The page of an object's paths."""
     progress("paths from the roots", 0, 0)
     kinds = parse_exclusions(place.exclude)

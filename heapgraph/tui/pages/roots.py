@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _COLUMNS = (RETAINED, SHARE, Column("root", keep="both"), TYPE)
 
 
-def build(session: Session, place: RootsOf, progress: Progress) -> Page:
+def build_roots(session: Session, place: RootsOf, progress: Progress) -> Page:
     """The page of a kind of roots."""
     progress("roots", 0, 0)
     graph = session.graph

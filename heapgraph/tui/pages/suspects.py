@@ -29,7 +29,7 @@ SUSPECT_COLUMNS = (
 )
 
 
-def build(session: Session, place: AnalysisOf, progress: Progress) -> Page:
+def build_suspects(session: Session, place: AnalysisOf, progress: Progress) -> Page:
     """The page of suspects."""
     result = find_suspects(session.graph, progress=progress, limit=MOST_ROWS)
     page = Page(place, "suspects", detail_lines=10, detail_part=2)

@@ -47,7 +47,7 @@ _SUSPENDED_COLUMNS = (
 )
 
 
-def build(session: Session, place: AnalysisOf, progress: Progress) -> Page:
+def build_threads(session: Session, place: AnalysisOf, progress: Progress) -> Page:
     """The page of threads."""
     result = list_threads(session.graph, progress=progress, limit=MOST_ROWS)
     page = Page(place, "threads", detail_lines=3)

@@ -178,7 +178,7 @@ class TreeTable:
         return depth > node.depth
 
 
-def build(session: Session, place: DominatorsOf, progress: Progress) -> Page:
+def build_tree(session: Session, place: DominatorsOf, progress: Progress) -> Page:
     """The tree below an object or below the roots."""
     progress("children", 0, 0)
     graph, top = session.graph, place.object_id

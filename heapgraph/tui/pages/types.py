@@ -117,7 +117,7 @@ def _rows_of_set(
     return sorted(rows, key=lambda row: (-row[3], row[0]))
 
 
-def build(session: Session, place: Types, progress: Progress) -> Page:
+def build_types(session: Session, place: Types, progress: Progress) -> Page:
     """The page of types."""
     rows = TypeRows(session, place, progress)
     page = Page(place, "types", set_text=place.within or None)

@@ -27,7 +27,7 @@ _COLUMNS = (
 )
 
 
-def build(session: Session, place: AnalysisOf, progress: Progress) -> Page:
+def build_waste(session: Session, place: AnalysisOf, progress: Progress) -> Page:
     """The page of findings."""
     result = find_waste(session.graph, progress=progress, limit=MOST_ROWS)
     page = Page(place, "waste", detail_lines=6, detail_part=3)

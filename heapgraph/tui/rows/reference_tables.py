@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from heapgraph.analysis.expressions.segments import entry_label
-from heapgraph.analysis.fields import field_references, stored_references
+from heapgraph.graph.fields import field_references, stored_references
 from heapgraph.model import EDGE_KIND_NAMES, UNREACHABLE, VIRTUAL_ROOT
 from heapgraph.tui.cells import Column, Row, safe
 from heapgraph.tui.places import Inspect

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapgraph.graph.csr import rows_of
 from heapgraph.model import EdgeKind
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 def stored_references(graph: HeapGraph, object_id: int) -> NDArray[np.int64]:
     """int64[k], the rows of all references of an object, as they are stored."""
-    return np.arange(int(graph.offsets[object_id]), int(graph.offsets[object_id + 1]))
+    rows = rows_of(graph.offsets, object_id)
+    return np.arange(rows.start, rows.stop)
 
 
 def field_references(graph: HeapGraph, object_id: int) -> NDArray[np.int64]:
@@ -28,11 +30,11 @@ def field_references(graph: HeapGraph, object_id: int) -> NDArray[np.int64]:
     parts = graph.folded.parts_of(object_id)
     edges = np.concatenate([stored_references(graph, part) for part in parts[::-1]])
     kinds, targets = graph.edge_kinds[edges], graph.targets[edges]
-    hidden = (kinds == EdgeKind.DICT) & np.isin(targets, parts)
+    left_out = (kinds == EdgeKind.DICT) & np.isin(targets, parts)
     # Of a folded dict the class is no part of the instance.
-    hidden |= (kinds == EdgeKind.TYPE) & ~np.isin(edges, stored_references(graph, object_id))
+    left_out |= (kinds == EdgeKind.TYPE) & ~np.isin(edges, stored_references(graph, object_id))
     if (kinds == EdgeKind.VALUE).any():
-        hidden |= kinds == EdgeKind.KEY
-    shown = edges[~hidden]
+        left_out |= kinds == EdgeKind.KEY
+    shown = edges[~left_out]
     is_type = graph.edge_kinds[shown] == EdgeKind.TYPE
     return np.concatenate([shown[~is_type], shown[is_type]])
