@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from heapgraph.analysis.declarations.parameters import Kind
 from heapgraph.analysis.registry import REGISTRY
 from heapgraph.analysis.results import columns_of, row_types
+from heapgraph.cli.main import COMMANDS
 from heapgraph.cli.questions import COMMANDS_OF_QUESTIONS
 
 if TYPE_CHECKING:
@@ -224,7 +225,10 @@ def command_page(page: str) -> str:
     for name, analysis in COMMANDS_OF_QUESTIONS.items():
         section = re.search(rf"^## heapgraph {name} .*?(?=^## )", page, re.MULTILINE | re.DOTALL)
         if section is None:
-            page = page.replace("## heapgraph tui ", _new_section(analysis) + "## heapgraph tui ")
+            later = COMMANDS[COMMANDS.index(name) + 1 :]
+            titles = [*(f"## heapgraph {other} " for other in later), "## From Python"]
+            place = next(where for where in map(page.find, titles) if where >= 0)
+            page = page[:place] + _new_section(analysis) + page[place:]
             continue
         head, table, rest = re.split(r"((?:^\|.*\n)+)", section[0], maxsplit=1, flags=re.MULTILINE)
         page = (

@@ -25,6 +25,7 @@ def not_serialized(default: int = 0) -> Any:  # noqa: ANN401 - stands in for a d
 
 
 hidden = not_serialized
+"""The name by which `analysis/execution` still calls it."""
 
 
 def serialize(value: Any) -> Any:  # noqa: ANN401 - any part of a result

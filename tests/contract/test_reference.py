@@ -42,6 +42,7 @@ def test_a_question_without_a_section_gets_one(script):
     _, _, section = again.partition("## heapgraph waste FILE\n")
     assert "| `--min-size BYTES` | leave out waste below this size; default 1 %" in section
     assert "rows of `detector`, `wasted_size`, `count`, `owners`, `advice`" in section
+    assert section.index("## heapgraph memory FILE") < section.index("## heapgraph diff OLD")
 
 
 def test_a_row_whose_default_is_another_is_written_anew(script):
