@@ -89,6 +89,16 @@ class RegionKind(IntEnum):
     FRAMES = 6  # where the interpreter keeps the frames of a thread
 
 
+class CodeOrigin(IntEnum):
+    """Who wrote a piece of code."""
+
+    UNKNOWN = 0  # nothing tells: a module without a file, a path that was cut
+    APPLICATION = 1
+    SITE_PACKAGES = 2  # installed below site-packages or dist-packages
+    STANDARD_LIBRARY = 3  # with the modules that are built in or frozen
+
+
 EDGE_KIND_NAMES = {kind: kind.name.lower() for kind in EdgeKind}
 ROOT_KIND_NAMES = {kind: kind.name.lower().replace("_", "-") for kind in RootKind}
 REGION_KIND_NAMES = {kind: kind.name.lower() for kind in RegionKind}
+ORIGIN_NAMES = {origin: origin.name.lower().replace("_", "-") for origin in CodeOrigin}

@@ -9,6 +9,7 @@ from heapgraph.capture.captured import Captured, Clock, memory_shortage_named, w
 from heapgraph.capture.cpython.interpreter_facts import InterpreterFacts, read_interpreter_facts
 from heapgraph.capture.cpython.roots import RootSet, find_roots, gc_list_heads, is_collecting
 from heapgraph.capture.heap.audit import Account
+from heapgraph.capture.heap.code_table import read_code_table
 from heapgraph.capture.heap.traverse_account import (
     TraverseAccount,
     explain,
@@ -185,6 +186,8 @@ class _Dump:
             columns = walk.emit(static_ranges(maps, target.runtime_address, target.runtime_end))
         if not columns.object_count:
             raise _gone(target.pid, "no object could be read")
+        with self.clock.phase("code places"):
+            columns.code_table = read_code_table(walk.reads, target.layout.fields, columns)
         with self.clock.phase("memory regions"):
             memory_regions = find_regions(
                 walk.reads,

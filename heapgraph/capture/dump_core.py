@@ -11,6 +11,7 @@ from heapgraph.capture.core.target import inspect_core
 from heapgraph.capture.cpython.interpreter_facts import read_interpreter_facts
 from heapgraph.capture.cpython.roots import find_roots, gc_list_heads, is_collecting
 from heapgraph.capture.heap.audit import Account
+from heapgraph.capture.heap.code_table import read_code_table
 from heapgraph.capture.heap.traverse import TraverseLog
 from heapgraph.capture.heap.traverse_account import TraverseAccount, explain, traverse_twin
 from heapgraph.capture.heap.walk import HeapColumns, HeapWalk, readable_regions, static_ranges
@@ -167,6 +168,8 @@ class _Steps:
             columns = walk.emit(
                 static_ranges(target.maps, target.runtime_address, target.runtime_end)
             )
+        with self.clock.phase("code places"):
+            columns.code_table = read_code_table(walk.reads, target.layout.fields, columns)
         with self.clock.phase("memory regions"):
             regions = find_regions(
                 walk.reads,

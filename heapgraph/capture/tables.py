@@ -11,6 +11,7 @@ from heapgraph.capture.heap.type_names import TypeNames
 from heapgraph.capture.heap.walk import preview_bytes
 from heapgraph.model import NO_ROW, ObjectFlags
 from heapgraph.snapshot.schema import table_from_columns, table_from_rows
+from heapgraph.source_files import origin_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +62,7 @@ def snapshot_tables(
 
     Args:
         columns: the walk's result.
-        named: threads and frames.
+        named: threads, frames and modules.
         verdict: roots and garbage.
         maps: the target's mappings.
         memory: what its private anonymous memory is used for.
@@ -95,6 +96,8 @@ def snapshot_tables(
         "roots": table_from_columns("roots", vars(verdict.roots)),
         "threads": table_from_rows("threads", named.threads),
         "frames": table_from_rows("frames", _frame_rows(columns, named)),
+        "codes": columns.code_table,
+        "modules": table_from_rows("modules", _module_rows(columns, named)),
         "maps": table_from_rows("maps", [_map_row(mapping) for mapping in maps]),
         "regions": table_from_rows("regions", [vars(region) for region in memory.regions]),
         "pools": table_from_columns(
@@ -130,8 +133,22 @@ def _frame_rows(columns: HeapColumns, named: RootSet) -> list[dict[str, Any]]:
     """The rows with object ids in place of addresses of code objects."""
     ids = columns.ids_of([row["code"] for row in named.frames]).tolist()
     return [
-        {**row, "code": NO_ROW if object_id < 0 else object_id}
+        {
+            **row,
+            "code": NO_ROW if object_id < 0 else object_id,
+            "origin": origin_of_file(row["file"]),
+        }
         for row, object_id in zip(named.frames, ids, strict=True)
+    ]
+
+
+def _module_rows(columns: HeapColumns, named: RootSet) -> list[dict[str, Any]]:
+    """The rows with object ids in place of addresses; one that was not walked has none."""
+    ids = columns.ids_of([row["object"] for row in named.modules]).tolist()
+    return [
+        {**row, "object": object_id}
+        for row, object_id in zip(named.modules, ids, strict=True)
+        if object_id >= 0
     ]
 
 

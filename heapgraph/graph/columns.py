@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from heapgraph.errors import SnapshotFormatError
+from heapgraph.graph.code_places import CodeColumns, Module, Modules
 from heapgraph.graph.roots import Roots
-from heapgraph.model import NO_LABEL, EdgeKind, RegionKind
+from heapgraph.model import NO_LABEL, CodeOrigin, EdgeKind, RegionKind
 from heapgraph.snapshot.arrow_arrays import arrow_array, numpy_array
 from heapgraph.snapshot.checks import check_column, check_labels, check_table
 
@@ -83,6 +84,7 @@ class Frame:
         depth: 0 is the innermost.
         function, file, line: where it stands.
         code: object id of its code, or NO_ROW.
+        origin: whose code it is.
     """
 
     row: int
@@ -92,6 +94,7 @@ class Frame:
     file: str
     line: int
     code: int
+    origin: CodeOrigin
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +281,28 @@ class SnapshotColumns:
     def frames(self) -> list[Frame]:
         """Running frames, in the order of their rows."""
         rows = self.table("frames").to_pylist()
-        return [Frame(row, **fields) for row, fields in enumerate(rows)]
+        return [
+            Frame(row, **fields | {"origin": CodeOrigin(fields["origin"])})
+            for row, fields in enumerate(rows)
+        ]
+
+    @cached_property
+    def codes(self) -> CodeColumns:
+        """Function, file, first line and origin of every code object."""
+        table = self.table("codes")
+        return CodeColumns(
+            numpy_array(table.column("object")),
+            table.column("function"),
+            table.column("file"),
+            numpy_array(table.column("line")),
+            numpy_array(table.column("origin")),
+        )
+
+    @cached_property
+    def modules(self) -> Modules:
+        """Name, file and origin of every module, in the order of `sys.modules`."""
+        rows = self.table("modules").to_pylist()
+        return Modules(tuple(Module(**row | {"origin": CodeOrigin(row["origin"])}) for row in rows))
 
     @cached_property
     def maps(self) -> list[MemoryMapping]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heapgraph.errors import SnapshotFormatError
-from heapgraph.model import NO_LABEL, NO_ROW, EdgeKind, RegionKind, RootKind
+from heapgraph.model import NO_LABEL, NO_ROW, CodeOrigin, EdgeKind, RegionKind, RootKind
 from heapgraph.snapshot.arrow_arrays import numpy_array
 from heapgraph.snapshot.schema import TABLES
 
@@ -43,15 +43,23 @@ _ROW_NUMBERS: Mapping[tuple[str, str], tuple[str, int | None]] = {
     ("roots", "frame"): ("frames", NO_ROW),
     ("frames", "thread"): ("threads", None),
     ("frames", "code"): ("objects", NO_ROW),
+    ("codes", "object"): ("objects", None),
+    ("modules", "object"): ("objects", None),
     ("regions", "object"): ("objects", NO_ROW),
     ("pools", "region"): ("regions", None),
 }
 
-_KINDS: Mapping[str, int] = {
-    "references": len(EdgeKind),
-    "roots": len(RootKind),
-    "regions": len(RegionKind),
+_KINDS: Mapping[tuple[str, str], int] = {
+    ("references", "kind"): len(EdgeKind),
+    ("roots", "kind"): len(RootKind),
+    ("regions", "kind"): len(RegionKind),
+    ("frames", "origin"): len(CodeOrigin),
+    ("codes", "origin"): len(CodeOrigin),
+    ("modules", "origin"): len(CodeOrigin),
 }
+
+_RISING = {("objects", "address"), ("codes", "object")}
+"""Columns that are looked up in."""
 
 _SIZES = {
     ("objects", "shallow_size"),
@@ -140,12 +148,12 @@ def check_column(table: str, column: str, values: _Numbers, row_count: RowCount)
     if (table, column) in _ROW_NUMBERS:
         numbered, none = _ROW_NUMBERS[table, column]
         _check_below(values, row_count(numbered), table, column, none)
-    elif column == "kind" and table in _KINDS:
-        _check_below(values, _KINDS[table], table, column, None)
+    elif (table, column) in _KINDS:
+        _check_below(values, _KINDS[table, column], table, column, None)
     elif (table, column) in _SIZES:
         _check_sum(values, table, column)
-    elif (table, column) == ("objects", "address"):
-        _check_rising(values)
+    if (table, column) in _RISING:
+        _check_rising(values, table, column)
 
 
 def check_table(name: str, table: pa.Table, row_count: RowCount) -> None:
@@ -184,8 +192,7 @@ def check_labels(kinds: _Numbers, labels: _Numbers, row_count: RowCount) -> None
 
 def _has_rule(table: str, column: str) -> bool:
     place = (table, column)
-    is_kind = column == "kind" and table in _KINDS
-    return place in _ROW_NUMBERS or place in _SIZES or is_kind or place == ("objects", "address")
+    return any(place in rules for rules in (_ROW_NUMBERS, _KINDS, _SIZES, _RISING))
 
 
 def _check_counts(columns: NumberColumns) -> None:
@@ -197,13 +204,13 @@ def _check_counts(columns: NumberColumns) -> None:
         )
 
 
-def _check_rising(addresses: _Numbers) -> None:
-    for start in range(1, len(addresses), _STEP):
-        part = addresses[start : start + _STEP]
-        falling = part <= addresses[start - 1 : start - 1 + len(part)]
+def _check_rising(values: _Numbers, table: str, column: str) -> None:
+    for start in range(1, len(values), _STEP):
+        part = values[start : start + _STEP]
+        falling = part <= values[start - 1 : start - 1 + len(part)]
         if falling.any():
             row = start + int(np.argmax(falling))
-            raise _contradiction("objects", f"address does not rise at row {row}")
+            raise _contradiction(table, f"{column} does not rise at row {row}")
 
 
 def _check_sum(values: _Numbers, table: str, column: str) -> None:

@@ -90,6 +90,7 @@ def other_version(
         f"it was written by {'a later' if newer else 'an earlier'} heapgraph, {written_by}",
         "update this one: pip install --upgrade heapgraph"
         if newer
-        else f"read it with the heapgraph that wrote it, {written_by}",
+        else "dump the process again: heapgraph dump PID; "
+        f"or read it with the heapgraph that wrote it, {written_by}",
         member="manifest.json",
     )

@@ -37,14 +37,14 @@ MAX_REFERENCES = 2**40
 MAX_GROUP_ROWS = 2**22
 """Of one row group, the piece that is decoded at a time; heapgraph writes 2^18."""
 
-_MAX_TEXT_BYTES = 2**28
+MAX_TEXT_BYTES = 2**28
 """Of one column of a small table; 2 million names of types have a tenth of it."""
 
 _TEXT_BYTES_A_ROW = 512
 """Of a preview: 80 characters, each at most 4 bytes, and the mark of a cut."""
 
 _MAX_PREVIEW_BYTES = 2**24
-"""More than that, for a heap of few objects: the preview of code has the path of its file."""
+"""More than that, for a heap of few objects: the preview of code has the beginning of its path."""
 
 _TEXT_ENCODINGS = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}
 """Whose texts are as long as they are in the file, or can be measured before they are copied. The
@@ -119,7 +119,7 @@ def _most_text(table: str, rows: int) -> int:
     """Bytes that a column of text may have."""
     if table == "objects":
         return _MAX_PREVIEW_BYTES + _TEXT_BYTES_A_ROW * rows
-    return _MAX_TEXT_BYTES + (_TEXT_BYTES_A_ROW * rows if table == "roots" else 0)
+    return MAX_TEXT_BYTES + (_TEXT_BYTES_A_ROW * rows if table == "roots" else 0)
 
 
 def most_rows(table: str, objects: int) -> int:
@@ -128,6 +128,8 @@ def most_rows(table: str, objects: int) -> int:
         return MAX_OBJECTS
     if table == "references":
         return MAX_REFERENCES
+    if table == "codes":  # an object each
+        return objects
     if table == "roots":  # an object can be held by C code, immortal and a static type
         return 3 * objects + MAX_SMALL_ROWS
     return MAX_POOLS if table == "pools" else MAX_SMALL_ROWS

@@ -3,7 +3,8 @@
 Names that the program's author wrote stay, because without them no path can be read: local
 variables, modules, functions, types, and those attributes and interned dict keys that occur in the
 program's code. Everything the program computed or received goes: every preview, and every other
-attribute and key, which is replaced by a hash so that paths still tell them apart.
+attribute and key, which is replaced by a hash so that paths still tell them apart. Of the files of
+code the folders go (`redacted_places.py`); whose code it is was decided before and stays.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from heapgraph.model import NO_LABEL, EdgeKind, ObjectFlags, RootKind
+from heapgraph.snapshot.arrow_arrays import arrow_array
 from heapgraph.snapshot.code_names import module_names, names_in_code
+from heapgraph.snapshot.redacted_places import code_previews, redacted_files
 from heapgraph.snapshot.schema import TABLES
 
 if TYPE_CHECKING:
@@ -32,9 +36,6 @@ _SALT_BYTES = 16
 _DIGEST_BYTES = 8  # with 10 million keys, two share a hash with a probability under 1 in 100,000
 _SLICE_ROWS = 2**22
 """Objects handled together: bounds the memory, and keeps texts below the 2 GiB of one array."""
-
-_NAME_TYPES = ("code",)
-"""Types whose preview is a name and a place in the program's source, not a value."""
 
 _IMPLICIT_VARIABLE = re.compile(r"\.\d+")  # what the compiler names a comprehension's iterable
 _STANDARD_THREAD = re.compile(
@@ -55,20 +56,31 @@ def redact_tables(tables: Mapping[str, pa.Table], salt: bytes | None = None) -> 
             that nobody can find a key by hashing guesses.
 
     Returns:
-        The tables, of which objects, roots and threads are new.
+        The tables, of which objects, roots, threads, frames, codes and modules are new.
 
     Cost: about 2 us per different dict key, 20 bytes per object.
     """
     hasher = _Hasher(secrets.token_bytes(_SALT_BYTES) if salt is None else salt)
-    return dict(tables) | {
-        "objects": _with_texts(tables["objects"], "objects", "preview", _previews(tables, hasher)),
-        "roots": _with_texts(
-            tables["roots"], "roots", "name", _root_names(tables["roots"], hasher)
-        ),
-        "threads": _with_texts(
-            tables["threads"], "threads", "name", _thread_names(tables["threads"], hasher)
-        ),
-    }
+    places = {name: _with_files(tables, name, hasher) for name in ("frames", "codes", "modules")}
+    module_names = [
+        name if _is_module_name(name) else hasher(name)
+        for name in tables["modules"].column("name").to_pylist()
+    ]
+    places["modules"] = _with_texts(places["modules"], "modules", "name", module_names)
+    previews = _previews(tables, places["codes"], hasher)
+    return (
+        dict(tables)
+        | places
+        | {
+            "objects": _with_texts(tables["objects"], "objects", "preview", previews),
+            "roots": _with_texts(
+                tables["roots"], "roots", "name", _root_names(tables["roots"], hasher)
+            ),
+            "threads": _with_texts(
+                tables["threads"], "threads", "name", _thread_names(tables["threads"], hasher)
+            ),
+        }
+    )
 
 
 def redact_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,7 +125,6 @@ class _Labels:
         self.may_be_module_name = self._labelled_by((kinds == EdgeKind.VALUE) & to_module)
         self.code_names = names_in_code(tables)
         self.module_names = {name for name in module_names(tables) if _is_module_name(name)}
-        self.is_source_name = _of_types(tables, types, _NAME_TYPES)
 
     def _labelled_by(self, references: _Mask) -> _Mask:
         labels = self._labels[references]
@@ -131,13 +142,23 @@ def _of_types(
     return result
 
 
-def _previews(tables: Mapping[str, pa.Table], hasher: _Hasher) -> pa.ChunkedArray:
+def _with_files(tables: Mapping[str, pa.Table], name: str, hasher: _Hasher) -> pa.Table:
+    files = tables[name].column("file").to_pylist()
+    return _with_texts(tables[name], name, "file", redacted_files(files, hasher))
+
+
+def _previews(tables: Mapping[str, pa.Table], codes: pa.Table, hasher: _Hasher) -> pa.ChunkedArray:
     labels = _Labels(tables)
     column = tables["objects"].column("preview")
-    slices = [
-        _redacted_slice(column.slice(start, _SLICE_ROWS), labels, start, hasher)
-        for start in range(0, len(column), _SLICE_ROWS)
-    ]
+    ids = codes.column("object").to_numpy()
+    shown = pa.array(code_previews(codes.to_pydict()), pa.string())
+    slices = []
+    for start in range(0, len(column), _SLICE_ROWS):
+        part = _redacted_slice(column.slice(start, _SLICE_ROWS), labels, start, hasher)
+        first, last = np.searchsorted(ids, [start, start + len(part)]).tolist()
+        is_code = np.zeros(len(part), np.bool_)
+        is_code[ids[first:last] - start] = True
+        slices.append(pc.replace_with_mask(part, arrow_array(is_code), shown[first:last]))
     return pa.chunked_array(slices, pa.string())
 
 
@@ -146,14 +167,12 @@ def _redacted_slice(
 ) -> pa.Array:
     """Previews of some objects: the text, its stand-in, or null."""
     span = slice(start, start + len(column))
-    wanted = labels.is_label[span] | labels.is_source_name[span]
-    wanted &= column.is_valid().to_numpy()
+    wanted = labels.is_label[span] & column.is_valid().to_numpy()
     rows = np.flatnonzero(wanted)
     encoded = column.filter(pa.array(wanted)).combine_chunks().dictionary_encode()
     texts: list[str] = encoded.dictionary.to_pylist()
     number = encoded.indices.to_numpy()
-    shown = labels.is_source_name[span][rows]
-    shown |= labels.is_variable[span][rows] & _each(texts, _is_identifier)[number]
+    shown = labels.is_variable[span][rows] & _each(texts, _is_identifier)[number]
     shown |= (
         labels.may_be_in_code[span][rows] & _each(texts, labels.code_names.__contains__)[number]
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 FORMAT_NAME = "heapgraph"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 MANIFEST_MEMBER = "manifest.json"
 
@@ -162,6 +162,28 @@ _LAYOUTS = (
             ("file", pa.string()),
             ("line", pa.uint32()),
             ("code", pa.uint32()),
+            ("origin", pa.uint8()),
+        ),
+    ),
+    _layout(
+        "codes",
+        (
+            ("object", pa.uint32()),
+            ("function", pa.string()),
+            ("file", pa.string()),
+            ("line", pa.uint32()),
+            ("origin", pa.uint8()),
+        ),
+        encodings={"object": "BYTE_STREAM_SPLIT", "line": "BYTE_STREAM_SPLIT"},
+    ),
+    _layout(
+        "modules",
+        (
+            ("object", pa.uint32()),
+            ("name", pa.string()),
+            ("file", pa.string()),
+            ("origin", pa.uint8()),
+            ("distribution", pa.string()),
         ),
     ),
     _layout(

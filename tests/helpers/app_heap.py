@@ -16,7 +16,7 @@ garbage: two lists that hold one another
 from __future__ import annotations
 
 from heapgraph.graph.heap_graph import HeapGraph
-from heapgraph.model import EdgeKind, ObjectFlags, RootKind
+from heapgraph.model import CodeOrigin, EdgeKind, ObjectFlags, RootKind
 from helpers.graphs import TableSnapshot
 from helpers.heaps import HeapBuilder
 
@@ -28,12 +28,18 @@ def graph_of(heap: HeapBuilder, **manifest: object) -> HeapGraph:
     return HeapGraph(TableSnapshot(heap.tables(), heap.manifest(**manifest)), use_cache=False)
 
 
-def module(heap: HeapBuilder, name: str) -> int:
-    """Add a module with its dict and root; the dict's id is in `ids` as `NAME.__dict__`."""
+def module(heap: HeapBuilder, name: str, file: str = "") -> int:
+    """Add a module with its dict and root; the dict's id is in `ids` as `NAME.__dict__`.
+
+    One without a file is built in, or the program.
+    """
     module_id = heap.object("module", size=72, name=name)
     namespace = heap.object("dict", size=232, name=f"{name}.__dict__")
     heap.edge(module_id, namespace, EdgeKind.DICT)
     heap.root(RootKind.MODULE, name, module_id)
+    is_program = name == "__main__"
+    builtin = CodeOrigin.APPLICATION if is_program else CodeOrigin.STANDARD_LIBRARY
+    heap.module_row(module_id, name, file, None if file else builtin)
     return module_id
 
 
@@ -118,7 +124,7 @@ def _add_task(heap: HeapBuilder) -> None:
     set_global(heap, "app", "TASKS", tasks)
     task = heap.object("_asyncio.Task", size=200, name="task")
     coroutine = heap.object("coroutine", size=200, name="coroutine")
-    code = heap.object("code", size=300, preview="fetch (/srv/app/client.py:41)", name="code")
+    code = heap.code("fetch (/srv/app/client.py:41)", size=300, name="code")
     response = heap.object("app.Response", size=48, name="response")
     body = heap.object("bytearray", size=3 * MEBIBYTE, name="body")
     heap.edge(tasks, task, EdgeKind.MEMBER, 0)

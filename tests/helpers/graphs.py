@@ -19,6 +19,8 @@ import pyarrow as pa
 
 from heapgraph.graph.heap_graph import HeapGraph
 from heapgraph.model import NO_LABEL, NO_ROW, EdgeFlags, EdgeKind, ObjectFlags, RootKind
+from heapgraph.snapshot.schema import TABLES
+from heapgraph.source_files import origin_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -185,6 +187,7 @@ class GraphBuilder:
                 "file": file,
                 "line": line,
                 "code": NO_ROW,
+                "origin": int(origin_of_file(file)),
             }
         )
         return len(self.frames) - 1
@@ -211,6 +214,8 @@ class GraphBuilder:
             "roots": _table(self.roots, ROOTS),
             "threads": _table(self.threads, THREADS),
             "frames": _table(self.frames, FRAMES),
+            "codes": TABLES["codes"].schema.empty_table(),
+            "modules": TABLES["modules"].schema.empty_table(),
         }
 
     def build(self, *, use_cache: bool = False) -> HeapGraph:
@@ -269,4 +274,5 @@ FRAMES = {
     "file": pa.string(),
     "line": pa.uint32(),
     "code": pa.uint32(),
+    "origin": pa.uint8(),
 }

@@ -26,12 +26,14 @@ from typing import TYPE_CHECKING, Any
 from heapgraph.model import (
     NO_LABEL,
     NO_ROW,
+    CodeOrigin,
     EdgeFlags,
     EdgeKind,
     ObjectFlags,
     RootKind,
 )
 from heapgraph.snapshot.schema import TABLES, table_from_columns, table_from_rows
+from heapgraph.source_files import distribution_of, origin_of_file
 from helpers.heap_memory import MemoryRows
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ class HeapBuilder(MemoryRows):
         self._names: dict[str, int] = {}
         self._strings: dict[str, int] = {}
         super().__init__()
-        self._rows |= {"roots": [], "threads": [], "frames": []}
+        self._rows |= {"roots": [], "threads": [], "frames": [], "codes": [], "modules": []}
 
     def object(
         self,
@@ -104,6 +106,42 @@ class HeapBuilder(MemoryRows):
         if name:
             self.ids[name] = object_id
         return object_id
+
+    def code(self, place: str, *, size: int = 16, name: str = "") -> int:
+        """Add a code object with its row of codes, and return its id.
+
+        Args:
+            place: as its preview says it: `fetch (/srv/app/client.py:41)`.
+            size: shallow_size in bytes.
+            name: where to find its id again, in `ids`.
+        """
+        object_id = self.object("code", size=size, preview=place, name=name)
+        function, _, rest = place.removesuffix(")").partition(" (")
+        file, _, line = rest.rpartition(":")
+        self._rows["codes"].append(
+            {
+                "object": object_id,
+                "function": function,
+                "file": file,
+                "line": int(line),
+                "origin": origin_of_file(file),
+            }
+        )
+        return object_id
+
+    def module_row(
+        self, object_id: int, name: str, file: str = "", origin: CodeOrigin | None = None
+    ) -> None:
+        """Add a row of modules; its origin is that of its file, where nothing else is said."""
+        self._rows["modules"].append(
+            {
+                "object": object_id,
+                "name": name,
+                "file": file,
+                "origin": origin_of_file(file) if origin is None else origin,
+                "distribution": distribution_of(file),
+            }
+        )
 
     def type(self, name: str, *, basicsize: int = 16, itemsize: int = 0, flags: int = 0) -> int:
         """Return the row of types for `name`, made at the first call; later arguments are void."""
@@ -212,6 +250,7 @@ class HeapBuilder(MemoryRows):
                 "file": file,
                 "line": line,
                 "code": code,
+                "origin": origin_of_file(file),
             }
         )
         return len(frames) - 1

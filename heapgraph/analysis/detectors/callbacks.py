@@ -9,7 +9,6 @@ import numpy as np
 
 from heapgraph.analysis.detectors.base import Detector, Evidence
 from heapgraph.analysis.detectors.facts import CONTAINER_TYPES, HeapFacts
-from heapgraph.analysis.execution.code_places import place_of_code
 from heapgraph.analysis.expressions.attributes import attributes_of
 from heapgraph.analysis.expressions.segments import edges_of
 from heapgraph.model import EdgeKind
@@ -126,8 +125,7 @@ def large_closures(facts: HeapFacts) -> Iterator[Evidence]:
     for code in np.unique(codes).tolist():
         here = codes == code
         retained = facts.retained(cells[here].astype(np.uint32))
-        place = place_of_code(graph, code)
-        what = f"{place.function}() at {place.file}:{place.line}"
+        what = graph.codes.place(code).text
         count = int(here.sum())
         note = f"the variables of {format_count(count)} closures {what}"
         found.append(Evidence(retained, count, note, functions[here]))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.detectors.base import Detector, Evidence
-from heapgraph.analysis.execution.code_places import SUSPENDABLE_TYPES, place_of_code
+from heapgraph.analysis.execution.code_places import SUSPENDABLE_TYPES
 from heapgraph.analysis.execution.suspended_code import suspended_groups
 from heapgraph.analysis.execution.tasks import TASK_TYPES
 from heapgraph.model import EdgeKind, RootKind
@@ -40,12 +40,9 @@ def unfinished_generators(facts: HeapFacts) -> Iterator[Evidence]:
         members = group.members[group.alive]
         members = members[facts.is_reachable[members] & ~driven[members]]
         if len(members) >= LEAST_SUSPENDED:
-            place = place_of_code(facts.graph, group.code)
             kind = group.type.replace("_", " ")
-            note = (
-                f"{format_count(len(members))} unfinished {kind}s "
-                f"{place.function}() at {place.file}:{place.line}"
-            )
+            place = facts.graph.codes.place(group.code).text
+            note = f"{format_count(len(members))} unfinished {kind}s {place}"
             yield Evidence(facts.retained(members), len(members), note, members)
 
 
@@ -68,8 +65,7 @@ def pending_tasks(facts: HeapFacts) -> Iterator[Evidence]:
     for code in np.unique(codes[alive]).tolist():
         members = tasks[alive & (codes == code)]
         if len(members) >= LEAST_TASKS:
-            place = place_of_code(facts.graph, code)
-            where = f"{place.function}() at {place.file}:{place.line}"
+            where = facts.graph.codes.place(code).text
             note = f"{format_count(len(members))} tasks wait in {where}"
             yield Evidence(facts.retained(members), len(members), note, members)
 

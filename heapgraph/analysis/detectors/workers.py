@@ -37,8 +37,8 @@ def live_threads(facts: HeapFacts) -> Iterator[Evidence]:
     groups: dict[tuple[str, str], list[list[Frame]]] = defaultdict(list)
     for stack in stacks.values():
         stack.sort(key=lambda frame: -frame.depth)
-        own = [frame for frame in stack if not frame.file.endswith(_START_FILES)]
-        if own and not any(frame.file.endswith(_POOL_FILES) for frame in stack):
+        own = [frame for frame in stack if not _is_in(frame, _START_FILES)]
+        if own and not any(_is_in(frame, _POOL_FILES) for frame in stack):
             groups[own[0].function, own[0].file].append(stack)
     threads, idents = _thread_objects(facts)
     for (function, file), members in groups.items():
@@ -54,8 +54,13 @@ def live_threads(facts: HeapFacts) -> Iterator[Evidence]:
 
 
 def _first_own_frame(facts: HeapFacts, stack: list[Frame]) -> str:
-    own = next(frame for frame in stack if not frame.file.endswith(_START_FILES))
+    own = next(frame for frame in stack if not _is_in(frame, _START_FILES))
     return root_names(facts.graph).frame_text(own.row)
+
+
+def _is_in(frame: Frame, files: tuple[str, ...]) -> bool:
+    """Whether a frame's file ends like this; that of a redacted snapshot begins below a library."""
+    return f"/{frame.file}".endswith(files)
 
 
 def finished_threads(facts: HeapFacts) -> Iterator[Evidence]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heapgraph.analysis.expressions.segments import edges_of, label_text
+from heapgraph.graph.code_places import NO_PLACE
 from heapgraph.model import EdgeKind
 
 if TYPE_CHECKING:
+    from heapgraph.graph.code_places import CodePlace
     from heapgraph.graph.heap_graph import HeapGraph
 
 SUSPENDABLE_TYPES = ("async_generator", "coroutine", "generator")
@@ -18,25 +18,6 @@ SUSPENDABLE_TYPES = ("async_generator", "coroutine", "generator")
 CODE_FIELDS = frozenset({"f_code", "gi_code", "cr_code", "ag_code"})
 FRAME_FIELDS = frozenset({"f_func", "gi_frame", "cr_frame", "ag_frame"})
 """Only one that has not ended has a frame: a part of itself since 3.11, an object before."""
-
-_PLACE = re.compile(r"(?P<function>.*?) \((?P<file>.*):(?P<line>\d+)\)…?", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class CodePlace:
-    """Where code begins: function, file, first line (0 when it is not known)."""
-
-    function: str
-    file: str
-    line: int
-
-
-def place_of_code(graph: HeapGraph, code: int) -> CodePlace:
-    """Where a code object comes from, as its preview tells."""
-    preview = graph.preview(code) or "?"
-    if match := _PLACE.fullmatch(preview):
-        return CodePlace(match["function"], match["file"], int(match["line"]))
-    return CodePlace(preview, "", 0)
 
 
 def code_of(graph: HeapGraph, object_id: int) -> int | None:
@@ -47,7 +28,7 @@ def code_of(graph: HeapGraph, object_id: int) -> int | None:
 def place_of(graph: HeapGraph, object_id: int) -> CodePlace:
     """Where the code of a generator, a coroutine or a frame comes from."""
     code = code_of(graph, object_id)
-    return CodePlace("?", "", 0) if code is None else place_of_code(graph, code)
+    return NO_PLACE if code is None else graph.codes.place(code)
 
 
 def has_ended(graph: HeapGraph, object_id: int) -> bool:

@@ -11,7 +11,6 @@ from heapgraph.analysis.execution.code_places import (
     CODE_FIELDS,
     FRAME_FIELDS,
     SUSPENDABLE_TYPES,
-    place_of_code,
 )
 from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.results import hidden
@@ -91,7 +90,7 @@ def suspended_rows(graph: HeapGraph) -> list[SuspendedRow]:
     """One row for each piece of code, the largest retained size first."""
     rows = []
     for group in suspended_groups(graph):
-        place = place_of_code(graph, group.code)
+        place = graph.codes.place(group.code)
         alive = int(np.count_nonzero(group.alive))
         sizes = graph.dominators.retained_sizes[group.members]
         largest = int(group.members[np.argmax(sizes)])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
-import re
 from typing import TYPE_CHECKING
 
 from heapgraph.analysis.expressions.literals import text_of
@@ -23,8 +21,6 @@ SUSPENDED_PREFIXES = ("<task ", "<generator ", "<coroutine ", "<async generator 
 _TASK_TYPES = frozenset({"_asyncio.Task", "asyncio.tasks.Task"})
 _TASK_NAME_FIELDS = ("task_name", "_name")
 _CODE_FIELDS = ("f_code", "gi_code", "cr_code", "ag_code")
-_PLACE = re.compile(r"(?P<function>.*?) \((?P<file>.*):(?P<line>\d+)\)")
-"""How the preview of a code object reads: name, file, first line."""
 
 
 def is_suspended(graph: HeapGraph, object_id: int) -> bool:
@@ -61,15 +57,11 @@ def suspended_objects(graph: HeapGraph) -> Iterator[int]:
 
 
 def suspended_place(graph: HeapGraph, object_id: int) -> str:
-    """Where it stands, as the code object's preview tells it: `fetch() at client.py:41`."""
+    """Where its code begins: `fetch() at client.py:41`."""
     for edge in edges_of(graph, object_id, EdgeKind.FIELD):
         reference = graph.reference(int(edge))
         if label_text(graph, reference) in _CODE_FIELDS:
-            preview = graph.preview(reference.target) or ""
-            if match := _PLACE.fullmatch(preview):
-                file = posixpath.basename(match["file"])
-                return f"{match['function']}() at {file}:{match['line']}"
-            return f"{preview or '?'}()"
+            return graph.codes.place(reference.target).short_text
     return "?"
 
 

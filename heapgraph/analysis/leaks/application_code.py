@@ -1,29 +1,28 @@
-"""Whose code is it: the application's, an installed package's, or the standard library's."""
+"""Whose code is it: the application's, an installed package's, or the standard library's.
+
+The snapshot says so, see `heapgraph/source_files.py`. What nobody could tell counts like the
+application's wherever suspects are weighed: so none is lost.
+"""
 
 from __future__ import annotations
 
-import re
-from enum import Enum
+import posixpath
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.execution.code_places import CodePlace, place_of_code
-from heapgraph.analysis.expressions.attributes import namespace_entries
-from heapgraph.analysis.expressions.literals import text_of
 from heapgraph.analysis.expressions.openings import root_names
 from heapgraph.analysis.expressions.segments import namespace_of
-from heapgraph.model import RootKind
+from heapgraph.model import CodeOrigin, RootKind
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
+    from heapgraph.graph.code_places import CodePlace
     from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.graph.paths import RootPath
-
-_PACKAGE_FOLDERS = ("/site-packages/", "/dist-packages/")
-_STANDARD_FOLDER = re.compile(r"/lib(64)?/python\d+(\.\d+t?|\.zip)/|/[Pp]ython-?3\.\d+[^/]*/Lib/")
-"""Installed by a distribution or by `make install`, in a zip file, or a source tree."""
 
 _MOST_PATHS = 12
 """Short paths among which one of the application is looked for."""
@@ -31,74 +30,48 @@ _MOST_PATHS = 12
 _MOST_PLACES = 3
 """Places in the code that are named; more would hide the sentence they stand in."""
 
+ORIGIN_WORDS = {
+    CodeOrigin.APPLICATION: "application code",
+    CodeOrigin.SITE_PACKAGES: "an installed package",
+    CodeOrigin.STANDARD_LIBRARY: "the standard library",
+    CodeOrigin.UNKNOWN: "of unknown origin",
+}
 
-class Origin(Enum):
-    """Who wrote a module."""
+OWN_OR_UNKNOWN = frozenset({CodeOrigin.APPLICATION, CodeOrigin.UNKNOWN})
+"""Whose code may be what leaks."""
 
-    APPLICATION = "application code"
-    PACKAGE = "an installed package"
-    STANDARD_LIBRARY = "the standard library"
-
-
-def origin_of_file(path: str) -> Origin:
-    """Tell from the path of a source file whose code it is."""
-    if any(folder in path for folder in _PACKAGE_FOLDERS):
-        return Origin.PACKAGE
-    if path.startswith("<frozen ") or _STANDARD_FOLDER.search(path):
-        return Origin.STANDARD_LIBRARY
-    return Origin.APPLICATION
+_OWN = frozenset({CodeOrigin.APPLICATION})
 
 
-def origin_of_module(graph: HeapGraph, module_id: int, name: str) -> Origin:
-    """Whose module it is, by its `__file__`; one without a file is built in.
-
-    Args:
-        graph: the snapshot.
-        module_id: the module, or the dict that stands for it.
-        name: its name in sys.modules; `__main__` is the application's wherever it lies.
-    """
-    if name.partition(" ")[0] in ("__main__", "__mp_main__"):
-        return Origin.APPLICATION
-    path = module_file(graph, module_id)
-    return Origin.STANDARD_LIBRARY if path is None else origin_of_file(path)
-
-
-def origin_of_type(graph: HeapGraph, type_name: str) -> Origin:
+def origin_of_type(graph: HeapGraph, type_name: str) -> CodeOrigin:
     """Whose class it is, by the module that its qualified name begins with.
 
-    A name without a module is a built-in's; one whose module is gone counts as the application's.
+    A name without a module is a built-in's; of one whose module is gone nothing is known.
     """
-    modules = root_names(graph).modules
+    modules = graph.modules.by_name
     module_name = type_name.rpartition(".")[0]
     if not module_name:
-        return Origin.STANDARD_LIBRARY
+        return CodeOrigin.STANDARD_LIBRARY
     while module_name:
         if module_name in modules:
-            return origin_of_module(graph, modules[module_name][0], module_name)
+            return modules[module_name].origin
         module_name = module_name.rpartition(".")[0]
-    return Origin.APPLICATION
-
-
-def module_file(graph: HeapGraph, module_id: int) -> str | None:
-    """The `__file__` of a module, or None."""
-    namespace = namespace_of(graph, module_id)
-    entries = namespace_entries(graph, module_id if namespace is None else namespace)
-    return next((text_of(graph, target) for name, target in entries if name == "__file__"), None)
+    return CodeOrigin.UNKNOWN
 
 
 def is_application_root(graph: HeapGraph, root_row: int) -> bool:
     """Whether a root is the application's, or nobody knows whose: what C code holds."""
     kind = graph.roots.row(root_row).kind
-    return kind is RootKind.C_HELD or _is_named_application_root(graph, root_row)
+    return kind is RootKind.C_HELD or _is_root_of(graph, root_row, OWN_OR_UNKNOWN)
 
 
-def _is_named_application_root(graph: HeapGraph, root_row: int) -> bool:
-    """Whether a root is one of the application's modules, or a variable of its functions."""
+def _is_root_of(graph: HeapGraph, root_row: int, origins: Collection[CodeOrigin]) -> bool:
+    """Whether a root is a module of such an origin, or a variable of its functions."""
     root = graph.roots.row(root_row)
     if root.kind is RootKind.MODULE:
-        return origin_of_module(graph, root.target, root.name) is Origin.APPLICATION
+        return graph.modules.origin(root.name) in origins
     if root.kind is RootKind.FRAME and root.frame < len(graph.frames):
-        return origin_of_file(graph.frames[root.frame].file) is Origin.APPLICATION
+        return graph.frames[root.frame].origin in origins
     return False
 
 
@@ -121,13 +94,13 @@ def application_path(graph: HeapGraph, object_id: int) -> RootPath | None:
         is_module = graph.roots.row(path.root).kind is RootKind.MODULE
         inside = path.steps[2 if is_module else 0 :]
         is_through = not modules.isdisjoint(step.object_id for step in inside)
-        if not is_through and _is_named_application_root(graph, path.root):
+        if not is_through and _is_root_of(graph, path.root, _OWN):
             return path
     return None
 
 
 def places_that_name(graph: HeapGraph, name_id: int) -> list[CodePlace]:
-    """Functions of the application whose code names an attribute or a global.
+    """Functions, not of a library, whose code names an attribute or a global.
 
     Args:
         graph: the snapshot.
@@ -145,10 +118,15 @@ def places_that_name(graph: HeapGraph, name_id: int) -> list[CodePlace]:
     tuples, owners = graph.targets[code_edges][is_tuple], owners[is_tuple]
     item_edges, rows = _edges_of_all(graph, tuples)
     hits = np.unique(owners[rows[graph.targets[item_edges] == name_id]])
-    places = [place_of_code(graph, code) for code in codes[hits].tolist()]
-    own = [p for p in places if p.file and origin_of_file(p.file) is Origin.APPLICATION]
+    places = [graph.codes.place(code) for code in codes[hits].tolist()]
+    own = [place for place in places if place.origin in OWN_OR_UNKNOWN]
     functions = [place for place in own if not place.function.startswith("<module")]
-    return sorted(functions or own, key=lambda place: (place.file, place.line))[:_MOST_PLACES]
+    return sorted(functions or own, key=_order)[:_MOST_PLACES]
+
+
+def _order(place: CodePlace) -> tuple[str, int, str]:
+    """By what a redacted snapshot has, too: so it names the same places."""
+    return posixpath.basename(place.file), place.line, place.function
 
 
 def _type_row(graph: HeapGraph, name: str) -> int:

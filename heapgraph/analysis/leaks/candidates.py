@@ -23,9 +23,16 @@ from heapgraph.analysis.leaks.accumulation import (
     passes_on,
     retained_by_type,
 )
-from heapgraph.analysis.leaks.application_code import Origin, is_application_root, origin_of_type
+from heapgraph.analysis.leaks.application_code import is_application_root, origin_of_type
 from heapgraph.analysis.leaks.groups import GroupHolder, holder_of_group
-from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, ObjectFlags, RootKind
+from heapgraph.model import (
+    UNREACHABLE,
+    VIRTUAL_ROOT,
+    CodeOrigin,
+    EdgeKind,
+    ObjectFlags,
+    RootKind,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -223,7 +230,7 @@ def _is_plausible(
         return not is_structure[group.holder] and type_of_holder not in _STRUCTURE_TYPES
     if group.kind != "group":
         return True
-    return origin_of_type(graph, type_name) is not Origin.STANDARD_LIBRARY
+    return origin_of_type(graph, type_name) is not CodeOrigin.STANDARD_LIBRARY
 
 
 def _long_containers(graph: HeapGraph, found: list[Candidate]) -> Iterator[Candidate]:

@@ -13,16 +13,14 @@ from heapgraph.analysis.expressions.openings import root_names
 from heapgraph.analysis.expressions.segments import is_namespace
 from heapgraph.analysis.leaks.accumulation import CONTENT_SHARE
 from heapgraph.analysis.leaks.application_code import (
-    Origin,
+    ORIGIN_WORDS,
+    OWN_OR_UNKNOWN,
     application_path,
-    module_file,
-    origin_of_file,
-    origin_of_module,
     places_that_name,
 )
 from heapgraph.analysis.leaks.groups import other_holders
 from heapgraph.analysis.object_rows import share_of_heap
-from heapgraph.model import EdgeKind, RootKind
+from heapgraph.model import CodeOrigin, EdgeKind, RootKind
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
@@ -70,7 +68,7 @@ def _thread_functions(graph: HeapGraph) -> str:
     """The functions of the application in which most threads stand: the outermost of each."""
     outermost: dict[int, str] = {}
     for frame in sorted(graph.frames, key=lambda frame: frame.depth):
-        if origin_of_file(frame.file) is Origin.APPLICATION:
+        if frame.origin in OWN_OR_UNKNOWN:
             place = f"{frame.function}() at {posixpath.basename(frame.file)}"
             outermost[frame.thread] = place
     places = Counter(outermost.values()).most_common(_MOST_FUNCTIONS)
@@ -123,18 +121,22 @@ def _who(graph: HeapGraph, findings: Findings) -> str:
         return ""
     root = graph.roots.row(path.root)
     if root.kind is RootKind.MODULE:
-        origin = origin_of_module(graph, root.target, root.name)
-        file = module_file(graph, root.target)
-        where = f", {file}" if file else ""
-        others = _others(graph, findings)
-        if origin is not Origin.APPLICATION:
-            others = _application(graph, findings.candidate.point) + others
-        return f"It is held by the module {root.name} ({origin.value}{where}).{others}"
+        return _who_of_module(graph, findings, root.name)
     if findings.holder is None:
         return _who_of_group(findings)
     opening = root_names(graph).opening(path.root)
     held = f"{opening.prefix} {opening.head}".strip()
     return f"It is held by {held}."
+
+
+def _who_of_module(graph: HeapGraph, findings: Findings, name: str) -> str:
+    module = graph.modules.by_name.get(name)
+    origin = graph.modules.origin(name)
+    where = f", {module.file}" if module is not None and module.file else ""
+    others = _others(graph, findings)
+    if origin is not CodeOrigin.APPLICATION:
+        others = _application(graph, findings.candidate.point) + others
+    return f"It is held by the module {name} ({ORIGIN_WORDS[origin]}{where}).{others}"
 
 
 def _application(graph: HeapGraph, point: int) -> str:
@@ -172,8 +174,8 @@ def _where(graph: HeapGraph, findings: Findings) -> str:
     places = [] if name is None else places_that_name(graph, name_id)
     if not places:
         return ""
-    texts = [f"{p.function}() at {posixpath.basename(p.file)}:{p.line}" for p in places]
-    return f"Code that uses `{name}`: {', '.join(texts)}."
+    texts = ", ".join(place.short_text for place in places)
+    return f"Code that uses `{name}`: {texts}."
 
 
 def _last_name(graph: HeapGraph, path: RootPath) -> int | None:

@@ -9,10 +9,17 @@ from weakref import WeakKeyDictionary, proxy
 
 import numpy as np
 
-from heapgraph.model import EDGE_KIND_NAMES, ROOT_KIND_NAMES, UNREACHABLE, EdgeFlags, ObjectFlags
+from heapgraph.model import (
+    EDGE_KIND_NAMES,
+    ORIGIN_NAMES,
+    ROOT_KIND_NAMES,
+    UNREACHABLE,
+    EdgeFlags,
+    ObjectFlags,
+)
 from heapgraph.native.graph_kernels import tree_depths
 from heapgraph.native.reference_kernels import reference_sources
-from heapgraph.snapshot.arrow_arrays import arrow_array, text_array
+from heapgraph.snapshot.arrow_arrays import arrow_array, numpy_array, text_array
 from heapgraph.units import Unit
 
 if TYPE_CHECKING:
@@ -76,7 +83,10 @@ create view roots as
   select target, kind, name, nullif(frame, 4294967295) as frame, count from _roots;
 create view threads as select * from _threads;
 create view frames as
-  select id, thread, depth, "function", file, line, nullif(code, 4294967295) as code from _frames;
+  select id, thread, depth, "function", file, line, nullif(code, 4294967295) as code, origin
+  from _frames;
+create view codes as select object, "function", file, line, origin from _codes;
+create view modules as select object, name, file, origin, distribution from _modules;
 create view maps as select * from _maps;
 create macro instances(name) as table
   select * from objects where type glob name;
@@ -231,13 +241,15 @@ def scanned_columns(plan: Mapping[str, Any]) -> set[str]:
 def _small_tables(graph: HeapGraph) -> dict[str, pa.Table]:
     """Arrow tables by the names the views use."""
     tables = {}
-    for name in ("types", "names", "roots", "threads", "frames", "maps"):
+    for name in ("types", "names", "roots", "threads", "frames", "codes", "modules", "maps"):
         table = graph.table(name)
         numbers = arrow_array(np.arange(table.num_rows, dtype=np.uint32))
-        if name == "roots":
-            kinds = _named(graph.roots.kinds, ROOT_KIND_NAMES)
-            table = table.set_column(table.schema.get_field_index("kind"), "kind", kinds)
-        has_id = name not in ("roots", "maps")
+        for column, names in (("kind", ROOT_KIND_NAMES), ("origin", ORIGIN_NAMES)):
+            place = table.schema.get_field_index(column)
+            if place >= 0:
+                kinds = _named(numpy_array(table.column(column)), names)
+                table = table.set_column(place, column, kinds)
+        has_id = name not in ("roots", "codes", "modules", "maps")
         tables[f"_{name}"] = table.add_column(0, "id", numbers) if has_id else table
     return tables
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from heapgraph.capture.cpython.line_tables import line_decoder
 from heapgraph.capture.process.memory import UnreadableMemory
+from heapgraph.source_files import MAX_CHARACTERS, kept
 
 if TYPE_CHECKING:
     from heapgraph.capture.cpython.objects import ObjectReader
@@ -84,8 +85,8 @@ class CodeReader:
             raise UnreadableMemory(f"the code at {address:#x} claims a stack of {stack_size}")
         return CodeObject(
             address,
-            reader.read_str(reader.word(address, name)),
-            reader.read_str(reader.word(address, "code.filename")),
+            kept(reader.read_str(reader.word(address, name), MAX_CHARACTERS + 1)),
+            kept(reader.read_str(reader.word(address, "code.filename"), MAX_CHARACTERS + 1)),
             reader.number(address, "code.firstlineno"),
             self._variables(address),
             stack_size,

@@ -25,6 +25,7 @@ class RootSet:
             as the explanation of a reference count that is too high.
         threads: rows of the snapshot's table.
         frames: rows of the snapshot's table, but `code` is the address of the code object.
+        modules: rows of the snapshot's table, but `object` is the address of the module.
         running_frames: addresses of the frames that threads run; see `LiveFrame.address`.
         scan_ranges: (address, bytes, name) of the interpreter, runtime and thread structs; they
             do not overlap.
@@ -39,6 +40,7 @@ class RootSet:
     unsure: list[bool] = field(default_factory=list)
     threads: list[dict[str, Any]] = field(default_factory=list)
     frames: list[dict[str, Any]] = field(default_factory=list)
+    modules: list[dict[str, Any]] = field(default_factory=list)
     running_frames: list[int] = field(default_factory=list)
     scan_ranges: list[tuple[int, int, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

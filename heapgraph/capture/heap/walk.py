@@ -19,6 +19,8 @@ from heapgraph.native.memory_reads import MemoryReads
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    import pyarrow as pa
+
     from heapgraph.capture.cpython.collector import ListHeads
     from heapgraph.capture.cpython.layouts import Layout
     from heapgraph.capture.heap.traverse import CloneTraversal
@@ -49,6 +51,7 @@ class HeapColumns:
             name and the byte offset.
         library_words: addresses of objects, and of the words in the data of libraries that hold
             them: uint64[n, 2], by library.
+        code_table: the snapshot's table `codes`, see `code_table.read_code_table`.
         walker: whose columns they are. Some (`LATE_COLUMNS`) are there when
             `HeapWalk.forget_memory` has made room for them.
     """
@@ -59,6 +62,7 @@ class HeapColumns:
     counts: dict[str, int]
     scanned_roots: list[tuple[int, str, int]] = field(default_factory=list)
     library_words: list[tuple[LibraryData, Array]] = field(default_factory=list)
+    code_table: pa.Table | None = None
     walker: HeapWalker | None = None
     _preview_ends: Array | None = None
 
@@ -325,7 +329,7 @@ class HeapWalk:
             self._walker.counts() | {"gc_frozen": self._frozen},
             self._scanned,
             self._library_words,
-            self._walker,
+            walker=self._walker,
         )
 
     @property

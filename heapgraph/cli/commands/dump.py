@@ -65,7 +65,11 @@ _SUSPECTS_NAMED = 2
     show_default=True,
     help="idle, precopy, clone, pause: the gentlest that works, unless one is named.",
 )
-@click.option("--redact", is_flag=True, help="Keep no values; hash keys that are no identifiers.")
+@click.option(
+    "--redact",
+    is_flag=True,
+    help="Keep no values, no folders of source files; hash keys that are no identifiers.",
+)
 @click.option(
     "--max-pause",
     type=Milliseconds(),

@@ -22,7 +22,7 @@ def program_heap(other: int = 8 * MEBIBYTE) -> HeapBuilder:
     module(heap, "__main__")
     module(heap, "json")
     for number in range(100):
-        code = heap.object("code", size=other // 100, preview=f"f{number} (/usr/lib/x.py:1)")
+        code = heap.code(f"f{number} (/usr/lib/x.py:1)", size=other // 100)
         set_global(heap, "json", f"f{number}", code)
     return heap
 
@@ -66,7 +66,7 @@ def test_what_is_large_but_a_small_share_is_not_suspect():
 
 def test_a_module_with_large_code_is_not_suspect():
     heap = program_heap(other=MEBIBYTE)
-    codes = [heap.object("code", size=20_000, preview=f"f{n} (/x.py:{n})") for n in range(400)]
+    codes = [heap.code(f"f{n} (/x.py:{n})", size=20_000) for n in range(400)]
     for number, code in enumerate(codes):
         set_global(heap, "json", f"f{number}", code)
     heap.root(RootKind.INTERPRETER, "modules", filled_list(heap, 20, 90_000))

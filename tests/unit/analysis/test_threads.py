@@ -85,7 +85,7 @@ def test_fields_and_stack_entries_are_no_variables():
 
 def coroutine(heap: HeapBuilder, code: str, *, waits_for: int | None, size: int = 100) -> int:
     found = heap.object("coroutine", size=size)
-    heap.edge(found, heap.object("code", preview=code), EdgeKind.FIELD, "cr_code")
+    heap.edge(found, heap.code(code), EdgeKind.FIELD, "cr_code")
     if waits_for is not None:
         heap.edge(found, heap.object("function"), EdgeKind.FIELD, "f_func")
         heap.edge(found, waits_for, EdgeKind.STACK, 0)

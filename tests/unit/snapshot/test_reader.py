@@ -96,7 +96,8 @@ def test_compressed_members_are_refused(path: Path):
 @pytest.mark.parametrize(
     ("version", "cause", "hint"),
     [
-        (2, "a later heapgraph, 9.8.7", "pip install --upgrade heapgraph"),
+        (3, "a later heapgraph, 9.8.7", "pip install --upgrade heapgraph"),
+        (1, "an earlier heapgraph, 9.8.7", "dump the process again: heapgraph dump PID"),
         (0, "an earlier heapgraph, 9.8.7", "read it with the heapgraph that wrote it, 9.8.7"),
     ],
 )
@@ -109,7 +110,7 @@ def test_another_format_version_says_who_wrote_it(path: Path, version: int, caus
 
     repack(path, change=change)
     error = refused(path)
-    assert f"format version {version}; this heapgraph reads version 1" in error.what
+    assert f"format version {version}; this heapgraph reads version 2" in error.what
     assert cause in error.cause
     assert hint in error.hint
 

@@ -9,8 +9,9 @@ import pytest
 
 from heapgraph.model import EdgeKind, ObjectFlags
 from heapgraph.snapshot import open_snapshot, write_snapshot
+from heapgraph.snapshot.redacted_places import redacted_file
 from heapgraph.snapshot.redaction import HASHED_PREFIX, redact_manifest, redact_tables
-from heapgraph.snapshot.schema import ROW_GROUP_ROWS
+from heapgraph.snapshot.schema import ROW_GROUP_ROWS, TABLES
 from helpers.heaps import HeapBuilder
 
 if TYPE_CHECKING:
@@ -31,13 +32,14 @@ SECRETS = (
     "identifier_secret",
     "interned_secret",
     "module_secret",
+    "secret_folder",
 )
 """Values of `secretive_heap`, each in a place of its own."""
 
 
 def code_with(heap: HeapBuilder, *names: str, depth: int = 0) -> int:
     """Add a code object that has names, in a constant of a constant where `depth` says so."""
-    code = heap.object("code", preview="serve (/srv/app/serve.py:12)")
+    code = heap.code("serve (/srv/secret_folder/serve.py:12)")
     holder = heap.object("tuple")
     heap.edge(code, holder, EdgeKind.FIELD, "co_consts" if depth else "co_names")
     for level in range(depth):
@@ -58,6 +60,8 @@ def secretive_heap() -> HeapBuilder:
     members = heap.object("set")
     heap.root("module", "app.sessions", module)
     heap.root("module", "weird module!", module)
+    heap.module_row(module, "app.sessions", "/srv/secret_folder/sessions.py")
+    heap.module_row(module, "weird module!", "/srv/secret_folder/hunter2!")
     heap.root("builtins", "weird but ours", module)
     heap.edge(module, cache, EdgeKind.VALUE, "CACHE")
     for text in ("hunter2", "4111111111111111"):
@@ -74,7 +78,7 @@ def secretive_heap() -> HeapBuilder:
     heap.edge(cache, module, EdgeKind.VALUE, "module_secret")
     heap.edge(members, heap.object("str", preview="hunter2"), EdgeKind.MEMBER)
     heap.edge(members, heap.object("str", preview="hunter2"), EdgeKind.KEY, 3)
-    frame = heap.frame(heap.thread("s3cret_thread"), "serve", "/srv/app/serve.py")
+    frame = heap.frame(heap.thread("s3cret_thread"), "serve", "/srv/secret_folder/serve.py")
     heap.thread("ThreadPoolExecutor-0_1")
     heap.thread(None)
     heap.root("frame", "session", session, frame=frame)
@@ -106,7 +110,7 @@ def everything_in(path: Path) -> str:
     with zipfile.ZipFile(path) as archive:
         text = archive.read("manifest.json").decode()
     with open_snapshot(path) as snapshot:
-        for table in ("objects", "types", "names", "roots", "threads", "frames", "maps"):
+        for table in TABLES:
             text += str(snapshot.table(table).to_pydict())
     return text
 
@@ -133,7 +137,7 @@ def test_no_secret_is_in_a_redacted_file(tmp_path: Path):
         "request",  # a local variable
         ".0",  # what the compiler calls a comprehension's iterable
         "app.sessions",  # a key of sys.modules
-        "serve (/srv/app/serve.py:12)",  # a code object
+        "serve (serve.py:12)",  # a code object
     ],
 )
 def test_names_from_the_source_stay(name: str):
@@ -152,8 +156,48 @@ def test_other_tables_keep_names_and_places():
     assert threads[0].startswith(HASHED_PREFIX)
     assert threads[1:] == ["ThreadPoolExecutor-0_1", None]
     original = secretive_heap().tables()
-    for name in ("references", "types", "names", "frames", "maps"):
+    for name in ("references", "types", "names", "maps"):
         assert tables[name].equals(original[name])
+
+
+def test_places_of_code_lose_their_folders_and_nothing_else():
+    """Given frames, code and modules, then name, line and origin stay, and roots name modules."""
+    original = secretive_heap().tables()
+    tables = redact_tables(original)
+    for name in ("frames", "codes", "modules"):
+        before, after = original[name], tables[name]
+        changed = ["file", "name"] if name == "modules" else ["file"]
+        assert after.drop_columns(changed).equals(before.drop_columns(changed))
+        assert after.schema.equals(before.schema)
+    assert tables["frames"].column("file").to_pylist() == ["serve.py"]
+    assert tables["codes"].column("file").to_pylist() == ["serve.py"]
+    file, hashed = tables["modules"].column("file").to_pylist()
+    assert file == "sessions.py"
+    assert hashed.startswith(HASHED_PREFIX)
+    names = tables["roots"].column("name").to_pylist()
+    assert tables["modules"].column("name").to_pylist() == names[:2]
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("", ""),
+        ("/home/ada/shop/stock.py", "stock.py"),
+        ("stock.py", "stock.py"),
+        ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap>"),
+        ("<string>", "<string>"),
+        ("/home/ada/.venv/lib/python3.13/site-packages/flask/app.py", "flask/app.py"),
+        ("/home/ada/py/lib/python3.13/threading.py", "threading.py"),
+        ("/x/dist-packages/x.cpython-313-x86_64.so", "x.cpython-313-x86_64.so"),
+        ("/home/ada/order 4711.py", None),
+        ("<template for ada>", None),
+        ("/srv/app/stock.py\x1b[2J", None),
+    ],
+)
+def test_what_stays_of_a_path(path: str, shown: str | None):
+    """Given the path of a source file, then no folder that a user named is left."""
+    expected = "hash" if shown is None else shown
+    assert redacted_file(path, lambda _: "hash") == expected
 
 
 def test_objects_keep_everything_but_their_preview():

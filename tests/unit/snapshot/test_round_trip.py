@@ -163,7 +163,7 @@ def test_the_manifest_describes_every_member(tmp_path: Path):
     assert manifest == returned
     assert set(manifest["members"]) == set(infos) - {"manifest.json"}
     assert manifest["counts"]["objects"] == heap.tables()["objects"].num_rows
-    assert (manifest["format"], manifest["format_version"]) == ("heapgraph", 1)
+    assert (manifest["format"], manifest["format_version"]) == ("heapgraph", 2)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -171,6 +171,7 @@ def test_text_that_utf8_cannot_hold_is_escaped(tmp_path: Path):
     """Given a file name with a lone surrogate, as the operating system allows, then it is kept."""
     heap = sample_heap()
     frame = {"thread": 0, "depth": 0, "function": "f", "line": 1, "code": 0, "file": "a\udcff.py"}
+    frame["origin"] = 1
     tables = heap.tables() | {"frames": table_from_rows("frames", [frame])}
     manifest = heap.manifest(target=heap.manifest()["target"] | {"executable": "/bin/\udcff"})
     write_snapshot(tmp_path / "a.heapgraph", manifest, tables)

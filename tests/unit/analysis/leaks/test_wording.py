@@ -6,16 +6,11 @@ import re
 
 import pytest
 
-from heapgraph.analysis.leaks.application_code import (
-    Origin,
-    origin_of_file,
-    origin_of_module,
-    origin_of_type,
-    places_that_name,
-)
+from heapgraph.analysis.leaks.application_code import origin_of_type, places_that_name
 from heapgraph.analysis.leaks.known_leaks import KNOWN_LEAKS, LeakTraits, find_known_leak
 from heapgraph.analysis.suspects import find_suspects
-from heapgraph.model import EdgeKind, RootKind
+from heapgraph.model import CodeOrigin, EdgeKind, RootKind
+from heapgraph.source_files import origin_of_file
 from helpers.app_heap import graph_of, items, module, set_global
 from helpers.heaps import HeapBuilder
 
@@ -23,13 +18,13 @@ from helpers.heaps import HeapBuilder
 @pytest.mark.parametrize(
     ("path", "origin"),
     [
-        ("/srv/shop/app.py", Origin.APPLICATION),
-        ("/usr/lib/python3.11/json/decoder.py", Origin.STANDARD_LIBRARY),
-        ("/opt/py/lib/python3.13t/queue.py", Origin.STANDARD_LIBRARY),
-        ("<frozen importlib._bootstrap>", Origin.STANDARD_LIBRARY),
-        ("/usr/lib/python3/dist-packages/yaml/loader.py", Origin.PACKAGE),
-        ("/srv/venv/lib/python3.11/site-packages/flask/app.py", Origin.PACKAGE),
-        ("/home/me/lib/tools.py", Origin.APPLICATION),
+        ("/srv/shop/app.py", CodeOrigin.APPLICATION),
+        ("/usr/lib/python3.11/json/decoder.py", CodeOrigin.STANDARD_LIBRARY),
+        ("/opt/py/lib/python3.13t/queue.py", CodeOrigin.STANDARD_LIBRARY),
+        ("<frozen importlib._bootstrap>", CodeOrigin.STANDARD_LIBRARY),
+        ("/usr/lib/python3/dist-packages/yaml/loader.py", CodeOrigin.SITE_PACKAGES),
+        ("/srv/venv/lib/python3.11/site-packages/flask/app.py", CodeOrigin.SITE_PACKAGES),
+        ("/home/me/lib/tools.py", CodeOrigin.APPLICATION),
     ],
 )
 def test_a_file_tells_whose_code_it_is(path, origin):
@@ -40,26 +35,25 @@ def heap_with_modules() -> HeapBuilder:
     heap = HeapBuilder()
     files = {"app.shop": "/srv/app/shop.py", "yaml": "/x/site-packages/yaml.py", "_json": None}
     for name, file in files.items():
-        module(heap, name)
-        if file:
-            set_global(heap, name, "__file__", heap.object("str", preview=file))
+        module(heap, name, file or "")
     return heap
 
 
 def test_a_module_and_its_classes_are_told_by_its_file():
     heap = heap_with_modules()
     graph = graph_of(heap)
-    assert origin_of_module(graph, heap.ids["yaml"], "yaml") is Origin.PACKAGE
-    assert origin_of_module(graph, heap.ids["_json"], "_json") is Origin.STANDARD_LIBRARY
-    assert origin_of_module(graph, heap.ids["_json"], "__main__") is Origin.APPLICATION
-    assert origin_of_type(graph, "app.shop.Order.Line") is Origin.APPLICATION
-    assert origin_of_type(graph, "yaml.Loader") is Origin.PACKAGE
-    assert origin_of_type(graph, "dict") is Origin.STANDARD_LIBRARY
+    assert graph.modules.origin("yaml") is CodeOrigin.SITE_PACKAGES
+    assert graph.modules.by_name["yaml"].distribution == "yaml"
+    assert graph.modules.origin("_json") is CodeOrigin.STANDARD_LIBRARY
+    assert graph.modules.origin("app.gone") is CodeOrigin.UNKNOWN
+    assert origin_of_type(graph, "app.shop.Order.Line") is CodeOrigin.APPLICATION
+    assert origin_of_type(graph, "yaml.Loader") is CodeOrigin.SITE_PACKAGES
+    assert origin_of_type(graph, "dict") is CodeOrigin.STANDARD_LIBRARY
 
 
 def add_code(heap: HeapBuilder, place: str, *names: str) -> None:
     """A code object that uses some names, held by the module app.shop."""
-    code = heap.object("code", size=200, preview=place)
+    code = heap.code(place, size=200)
     used = heap.object("tuple", size=60)
     items(heap, used, *map(heap.string, names))
     heap.edge(code, used, EdgeKind.FIELD, "co_names")

@@ -1,0 +1,133 @@
+"""Texts of many str objects of the frozen moment, whole, in a few passes over all of them.
+
+Previews are for people and cut after 80 characters; what decides something is read here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from heapgraph.capture.cpython.type_flags import TypeFlags
+from heapgraph.snapshot.arrow_arrays import arrow_array, text_array
+from heapgraph.snapshot.limits import MAX_TEXT_BYTES
+from heapgraph.source_files import CUT, MAX_CHARACTERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from heapgraph.native.memory_reads import MemoryReads
+
+Array: TypeAlias = npt.NDArray[Any]
+
+_MOST_BYTES = 2**26
+"""Of all texts of one call; 50,000 functions with their files have 4 MB. What is beyond counts as
+unreadable, so that a target with texts without end cannot ask for any amount of memory."""
+
+_ENCODINGS = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}
+
+
+def read_texts(reads: MemoryReads, fields: Mapping[str, int], addresses: Array) -> list[str | None]:
+    """Read str objects.
+
+    Args:
+        reads: of the frozen moment.
+        fields: the layout of its CPython.
+        addresses: uint64[n], each once; whether there is a str is looked at first.
+
+    Returns:
+        Of each the text, with `CUT` behind the first `MAX_CHARACTERS` of a longer one; None where
+        there is no str, or it cannot be read.
+
+    Cost: 1 us each.
+    """
+    texts: list[str | None] = [None] * len(addresses)
+    if not len(addresses):
+        return texts
+    heads = reads.gather(addresses, fields["uni.ascii_size"])
+    state = _column(heads, fields["uni.state"], np.uint32)
+    lengths = _column(heads, fields["uni.length"], np.uint64)
+    widths = (state >> 2 & 7).astype(np.int64)
+    is_text = _are_texts(reads, fields, _column(heads, fields["obj.type"], np.uint64))
+    is_text &= np.isin(widths, list(_ENCODINGS))
+    shown = np.minimum(lengths, MAX_CHARACTERS).astype(np.int64)
+    sizes = np.where(is_text, shown * widths, 0)
+    is_text &= np.cumsum(sizes) <= _MOST_BYTES
+    starts = _data_starts(reads, fields, addresses, state)
+    for row in np.flatnonzero(is_text & (lengths == 0)).tolist():
+        texts[row] = ""
+    for rows in _groups_of_one_size(sizes, is_text & (sizes > 0)):
+        _decode(reads.gather(starts[rows], int(sizes[rows[0]])), rows, widths[rows], texts)
+    for row in np.flatnonzero(is_text & (lengths > MAX_CHARACTERS)).tolist():
+        texts[row] = None if (text := texts[row]) is None else text + CUT
+    return texts
+
+
+def _column(heads: Array, offset: int, kind: type[np.generic]) -> Array:
+    """One field of the heads of all objects."""
+    size = np.dtype(kind).itemsize
+    values: Array = np.ascontiguousarray(heads[:, offset : offset + size]).view(kind)[:, 0]
+    return values
+
+
+def _are_texts(reads: MemoryReads, fields: Mapping[str, int], types: Array) -> Array:
+    """bool[n]: the type of an object is str, or derived from it."""
+    known, place = np.unique(types, return_inverse=True)
+    flags = reads.words(known + np.uint64(fields["tp.flags"]), 1)[:, 0]
+    is_text = (flags & np.uint64(TypeFlags.UNICODE_SUBCLASS)).astype(np.bool_)
+    return np.asarray(is_text[place])
+
+
+def _data_starts(
+    reads: MemoryReads, fields: Mapping[str, int], addresses: Array, state: Array
+) -> Array:
+    """Where the characters of each str are: behind its head, or in a block of their own."""
+    is_ascii = (state >> 6 & 1) != 0
+    heads = np.where(is_ascii, fields["uni.ascii_size"], fields["uni.compact_size"])
+    starts = addresses + heads.astype(np.uint64)
+    apart = np.flatnonzero((state >> 5 & 1) == 0)
+    if len(apart):
+        starts[apart] = reads.words(addresses[apart] + np.uint64(fields["uni.data"]), 1)[:, 0]
+    return starts
+
+
+def _groups_of_one_size(sizes: Array, wanted: Array) -> Iterator[Array]:
+    """Rows of texts that can be read together: no byte behind the end of any is touched."""
+    rows = np.flatnonzero(wanted)
+    rows = rows[np.argsort(sizes[rows], kind="stable")]
+    if len(rows):
+        yield from np.split(rows, np.flatnonzero(np.diff(sizes[rows])) + 1)
+
+
+def _decode(data: Array, rows: Array, widths: Array, texts: list[str | None]) -> None:
+    """Write down the texts of equal size; what is no text, or reads as zeros, stays None."""
+    is_there: list[bool] = np.any(data, axis=1).tolist()
+    size, content = data.shape[1], data.tobytes()
+    for place, (row, width) in enumerate(zip(rows.tolist(), widths.tolist(), strict=True)):
+        if is_there[place]:
+            piece = content[place * size : (place + 1) * size]
+            try:
+                texts[row] = piece.decode(_ENCODINGS[width], "surrogatepass")
+            except UnicodeDecodeError:
+                continue
+
+
+def text_column(texts: Sequence[str], rows: Array) -> pa.Array:
+    """A column in which each row has one of a few texts.
+
+    Args:
+        texts: what rows can have.
+        rows: int64[n], which one each has.
+
+    Returns:
+        The texts of all rows together fit into a column of the file: from the row on at which they
+        no longer would, they are empty.
+    """
+    known = text_array(texts)
+    lengths = np.diff(np.frombuffer(known.buffers()[1], np.int32, len(texts) + 1)).astype(np.int64)
+    fits = np.cumsum(lengths[rows]) <= MAX_TEXT_BYTES
+    choices = pa.concat_arrays([known, text_array([""])])
+    return choices.take(arrow_array(np.where(fits, rows, len(texts))))
