@@ -6,7 +6,9 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from heapgraph.capture.cpython.dict_tables import find_value
 from heapgraph.capture.cpython.instances import inline_values, instance_dict
+from heapgraph.capture.cpython.objects import MAX_ITEMS
 from heapgraph.capture.cpython.type_flags import TypeFlags
 from heapgraph.capture.process.memory import UnreadableMemory
 from heapgraph.model import CodeOrigin
@@ -56,6 +58,7 @@ class ModuleReader:
         """Nothing is read yet."""
         self._reader = reader
         self._key = 0
+        self._dict_offsets: dict[int, int] = {}
         self._searches_left = _MOST_SEARCHED
         self._text_left = _MOST_TEXT
 
@@ -86,7 +89,7 @@ class ModuleReader:
     def _file(self, module: int) -> _File:
         try:
             address = self._file_address(module)
-            if not address or self._is_none(address):
+            if not address or self._type_name(address) == "NoneType":
                 return _NO_FILE
             limit = min(self._text_left, MAX_CHARACTERS + 1)
             path = kept(self._reader.read_str(address, limit))
@@ -95,28 +98,39 @@ class ModuleReader:
         self._text_left -= min(len(path), limit)
         return _File(path, is_there=True) if self._text_left else _UNREADABLE
 
-    def _is_none(self, address: int) -> bool:
-        return self._reader.type_name(self._reader.type_address(address)) == "NoneType"
+    def _type_name(self, address: int) -> str:
+        return self._reader.type_name(self._reader.type_address(address))
 
     def _file_address(self, module: int) -> int:
         """Address of the value of `__file__`; 0 for none."""
         reader = self._reader
-        if reader.is_instance(module, TypeFlags.DICT_SUBCLASS):
-            namespace = module
-        else:
-            namespace = instance_dict(reader, module)
+        namespace = self._namespace(module)
         if not namespace:
             has_values = bool(inline_values(reader, module))
             return (reader.get_attribute(module, _FILE) or 0) if has_values else 0
-        entries = list(reader.iter_dict(namespace))
-        found = next((value for key, value in entries if key == self._key), 0)
-        return found if found or self._key else self._search(entries)
+        if not self._key:
+            return self._search(namespace)
+        return find_value(reader, namespace, self._key, MAX_ITEMS)
 
-    def _search(self, entries: list[tuple[int, int]]) -> int:
+    def _namespace(self, module: int) -> int:
+        """Address of the dict of a module, or of the one that stands for it; 0 for none."""
+        reader = self._reader
+        type_address = reader.type_address(module)
+        if type_address in self._dict_offsets:
+            return reader.memory.u64(module + self._dict_offsets[type_address])
+        if reader.type_name(type_address) == "module":  # the same for nearly all of them
+            self._dict_offsets[type_address] = reader.word(type_address, "tp.dictoffset")
+        elif reader.is_instance(module, TypeFlags.DICT_SUBCLASS):
+            return module
+        return instance_dict(reader, module)
+
+    def _search(self, namespace: int) -> int:
         """Find the key by its text; the one that is found is every other module's, too."""
         reader = self._reader
-        for key, value in entries[: self._searches_left]:
+        for key, value in reader.iter_dict(namespace):
             self._searches_left -= 1
+            if self._searches_left < 0:
+                break
             if (
                 reader.is_instance(key, TypeFlags.UNICODE_SUBCLASS)
                 and reader.word(key, "uni.length") == len(_FILE)

@@ -82,7 +82,10 @@ class ObjectReader:
 
     def type_flags(self, address: int) -> int:
         """Return tp_flags of an object's type."""
-        type_address = self.type_address(address)
+        return self.flags_of_type(self.type_address(address))
+
+    def flags_of_type(self, type_address: int) -> int:
+        """Return tp_flags of a type."""
         flags = self._flags_by_type.get(type_address)
         if flags is None:
             flags = self._flags_by_type[type_address] = self.word(type_address, "tp.flags")
@@ -125,9 +128,12 @@ class ObjectReader:
 
     def read_str(self, address: int, limit: int = MAX_CHARACTERS) -> str:
         """Return the text of a str, or its first `limit` characters."""
-        if not self.is_instance(address, TypeFlags.UNICODE_SUBCLASS):
+        head = self.memory.read(address, self.fields["uni.ascii_size"])  # every str has as much
+        (type_address,) = struct.unpack_from("<Q", head, self.fields["obj.type"])
+        if not self.flags_of_type(type_address) & TypeFlags.UNICODE_SUBCLASS:
             raise UnreadableMemory(f"no str at {address:#x}")
-        state = self.number(address, "uni.state")
+        (state,) = struct.unpack_from("<I", head, self.fields["uni.state"])
+        (count,) = struct.unpack_from("<Q", head, self.fields["uni.length"])
         width, is_compact, is_ascii = state >> 2 & 7, state >> 5 & 1, state >> 6 & 1
         encoding = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}.get(width)
         if encoding is None:
@@ -136,7 +142,7 @@ class ObjectReader:
             start = self.word(address, "uni.data")
         else:
             start = address + self.fields["uni.ascii_size" if is_ascii else "uni.compact_size"]
-        length = min(self.word(address, "uni.length"), limit)
+        length = min(count, limit)
         try:
             return self.memory.read(start, length * width).decode(encoding, "surrogatepass")
         except UnicodeDecodeError as error:

@@ -80,8 +80,8 @@ def find_roots(memory: Memory, layout: Layout, runtime_address: int) -> RootSet:
     Raises:
         UnreadableMemory: the runtime itself cannot be read.
 
-    Cost: some reads per module, frame and local variable: 0.1 s for 2,000 modules and 64 threads
-        with 900 frames.
+    Cost: some reads per module, frame and local variable: 0.04 to 0.06 s for 2,000 modules and 64
+        threads with 900 frames.
     """
     search = _RootSearch(ObjectReader(memory, layout), runtime_address)
     for interpreter in read_interpreters(search.reader, runtime_address):

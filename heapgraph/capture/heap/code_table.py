@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.capture.heap.texts import read_texts, text_column
+from heapgraph.snapshot.arrow_arrays import arrow_array
 from heapgraph.snapshot.schema import table_from_columns
 from heapgraph.source_files import origin_of_file
 
@@ -41,7 +42,7 @@ def read_code_table(
     Returns:
         A row for each code object, by rising object id. What is no text is empty.
 
-    Cost: 2 us per code object; each text is read once, however many share it.
+    Cost: 1 us per code object; each text is read once, however many share it.
     """
     ids = _code_objects(columns)
     name = "code.qualname" if "code.qualname" in fields else "code.name"
@@ -53,7 +54,7 @@ def read_code_table(
     words = np.concatenate([np.empty((0, len(wanted)), np.uint64), *heads])
     addresses, places = np.unique(words[:, :2], return_inverse=True)
     places = places.reshape(-1, 2)
-    texts = [text or "" for text in read_texts(reads, fields, addresses)]
+    texts = read_texts(reads, fields, addresses)
     lines = words[:, 2].astype(np.uint32).view(np.int32)
     return table_from_columns(
         "codes",
@@ -85,8 +86,8 @@ def _heads(reads: MemoryReads, addresses: Array, offsets: list[int]) -> Array:
     return np.concatenate(parts, axis=1)
 
 
-def _origins(texts: list[str], rows: Array) -> Array:
+def _origins(texts: pa.StringArray, rows: Array) -> Array:
     """uint8[n], decided once for each file."""
     used, places = np.unique(rows, return_inverse=True)
-    origins = [origin_of_file(texts[row]) for row in used.tolist()]
-    return np.array(origins, np.uint8)[places]
+    files = texts.take(arrow_array(used)).to_pylist()
+    return np.array([origin_of_file(file) for file in files], np.uint8)[places]

@@ -5,19 +5,21 @@ Previews are for people and cut after 80 characters; what decides something is r
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from heapgraph.capture.cpython.type_flags import TypeFlags
-from heapgraph.snapshot.arrow_arrays import arrow_array, text_array
+from heapgraph.snapshot.arrow_arrays import arrow_array, numpy_array, text_array
 from heapgraph.snapshot.limits import MAX_TEXT_BYTES
 from heapgraph.source_files import CUT, MAX_CHARACTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from heapgraph.native.memory_reads import MemoryReads
 
@@ -27,10 +29,12 @@ _MOST_BYTES = 2**26
 """Of all texts of one call; 50,000 functions with their files have 4 MB. What is beyond counts as
 unreadable, so that a target with texts without end cannot ask for any amount of memory."""
 
+_ASCII = 128
+
 _ENCODINGS = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}
 
 
-def read_texts(reads: MemoryReads, fields: Mapping[str, int], addresses: Array) -> list[str | None]:
+def read_texts(reads: MemoryReads, fields: Mapping[str, int], addresses: Array) -> pa.StringArray:
     """Read str objects.
 
     Args:
@@ -39,31 +43,31 @@ def read_texts(reads: MemoryReads, fields: Mapping[str, int], addresses: Array) 
         addresses: uint64[n], each once; whether there is a str is looked at first.
 
     Returns:
-        Of each the text, with `CUT` behind the first `MAX_CHARACTERS` of a longer one; None where
+        Of each the text, with `CUT` behind the first `MAX_CHARACTERS` of a longer one; empty where
         there is no str, or it cannot be read.
 
-    Cost: 1 us each.
+    Cost: 0.5 us each; 1 us where it is not ASCII.
     """
-    texts: list[str | None] = [None] * len(addresses)
     if not len(addresses):
-        return texts
+        return text_array([])
     heads = reads.gather(addresses, fields["uni.ascii_size"])
     state = _column(heads, fields["uni.state"], np.uint32)
     lengths = _column(heads, fields["uni.length"], np.uint64)
     widths = (state >> 2 & 7).astype(np.int64)
     is_text = _are_texts(reads, fields, _column(heads, fields["obj.type"], np.uint64))
     is_text &= np.isin(widths, list(_ENCODINGS))
-    shown = np.minimum(lengths, MAX_CHARACTERS).astype(np.int64)
-    sizes = np.where(is_text, shown * widths, 0)
+    sizes = np.where(is_text, np.minimum(lengths, MAX_CHARACTERS).astype(np.int64) * widths, 0)
     is_text &= np.cumsum(sizes) <= _MOST_BYTES
     starts = _data_starts(reads, fields, addresses, state)
-    for row in np.flatnonzero(is_text & (lengths == 0)).tolist():
-        texts[row] = ""
+    parts = [text_array([""])]
+    places = np.zeros(len(addresses), np.int64)
+    begin = 1
     for rows in _groups_of_one_size(sizes, is_text & (sizes > 0)):
-        _decode(reads.gather(starts[rows], int(sizes[rows[0]])), rows, widths[rows], texts)
-    for row in np.flatnonzero(is_text & (lengths > MAX_CHARACTERS)).tolist():
-        texts[row] = None if (text := texts[row]) is None else text + CUT
-    return texts
+        data = reads.gather(starts[rows], int(sizes[rows[0]]))
+        parts.append(_texts(data, widths[rows], lengths[rows] > MAX_CHARACTERS))
+        places[rows] = np.arange(begin, begin + len(rows))
+        begin += len(rows)
+    return pa.concat_arrays(parts).take(arrow_array(places))
 
 
 def _column(heads: Array, offset: int, kind: type[np.generic]) -> Array:
@@ -102,20 +106,24 @@ def _groups_of_one_size(sizes: Array, wanted: Array) -> Iterator[Array]:
         yield from np.split(rows, np.flatnonzero(np.diff(sizes[rows])) + 1)
 
 
-def _decode(data: Array, rows: Array, widths: Array, texts: list[str | None]) -> None:
-    """Write down the texts of equal size; what is no text, or reads as zeros, stays None."""
-    is_there: list[bool] = np.any(data, axis=1).tolist()
-    size, content = data.shape[1], data.tobytes()
-    for place, (row, width) in enumerate(zip(rows.tolist(), widths.tolist(), strict=True)):
-        if is_there[place]:
-            piece = content[place * size : (place + 1) * size]
-            try:
-                texts[row] = piece.decode(_ENCODINGS[width], "surrogatepass")
-            except UnicodeDecodeError:
-                continue
+def _texts(data: Array, widths: Array, is_cut: Array) -> pa.StringArray:
+    """Texts of one size; empty for what is no text, or reads as zeros."""
+    size = data.shape[1]
+    if not is_cut.any() and (widths == 1).all() and data.max() < _ASCII and data.any(axis=1).all():
+        offsets = np.arange(0, data.size + 1, size, dtype=np.int32)
+        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+        return pa.Array.from_buffers(pa.string(), len(data), buffers)
+    found: list[str] = []
+    for characters, width, more in zip(data, widths.tolist(), is_cut.tolist(), strict=True):
+        text = ""
+        if characters.any():
+            with suppress(UnicodeDecodeError):
+                text = characters.tobytes().decode(_ENCODINGS[width], "surrogatepass") + CUT * more
+        found.append(text)
+    return text_array(found)
 
 
-def text_column(texts: Sequence[str], rows: Array) -> pa.Array:
+def text_column(texts: pa.StringArray, rows: Array) -> pa.StringArray:
     """A column in which each row has one of a few texts.
 
     Args:
@@ -126,8 +134,7 @@ def text_column(texts: Sequence[str], rows: Array) -> pa.Array:
         The texts of all rows together fit into a column of the file: from the row on at which they
         no longer would, they are empty.
     """
-    known = text_array(texts)
-    lengths = np.diff(np.frombuffer(known.buffers()[1], np.int32, len(texts) + 1)).astype(np.int64)
+    lengths = numpy_array(pc.binary_length(texts)).astype(np.int64)
     fits = np.cumsum(lengths[rows]) <= MAX_TEXT_BYTES
-    choices = pa.concat_arrays([known, text_array([""])])
+    choices = pa.concat_arrays([texts, text_array([""])])
     return choices.take(arrow_array(np.where(fits, rows, len(texts))))

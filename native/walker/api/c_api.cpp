@@ -161,7 +161,7 @@ HG_EXPORT void hg_walker_forget_counted_in(Walker* walker) { walker->forget_coun
 
 // Addresses of `count` objects by their ids; 0 for no object.
 HG_EXPORT void hg_walker_addresses(Walker* walker, const u32* ids, u64 count, u64* addresses) {
-  for (u64 i = 0; i < count; ++i) addresses[i] = walker->address_of(ids[i]);
+  walker->addresses_of(ids, count, addresses);
 }
 
 HG_EXPORT u64 hg_walker_progress(const Walker* walker) { return walker->progress().load(std::memory_order_relaxed); }

@@ -220,23 +220,39 @@ void Walker::number_objects() {
 }
 
 u64 Walker::address_of(u32 object_id) {
-  const auto behind = std::upper_bound(blocks_.begin(), blocks_.end(), object_id,
-                                       [](u32 id, const NumberedBlock& block) { return id < block.first_id; });
-  if (behind == blocks_.begin()) return 0;
-  const NumberedBlock& at = *std::prev(behind);
-  const Region& region = image_->regions()[at.region];
-  const u64 end = std::min(region.size / 512 + 1, (at.block + u64{1}) * kBlockWords);
-  u64 left = object_id - at.first_id;
-  for (u64 word = at.block * kBlockWords; word < end; ++word) {
-    u64 bits = region.known[word];
-    if (const u64 here = std::popcount(bits); here <= left) {
-      left -= here;
-      continue;
+  u64 address;
+  addresses_of(&object_id, 1, &address);
+  return address;
+}
+
+void Walker::addresses_of(const u32* ids, u64 count, u64* addresses) {
+  const NumberedBlock* block = nullptr;
+  u64 word = 0, first_id = 0;  // where the last one was found, and the first id of that word
+  for (u64 i = 0; i < count; ++i) {
+    addresses[i] = 0;
+    const auto behind = std::upper_bound(blocks_.begin(), blocks_.end(), ids[i],
+                                         [](u32 id, const NumberedBlock& each) { return id < each.first_id; });
+    if (behind == blocks_.begin()) continue;
+    const NumberedBlock& at = *std::prev(behind);
+    if (&at != block || ids[i] < first_id) {
+      block = &at;
+      word = at.block * kBlockWords;
+      first_id = at.first_id;
     }
-    for (; left != 0; --left) bits &= bits - 1;
-    return region.start + (word * 64 + std::countr_zero(bits)) * 8;
+    const Region& region = image_->regions()[at.region];
+    const u64 end = std::min(region.size / 512 + 1, (at.block + u64{1}) * kBlockWords);
+    for (; word < end; ++word) {
+      u64 bits = region.known[word];
+      u64 left = ids[i] - first_id;
+      if (const u64 here = std::popcount(bits); here <= left) {
+        first_id += here;
+        continue;
+      }
+      for (; left != 0; --left) bits &= bits - 1;
+      addresses[i] = region.start + (word * 64 + std::countr_zero(bits)) * 8;
+      break;
+    }
   }
-  return 0;
 }
 
 u32 Walker::id_at(const Position& at) const {

@@ -61,6 +61,8 @@ class Walker {
   void emit(const u64* static_starts, const u64* static_ends, u64 static_count);
   u32 object_id(u64 address);
   u64 address_of(u32 object_id);
+  // Of many; quick where the ids rise.
+  void addresses_of(const u32* ids, u64 count, u64* addresses);
   // After emit: give the copied memory back, keep the columns.
   void forget_memory() { image_->forget(); }
   // Last: the columns that follow from the others, when their memory is free.
