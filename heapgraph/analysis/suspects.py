@@ -32,7 +32,9 @@ SINGLE_OBJECT_WEIGHT = 0.5
 """A single large object counts half when suspects are ranked: a table or a model that is loaded
 once is meant to be large, a container of many alike objects seldom is."""
 
-_PREFIX = re.compile(r"<[^<>]*> ")
+_PREFIX = re.compile(r"<(?:[^<>]|\.<locals>\.)*> ")
+"""The function of a thread, a task or a generator may be one inside another."""
+
 _TEXT = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 
 

@@ -28,6 +28,7 @@ _SEARCHED_FIRST = ("os", "encodings", "codecs", *_PROGRAMS)
 
 _MOST_BUILTINS = 10_000
 _LONGEST_BUILTIN = 100
+_DEEPEST = 16  # packages inside packages; a name can be made of 4,096 dots
 _MOST_TEXT = 1 << 24
 """Characters of all files together; 10,000 modules have a tenth of it. The rest is unknown."""
 
@@ -74,16 +75,17 @@ class ModuleReader:
         first = [pair for pair in modules if pair[0] in _SEARCHED_FIRST]
         for _, address in first:
             self._file(address)
-        files = {name: self._file(address) for name, address in modules}
+        read = [self._file(address) for _, address in modules]
+        files = {name: file for (name, _), file in zip(modules, read, strict=True)}
         standard = sys.stdlib_module_names | self._builtin_names(dict(modules).get("sys", 0))
         return [
             {
                 "object": address,
                 "name": name + suffix,
-                "file": files[name].path,
-                **_whose(name, files, standard),
+                "file": file.path,
+                **_whose(name, file, files, standard),
             }
-            for name, address in modules
+            for (name, address), file in zip(modules, read, strict=True)
         ]
 
     def _file(self, module: int) -> _File:
@@ -154,7 +156,7 @@ class ModuleReader:
 
 
 def _whose(
-    name: str, files: Mapping[str, _File], standard: Collection[str]
+    name: str, own: _File, files: Mapping[str, _File], standard: Collection[str]
 ) -> dict[str, int | str]:
     """Origin and distribution of a module: by its file, else by its name, else by its package.
 
@@ -163,13 +165,15 @@ def _whose(
     """
     if name in _PROGRAMS:
         return {"origin": CodeOrigin.APPLICATION, "distribution": ""}
-    within = name
-    while within:
-        file = files.get(within, _NO_FILE)
-        if file.is_there:
-            origin = origin_of_file(file.path)
-            return {"origin": origin, "distribution": distribution_of(file.path)}
+    file, within = own, name
+    for _ in range(_DEEPEST):
+        if file.is_there or not within:
+            break
         within = within.rpartition(".")[0]
+        file = files.get(within, _NO_FILE)
+    if file.is_there:
+        origin = origin_of_file(file.path)
+        return {"origin": origin, "distribution": distribution_of(file.path)}
     is_standard = name.partition(".")[0] in standard
     origin = CodeOrigin.STANDARD_LIBRARY if is_standard else CodeOrigin.UNKNOWN
     return {"origin": origin, "distribution": ""}

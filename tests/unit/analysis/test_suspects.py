@@ -6,12 +6,13 @@ from itertools import pairwise
 
 import pytest
 
+from heapgraph.analysis.leaks.application_code import ORIGIN_WORDS
 from heapgraph.analysis.leaks.candidates import LEAST_SIZE, MANY_ITEMS
 from heapgraph.analysis.leaks.instances import MANY_INSTANCES
 from heapgraph.analysis.registry import run
 from heapgraph.analysis.suspects import find_suspects
 from heapgraph.errors import UsageError
-from heapgraph.model import EdgeKind, ObjectFlags, RootKind
+from heapgraph.model import CodeOrigin, EdgeKind, ObjectFlags, RootKind
 from helpers.app_heap import MEBIBYTE, app_heap, graph_of, items, module, set_global, store
 from helpers.heaps import HeapBuilder
 
@@ -293,3 +294,39 @@ def test_the_limit_leaves_out_the_smaller_ones():
     assert (len(result.suspects), result.left_out) == (2, 1)
     with pytest.raises(UsageError):
         run("suspects", graph_of(heap), limit=0)
+
+
+def test_a_variable_of_a_coroutine_is_named_also_where_its_function_is_inside_another():
+    heap = program_heap()
+    coroutine = heap.object("coroutine", size=200)
+    code = heap.code("serve.<locals>.fetch (/srv/app/client.py:41)")
+    heap.edge(coroutine, code, EdgeKind.FIELD, "cr_code")
+    heap.edge(coroutine, filled_list(heap, 100, 60_000), EdgeKind.LOCAL, "rows")
+    set_global(heap, "__main__", "RUNNING", coroutine)
+
+    [suspect] = suspects_of(heap)
+
+    assert suspect.expression == "<coroutine serve.<locals>.fetch() at client.py:41> rows"
+
+
+@pytest.mark.parametrize(("origin", "words"), list(ORIGIN_WORDS.items()))
+def test_of_smaller_containers_those_of_libraries_are_left_out(origin, words):
+    """Given a long list with a small share, then it is suspect unless a library holds it."""
+    heap = program_heap(other=100 * MEBIBYTE)
+    heap.module_row(module_without_row(heap, "shop"), "shop", origin=origin)
+    set_global(heap, "shop", "ROWS", filled_list(heap, 2 * MANY_ITEMS, 2000))
+
+    found = suspects_of(heap)
+
+    if origin in (CodeOrigin.APPLICATION, CodeOrigin.UNKNOWN):
+        assert f"module shop ({words})" in found[0].reason
+    else:
+        assert found == ()
+
+
+def module_without_row(heap: HeapBuilder, name: str) -> int:
+    """A module of which the table of modules has no row yet."""
+    module_id = heap.object("module", size=72, name=name)
+    heap.edge(module_id, heap.object("dict", size=232, name=f"{name}.__dict__"), EdgeKind.DICT)
+    heap.root(RootKind.MODULE, name, module_id)
+    return module_id
