@@ -75,9 +75,12 @@ def test_the_page_lists_every_column(graph, table):
     assert sorted(documented) == sorted(columns)
 
 
-@pytest.mark.parametrize("table", ["dominators", "types", "roots", "threads", "frames", "maps"])
+@pytest.mark.parametrize(
+    "table", ["dominators", "types", "roots", "threads", "frames", "codes", "modules", "maps"]
+)
 def test_the_page_lists_the_columns_of_small_tables(graph, table):
-    (line,) = re.findall(rf"^\| `{table}` \| (`id`.*|`target`.*|`start`.*) \|", PAGE, re.MULTILINE)
+    first = "`(?:id|target|object|start)`"
+    (line,) = re.findall(rf"^\| `{table}` \| ({first}.*) \|", PAGE, re.MULTILINE)
     columns = [row[0] for row in rows(graph, f"describe {table}")]
     assert re.findall(r"`(\w+)`", line) == columns
 
@@ -232,3 +235,15 @@ def test_a_query_that_would_never_end_is_stopped_when_nobody_wants_it(graph):
     with pytest.raises(NotWantedError):
         run("sql", graph, query=endless, progress=progress)
     assert run("sql", graph, query="select 1", progress=lambda *_: None).rows == ((1,),)
+
+
+def test_places_of_code_and_origins_are_tables(graph):
+    """Given code and modules, then they are asked by names of origins, and joined by id."""
+    query = """
+        select codes.function, codes.line, codes.origin, objects.type
+        from codes join objects on objects.id = codes.object
+    """
+    assert rows(graph, query) == (("fetch", 41, "application", "code"),)
+    query = "select name, origin, distribution from modules order by name"
+    standard = "standard-library"
+    assert rows(graph, query) == (("app", standard, ""), ("app.sessions", standard, ""))
