@@ -131,7 +131,7 @@ WalkedHeap::WalkedHeap(const HeapBuilder& heap, const Ranges& regions, const Obj
 
 void WalkedHeap::walk(const Ranges& regions, const Objects& heads, const Objects& seeds) {
   const HeapBuilder& heap = heap_;
-  add_rules(walker_.types(), heap.table);
+  heap.table.add_rules(walker_.types());
   walker_.reader().set_running_frames(heap.running_frames.data(), heap.running_frames.size());
   walker_.read_gc_lists(heads.data(), heads.size());
   walker_.discover(seeds.data(), seeds.size());

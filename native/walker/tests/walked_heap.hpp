@@ -24,9 +24,6 @@ struct Found {
 // The memory of this process, as a walker reads it.
 std::vector<FilePiece> own_memory();
 
-// Teaches a walker how the builtin types of the tests are read: as capture/types/rules.py does.
-void add_rules(TypeTable& types, const LayoutTable& table);
-
 // Shape, order and range of every column; holds for any heap, however damaged.
 void check_columns(Walker& walker, u64 mapped_bytes);
 

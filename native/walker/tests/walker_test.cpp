@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "check.hpp"
 #include "tests.hpp"
 
 #if defined(__SANITIZE_ADDRESS__)
