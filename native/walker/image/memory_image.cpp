@@ -245,7 +245,7 @@ bool MemoryImage::use_block(Region& region, u64 block) {
 // True when the block was copied by this call, false when another thread has it or works on it.
 bool MemoryImage::load_if_absent(Region& region, u64 block) {
   const std::atomic_ref<Block> state(region.state[block]);
-  Block expected = Block::kAbsent;
+  Block expected = Block::kUnread;
   if (!state.compare_exchange_strong(expected, Block::kArriving, std::memory_order_acquire)) return false;
   state.store(load_block(region, block) ? Block::kAhead : Block::kEmpty, std::memory_order_release);
   state.notify_all();

@@ -52,7 +52,7 @@ class View {
 
 // What is known of a block of a region. Only a used one may be read without a look at the others; in an empty one
 // nothing was ever written.
-enum class Block : u8 { kAbsent = 0, kArriving, kAhead, kUsed, kEmpty };
+enum class Block : u8 { kUnread = 0, kArriving, kAhead, kUsed, kEmpty };
 
 struct AddressRange { u64 start; u64 end; };
 
