@@ -27,7 +27,7 @@ def command_of_exporter(name: str, *, short_help: str, help: str) -> click.Comma
     def write(file: str, output: Path, force: bool, **inputs: Any) -> None:  # noqa: ANN401 - by the declaration
         with opened(file) as (graph, progress):
             progress(f"{name} file", 0, 0)
-            exporter.write(graph, output, force=force, **inputs)
+            exporter.export(graph, output, force=force, **inputs)
         note(f"wrote {output}")
 
     arguments = [click_parameter(one) for one in exporter.inputs if one.is_argument]

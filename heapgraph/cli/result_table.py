@@ -21,7 +21,7 @@ def print_result(result: Result, asked: Asked) -> None:
     shape: type = type(result)
     tables, units = row_types(shape), units_of(shape)
     facts = [
-        (_title(name), cell_text(getattr(result, name), units.get(name)))
+        (_title(name, units.get(name)), cell_text(getattr(result, name), units.get(name)))
         for name in columns_of(shape)
         if name not in tables
     ]
@@ -44,7 +44,7 @@ def print_rows(rows: Sequence[Any], row: type, *, title: str = "") -> None:
         title: a line above.
     """
     units, shown = units_of(row), columns_of(row)
-    columns = [(_title(name), _justify(units.get(name))) for name in shown]
+    columns = [(_title(name, units.get(name)), _justify(units.get(name))) for name in shown]
     cells = ([cell_text(getattr(one, name), units.get(name)) for name in shown] for one in rows)
     print_table(columns, cells, title=title)
 
@@ -64,6 +64,6 @@ def _justify(unit: Unit | Units | None) -> str:
     return "right" if isinstance(unit, Unit) and unit in NUMBERS else "left"
 
 
-def _title(name: str) -> str:
-    """A field as a header; its unit is in the cells."""
-    return name.removesuffix("_size").replace("_", " ")
+def _title(name: str, unit: Unit | Units | None = None) -> str:
+    """A field as a header; that it is a size is in the cells."""
+    return (name.removesuffix("_size") if unit is Unit.BYTES else name).replace("_", " ")

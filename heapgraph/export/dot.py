@@ -85,7 +85,7 @@ def write_dot(
     object: int | str,  # noqa: A002 - as on the command line
     **options: Any,  # noqa: ANN401 - those of `draw`
 ) -> None:
-    """Write a drawing as the text that Graphviz lays out; see `draw` and `Exporter.write`."""
+    """Write a drawing as the text that Graphviz lays out; see `draw` and `Exporter.export`."""
     write_whole(path, draw(graph, object, **options).source.encode(), force=force)
 
 

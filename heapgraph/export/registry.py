@@ -33,7 +33,9 @@ class Exporter:
     inputs: tuple[Parameter, ...]
     function_name: str
 
-    def write(self, graph: HeapGraph, path: Path, *, force: bool = False, **inputs: object) -> None:
+    def export(
+        self, graph: HeapGraph, path: Path, *, force: bool = False, **inputs: object
+    ) -> None:
         """Write one file that only its owner can read, like the snapshot.
 
         Args:

@@ -53,7 +53,7 @@ def write_svg(
     object: int | str,  # noqa: A002 - as on the command line
     **options: Any,  # noqa: ANN401 - those of `draw`
 ) -> None:
-    """Lay a drawing out and write it; see `heapgraph.export.dot.draw` and `Exporter.write`.
+    """Lay a drawing out and write it; see `heapgraph.export.dot.draw` and `Exporter.export`.
 
     Raises:
         HeapgraphError: it cannot be drawn.

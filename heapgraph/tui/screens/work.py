@@ -100,5 +100,5 @@ def write_picture(graph: HeapGraph, object_id: int, path: Path, *, retained: boo
     while os.path.lexists(name):
         number += 1
         name = path.with_stem(f"{path.stem}-{number}")
-    EXPORTERS["svg"].write(graph, name, object=object_id, dominators=retained)
+    EXPORTERS["svg"].export(graph, name, object=object_id, dominators=retained)
     return name

@@ -27,12 +27,12 @@ def exporter(request):
 
 def test_a_file_is_for_its_owner_and_is_not_overwritten(graph, exporter, tmp_path):
     path = tmp_path / f"x{exporter.suffix}"
-    exporter.write(graph, path, object="app.sessions.CACHE")
+    exporter.export(graph, path, object="app.sessions.CACHE")
     assert path.read_text(encoding="utf-8").startswith(BEGINS[exporter.name])
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with pytest.raises(OutputNotWritten):
-        exporter.write(graph, path, object="app.sessions.CACHE")
-    exporter.write(graph, path, object="app.sessions.CACHE", dominators=True, force=True)
+        exporter.export(graph, path, object="app.sessions.CACHE")
+    exporter.export(graph, path, object="app.sessions.CACHE", dominators=True, force=True)
 
 
 @pytest.mark.parametrize(
@@ -48,14 +48,14 @@ def test_inputs_are_checked(graph, exporter, tmp_path, case):
     inputs, error, what = case
     path = tmp_path / f"x{exporter.suffix}"
     with pytest.raises(error, match=what):
-        exporter.write(graph, path, **inputs)
+        exporter.export(graph, path, **inputs)
     assert not path.exists()
 
 
 def test_what_nothing_keeps_alive_cannot_be_drawn(exporter, tmp_path):
     heap = draw_heap("garbage")
     with pytest.raises(HeapgraphError) as failure:
-        exporter.write(graph_of(heap), tmp_path / "x", object=heap.ids["garbage"])
+        exporter.export(graph_of(heap), tmp_path / "x", object=heap.ids["garbage"])
     what, cause, hint = failure.value.parts()
     assert what == f"nothing keeps @{heap.ids['garbage']} alive"
     assert "garbage" in cause
