@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from heapgraph.analysis.dominators import Dominators
     from heapgraph.analysis.registry import Progress
-    from heapgraph.graph.networkx_graph import SnapshotDiGraph
+    from heapgraph.graph.networkx.graph import SnapshotDiGraph
 
 
 class Picture(str):

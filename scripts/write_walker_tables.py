@@ -2,9 +2,9 @@
 
     python scripts/write_walker_tables.py FOLDER 3.9.18 3.12.1 ...
 
-Each version has a file of its own in FOLDER, e.g. 3.9.18: the offsets of its layout, and the rules
-of types as they hold in it. A line is one thing, its words separated by tabs; field, buffer and
-blocks belong to the rule above them:
+Each version has a file of its own in FOLDER, e.g. 3.9.18: the offsets and kinds of its layout, and
+the rules of types as they hold in it. A line is one thing, its words separated by tabs; field,
+buffer and blocks belong to the rule above them:
 
     offset  NAME BYTES
     rule    TP_NAME READER SCAN_FROM            an offset that is not there is -1
@@ -17,70 +17,43 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
-from unittest.mock import patch
+from typing import TYPE_CHECKING
 
 from heapgraph.capture.cpython.layouts import layout_for
-from heapgraph.capture.heap import walk
-from heapgraph.native.heap_walker import ABSENT
+from heapgraph.capture.types.resolving import resolve
+from heapgraph.capture.types.rules import TYPE_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator
+
+    from heapgraph.capture.types.resolving import ResolvedRule
+
+ABSENT = -1
 
 
-class RuleLog:
-    """Stands in for the walker while it is taught, and keeps what it is told."""
-
-    def __init__(self, *memory_and_layout: object) -> None:
-        """Take the layout; there is no memory to read."""
-        layout = cast("Mapping[str, int]", memory_and_layout[-1])
-        self._offsets = [("offset", *item) for item in layout.items()]
-        self._names: list[str] = []
-        self._of_rule: dict[str, list[tuple[object, ...]]] = {}
-
-    def name_row(self, name: str) -> int:
-        """Row of a name; it is looked up again when a rule names the row."""
-        self._names.append(name)
-        return len(self._names) - 1
-
-    def add_rule(
-        self,
-        tp_name: str,
-        reader: str,
-        scan_from: int | None,
-        fields: Sequence[tuple[int, int, int, int]],
-    ) -> None:
-        """See `HeapWalker.add_rule`."""
-        rule = ("rule", tp_name, reader, ABSENT if scan_from is None else scan_from)
-        named = [("field", at, kind, flags, self._names[row]) for at, row, kind, flags in fields]
-        self._of_rule[tp_name] = [rule, *named]
-
-    def add_buffer(self, tp_name: str, *numbers: int, flag: int | None, in_getsizeof: bool) -> None:
-        """See `HeapWalker.add_buffer`."""
-        last = (ABSENT if flag is None else flag, int(in_getsizeof))
-        self._of_rule[tp_name].append(("buffer", *numbers, *last))
-
-    def set_blocks(self, tp_name: str, *numbers: int) -> None:
-        """See `HeapWalker.set_blocks`."""
-        self._of_rule[tp_name].append(("blocks", *numbers))
-
-    def text(self) -> str:
-        """The whole table."""
-        rows = [*self._offsets, *(line for rule in self._of_rule.values() for line in rule)]
-        return "".join("\t".join(map(str, row)) + "\n" for row in rows)
+def lines_of(tp_name: str, rule: ResolvedRule) -> Iterator[tuple[object, ...]]:
+    """The rule of a type, and what belongs to it."""
+    yield "rule", tp_name, rule.reader, ABSENT if rule.scan_from is None else rule.scan_from
+    for field in rule.fields:
+        yield "field", field.offset, field.kind, field.flags, field.name
+    for buffer in rule.buffers:
+        numbers = (buffer.pointer, buffer.count, buffer.how, buffer.item_size)
+        flag = ABSENT if buffer.flag is None else buffer.flag
+        yield "buffer", *numbers, flag, int(buffer.in_getsizeof)
+    if (blocks := rule.blocks) is not None:
+        depth = blocks.depth if blocks.reference_depth is None else blocks.reference_depth
+        yield "blocks", blocks.depth, blocks.raw_depth, int(blocks.contents), depth
 
 
 def table_of(version: tuple[int, int, int]) -> str:
     """What a capture of this CPython version would teach the walker."""
-    logs: list[RuleLog] = []
-
-    def log(*arguments: object) -> RuleLog:
-        logs.append(RuleLog(*arguments))
-        return logs[-1]
-
-    with patch.object(walk, "HeapWalker", log):
-        walk.HeapWalk([], layout_for(version[:2]), version, [])
-    return logs[0].text()
+    layout = layout_for(version[:2])
+    number = version[0] << 16 | version[1] << 8 | version[2]
+    offsets = {**layout.fields, **layout.kinds.as_fields(), "version": number}
+    rows: list[tuple[object, ...]] = [("offset", *item) for item in offsets.items()]
+    for tp_name, rule in TYPE_RULES.items():
+        rows += lines_of(tp_name, resolve(rule, layout.fields, version))
+    return "".join("\t".join(map(str, row)) + "\n" for row in rows)
 
 
 def main() -> None:

@@ -24,10 +24,6 @@ def not_serialized(default: int = 0) -> Any:  # noqa: ANN401 - stands in for a d
     return field(default=default, metadata={"serialized": False})
 
 
-hidden = not_serialized
-"""The name by which `analysis/execution` still calls it."""
-
-
 def serialize(value: Any) -> Any:  # noqa: ANN401 - any part of a result
     """A result or a part of one as dicts, lists, numbers and text, ready for JSON.
 

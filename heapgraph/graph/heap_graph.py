@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
-    from heapgraph.graph.networkx_graph import SnapshotDiGraph
+    from heapgraph.graph.networkx.graph import SnapshotDiGraph
     from heapgraph.graph.paths import RootPath
     from heapgraph.native.graph_kernels import U32, U64
 
@@ -233,13 +233,13 @@ class HeapGraph(KeptColumns):
 
     def as_networkx(self) -> SnapshotDiGraph:
         """The whole snapshot as a graph that networkx computes on without a conversion."""
-        from heapgraph.graph.networkx_graph import SnapshotDiGraph  # noqa: PLC0415 - only here
+        from heapgraph.graph.networkx.graph import SnapshotDiGraph  # noqa: PLC0415 - only here
 
         return SnapshotDiGraph(self)
 
     def to_networkx(self, object_ids: Sequence[int] | U32) -> nx.DiGraph[Any]:
         """A cut-out as an ordinary networkx graph; about 1 KiB of memory an object."""
-        from heapgraph.graph.networkx_graph import cut_out  # noqa: PLC0415 - only here
+        from heapgraph.graph.networkx.graph import cut_out  # noqa: PLC0415 - only here
 
         return cut_out(self, object_ids)
 

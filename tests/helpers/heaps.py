@@ -20,7 +20,6 @@ Object ids are handed out in the order of creation, and addresses rise with them
 from __future__ import annotations
 
 import re
-import secrets
 from typing import TYPE_CHECKING, Any
 
 from heapgraph.model import (
@@ -35,6 +34,7 @@ from heapgraph.model import (
 from heapgraph.snapshot.schema import TABLES, table_from_columns, table_from_rows
 from heapgraph.source_files import distribution_of, origin_of_file
 from helpers.heap_memory import MemoryRows
+from helpers.manifests import good_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -292,59 +292,7 @@ class HeapBuilder(MemoryRows):
 
     def manifest(self, **overrides: Any) -> dict[str, Any]:
         """Make the manifest of a good capture; top-level keys can be replaced."""
-        return {
-            "tool_version": "0.1.0",
-            "snapshot_id": secrets.token_hex(16),  # it is the key of the cache of derived arrays
-            "created": "2026-01-02T03:04:05Z",
-            "target": {
-                "pid": 4711,
-                "executable": "/usr/bin/python3.13",
-                "command_line": ["/usr/bin/python3.13", "app.py"],
-                "python_version": "3.13.0",
-                "python_build": "main",
-                "rss": 64 * 2**20,
-                "hostname": "example",
-                "started": "2026-01-02T03:00:00Z",
-            },
-            "capture": {
-                "method": "clone",
-                "pause_ms": 4.5,
-                "seconds": 1.5,
-                "phases": {"freeze": 0.1, "walk": 1.0, "write": 0.4},
-                "memory_read": 64 * 2**20,
-            },
-            "interpreter": {
-                "gc_enabled": True,
-                "gc_thresholds": [700, 10, 10],
-                "gc_counts": [321, 4, 2],
-                "gc_frozen": 0,
-                "gc_disabled_in": 0,
-                "interpreters": 1,
-                "tracemalloc": False,
-                "tracemalloc_frames": 0,
-                "tracemalloc_bytes": 0,
-                "flags": {"debug": 0, "optimize": 0, "dev_mode": 0},
-            },
-            "quality": {
-                "invalid_references": 0,
-                "list_breaks": 0,
-                "negative_refcounts": 0,
-                "surplus_refcounts": 0,
-                "reached_from_named_roots": 1.0,
-                "c_held": 0,
-                "garbage": 0,
-                "immortal_unreached": 0,
-                "collecting": False,
-                "attempts": 1,
-                "scanned_types": {},
-                "traversed_objects": 0,
-                "traverse_faults": {},
-                "traverse": {},
-                "grade": "good",
-                "reasons": [],
-            },
-            "redacted": False,
-        } | overrides
+        return good_manifest() | overrides
 
     def write(self, path: Path, *, force: bool = False, **overrides: Any) -> Path:
         """Write the heap as a snapshot file and return its path."""

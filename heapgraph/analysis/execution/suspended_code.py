@@ -13,8 +13,10 @@ from heapgraph.analysis.execution.code_places import (
     SUSPENDABLE_TYPES,
 )
 from heapgraph.analysis.expressions import expression
-from heapgraph.analysis.results import hidden
+from heapgraph.analysis.results import not_serialized
+from heapgraph.graph.csr import rows_of_many
 from heapgraph.model import EdgeKind
+from heapgraph.units import Bytes, Count, Expression, Number, ObjectId
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -41,12 +43,12 @@ class SuspendedRow:
     type: str
     function: str
     file: str
-    line: int
-    count: int
-    ended: int
-    retained_size: int
-    expression: str
-    largest: int = hidden()
+    line: Number
+    count: Count
+    ended: Count
+    retained_size: Bytes
+    expression: Expression
+    largest: ObjectId = not_serialized()
 
 
 @dataclass(frozen=True)
@@ -118,11 +120,7 @@ def references_of(
 
     Cost: time and memory of these references alone.
     """
-    begins = graph.offsets[members].astype(np.int64)
-    counts = graph.offsets[members.astype(np.int64) + 1].astype(np.int64) - begins
-    owner = np.repeat(np.arange(len(members)), counts)
-    first = np.repeat(begins - (np.cumsum(counts) - counts), counts)
-    return owner, np.arange(len(owner)) + first
+    return rows_of_many(graph.offsets, members)
 
 
 def name_rows(graph: HeapGraph, names: Collection[str]) -> list[int]:

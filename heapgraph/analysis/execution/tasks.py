@@ -17,8 +17,9 @@ from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.expressions.attributes import attributes_of
 from heapgraph.analysis.expressions.literals import text_of
 from heapgraph.analysis.expressions.segments import edges_of
-from heapgraph.analysis.results import hidden
+from heapgraph.analysis.results import not_serialized
 from heapgraph.model import EdgeKind
+from heapgraph.units import Bytes, Expression, Number, ObjectId
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,11 +53,11 @@ class AwaitStep:
             line it stands at is not in the snapshot.
     """
 
-    id: int
+    id: ObjectId
     type: str
     function: str
     file: str
-    line: int
+    line: Number
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,13 @@ class TaskRow:
         expression: how to reach it.
     """
 
-    id: int
+    id: ObjectId
     name: str | None
     state: str
-    retained_size: int
+    retained_size: Bytes
     chain: tuple[AwaitStep, ...]
-    expression: str
-    type: str = hidden("")  # type: ignore[arg-type]
+    expression: Expression
+    type: str = not_serialized("")  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

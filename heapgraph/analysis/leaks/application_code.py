@@ -13,12 +13,11 @@ import numpy as np
 
 from heapgraph.analysis.expressions.openings import root_names
 from heapgraph.analysis.expressions.segments import namespace_of
+from heapgraph.graph.csr import rows_of_many
 from heapgraph.model import CodeOrigin, RootKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-
-    from numpy.typing import NDArray
 
     from heapgraph.graph.code_places import CodePlace
     from heapgraph.graph.heap_graph import HeapGraph
@@ -113,10 +112,10 @@ def places_that_name(graph: HeapGraph, name_id: int) -> list[CodePlace]:
     Cost: the references of code objects and of their name tuples, in one vectorised pass.
     """
     codes = graph.objects_of_type("code")
-    code_edges, owners = _edges_of_all(graph, codes)
+    owners, code_edges = rows_of_many(graph.offsets, codes)
     is_tuple = graph.type_ids[graph.targets[code_edges]] == _type_row(graph, "tuple")
     tuples, owners = graph.targets[code_edges][is_tuple], owners[is_tuple]
-    item_edges, rows = _edges_of_all(graph, tuples)
+    rows, item_edges = rows_of_many(graph.offsets, tuples)
     hits = np.unique(owners[rows[graph.targets[item_edges] == name_id]])
     places = [graph.codes.place(code) for code in codes[hits].tolist()]
     own = [place for place in places if place.origin in OWN_OR_UNKNOWN]
@@ -131,14 +130,3 @@ def _order(place: CodePlace) -> tuple[str, int, str]:
 
 def _type_row(graph: HeapGraph, name: str) -> int:
     return graph.type_names.index(name) if name in graph.type_names else len(graph.type_names)
-
-
-def _edges_of_all(
-    graph: HeapGraph, object_ids: NDArray[np.uint32]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """All references of many objects, and for each the position of its source in the list."""
-    begins = graph.offsets[object_ids].astype(np.int64)
-    degrees = graph.offsets[object_ids.astype(np.int64) + 1].astype(np.int64) - begins
-    rows = np.repeat(np.arange(len(object_ids)), degrees)
-    within = np.arange(len(rows)) - (np.cumsum(degrees) - degrees)[rows]
-    return within + begins[rows], rows

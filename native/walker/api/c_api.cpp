@@ -19,6 +19,9 @@ const char* const kLayoutNames[] = {
 #define HEAPGRAPH_NAME(member, name) name,
     HEAPGRAPH_LAYOUT_FIELDS(HEAPGRAPH_NAME)
 #undef HEAPGRAPH_NAME
+#define HEAPGRAPH_NAME(name, ...) "kind." #name,
+    HEAPGRAPH_KINDS(HEAPGRAPH_NAME)
+#undef HEAPGRAPH_NAME
 };
 constexpr u64 kLayoutCount = sizeof kLayoutNames / sizeof kLayoutNames[0];
 static_assert(sizeof(Layout) == kLayoutCount * sizeof(i64), "the layout is a plain row of numbers");

@@ -19,10 +19,10 @@ constexpr u64 kLargestFence = 32;    // what an abandoned top leaves at the end 
 // pool_header of Objects/obmalloc.c
 constexpr i64 kPoolCount = 0, kPoolSizeClass = 36, kPoolNext = 40, kPoolLast = 44;
 constexpr u64 kPoolHeader = 48, kAlignment = 16, kSizeClasses = 32;
-constexpr u64 kOldPool = 1 << 12, kPool = 1 << 14;  // up to 3.9, later
+constexpr u64 kSmallPool = 1 << 12, kLargePool = 1 << 14;
 
 u64 pool_block_bytes(MemoryImage& image, const Layout& layout, u64 address) {
-  const u64 pool_size = layout.at_least(10) ? kPool : kOldPool;
+  const u64 pool_size = layout.kinds.pools == kind::pools::large ? kLargePool : kSmallPool;
   const u64 pool = address & ~(pool_size - 1);
   const View header = image.view(pool, kPoolHeader);
   const u64 size = (u64{header.half(kPoolSizeClass)} + 1) * kAlignment, offset = address - pool;

@@ -81,6 +81,9 @@ LayoutTable read_layout(int minor, int micro) {
 #define HEAPGRAPH_TAKE(member, name) table.layout.member = table.at(name);
   HEAPGRAPH_LAYOUT_FIELDS(HEAPGRAPH_TAKE)
 #undef HEAPGRAPH_TAKE
+#define HEAPGRAPH_TAKE(name, ...) table.layout.kinds.name = table.at("kind." #name);
+  HEAPGRAPH_KINDS(HEAPGRAPH_TAKE)
+#undef HEAPGRAPH_TAKE
   CHECK(table.fields.size() > 100 && table.rules.size() > 100);
   CHECK_EQUAL(table.layout.version, 0x030000 | minor << 8 | micro);
   return table;

@@ -9,17 +9,21 @@ struct ManagedDict {
   u64 values = 0;  // PyDictValues; since 3.13 inside of the instance, whether it is in use or not
 };
 
+bool has_inline_values(const Layout& layout) { return layout.kinds.managed_dict == kind::managed_dict::inline_values; }
+
 ManagedDict managed_dict(HeapReader& reader, u64 object, const TypeInfo& type) {
-  const u64 word = reader.memory().word(object - 24);
-  if (reader.layout().at_least(13)) {
-    return {word, type.flags & type_flag::kInlineValues ? object + type.basicsize : 0};
+  const Layout& layout = reader.layout();
+  const u64 word = reader.memory().word(object + layout.managed_dict);
+  switch (layout.kinds.managed_dict) {
+    case kind::managed_dict::inline_values:
+      return {word, type.flags & type_flag::kInlineValues ? object + type.basicsize : 0};
+    case kind::managed_dict::two_words: return {word, reader.memory().word(object + layout.managed_values)};
+    default: return word & 1 ? ManagedDict{0, word + 1} : ManagedDict{word, 0};  // one tagged word
   }
-  if (!reader.layout().at_least(12)) return {word, reader.memory().word(object - 32)};
-  return word & 1 ? ManagedDict{0, word + 1} : ManagedDict{word, 0};  // one tagged word
 }
 
 bool has_managed_dict(const Layout& layout, const TypeInfo& type) {
-  return layout.at_least(11) && type.flags & type_flag::kManagedDict;
+  return layout.kinds.managed_dict != kind::managed_dict::none && type.flags & type_flag::kManagedDict;
 }
 
 void add_values(HeapReader& reader, u64 address, u64 count, const TypeInfo& type, EdgeList& out) {
@@ -35,7 +39,7 @@ void add_values(HeapReader& reader, u64 address, u64 count, const TypeInfo& type
 void add_managed(HeapReader& reader, u64 object, const TypeInfo& type, EdgeList& out) {
   const Layout& layout = reader.layout();
   const ManagedDict at = managed_dict(reader, object, type);
-  if (!layout.at_least(13)) {
+  if (!has_inline_values(layout)) {
     out.add(at.dict, EdgeKind::kDict, kNoLabel);
     if (at.values) add_values(reader, at.values, type.shared_keys.size(), type, out);
     return;
@@ -74,7 +78,7 @@ u64 attribute_bytes(HeapReader& reader, u64 object, const TypeInfo& type) {
   if (!has_managed_dict(layout, type)) return 0;
   const u64 values = managed_dict(reader, object, type).values;
   if (values == 0) return 0;
-  if (layout.at_least(13)) {
+  if (has_inline_values(layout)) {
     const u64 capacity = reader.memory().view(values, 8).byte(layout.dv_capacity);
     return round_up(layout.dv_values + capacity * 8 + capacity, 8);  // one byte each for the insertion order
   }

@@ -28,10 +28,9 @@ void HeapReader::items_at(u64 owner, u64 address, u64 count, EdgeList& out, u8 f
   });
 }
 
-// Ints count their digits in a tagged word since 3.12.
 u64 HeapReader::item_count(View object) {
   const i64 size = object.signed_word(layout_.var_size);
-  if (layout_.at_least(12) && type_flags(object.word(layout_.type)) & type_flag::kLong) {
+  if (layout_.kinds.int_size == kind::int_size::tagged && type_flags(object.word(layout_.type)) & type_flag::kLong) {
     return static_cast<u64>(size) >> 3;
   }
   return size < 0 ? -static_cast<u64>(size) : size;

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "walker/types/kinds.hpp"
+
 namespace heapgraph {
 
 constexpr std::int64_t kAbsent = -1;
@@ -70,13 +72,18 @@ constexpr std::uint64_t kGcHead = 16;  // bytes in front of an object that the c
   X(memoryview_mbuf, "memoryview.mbuf") \
   X(ndarray_data, "ndarray.data") X(ndarray_nd, "ndarray.nd") X(ndarray_dimensions, "ndarray.dimensions") \
   X(ndarray_strides, "ndarray.strides") X(ndarray_base, "ndarray.base") X(ndarray_descr, "ndarray.descr") \
-  X(ndarray_flags, "ndarray.flags")
+  X(ndarray_flags, "ndarray.flags") \
+  X(managed_dict, "managed.dict") X(managed_values, "managed.values") \
+  X(queue_list, "simplequeue.list") X(queue_first, "simplequeue.get_index") X(queue_items, "simplequeue.items") \
+  X(queue_capacity, "simplequeue.capacity") X(queue_length, "simplequeue.count")
 
 struct Layout {
 #define HEAPGRAPH_MEMBER(member, name) std::int64_t member = kAbsent;
   HEAPGRAPH_LAYOUT_FIELDS(HEAPGRAPH_MEMBER)
 #undef HEAPGRAPH_MEMBER
+  Kinds kinds;
 
+  // For the releases below, and for tests: everything else asks for a kind, or whether a field is present.
   bool at_least(int minor, int micro = 0) const { return version >= (0x030000 | minor << 8 | micro); }
   // Instances with values of their own have a dict visited as well, and that visits the values
   // (python/cpython gh-130327, in every branch that was maintained then).

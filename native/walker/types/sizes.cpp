@@ -33,7 +33,7 @@ Sizes HeapReader::sizes(u64 object, const TypeInfo& type) {
   if (bytes > kMaxSize) bytes = type.basicsize;
   bool gc_head = type.is_gc;
   if (type.reader->describes_types) {
-    gc_head = is_heap_type(object) || (layout_.at_least(11) && !layout_.at_least(13));
+    gc_head = is_heap_type(object) || layout_.kinds.class_gc_head == kind::class_gc_head::always;
   }
   Sizes result;
   result.getsizeof = bytes + (gc_head ? kGcHead : 0) + type.preheader;

@@ -103,9 +103,10 @@ void TypeTable::read_basics(TypeInfo& info, View type) {
   const u64 traverse = type.word(layout_.tp_traverse);
   // Instances of Python classes visit their class in every version, those of C heap types since 3.9.
   info.type_edge_visible = info.is_heap && info.is_gc &&
-                           (layout_.at_least(9) || (traverse != 0 && traverse == class_traverse_));
-  u64 managed = layout_.at_least(11) ? type_flag::kManagedDict : 0;
-  if (layout_.at_least(12)) managed |= type_flag::kManagedWeakref;
+                           (layout_.kinds.instance_visits == kind::instance_visits::every_class ||
+                            (traverse != 0 && traverse == class_traverse_));
+  u64 managed = layout_.kinds.managed_dict != kind::managed_dict::none ? type_flag::kManagedDict : 0;
+  if (layout_.kinds.managed_weakref == kind::managed_weakref::yes) managed |= type_flag::kManagedWeakref;
   info.preheader = info.flags & managed ? 16 : 0;
 
   info.builtin_base = info.address;

@@ -30,7 +30,7 @@ TypeInfo* Walker::plausible(u64 address, const Position& at, bool strictly) {
   const u64 count = head.word(layout_.refcount);
   if (!is_plausible_count(layout_, count)) return nullptr;
   // A table of C code can look like an object: an address where the count is, and then a type.
-  const bool immortal = layout_.at_least(12) && is_immortal_count(layout_, count);
+  const bool immortal = is_half(layout_) && is_immortal_count(layout_, count);
   if (strictly && !immortal && image_->find(count_of(layout_, count)) != nullptr) return nullptr;
   if (is_tracked(at) || !reader_.has_gc_head(address, *type)) return type;
   // A GC object outside of all lists is untracked (no link), or on the stack of a running collection.

@@ -6,7 +6,7 @@ from random import Random
 import networkx as nx
 import pytest
 
-from heapgraph.graph.networkx_graph import ROOT
+from heapgraph.graph.networkx.graph import ROOT
 from heapgraph.model import EdgeKind
 from helpers.graphs import GraphBuilder
 

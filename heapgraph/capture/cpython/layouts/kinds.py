@@ -53,7 +53,7 @@ class StackReference(IntEnum):
 class IntSize(IntEnum):
     """How an int tells the number of its digits."""
 
-    SIGNED = 0  # as ob_size, negative for negative ones
+    SIGNED_COUNT = 0  # as ob_size, negative for negative ones
     TAGGED = 1  # from bit 3 on; the sign in the lowest two
 
 

@@ -31,7 +31,7 @@ void code_references(HeapReader& reader, u64 object, const TypeInfo& type, EdgeL
 u64 code_bytes(HeapReader& reader, u64, const TypeInfo& type, View view) {
   const Layout& layout = reader.layout();
   u64 size = type.basicsize;
-  if (layout.at_least(11)) {
+  if (present(layout.code_adaptive)) {
     size = round_up(layout.code_adaptive + view.word(layout.var_size) * 2, 8);
   } else {
     if (view.word(layout.code_cell2arg)) size += reader.tuple_length(view.word(layout.code_cellvars)) * 8;

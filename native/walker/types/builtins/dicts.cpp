@@ -137,7 +137,7 @@ u64 dict_footprint(HeapReader& reader, u64 object, const TypeInfo&, View, u64 si
   if (!table.is_split) return size;
   const u64 capacity = table.keys.capacity;
   if (table.values_embedded) return size - capacity * 8;  // they are part of the instance
-  return reader.layout().at_least(11) ? size + round_up(capacity + 2, 8) : size;
+  return present(reader.layout().dv_values) ? size + round_up(capacity + 2, 8) : size;
 }
 
 extern const TypeReader dict_reader{

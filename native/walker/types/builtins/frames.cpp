@@ -112,12 +112,12 @@ FrameSlots frame_slots(HeapReader& reader, u64 code) {
   return slots;
 }
 
-// Bit 0 set = not counted, low bits 3 (3.15 also 2) = no object.
+// Bit 0 set = not counted, low bits 3 (with ints also 2) = no object.
 void add_stackref(HeapReader& reader, u64 word, EdgeKind kind, u64 label, u8 flags, EdgeList& out) {
   const Layout& layout = reader.layout();
-  if (!layout.at_least(14)) return out.add(word, kind, label, flags);
+  if (layout.kinds.stack_reference == kind::stack_reference::pointer) return out.add(word, kind, label, flags);
   if (word == kStackrefNull || (word & 3) == 3) return;
-  if (layout.at_least(15) && (word & 3) == 2) return;
+  if (layout.kinds.stack_reference == kind::stack_reference::tagged_or_int && (word & 3) == 2) return;
   out.add(object_of(layout, word), kind, label, word & 1 ? flags & ~kCounted : flags);
 }
 

@@ -7,8 +7,10 @@ namespace heapgraph {
 
 constexpr u8 kOwnedByThread = 0, kOwnedByFrameObject = 2;  // if.owner, 3.11 and later
 
-// The object that a word of a frame refers to: since 3.14 the low bits are a tag.
-inline u64 object_of(const Layout& layout, u64 word) { return layout.at_least(14) ? word & ~u64{3} : word; }
+// The object that a word of a frame refers to, without its tag.
+inline u64 object_of(const Layout& layout, u64 word) {
+  return layout.kinds.stack_reference == kind::stack_reference::pointer ? word : word & ~u64{3};
+}
 
 // What the frames of a code object have room for, in words.
 struct FrameSlots {
@@ -21,7 +23,7 @@ struct FrameSlots {
 
 FrameSlots frame_slots(HeapReader& reader, u64 code);
 
-// Words of a frame that are tagged since 3.14: nothing where they hold no object.
+// A word of a frame, tagged or not: nothing where it holds no object.
 void add_stackref(HeapReader& reader, u64 word, EdgeKind kind, u64 label, u8 flags, EdgeList& out);
 
 // What an interpreter frame of 3.11 and later refers to. flags: of the references that it surely holds.

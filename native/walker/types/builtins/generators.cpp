@@ -26,7 +26,7 @@ void generator_references(HeapReader& reader, u64 object, const TypeInfo& type, 
   // One that has ended keeps its code, up to 3.11 in a field of its own.
   if (present(layout.gen_code)) return;
   add_stackref(reader, view.word(layout.gen_iframe + layout.if_code), EdgeKind::kField, reader.name("gi_code"),
-               layout.at_least(14) ? kOwned : kCounted, out);
+               layout.kinds.stack_reference == kind::stack_reference::pointer ? kCounted : kOwned, out);
 }
 
 u64 generator_bytes(HeapReader& reader, u64, const TypeInfo& type, View view) {

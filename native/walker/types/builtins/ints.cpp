@@ -22,15 +22,15 @@ void append_decimal(std::string& out, unsigned __int128 value) {
 u64 int_bytes(HeapReader& reader, u64, const TypeInfo& type, View view) {
   const Layout& layout = reader.layout();
   const u64 digits = reader.item_count(view);
-  // One digit is there even for zero; getsizeof says so since 3.11.
-  const u64 counted = digits == 0 && layout.at_least(11) ? 1 : digits;
-  return (layout.at_least(12) ? type.basicsize : layout.long_digit) + counted * kDigitBytes;
+  const u64 counted = digits == 0 && layout.kinds.int_zero == kind::int_zero::one_digit ? 1 : digits;
+  return (layout.kinds.int_size == kind::int_size::tagged ? type.basicsize : layout.long_digit) + counted * kDigitBytes;
 }
 
 u64 int_footprint(HeapReader& reader, u64 object, const TypeInfo& type, View view, u64 size) {
   const Layout& layout = reader.layout();
-  if (!type.is_python_class) {  // one digit is padded to the struct's size since 3.11
-    return layout.at_least(11) && size < u64(layout.long_size) ? layout.long_size : size;
+  if (!type.is_python_class) {  // where 0 has a digit, one digit is padded to the struct's size
+    const bool padded = layout.kinds.int_zero == kind::int_zero::one_digit && size < u64(layout.long_size);
+    return padded ? layout.long_size : size;
   }
   if (type.itemsize == 0) return size;
   u64 items = reader.item_count(view);
@@ -45,7 +45,7 @@ bool preview_int(HeapReader& reader, u64 object, const TypeInfo& type, std::stri
   const i64 tag = view.signed_word(layout.long_tag);
   bool negative;
   u64 digits;
-  if (layout.at_least(12)) {
+  if (layout.kinds.int_size == kind::int_size::tagged) {
     negative = (tag & 3) == 2;
     digits = static_cast<u64>(tag) >> 3;
   } else {

@@ -7,7 +7,7 @@ namespace heapgraph {
 namespace {
 
 // Offsets in both, from `size` on
-constexpr i64 kLength = 16, kElements = 40, kProto = 48, kFormatUntil312 = 120;
+constexpr i64 kLength = 16, kElements = 40, kProto = 48, kFormatInDict = 120;
 constexpr i64 kInfoSize = 8;  // StgInfo begins with `initialized`
 constexpr u64 kMaxElements = 1 << 20;
 constexpr u64 kLongest = 160;
@@ -24,7 +24,7 @@ u64 info_of(const Layout& layout, u64 object) { return object + round_up(layout.
 void ctype_references(HeapReader& reader, u64 object, const TypeInfo& type, EdgeList& out) {
   const Layout& layout = reader.layout();
   class_references(reader, object, type, out);
-  if (!layout.at_least(13)) {  // a pointer class visits what its dict owns
+  if (layout.kinds.ctypes_info == kind::ctypes_info::dict) {  // a pointer class visits what its dict owns
     const u64 dict = reader.memory().word(object + layout.tp_dict);
     const u64 proto = reader.memory().word(dict + layout.dict_size + kProto);
     return out.add(proto, EdgeKind::kField, reader.name("proto"), kGcVisible);
@@ -34,7 +34,7 @@ void ctype_references(HeapReader& reader, u64 object, const TypeInfo& type, Edge
     out.add(info.word(field.offset), EdgeKind::kField, reader.name(field.name));
   };
   for (const InfoField& field : kInfoFields) add(field);
-  if (layout.at_least(14)) add(kPointerType);
+  if (layout.kinds.ctypes_info == kind::ctypes_info::state_with_pointer) add(kPointerType);
 }
 
 // Format, shape and the types of the fields: blocks of their own.
@@ -48,13 +48,16 @@ u64 stg_bytes(HeapReader& reader, u64 address, i64 format) {
 // What a class has besides; up to 3.12 only the dicts know of the C type.
 u64 info_bytes(HeapReader& reader, u64 object) {
   const Layout& layout = reader.layout();
-  if (!layout.at_least(13)) return 0;
-  return stg_bytes(reader, info_of(layout, object), kFormatUntil312 + (layout.at_least(14) ? 16 : 8));
+  switch (layout.kinds.ctypes_info) {
+    case kind::ctypes_info::state: return stg_bytes(reader, info_of(layout, object), kFormatInDict + 8);
+    case kind::ctypes_info::state_with_pointer: return stg_bytes(reader, info_of(layout, object), kFormatInDict + 16);
+    default: return 0;
+  }
 }
 
 // Since 3.13 the type's own method forgets the key table.
 u64 ctype_bytes(HeapReader& reader, u64 object, const TypeInfo& type, View view) {
-  if (!reader.layout().at_least(13)) return class_bytes(reader, object, type, view);
+  if (reader.layout().kinds.ctypes_info == kind::ctypes_info::dict) return class_bytes(reader, object, type, view);
   return struct_bytes(reader, object, type, view) + info_bytes(reader, object);
 }
 
@@ -66,7 +69,7 @@ u64 ctype_footprint(HeapReader& reader, u64 object, const TypeInfo& type, View v
 u64 stg_dict_bytes(HeapReader& reader, u64 object, const TypeInfo& type, View view) {
   const i64 dict_size = reader.layout().dict_size;
   return dict_bytes(reader, object, type, view) + type.basicsize - dict_size +
-         stg_bytes(reader, object + dict_size, kFormatUntil312);
+         stg_bytes(reader, object + dict_size, kFormatInDict);
 }
 
 u64 stg_dict_footprint(HeapReader& reader, u64, const TypeInfo& type, View, u64 size) {

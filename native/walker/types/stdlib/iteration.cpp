@@ -18,7 +18,7 @@ void lru_cache_references(HeapReader& reader, u64 object, const TypeInfo&, EdgeL
     out.add(link, EdgeKind::kField, own, kCounted);  // the list owns each link once, the dict once more
     out.add(view.word(layout.lru_elem_key), EdgeKind::kField, key, kGcVisible);
     out.add(view.word(layout.lru_elem_result), EdgeKind::kField, result, kGcVisible);
-    if (layout.at_least(10)) out.add(view.word(layout.type), EdgeKind::kType, kNoLabel, kGcVisible);
+    if (layout.kinds.lru_link == kind::lru_link::with_type) out.add(view.word(layout.type), EdgeKind::kType, kNoLabel, kGcVisible);
     link = view.word(layout.lru_elem_next);
   }
 }

@@ -1,4 +1,4 @@
-// queue.SimpleQueue (Modules/_queuemodule.c): a list up to 3.12, a ring of items since 3.13.
+// queue.SimpleQueue (Modules/_queuemodule.c): a list, or a ring of items.
 #include <algorithm>
 
 #include "walker/types/heap_reader.hpp"
@@ -6,16 +6,15 @@
 namespace heapgraph {
 namespace {
 
-constexpr i64 kList = 32;
-constexpr i64 kFirst = 32, kItems = 40, kCapacity = 48, kLength = 56;
 constexpr u64 kMaxCapacity = 1ull << 32;
 
 void queue_references(HeapReader& reader, u64 object, const TypeInfo& type, EdgeList& out) {
   const View view = reader.body(object, type);
-  if (!reader.layout().at_least(13)) return out.add(view.word(kList), EdgeKind::kField, reader.name("lst"));
-  const u64 capacity = view.word(kCapacity), length = view.word(kLength);
+  const Layout& layout = reader.layout();
+  if (present(layout.queue_list)) return out.add(view.word(layout.queue_list), EdgeKind::kField, reader.name("lst"));
+  const u64 capacity = view.word(layout.queue_capacity), length = view.word(layout.queue_length);
   if (capacity > kMaxCapacity || length > capacity) return;
-  const u64 first = view.word(kFirst), items = view.word(kItems);
+  const u64 first = view.word(layout.queue_first), items = view.word(layout.queue_items);
   if (first >= capacity || !reader.memory().covers(items, capacity * 8)) return;
   const auto run = [&](u64 from, u64 count, u64 place) {  // the ring goes on at its start
     reader.each_part(object, items + from * 8, count * 8, 8, [&](View words, u64 offset) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from dataclasses import fields
 from enum import IntEnum
@@ -132,3 +133,14 @@ def test_table_with_a_missing_or_unknown_kind_is_refused() -> None:
         Kinds.from_table(table)
     with pytest.raises(ValueError, match="the table has more"):
         Kinds.from_table({"more": "yes"})
+
+
+def test_the_walker_numbers_the_kinds_alike() -> None:
+    header = (REPOSITORY / "native" / "walker" / "types" / "kinds.hpp").read_text()
+    rows = re.findall(r"^  KIND\((.*?)\)", header, re.MULTILINE)
+    known = {part.name: part.type for part in fields(Kinds)}
+    by_name = {kind.__name__: kind for kind in KINDS}
+    native = {name: values for name, *values in (row.split(", ") for row in rows)}
+    assert native == {
+        name: [value.name.lower() for value in by_name[str(kind)]] for name, kind in known.items()
+    }

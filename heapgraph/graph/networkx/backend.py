@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 import networkx as nx
 import numpy as np
 
-from heapgraph.graph.networkx_graph import ROOT, SnapshotDiGraph
-from heapgraph.graph.networkx_searches import Search, search_backward, search_forward
+from heapgraph.graph.networkx.graph import ROOT, SnapshotDiGraph
+from heapgraph.graph.networkx.searches import Search, search_backward, search_forward
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
 from heapgraph.native import graph_kernels
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.graph.networkx_graph import ROOT, SnapshotDiGraph
+from heapgraph.graph.networkx.graph import ROOT, SnapshotDiGraph
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
 from heapgraph.native import graph_kernels
 
