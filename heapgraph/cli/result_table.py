@@ -57,6 +57,10 @@ def cell_text(value: Any, unit: Unit | Units | None) -> str:  # noqa: ANN401 - a
         return "yes" if value else "no"
     if isinstance(value, int | float):
         return format_number(value, unit if isinstance(unit, Unit) else None)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={part}" for key, part in value.items())
     return str(value)
 
 
