@@ -58,7 +58,8 @@ def cell_text(value: Any, unit: Unit | Units | None) -> str:  # noqa: ANN401 - a
     if isinstance(value, int | float):
         return format_number(value, unit if isinstance(unit, Unit) else None)
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
+        texts = [str(part) for part in value]
+        return ("; " if any(" " in text for text in texts) else ", ").join(texts)
     if isinstance(value, dict):
         return ", ".join(f"{key}={part}" for key, part in value.items())
     return str(value)
