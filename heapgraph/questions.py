@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from heapgraph.analysis.memory import MemoryReport
     from heapgraph.analysis.paths import Paths
     from heapgraph.analysis.registry import Progress
+    from heapgraph.analysis.runtime import RuntimeFacts
     from heapgraph.analysis.show import ShownObject
     from heapgraph.analysis.sql import SqlResult
     from heapgraph.analysis.summary import Summary
@@ -255,6 +256,13 @@ class Questions:
         Cost: the columns that the query reads, once per snapshot; then what the query costs.
         """
         return cast("SqlResult", self._ask("sql", query=query, limit=limit, time_limit=time_limit))
+
+    def runtime(self) -> RuntimeFacts:
+        """Collector, tracemalloc, flags, loaded packages.
+
+        Cost: the namespaces of the packages that are loaded.
+        """
+        return cast("RuntimeFacts", self._ask("runtime"))
 
     def verify(self) -> Verification:
         """Check the file and its quality record.

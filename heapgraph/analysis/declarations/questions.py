@@ -285,6 +285,18 @@ QUESTIONS = (
         ),
     ),
     Analysis(
+        "runtime",
+        "runtime_facts",
+        "collector, tracemalloc, flags and loaded packages of the target's interpreter",
+        (),
+        Command(
+            "Collector, tracemalloc, flags, loaded packages.",
+            "Show how the target's interpreter was set up: whether cycles are collected, with what "
+            "thresholds, how many objects are frozen, whether tracemalloc runs and what it takes, "
+            "sys.flags, and the installed packages that are loaded, with their versions.",
+        ),
+    ),
+    Analysis(
         "verify",
         "verify_snapshot",
         "the file's checksums and its quality record against the promise",
