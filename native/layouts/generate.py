@@ -29,7 +29,7 @@ TABLES = SOURCES.parents[1] / "heapgraph" / "capture" / "cpython" / "layouts"
 COMPILE_LIMIT_S = 120
 
 _MEMBER = re.compile(r"(?P<type>(?:struct )?\w+)\.(?P<member>[A-Za-z_][\w.]*)")
-_AS = re.compile(r"(?P<source>.*\S)\s+as (?P<width>[iu][124])")
+_AS = re.compile(r"(?P<source>.*\S)\s+as (?P<width>[iu][1248])")
 _LINE = re.compile(r"(?P<name>\S+)\s+(?P<versions>\*|3\.\d+(?:-(?:3\.\d+)?)?)\s+(?P<value>\S.*)")
 
 
@@ -161,7 +161,7 @@ def read_headers(include: Path) -> Headers:
             raise GeneratorError(f"{field.name} is there twice for 3.{minor}")
         value, width = pair.split()
         values[field.name] = int(value)
-        if width != "-":
+        if width not in ("-", "u8"):
             widths[field.name] = width
     return Headers(release, values, widths)
 

@@ -9,6 +9,7 @@
 #include <Python.h>
 #include <frameobject.h>
 #include <structmember.h>
+#include <datetime.h>
 
 #include "internal/pycore_context.h"
 #include "internal/pycore_gil.h"

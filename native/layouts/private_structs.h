@@ -95,6 +95,33 @@ struct array_object {
   PyObject_VAR_HEAD
   char *item;
   Py_ssize_t allocated;
+  void *descr;
+};
+struct array_descr {
+  char typecode;
+  int itemsize;
+};
+
+// Modules/_elementtree.c
+#define ELEMENT_OWN_CHILDREN 4
+struct element_object {
+  PyObject_HEAD
+  PyObject *tag, *text, *tail;
+  void *extra;
+};
+struct element_extra {
+  PyObject *attributes;
+  Py_ssize_t length, allocated;
+  PyObject **children;
+  PyObject *own_children[ELEMENT_OWN_CHILDREN];
+};
+
+// Modules/_decimal/_decimal.c: a hash, then mpd_t of libmpdec/mpdecimal.h
+struct decimal_object {
+  PyObject_HEAD
+  Py_hash_t hash;
+  unsigned char flags;
+  Py_ssize_t exponent, digits, length, allocated;
 };
 
 // Modules/_struct.c
@@ -196,12 +223,6 @@ struct string_io {
   Py_ssize_t pos, string_size;
   size_t buf_size;
 };
-struct text_io {
-  PyObject_HEAD
-  int ok, detached;
-  Py_ssize_t chunk_size;
-  PyObject *buffer, *encoding, *encoder, *decoder, *readnl, *errors;
-};
 
 // Modules/_csv.c: both keep the text of what they are at
 struct csv_reader {
@@ -269,10 +290,6 @@ struct sequence_iterator {  // also list, tuple, str, bytes iterators and revers
   Py_ssize_t index;
   PyObject *seq;
 };
-struct callable_iterator {
-  PyObject_HEAD
-  PyObject *callable, *sentinel;
-};
 struct enumerate_object {
   PyObject_HEAD
   Py_ssize_t index;
@@ -296,25 +313,8 @@ struct filter_object {
 };
 
 // Objects/genericaliasobject.c (3.9 and later), unionobject.c (3.10 and later)
-struct generic_alias {
-  PyObject_HEAD
-  PyObject *origin, *args, *parameters, *weakreflist;
-};
-struct union_object {
-  PyObject_HEAD
-  PyObject *args;
-#if FROM(14)
-  PyObject *hashable_args, *unhashable_args, *parameters, *weakreflist;
-#else
-  PyObject *parameters;
-#endif
-};
 
 // Python/hamt.c
-struct hamt_array {
-  PyObject_HEAD
-  PyObject *items[32];
-};
 struct hamt_bitmap {  // the collision node has its hash where this has its bitmap
   PyObject_VAR_HEAD
   uint32_t bitmap;
@@ -338,10 +338,4 @@ struct ndarray {
   PyObject *base, *descr;
   int flags;
   PyObject *weakreflist;
-};
-struct ndarray_descr {
-  PyObject_HEAD
-  PyTypeObject *typeobj;
-  char kind, type, byteorder, former_flags;
-  int type_num;
 };

@@ -15,7 +15,6 @@ constexpr std::uint64_t kGcHead = 16;  // bytes in front of an object that the c
 #define HEAPGRAPH_LAYOUT_FIELDS(X) \
   X(version, "version")           /* 0x030c01 for 3.12.1 */ \
   X(refcount, "obj.refcnt") X(type, "obj.type") X(object_size, "obj.size") X(var_size, "var.size") \
-  X(gc_head_size, "gc.head_size") \
   X(tp_name, "tp.name") X(tp_basicsize, "tp.basicsize") X(tp_itemsize, "tp.itemsize") \
   X(tp_flags, "tp.flags") X(tp_dict, "tp.dict") X(tp_base, "tp.base") X(tp_bases, "tp.bases") \
   X(tp_mro, "tp.mro") X(tp_cache, "tp.cache") X(tp_subclasses, "tp.subclasses") \
@@ -46,14 +45,11 @@ constexpr std::uint64_t kGcHead = 16;  // bytes in front of an object that the c
   X(code_cached, "code._co_cached") \
   X(module_dict, "module.dict") X(module_def, "module.def") X(module_state, "module.state") \
   X(module_state_size, "module.md_state_size") \
-  X(frame_code, "frame.code") X(frame_back, "frame.back") X(frame_builtins, "frame.builtins") \
-  X(frame_globals, "frame.globals") X(frame_locals, "frame.locals") X(frame_trace, "frame.trace") \
+  X(frame_code, "frame.code") X(frame_back, "frame.back") \
   X(frame_localsplus, "frame.localsplus") X(frame_valuestack, "frame.valuestack") \
-  X(frame_stacktop, "frame.stacktop") X(frame_stackdepth, "frame.stackdepth") X(frame_executing, "frame.executing") X(frame_iframe, "frame.iframe") \
-  X(frame_state, "frame.state") \
-  X(frame_data, "frame.data") X(frame_extra_locals, "frame.extra_locals") \
-  X(frame_locals_cache, "frame.locals_cache") X(frame_overwritten_fast_locals, "frame.overwritten_fast_locals") \
-  X(if_size, "if.size") X(if_previous, "if.previous") X(if_globals, "if.globals") X(if_builtins, "if.builtins") \
+  X(frame_stacktop, "frame.stacktop") X(frame_stackdepth, "frame.stackdepth") X(frame_iframe, "frame.iframe") \
+  X(frame_data, "frame.data") \
+  X(if_size, "if.size") \
   X(if_locals, "if.locals") X(if_frame_object, "if.frame_obj") X(if_owner, "if.owner") \
   X(if_localsplus, "if.localsplus") X(if_func, "if.func") X(if_code, "if.code") \
   X(if_stacktop, "if.stacktop") X(if_stackpointer, "if.stackpointer") \
@@ -66,13 +62,28 @@ constexpr std::uint64_t kGcHead = 16;  // bytes in front of an object that the c
   X(deque_block_data, "deque.block.data") X(deque_block_slots, "deque.block.data_slots") \
   X(deque_block_rightlink, "deque.block.rightlink") \
   X(odict_first, "odict.od_first") X(odict_node_key, "odict.node.key") X(odict_node_next, "odict.node.next") \
-  X(odict_inst_dict, "odict.od_inst_dict") X(odict_fast_nodes, "odict.od_fast_nodes") \
+  X(odict_inst_dict, "odict.od_inst_dict") \
   X(lru_elem_next, "lru.elem.next") X(lru_elem_key, "lru.elem.key") X(lru_elem_result, "lru.elem.result") \
   X(tee_it, "tee.it") X(tee_numread, "tee.numread") X(tee_nextlink, "tee.nextlink") X(tee_values, "tee.values") \
   X(memoryview_mbuf, "memoryview.mbuf") \
   X(ndarray_data, "ndarray.data") X(ndarray_nd, "ndarray.nd") X(ndarray_dimensions, "ndarray.dimensions") \
-  X(ndarray_strides, "ndarray.strides") X(ndarray_base, "ndarray.base") X(ndarray_descr, "ndarray.descr") \
+  X(ndarray_strides, "ndarray.strides") X(ndarray_descr, "ndarray.descr") \
   X(ndarray_flags, "ndarray.flags") \
+  X(tp_doc, "tp.doc") X(moduledef_size, "moduledef.m_size") X(moduledef_traverse, "moduledef.m_traverse") \
+  X(module_state_traverse, "module.md_state_traverse") \
+  X(code_cached_code, "code.cached.code") X(code_cached_varnames, "code.cached.varnames") \
+  X(code_cached_cellvars, "code.cached.cellvars") X(code_cached_freevars, "code.cached.freevars") \
+  X(code_cached_size, "code.cached.size") \
+  X(chunk_previous, "chunk.previous") X(chunk_size, "chunk.size") X(chunk_top, "chunk.top") X(chunk_data, "chunk.data") \
+  X(odict_fast_nodes_size, "odict.od_fast_nodes_size") \
+  X(array_allocated, "array.allocated") X(array_descr, "array.descr") X(array_itemsize, "array.descr.itemsize") \
+  X(struct_codes, "struct.codes") X(datetime_has_tzinfo, "datetime.has_tzinfo") \
+  X(element_tag, "element.tag") X(element_text, "element.text") X(element_tail, "element.tail") \
+  X(element_extra, "element.extra") X(element_attributes, "element.extra.attributes") \
+  X(element_length, "element.extra.length") X(element_allocated, "element.extra.allocated") \
+  X(element_children, "element.extra.children") X(element_own_children, "element.extra.own_children") \
+  X(element_extra_size, "element.extra.size") \
+  X(decimal_flags, "decimal.flags") X(decimal_allocated, "decimal.allocated") \
   X(managed_dict, "managed.dict") X(managed_values, "managed.values") \
   X(queue_list, "simplequeue.list") X(queue_first, "simplequeue.get_index") X(queue_items, "simplequeue.items") \
   X(queue_capacity, "simplequeue.capacity") X(queue_length, "simplequeue.count")

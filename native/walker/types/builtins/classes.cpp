@@ -5,7 +5,6 @@
 namespace heapgraph {
 namespace {
 
-constexpr i64 kTypeDoc = 176;            // PyTypeObject.tp_doc, the same in every version
 constexpr u64 kMostStaticSubclasses = 4096;  // 3.12 and later: a small number in static types
 
 u64 shared_keys_bytes(HeapReader& reader, u64 object) {
@@ -65,7 +64,7 @@ u64 class_footprint(HeapReader& reader, u64 object, const TypeInfo& type, View v
   if (!reader.is_heap_type(object)) return size;
   const u64 members = (reader.item_count(view) + 1) * type.itemsize;
   return kGcHead + round_up(type.basicsize + members, 8) + shared_keys_bytes(reader, object) +
-         reader.text_bytes(reader.memory().word(object + kTypeDoc));
+         reader.text_bytes(reader.memory().word(object + reader.layout().tp_doc));
 }
 
 extern const TypeReader type_reader{.name = "type",

@@ -5,8 +5,13 @@ namespace heapgraph {
 namespace {
 
 // _PyCoCached (Include/cpython/code.h): objects that code caches for programs that ask for co_code, co_varnames...
-constexpr const char* kCachedNames[] = {"_co_code", "_co_varnames", "_co_cellvars", "_co_freevars"};
-constexpr u64 kCachedBytes = sizeof kCachedNames;  // a word for each
+struct CachedField { i64 Layout::*place; const char* name; };
+constexpr CachedField kCached[] = {
+    {&Layout::code_cached_code, "_co_code"},
+    {&Layout::code_cached_varnames, "_co_varnames"},
+    {&Layout::code_cached_cellvars, "_co_cellvars"},
+    {&Layout::code_cached_freevars, "_co_freevars"},
+};
 
 // PyCodeObject of 3.8 to 3.10, behind co_extra (Include/cpython/code.h); an entry is a _PyOpcache
 constexpr i64 kOpcodeCacheMap = 8, kOpcodeCacheSize = 28;
@@ -18,13 +23,12 @@ u64 cached_fields(const Layout& layout, View code) {
 }
 
 void code_references(HeapReader& reader, u64 object, const TypeInfo& type, EdgeList& out) {
-  const u64 cached = cached_fields(reader.layout(), reader.body(object, type));
+  const Layout& layout = reader.layout();
+  const u64 cached = cached_fields(layout, reader.body(object, type));
   if (cached == 0) return;
-  const View words = reader.memory().view(cached, kCachedBytes);
-  i64 at = 0;
-  for (const char* name : kCachedNames) {
-    out.add(words.word(at), EdgeKind::kField, reader.name(name), kCounted);
-    at += 8;
+  const View words = reader.memory().view(cached, layout.code_cached_size);
+  for (const CachedField& field : kCached) {
+    out.add(words.word(layout.*field.place), EdgeKind::kField, reader.name(field.name), kCounted);
   }
 }
 
@@ -45,7 +49,7 @@ u64 code_bytes(HeapReader& reader, u64, const TypeInfo& type, View view) {
 }
 
 u64 code_footprint(HeapReader& reader, u64, const TypeInfo&, View view, u64 size) {
-  return cached_fields(reader.layout(), view) ? size + kCachedBytes : size;
+  return cached_fields(reader.layout(), view) ? size + reader.layout().code_cached_size : size;
 }
 
 bool preview_code(HeapReader& reader, u64 object, const TypeInfo&, std::string& out) {
@@ -55,7 +59,7 @@ bool preview_code(HeapReader& reader, u64 object, const TypeInfo&, std::string& 
   out += " (";
   append_text(reader, view.word(layout.code_filename), out);
   out += ':';
-  out += std::to_string(view.half(layout.code_firstlineno));
+  out += std::to_string(view.read<i32>(layout.code_firstlineno));
   out += ')';
   return true;
 }

@@ -76,7 +76,7 @@ void frame_references(HeapReader& reader, u64 object, const TypeInfo&, EdgeList&
   if (!present(layout.if_size)) return add_old_frame(reader, object, out);
   const u64 frame = reader.memory().word(object + layout.frame_iframe);
   const View view = reader.memory().view(frame, layout.if_size);
-  const u8 owner = view.byte(layout.if_owner);
+  const i8 owner = view.read<i8>(layout.if_owner);
   // A frame that has left the interpreter belongs to its frame object, and for one on a stack that was put aside the
   // object stands; one that runs belongs to its thread.
   if (owner == kOwnedByFrameObject) add_frame(reader, frame, kOwned, out);

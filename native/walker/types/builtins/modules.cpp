@@ -5,7 +5,6 @@ namespace heapgraph {
 namespace {
 
 constexpr u64 kMaxState = 1 << 20;
-constexpr i64 kDefSize = 56, kDefTraverse = 80;  // PyModuleDef.m_size and m_traverse, 3.8 to 3.14
 
 // The module's own C state: what its traverse function visits, without names.
 void state_references(HeapReader& reader, u64 object, const TypeInfo& type, EdgeList& out) {
@@ -17,10 +16,10 @@ void state_references(HeapReader& reader, u64 object, const TypeInfo& type, Edge
   u64 size = 0, traverse = 0;
   if (present(layout.module_state_size)) {
     size = module.word(layout.module_state_size);
-    traverse = module.word(layout.module_state_size + 8);  // md_state_traverse
+    traverse = module.word(layout.module_state_traverse);
   } else if (const u64 definition = module.word(layout.module_def)) {
-    size = memory.word(definition + kDefSize);
-    traverse = memory.word(definition + kDefTraverse);
+    size = memory.word(definition + layout.moduledef_size);
+    traverse = memory.word(definition + layout.moduledef_traverse);
   }
   if (size > kMaxState) return;
   const View words = memory.view(state, size);

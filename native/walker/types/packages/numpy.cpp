@@ -162,7 +162,7 @@ void ndarray_references(HeapReader& reader, u64 object, const TypeInfo& type, Ed
 u64 ndarray_bytes(HeapReader& reader, u64, const TypeInfo& type, View view) {
   MemoryImage& memory = reader.memory();
   const Layout& layout = reader.layout();
-  const u64 dimensions = view.half(layout.ndarray_nd);
+  const u64 dimensions = view.read<i32>(layout.ndarray_nd);
   u64 size = type.basicsize;
   if (dimensions > kMaxDimensions) return size;
   size += dimensions * 16;

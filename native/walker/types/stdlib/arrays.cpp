@@ -4,22 +4,19 @@
 namespace heapgraph {
 namespace {
 
-// arrayobject of Modules/arraymodule.c
-constexpr i64 kAllocated = 32, kDescr = 40, kItemsize = 4;
-
-// PyStructObject.s_codes of Modules/_struct.c, an array of formatcode
-constexpr i64 kCodes = 32;
-constexpr u64 kCode = 32;
+constexpr u64 kCode = 32;  // bytes of a formatcode of Modules/_struct.c
 constexpr u64 kMaxCodes = 1 << 16;
 
 u64 array_bytes(HeapReader& reader, u64, const TypeInfo& type, View view) {
-  const u64 width = reader.memory().view(view.word(kDescr), 8).read<i32>(kItemsize);
-  return type.basicsize + view.word(kAllocated) * width;
+  const Layout& layout = reader.layout();
+  const View descr = reader.memory().view(view.word(layout.array_descr), layout.array_itemsize + 4);
+  const u64 width = descr.read<i32>(layout.array_itemsize);
+  return type.basicsize + view.word(layout.array_allocated) * width;
 }
 
 u64 format_bytes(HeapReader& reader, u64, const TypeInfo& type, View view) {
   u64 codes = 1;  // the end mark is one of them
-  const u64 first = view.word(kCodes);
+  const u64 first = view.word(reader.layout().struct_codes);
   while (codes < kMaxCodes && reader.memory().word(first + (codes - 1) * kCode) != 0) ++codes;
   return type.basicsize + codes * kCode;
 }

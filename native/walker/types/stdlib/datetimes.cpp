@@ -4,20 +4,19 @@
 namespace heapgraph {
 namespace {
 
-constexpr i64 kHasTimezone = 24;  // PyDateTime_DateTime and PyDateTime_Time, Include/datetime.h
-constexpr i64 kTimezone = 8;      // bytes
+constexpr i64 kTimezone = 8;  // bytes
 
-bool is_aware(View view) { return view.byte(kHasTimezone) != 0; }
+bool is_aware(HeapReader& reader, View view) { return view.read<i8>(reader.layout().datetime_has_tzinfo) != 0; }
 
 void datetime_references(HeapReader& reader, u64 object, const TypeInfo& type, EdgeList& out) {
   const View view = reader.body(object, type);
-  if (!is_aware(view)) return;
+  if (!is_aware(reader, view)) return;
   const u64 builtin = reader.memory().word(type.builtin_base + reader.layout().tp_basicsize);
   out.add(view.word(builtin - kTimezone), EdgeKind::kField, reader.name("tzinfo"), kCounted);
 }
 
-u64 datetime_footprint(HeapReader&, u64, const TypeInfo& type, View view, u64 size) {
-  return type.is_python_class || is_aware(view) ? size : size - kTimezone;
+u64 datetime_footprint(HeapReader& reader, u64, const TypeInfo& type, View view, u64 size) {
+  return type.is_python_class || is_aware(reader, view) ? size : size - kTimezone;
 }
 
 i64 datetime_least(HeapReader&, u64, const TypeInfo& type) {

@@ -4,14 +4,12 @@
 namespace heapgraph {
 namespace {
 
-// PyDecObject of Modules/_decimal/_decimal.c: a hash, then mpd_t of libmpdec/mpdecimal.h; the same in every version
-constexpr i64 kFlags = 24, kAllocated = 56;
 constexpr u8 kNotOwned = 0x20 | 0x40 | 0x80;  // MPD_DATAFLAGS: static, shared or constant digits
 constexpr u64 kDigitWord = 8;                 // mpd_uint_t
 
 u64 decimal_bytes(HeapReader& reader, u64 object, const TypeInfo& type, View view) {
-  const u64 words = view.word(kAllocated);
-  const bool apart = !(view.byte(kFlags) & kNotOwned) && words <= kMaxItems;
+  const u64 words = view.word(reader.layout().decimal_allocated);
+  const bool apart = !(view.byte(reader.layout().decimal_flags) & kNotOwned) && words <= kMaxItems;
   return struct_bytes(reader, object, type, view) + (apart ? words * kDigitWord : 0);
 }
 

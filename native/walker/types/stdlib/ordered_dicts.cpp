@@ -6,7 +6,6 @@ namespace heapgraph {
 namespace {
 
 constexpr u64 kNode = 32;
-constexpr i64 kFastNodesSize = 8;  // od_fast_nodes_size, behind od_fast_nodes
 
 void ordered_dict_references(HeapReader& reader, u64 object, const TypeInfo& type, EdgeList& out) {
   const Layout& layout = reader.layout();
@@ -30,7 +29,7 @@ void ordered_dict_references(HeapReader& reader, u64 object, const TypeInfo& typ
 u64 ordered_dict_bytes(HeapReader& reader, u64 object, const TypeInfo& type, View view) {
   const Layout& layout = reader.layout();
   const u64 size = dict_bytes(reader, object, type, view);
-  const u64 nodes = reader.memory().word(object + layout.dict_size + layout.odict_fast_nodes + kFastNodesSize);
+  const u64 nodes = reader.memory().word(object + layout.dict_size + layout.odict_fast_nodes_size);
   const bool has_entries = dict_table(reader, object).entries != 0;
   return size + nodes * 8 + (has_entries ? view.word(layout.var_size) * kNode : 0);
 }
