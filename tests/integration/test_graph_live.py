@@ -69,3 +69,20 @@ def test_paths_are_as_short_as_those_of_networkx(graph, own):
                 distance[object_id] = steps - 1
         left.remove_nodes_from(found)
     assert np.array_equal(graph.root_paths.distance, distance)
+
+
+@pytest.mark.parametrize(
+    ("type_name", "names"),
+    [
+        ("re.Match", {"string", "re", "regs"}),
+        ("re.Pattern", {"pattern", "groupindex", "indexgroup"}),
+    ],
+)
+def test_references_of_regular_expressions_have_names(graph, type_name, names):
+    """Given patterns with groups, and matches, when they are asked, all fields have names."""
+    found = set()
+    for object_id in graph.objects_of_type(type_name).tolist():
+        references = graph.referents(object_id)
+        assert not [each for each in references if each.kind == EdgeKind.UNNAMED]
+        found |= {graph.name(each.label) for each in references if each.kind == EdgeKind.FIELD}
+    assert found == names
