@@ -166,6 +166,10 @@ def test_an_unknown_detector_is_refused_with_the_known_ones():
     assert "duplicate-strings" in failure.value.hint
 
 
+def test_the_page_says_how_many_there_are():
+    assert f"runs {len(DETECTORS)} detectors" in PAGE
+
+
 @pytest.mark.parametrize("name", DETECTORS)
 def test_the_page_describes_every_detector(name):
     detector = DETECTORS[name]
