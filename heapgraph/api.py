@@ -51,7 +51,7 @@ class Snapshot(Questions):
 
         Args:
             path: the file.
-            progress: told of long work as (phase, done, total); total 0 = unknown.
+            progress: called for long work as (phase, done, total); total 0 = unknown.
 
         Raises:
             SnapshotFormatError: the file is not a whole snapshot.
@@ -137,7 +137,7 @@ def dump(
         redact: keep no values.
         max_pause_ms: give up when the target would stand still for longer.
         force: overwrite an existing file.
-        progress: told of long work as (phase, done, total); total 0 = unknown.
+        progress: called for long work as (phase, done, total); total 0 = unknown.
 
     Raises:
         UsageError: no such method.
@@ -176,7 +176,7 @@ def dump_core(
         redact: keep no values.
         force: overwrite an existing file.
         run_code: let traverse functions of C types run in a barred process; False: scan instead.
-        progress: told of long work as (phase, done, total); total 0 = unknown.
+        progress: called for long work as (phase, done, total); total 0 = unknown.
 
     Raises:
         TargetError: it is no whole core file of a supported Python, or a binary is missing.

@@ -146,7 +146,7 @@ class Questions:
         return cast("ShownObject", self._ask("show", object=object, raw=raw, limit=limit))
 
     def suspects(self, limit: int = 10) -> Suspects:
-        """What leaks, probably, and who holds it.
+        """What probably leaks, and who holds it.
 
         Args:
             limit: how many suspects.

@@ -57,7 +57,7 @@ def diff_snapshots(
 
     Args:
         graph: the first snapshot.
-        progress: told of each snapshot.
+        progress: called for each snapshot.
         new: the second.
         newer: the third and all later ones in their order.
         limit: how many types and how many holders; None: all.

@@ -68,7 +68,7 @@ def type_histogram(
 
     Args:
         graph: the snapshot.
-        progress: told of each type whose retained size is made exact.
+        progress: called for each type whose retained size is made exact.
         limit: how many rows; None: all types that have objects.
         exact: make every row exact, however long it takes.
         work: objects and references that may be looked at for exact sizes; 0: minimums only.

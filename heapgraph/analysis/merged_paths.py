@@ -58,7 +58,7 @@ def merged_paths(
         paths: the search to follow.
         members: uint32[k], distinct object ids.
         limit: how many groups; together they have most of the members.
-        progress: told of each pass over the paths.
+        progress: called for each pass over the paths.
 
     Returns:
         Groups, the one with most members first, and how many members no path reaches.

@@ -81,7 +81,7 @@ def runtime_facts(graph: HeapGraph, *, progress: Progress | None = None) -> Runt
 
     Args:
         graph: the snapshot.
-        progress: told of the packages.
+        progress: called for the packages.
 
     Cost: the namespaces of the packages that are loaded.
     """

@@ -1,4 +1,4 @@
-"""What leaks, probably: the holders where a large part of the heap gathers, explained in words."""
+"""What probably leaks: the holders where a large part of the heap gathers, explained in words."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def verify_snapshot(graph: HeapGraph, *, progress: Progress | None = None) -> Ve
 
     Args:
         graph: the snapshot.
-        progress: told of each table.
+        progress: called for each table.
 
     Raises:
         SnapshotFormatError: the file is damaged: there is nothing to judge.

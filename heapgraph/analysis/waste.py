@@ -84,7 +84,7 @@ def find_waste(
 
     Args:
         graph: the snapshot.
-        progress: told of each detector.
+        progress: called for each detector.
         limit: how many findings; None: all.
         min_size: wasted bytes below which a finding is left out, unless it is a leak; None: the
             lesser of 1 % of what is reachable and 1 MiB.

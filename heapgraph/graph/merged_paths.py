@@ -23,7 +23,7 @@ _MOST_LEVELS = 200
 
 
 class PathSums:
-    """Sums of values over what lies behind each object on the paths to some members.
+    """Sums of values over what each object leads to on the paths to some members.
 
     Attributes:
         objects: uint32[t], members and all objects on the way to them, rising.
@@ -39,7 +39,7 @@ class PathSums:
         self._sums = sums
 
     def at(self, object_ids: Sequence[int] | U32) -> U64:
-        """uint64[k], what lies behind some objects, themselves included; 0 off the paths."""
+        """uint64[k], what some objects lead to, themselves included; 0 off the paths."""
         wanted = np.asarray(object_ids, np.uint32)
         if not len(self.objects):
             return np.zeros(len(wanted), np.uint64)
@@ -49,7 +49,7 @@ class PathSums:
 
 
 class MergedPaths:
-    """A tree of paths from the roots with, at each object, what lies behind it.
+    """A tree of paths from the roots with, at each object, what it leads to.
 
     Args:
         parent: uint32[n], of the search.

@@ -231,7 +231,7 @@ class HeapWalker:
         self._check(status, "preparing the walk")
 
     def set_running_frames(self, frames: Sequence[int]) -> None:
-        """Say which frames threads run (up to 3.10 objects): they are on no stack put aside."""
+        """Say which frames threads run (up to 3.10 objects): they are on no suspended stack."""
         values = _as_u64(frames)
         status = self._library.hg_walker_set_running_frames(
             self._handle, values.ctypes.data, len(values)

@@ -62,7 +62,7 @@ def find_members(graph: HeapGraph, text: str, progress: Progress | None = None) 
     Args:
         graph: the snapshot.
         text: as people type it.
-        progress: told of every part of the values; may raise to stop the search.
+        progress: called for every part of the values; may raise to stop the search.
 
     Raises:
         ObjectNotFound: none.

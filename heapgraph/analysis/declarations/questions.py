@@ -149,7 +149,7 @@ QUESTIONS = (
         "leak suspects: where bytes gather, who holds them, what to do",
         (_limit("suspects", 10),),
         Command(
-            "What leaks, probably, and who holds it.",
+            "What probably leaks, and who holds it.",
             "Name the holders where a large part of the heap gathers, and say why in words.\n\n"
             "The first one is the one to look at first. A heap in which nothing stands out has "
             "none.",

@@ -93,7 +93,7 @@ def _tasks(
     coroutines = facts.attribute(tasks, "task_coro", "_coro")
     owner, edges = facts.references(tasks)
     unnamed = (graph.edge_kinds[edges] == EdgeKind.UNNAMED) & (code_of[graph.targets[edges]] >= 0)
-    # A later word wins: the coroutine of a C task lies behind its result.
+    # A later word wins: the coroutine of a C task follows its result.
     coroutines[owner[unnamed]] = graph.targets[edges[unnamed]]
     known = coroutines >= 0
     codes = np.where(known, code_of[coroutines], -1)

@@ -186,7 +186,7 @@ class HeapTables:
 
         Args:
             wanted: names.
-            progress: told of each column; the slowest takes 2 s for 10 million objects.
+            progress: called for each column; the slowest takes 2 s for 10 million objects.
         """
         found = False
         for table, columns in _LARGE.items():

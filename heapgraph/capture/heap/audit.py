@@ -262,7 +262,7 @@ class Account:
         return record
 
     def _scanned_types(self) -> dict[str, int]:
-        """Types whose fields were scanned, with their objects that no traverse function told of."""
+        """Types whose fields were scanned, with their objects that no traverse function visited."""
         columns = self._columns
         uses = np.bincount(columns.arrays["type"], minlength=len(columns.types)).tolist()
         scanned: dict[str, int] = {}

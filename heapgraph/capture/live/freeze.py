@@ -57,8 +57,8 @@ HELPER_REFUSALS = {
     "section": "its threads are inside an allocator's critical section",
     "seccomp": CLONE_REFUSALS[errno.EPERM],
     "stack": "none of its threads could find back by itself: small stacks, or shadow stacks",
-    "uffd": "it handles page faults of its own (userfaultfd), and may be told of a clone: it would "
-    "get a descriptor for each",
+    "uffd": "it handles page faults of its own (userfaultfd), and may ask for news of a clone: it "
+    "would get a descriptor for each",
     "guard": "no timer can be made that would end a stop: raise the limit on pending signals "
     "(ulimit -i)",
     "code": "its C library is of a kind that is not known, so no thread could find back by itself",

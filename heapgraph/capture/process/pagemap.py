@@ -131,7 +131,7 @@ class PageMap:
             count = fcntl.ioctl(self._descriptor, _SCAN, argument)
             found = regions[:count].copy()
             yield found
-            # Behind what the kernel says that it has walked there may be pages that it has told of:
+            # Beyond what the kernel says that it has walked may be pages that it has reported:
             # asked from there, it tells of them again.
             reached = max([_SCAN_ARGUMENT.unpack(argument)[_WALK_END], *found[-1:, 1].tolist()])
             if reached <= start:
@@ -148,7 +148,7 @@ class PageMap:
         return np.frombuffer(data, np.uint64, len(data) // _ENTRY)
 
     def entries_of(self, pages: Iterable[int]) -> bytes:
-        """The entries of single pages, one behind the other; zeros where there are no addresses."""
+        """The entries of single pages, one after the other; zeros where there are no addresses."""
         read, file = os.pread, self._descriptor
         return b"".join(
             read(file, _ENTRY, page // PAGE * _ENTRY) or bytes(_ENTRY) for page in pages

@@ -93,7 +93,7 @@ def find_regions(
 
 @dataclass(frozen=True)
 class _Run:
-    """Mappings one behind the other: advice for a part of a block splits its mapping."""
+    """Mappings one after the other: advice for a part of a block splits its mapping."""
 
     start: int
     end: int
@@ -201,7 +201,7 @@ class _Survey:
             self.claims.claim(start, end, RegionKind.STACK)
 
     def claim_other_stacks(self) -> None:
-        """Claim what lies behind a guard: the stack of a thread that Python knows nothing of."""
+        """Claim what follows a guard page: the stack of a thread that Python knows nothing of."""
         for mapping in self.unnamed:
             first = next(self.claims.gaps(mapping.start, mapping.end), None)
             if first and first[0] == mapping.start and self._is_guarded(mapping):

@@ -58,7 +58,7 @@ def capture_command(
 
     if max_pause is not None and method != "pause":
         raise UsageError(
-            f"--max-pause {max_pause:g} is of no use for a clone",
+            f"--max-pause {max_pause:g} has no meaning for a clone",
             "the process stands for milliseconds only",
             "leave it away, or use --method pause",
         )

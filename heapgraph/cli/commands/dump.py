@@ -151,7 +151,7 @@ def _dump_process(
         if value:
             given = option if value is True else f"{option} {value}"
             raise UsageError(
-                f"{given} is of no use for process {pid}",
+                f"{given} has no meaning for process {pid}",
                 "a running process knows its program, and code runs in a clone of it",
                 f"heapgraph dump {pid}",
             )
@@ -181,7 +181,7 @@ def _check_core_options(pid: int | None, live: dict[str, Any]) -> None:
     if given:
         option = _LIVE_OPTIONS[given[0]]
         raise UsageError(
-            f"{option} is of no use for a core file",
+            f"{option} has no meaning for a core file",
             "nothing stands still for one",
             f"leave {option} away",
         )

@@ -61,7 +61,7 @@ def build_page(session: Session, place: Place, progress: Progress) -> Page:
     Args:
         session: prepared, except for the overview's own beginning.
         place: what to look at.
-        progress: told of long work; may raise to stop it.
+        progress: called for long work; may raise to stop it.
 
     Raises:
         HeapgraphError: the place shows nothing, e.g. a search without a result.

@@ -62,7 +62,7 @@ static long stat_field(const char *stat, int field)
     return at == NULL ? -1 : strtol(at, NULL, 10);
 }
 
-/* A clone of ours that was killed with its tracer: a zombie that nobody is told of. A program's own
+/* A clone of ours that was killed with its tracer: a zombie that no process is notified of. A program's own
  * children without a signal at their end are rare, and those it waits for itself are not killed. */
 static bool is_leftover(pid_t child)
 {

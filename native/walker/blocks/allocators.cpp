@@ -1,4 +1,4 @@
-// The heaps of glibc's malloc: chunks one behind the other, each with its size in front (malloc.c,
+// The heaps of glibc's malloc: chunks one after the other, each with its size in front (malloc.c,
 // "Chunks of memory are maintained using a `boundary tag' method").
 #include "walker/blocks/allocators.hpp"
 
@@ -82,7 +82,7 @@ ChunkTotals walk_chunks(MemoryImage& image, u64 start, u64 end, u64* free_starts
 
 using namespace heapgraph;
 
-// `size` bytes from each address, one behind the other; zeros where that cannot be read.
+// `size` bytes from each address, one after the other; zeros where that cannot be read.
 HG_EXPORT void hg_walker_gather(Walker* walker, const u64* addresses, u64 count, u64 size, u8* out) {
   walker->image().gather(addresses, count, size, out);
 }

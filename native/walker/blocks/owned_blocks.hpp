@@ -22,7 +22,7 @@ class OwnedBlocks {
 
   // Settles which block is whose, when all objects that have blocks are known.
   void share(std::vector<u64> owners);
-  // What the words of its blocks refer to. Their label is the byte offset, in the blocks one behind the other and
+  // What the words of its blocks refer to. Their label is the byte offset, in the blocks one after the other and
   // behind the object itself.
   void references(u64 object, const TypeInfo& type, EdgeList& out);
   // Those bytes of the blocks that are the object's.

@@ -112,7 +112,7 @@ bool MemoryImage::reserve(Region& region) {
   return true;
 }
 
-// Pieces one behind the other, in memory and in their file, become one mapping.
+// Pieces one after the other, in memory and in their file, become one mapping.
 void MemoryImage::map_pieces(Region& region) {
   const u64 end = region.start + region.size;
   auto at_start = std::upper_bound(pieces_.begin(), pieces_.end(), region.start, [](u64 address, const FilePiece& it) {

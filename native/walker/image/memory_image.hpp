@@ -160,7 +160,7 @@ class MemoryImage {
   }
   // Reads a whole range now, e.g. while the target is stopped. False when part of it is gone.
   bool load(u64 start, u64 end);
-  // `size` bytes from each address, one behind the other, zeros where they cannot be read. Blocks that
+  // `size` bytes from each address, one after the other, zeros where they cannot be read. Blocks that
   // are not here stay away: for a few bytes of each of very many pages.
   void gather(const u64* addresses, u64 count, u64 size, u8* out);
 

@@ -48,7 +48,7 @@ class Arena {
   }
   void restore(const std::vector<u8>& bytes) { std::memcpy(reinterpret_cast<void*>(start_), bytes.data(), bytes.size()); }
   // Puts a page out of reach, and back. No protection would do: whoever may trace a process may read its protected
-  // pages, but nobody what lies behind the end of a file.
+  // pages, but nobody what is beyond the end of a file.
   void take_away(u64 page) {
     const u64 address = start_ + page * kPage;
     move(address, start_ + size_ + kPage);

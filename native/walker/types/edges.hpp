@@ -15,7 +15,7 @@ enum class EdgeKind : u8 {
 constexpr u8 kGcVisible = 1;
 constexpr u8 kCounted = 2;
 constexpr u8 kScanned = 4;
-// To be believed last: in the last word of a block, which may lie behind what was asked for. Never written out.
+// To be believed last: in the last word of a block, which may be beyond what was asked for. Never written out.
 constexpr u8 kTrailing = 0x40;
 // Keeps its target alive whether it is counted or not. Never written out.
 constexpr u8 kHolds = 0x20;

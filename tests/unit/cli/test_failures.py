@@ -42,7 +42,7 @@ def snapshot(tmp_path_factory):
         (["dump", "--executable", "/bin/python"], 2, "nothing to dump"),
         (["dump", "--core", "{file}", "--method", "pause"], 2, "--method"),
         (["dump", "--core", "{file}", "--max-pause", "5"], 2, "--max-pause"),
-        (["dump", "1", "--no-run"], 2, "--no-run is of no use for process 1"),
+        (["dump", "1", "--no-run"], 2, "--no-run has no meaning for process 1"),
         (["dump", "--core", "{folder}/core"], 3, "{folder}/core"),
         (["dump", "--core", "{folder}"], 3, "{folder}"),
         (["dump", "--core", "{file}"], 3, "{file} is not a core file"),

@@ -7,7 +7,7 @@ namespace {
 // PyASCIIObject.state (Include/cpython/unicodeobject.h); its two lowest bits are what HeapReader::is_interned asks.
 struct TextState {
   u64 width;     // bytes of a character
-  bool compact;  // its characters lie behind the struct
+  bool compact;  // its characters follow the struct
   bool ascii;
 };
 

@@ -92,7 +92,7 @@ struct Shape {
   u64 count = 1;
   i64 lowest = 0;         // bytes from the first element to the one at the lowest address
   u64 size = 0;           // of all, in bytes
-  bool in_order = true;   // one behind the other, in C order
+  bool in_order = true;   // one after the other, in C order
 
   i64 length(i64 axis) const { return lengths.word(axis * 8); }
   i64 stride(i64 axis) const { return strides.word(axis * 8); }
