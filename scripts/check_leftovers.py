@@ -30,6 +30,11 @@ ROOMS = ("heapgraph/", "native/")
 RULES_FILE = "scripts/leftovers.txt"
 """The forbidden patterns, a line each: scope, pattern, reason, separated by tabs."""
 
+READERS = "native/walker/types/readers.cpp"
+"""The one table of readers; each is made in the file of its family."""
+
+_FAMILY = re.compile(r"native/walker/types/(builtins|stdlib|packages)/\w+\.cpp")
+
 EXEMPT = (RULES_FILE, "fixtures/leftovers/")
 """What names the forbidden things because that is its job."""
 
@@ -125,6 +130,26 @@ def find_crowded_folders(names: Iterable[str]) -> list[str]:
     ]
 
 
+def find_scattered_readers(texts: dict[str, str]) -> list[str]:
+    """A finding for each reader of types that is not made in one file of a family.
+
+    Args:
+        texts: the text of each file by its name relative to the repository.
+    """
+    table = texts.get(READERS, "")
+    listed = re.findall(r"\bX\((\w+)\)", table.partition("namespace")[0])
+    made: dict[str, list[str]] = {name: [] for name in listed}
+    for file, text in texts.items():
+        if file.startswith(READERS.rpartition("/")[0]) and file.endswith(".cpp"):
+            for name in re.findall(r"^extern const TypeReader (\w+)_reader\{", text, re.MULTILINE):
+                made.setdefault(name, []).append(file)
+    return [
+        f"{READERS}: reader {name} is made in {', '.join(files) or 'no file'}, not in one family's"
+        for name, files in made.items()
+        if name not in listed or len(files) != 1 or not _FAMILY.fullmatch(files[0])
+    ]
+
+
 def longest_python_files(texts: dict[str, str], count: int) -> list[tuple[int, str]]:
     """(lines, name) of the longest Python files, longest first."""
     lengths = [
@@ -145,6 +170,7 @@ def main() -> int:
         print(f"{lines:5} {name}")
     findings = find_leftovers(texts, read_rules(folder / RULES_FILE))
     findings += find_crowded_folders(texts)
+    findings += find_scattered_readers(texts)
     for finding in findings:
         print(finding, file=sys.stderr)
     return 1 if findings else 0

@@ -82,3 +82,17 @@ def test_a_folder_with_too_many_files_is_found(leftovers):
     assert leftovers.find_crowded_folders([*at_limit, *too_many, *elsewhere, *below]) == [
         "native/b:21: more than 20 files in one folder"
     ]
+
+
+def test_a_reader_that_is_not_in_one_file_is_found(leftovers):
+    folder = leftovers.READERS.rpartition("/")[0]
+    texts = {
+        leftovers.READERS: "#define HEAPGRAPH_READERS(X) X(list) X(dict) X(set) X(code)\nnamespace",
+        f"{folder}/builtins/sequences.cpp": "extern const TypeReader list_reader{};\n",
+        f"{folder}/builtins/dicts.cpp": "extern const TypeReader dict_reader{};\n",
+        f"{folder}/sizes.cpp": "extern const TypeReader dict_reader{};\n",
+        f"{folder}/references.cpp": "extern const TypeReader set_reader{};\n",
+        f"{folder}/stdlib/queues.cpp": "extern const TypeReader queue_reader{};\n",
+    }
+    found = [line.split(" ")[2] for line in leftovers.find_scattered_readers(texts)]
+    assert found == ["dict", "set", "code", "queue"]
