@@ -179,6 +179,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where temporary files go")
     parser.add_argument("--output", type=Path, help="also write the tables to this file")
     arguments = parser.parse_args()
+    if arguments.folder is not None and not arguments.folder.is_dir():
+        parser.error(f"{arguments.folder} is no folder: make it first")
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
         snapshot = arguments.snapshot
