@@ -224,6 +224,13 @@ struct string_io {
   size_t buf_size;
 };
 
+struct text_io {
+  PyObject_HEAD
+  int ok, detached;
+  Py_ssize_t chunk_size;
+  PyObject *buffer, *encoding, *encoder, *decoder, *readnl, *errors;
+};
+
 // Modules/_csv.c: both keep the text of what they are at
 struct csv_reader {
   PyObject_HEAD
@@ -290,6 +297,10 @@ struct sequence_iterator {  // also list, tuple, str, bytes iterators and revers
   Py_ssize_t index;
   PyObject *seq;
 };
+struct callable_iterator {
+  PyObject_HEAD
+  PyObject *callable, *sentinel;
+};
 struct enumerate_object {
   PyObject_HEAD
   Py_ssize_t index;
@@ -313,6 +324,19 @@ struct filter_object {
 };
 
 // Objects/genericaliasobject.c (3.9 and later), unionobject.c (3.10 and later)
+struct generic_alias {
+  PyObject_HEAD
+  PyObject *origin, *args, *parameters, *weakreflist;
+};
+struct union_object {
+  PyObject_HEAD
+  PyObject *args;
+#if FROM(14)
+  PyObject *hashable_args, *unhashable_args, *parameters, *weakreflist;
+#else
+  PyObject *parameters;
+#endif
+};
 
 // Python/hamt.c
 struct hamt_bitmap {  // the collision node has its hash where this has its bitmap
