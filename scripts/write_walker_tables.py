@@ -22,13 +22,12 @@ from typing import TYPE_CHECKING
 from heapgraph.capture.cpython.layouts import layout_for
 from heapgraph.capture.types.resolving import resolve
 from heapgraph.capture.types.rules import TYPE_RULES
+from heapgraph.native.heap_walker import ABSENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from heapgraph.capture.types.resolving import ResolvedRule
-
-ABSENT = -1
 
 
 def lines_of(tp_name: str, rule: ResolvedRule) -> Iterator[tuple[object, ...]]:
@@ -41,16 +40,14 @@ def lines_of(tp_name: str, rule: ResolvedRule) -> Iterator[tuple[object, ...]]:
         flag = ABSENT if buffer.flag is None else buffer.flag
         yield "buffer", *numbers, flag, int(buffer.in_getsizeof)
     if (blocks := rule.blocks) is not None:
-        depth = blocks.depth if blocks.reference_depth is None else blocks.reference_depth
-        yield "blocks", blocks.depth, blocks.raw_depth, int(blocks.contents), depth
+        numbers = (blocks.depth, blocks.raw_depth, int(blocks.contents), blocks.reference_depth)
+        yield "blocks", *numbers
 
 
 def table_of(version: tuple[int, int, int]) -> str:
     """What a capture of this CPython version would teach the walker."""
     layout = layout_for(version[:2])
-    number = version[0] << 16 | version[1] << 8 | version[2]
-    offsets = {**layout.fields, **layout.kinds.as_fields(), "version": number}
-    rows: list[tuple[object, ...]] = [("offset", *item) for item in offsets.items()]
+    rows: list[tuple[object, ...]] = [("offset", *item) for item in layout.numbers(version).items()]
     for tp_name, rule in TYPE_RULES.items():
         rows += lines_of(tp_name, resolve(rule, layout.fields, version))
     return "".join("\t".join(map(str, row)) + "\n" for row in rows)

@@ -6,9 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from heapgraph.analysis.expressions.attributes import namespace_entries
+from heapgraph.analysis.expressions.attributes import module_entries
 from heapgraph.analysis.expressions.literals import text_of
-from heapgraph.analysis.expressions.segments import namespace_of
 from heapgraph.analysis.results import TableResult
 from heapgraph.units import Bytes, Count, format_size
 
@@ -131,6 +130,5 @@ def _distributions(graph: HeapGraph) -> list[DistributionRow]:
 
 
 def _version(graph: HeapGraph, module: int) -> str:
-    namespace = namespace_of(graph, module)
-    entries = dict(namespace_entries(graph, module if namespace is None else namespace))
+    entries = module_entries(graph, module)
     return (text_of(graph, entries[_VERSION]) or "") if _VERSION in entries else ""

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from heapgraph.capture.captured import Captured, Clock, memory_shortage_named, write_captured
-from heapgraph.capture.cpython.interpreter_facts import InterpreterFacts, read_interpreter_facts
+from heapgraph.capture.cpython.interpreter_facts import read_interpreter_facts
 from heapgraph.capture.cpython.roots import RootSet, find_roots, gc_list_heads, is_collecting
 from heapgraph.capture.heap.audit import Account
 from heapgraph.capture.heap.code_table import read_code_table
@@ -36,10 +36,16 @@ from heapgraph.units import format_size
 
 if TYPE_CHECKING:
     import os
+    from typing import TypeAlias
 
     from heapgraph.capture.captured import DumpResult, Progress
+    from heapgraph.capture.cpython.interpreter_facts import InterpreterFacts
     from heapgraph.capture.cpython.target import Target
     from heapgraph.capture.process.maps import Mapping
+
+    _Walked: TypeAlias = tuple[
+        HeapColumns, RootSet, list[Mapping], TraverseAccount, MemoryRegions, InterpreterFacts
+    ]
 
 MAX_ATTEMPTS = 3
 """Freezes of one dump: a poor walk met a heap in the middle of a change, and the next will not."""
@@ -71,7 +77,6 @@ class _Dump:
         self.pause_s = 0.0
         self.attempts = 0
         self.frozen_by = ""
-        self.facts = InterpreterFacts()
 
     def best_capture(self) -> Captured:
         """Freeze and walk until a walk is good, at most MAX_ATTEMPTS times; else the last one."""
@@ -120,7 +125,7 @@ class _Dump:
             self.clock.add("freeze", time.monotonic() - begin)
             self.frozen_by = frozen.method
             try:
-                columns, named, maps, traversed, regions = self._walk(frozen)
+                columns, named, maps, traversed, regions, facts = self._walk(frozen)
             except UnreadableMemory as error:
                 raise _gone(target.pid, str(error)) from error
             finally:
@@ -139,7 +144,7 @@ class _Dump:
             method,
             collecting,
             traversed,
-            self.facts,
+            facts,
             frozen.passed_over,
         )
 
@@ -157,9 +162,7 @@ class _Dump:
             if not collecting or time.monotonic() > deadline:
                 return collecting
 
-    def _walk(
-        self, frozen: FrozenClone | FrozenCopy
-    ) -> tuple[HeapColumns, RootSet, list[Mapping], TraverseAccount, MemoryRegions]:
+    def _walk(self, frozen: FrozenClone | FrozenCopy) -> _Walked:
         target = self.target
         with self.clock.phase("maps"):
             maps, residency = frozen.maps, frozen.residency
@@ -167,7 +170,7 @@ class _Dump:
         with self.clock.phase("roots"), frozen.open_memory() as memory:
             named = find_roots(memory, target.layout, target.runtime_address)
             heads = gc_list_heads(memory, target.layout, target.runtime_address)
-            self.facts = read_interpreter_facts(memory, target)
+            facts = read_interpreter_facts(memory, target)
             libraries = find_library_data(memory, maps, named.scan_ranges)
         walk = HeapWalk(
             frozen.source,
@@ -198,7 +201,7 @@ class _Dump:
                 columns=columns,
             )
         walk.forget_memory(columns)
-        return columns, named, maps, traversed, memory_regions
+        return columns, named, maps, traversed, memory_regions, facts
 
     def _traverse(
         self, frozen: FrozenClone | FrozenCopy, named: RootSet, walk: HeapWalk

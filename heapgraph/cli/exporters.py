@@ -13,13 +13,20 @@ from heapgraph.cli.questions import click_parameter
 from heapgraph.export.registry import EXPORTERS
 
 
-def command_of_exporter(name: str, *, short_help: str, help: str) -> click.Command:  # noqa: A002 - as click calls it
+def command_of_exporter(
+    name: str,
+    *,
+    short_help: str,
+    help: str,  # noqa: A002 - as click calls it
+    output_help: str,
+) -> click.Command:
     """The command that writes a format.
 
     Args:
         name: of the command and of the format.
         short_help: in the list of commands.
         help: on its own page.
+        output_help: of the file that is written.
     """
     exporter = EXPORTERS[name]
     file_name = f"X{exporter.suffix}"
@@ -38,7 +45,7 @@ def command_of_exporter(name: str, *, short_help: str, help: str) -> click.Comma
         type=click.Path(path_type=Path),
         required=True,
         metavar=file_name,
-        help="Picture to write." if name == "svg" else "File to write.",
+        help=output_help,
     )
     force = click.Option(["--force"], is_flag=True, help=f"Overwrite {file_name}.")
     return click.Command(

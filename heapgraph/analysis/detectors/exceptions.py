@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.detectors.base import Detector, Evidence
-from heapgraph.analysis.expressions.attributes import namespace_entries
-from heapgraph.analysis.expressions.segments import namespace_of
+from heapgraph.analysis.expressions.attributes import module_entries
 from heapgraph.model import EdgeKind, RootKind
 from heapgraph.units import format_count
 
@@ -47,8 +46,7 @@ def last_exception(facts: HeapFacts) -> Iterator[Evidence]:
         if graph.roots.names[row] != "sys":
             continue
         module = int(graph.roots.targets[row])
-        namespace = namespace_of(graph, module)
-        entries = dict(namespace_entries(graph, module if namespace is None else namespace))
+        entries = module_entries(graph, module)
         held = sorted({entries[name] for name in _LAST_NAMES if name in entries})
         held = [target for target in held if graph.type_name(target) != "NoneType"]
         size = facts.retained(held)

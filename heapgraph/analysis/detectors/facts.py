@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.execution.suspended_code import name_rows, references_of
-from heapgraph.graph.csr import rows_of
+from heapgraph.analysis.execution.suspended_code import name_rows
+from heapgraph.graph.csr import rows_of, rows_of_many
 from heapgraph.model import NO_LABEL, UNREACHABLE, EdgeKind, ObjectFlags
 from heapgraph.native.reference_kernels import count_out_references, reference_sources
 from heapgraph.snapshot.arrow_arrays import numpy_array
@@ -141,7 +141,7 @@ class HeapFacts:
         self, members: NDArray[np.uint32]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """All references of some objects: position in `members` and row, per reference."""
-        return references_of(self.graph, members)
+        return rows_of_many(self.graph.offsets, members)
 
     def names(self, *names: str) -> list[int]:
         """Rows of the names table: labels of fields and slots so called."""

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.detectors.base import Detector, Evidence
-from heapgraph.analysis.expressions.attributes import namespace_entries
-from heapgraph.analysis.expressions.segments import namespace_of
+from heapgraph.analysis.expressions.attributes import module_entries
 from heapgraph.model import EdgeKind, RootKind
 from heapgraph.units import format_count
 
@@ -75,8 +74,7 @@ def notebook_results(facts: HeapFacts) -> Iterator[Evidence]:
         if graph.roots.names[row] != "__main__":
             continue
         module = int(graph.roots.targets[row])
-        namespace = namespace_of(graph, module)
-        entries = dict(namespace_entries(graph, module if namespace is None else namespace))
+        entries = module_entries(graph, module)
         if not {"In", "Out", "_oh"} <= entries.keys():
             continue
         held = sorted({entries[name] for name in _NOTEBOOK_NAMES if name in entries})

@@ -72,7 +72,7 @@ def suspended_groups(graph: HeapGraph) -> Iterator[SuspendedGroup]:
     """All suspendable objects by type and code. Cost: their references, vectorised."""
     for type_name in SUSPENDABLE_TYPES:
         members = graph.objects_of_type(type_name)
-        owner, edges = references_of(graph, members)
+        owner, edges = rows_of_many(graph.offsets, members)
         kinds, labels = graph.edge_kinds[edges], graph.labels[edges]
         is_field = kinds == EdgeKind.FIELD
         is_code = is_field & np.isin(labels, name_rows(graph, CODE_FIELDS))
@@ -111,16 +111,6 @@ def suspended_rows(graph: HeapGraph) -> list[SuspendedRow]:
         )
     rows.sort(key=lambda row: (-row.retained_size, -row.count, row.file, row.line))
     return rows
-
-
-def references_of(
-    graph: HeapGraph, members: NDArray[np.uint32]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """All references of some objects: position in `members` and row of references, per reference.
-
-    Cost: time and memory of these references alone.
-    """
-    return rows_of_many(graph.offsets, members)
 
 
 def name_rows(graph: HeapGraph, names: Collection[str]) -> list[int]:

@@ -41,6 +41,12 @@ def namespace_entries(graph: HeapGraph, namespace: int) -> Iterator[tuple[str, i
             yield name, int(graph.targets[edge])
 
 
+def module_entries(graph: HeapGraph, module: int) -> dict[str, int]:
+    """Globals of a module, or of the dict that stands for one, by name."""
+    namespace = namespace_of(graph, module)
+    return dict(namespace_entries(graph, module if namespace is None else namespace))
+
+
 def _entries(graph: HeapGraph, object_id: int, *kinds: EdgeKind) -> Iterator[tuple[str, int]]:
     for edge in edges_of(graph, object_id, *kinds):
         reference = graph.reference(int(edge))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from heapgraph.capture.cpython.collector import collector_address
@@ -36,15 +36,15 @@ class InterpreterFacts:
         flags: sys.flags.
     """
 
-    gc_enabled: bool = True
-    gc_thresholds: tuple[int, ...] = ()
-    gc_counts: tuple[int, ...] = ()
-    gc_disabled_in: int = 0
-    interpreters: int = 1
-    tracemalloc: bool | None = None
-    tracemalloc_frames: int = 0
-    tracemalloc_bytes: int | None = None
-    flags: dict[str, int] = field(default_factory=dict)
+    gc_enabled: bool
+    gc_thresholds: list[int]
+    gc_counts: list[int]
+    gc_disabled_in: int
+    interpreters: int
+    tracemalloc: bool | None
+    tracemalloc_frames: int
+    tracemalloc_bytes: int | None
+    flags: dict[str, int]
 
     def record(self, frozen: int) -> dict[str, Any]:
         """The section `interpreter` of the manifest.
@@ -52,18 +52,7 @@ class InterpreterFacts:
         Args:
             frozen: objects in the permanent generation, of all interpreters.
         """
-        return {
-            "gc_enabled": self.gc_enabled,
-            "gc_thresholds": list(self.gc_thresholds),
-            "gc_counts": list(self.gc_counts),
-            "gc_frozen": frozen,
-            "gc_disabled_in": self.gc_disabled_in,
-            "interpreters": self.interpreters,
-            "tracemalloc": self.tracemalloc,
-            "tracemalloc_frames": self.tracemalloc_frames,
-            "tracemalloc_bytes": self.tracemalloc_bytes,
-            "flags": dict(self.flags),
-        }
+        return {**asdict(self), "gc_frozen": frozen}
 
 
 def read_interpreter_facts(memory: Memory, target: Target) -> InterpreterFacts:
@@ -89,8 +78,8 @@ def read_interpreter_facts(memory: Memory, target: Target) -> InterpreterFacts:
     tracing, frames, used = _tracemalloc(reader, target)
     return InterpreterFacts(
         enabled[0],
-        tuple(_count(reader, each, "gc.generation.threshold") for each in generations),
-        tuple(_count(reader, each, "gc.generation.count") for each in generations),
+        [_count(reader, each, "gc.generation.threshold") for each in generations],
+        [_count(reader, each, "gc.generation.count") for each in generations],
         enabled.count(False),
         len(interpreters),
         tracing,

@@ -35,6 +35,10 @@ _WORD = 8
 _MAX_SANE_REFCOUNT = 1 << 31
 
 
+STR_ENCODINGS = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}
+"""How a str keeps its text, by the bytes of a character."""
+
+
 class ObjectReader:
     """Reads objects of one memory by the layout of one CPython version.
 
@@ -135,7 +139,7 @@ class ObjectReader:
         (state,) = struct.unpack_from("<I", head, self.fields["uni.state"])
         (count,) = struct.unpack_from("<Q", head, self.fields["uni.length"])
         width, is_compact, is_ascii = state >> 2 & 7, state >> 5 & 1, state >> 6 & 1
-        encoding = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}.get(width)
+        encoding = STR_ENCODINGS.get(width)
         if encoding is None:
             raise UnreadableMemory(f"the str at {address:#x} has characters of {width} bytes")
         if not is_compact:

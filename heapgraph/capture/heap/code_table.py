@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.capture.heap.texts import read_texts, text_column
+from heapgraph.capture.heap.texts import column_of, read_texts, text_column
 from heapgraph.snapshot.arrow_arrays import arrow_array
 from heapgraph.snapshot.schema import table_from_columns
 from heapgraph.source_files import origin_of_file
@@ -82,8 +82,7 @@ def _code_objects(columns: HeapColumns) -> Array:
 def _heads(reads: MemoryReads, addresses: Array, offsets: list[int]) -> Array:
     """uint64[n, offsets], the words at some offsets of each object."""
     heads = reads.gather(addresses, max(offsets) + _WORD)
-    parts = [np.ascontiguousarray(heads[:, at : at + _WORD]).view(np.uint64) for at in offsets]
-    return np.concatenate(parts, axis=1)
+    return np.stack([column_of(heads, at, np.uint64) for at in offsets], axis=1)
 
 
 def _origins(texts: pa.StringArray, rows: Array) -> Array:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from heapgraph.capture.cpython.objects import STR_ENCODINGS
 from heapgraph.capture.cpython.type_flags import TypeFlags
 from heapgraph.snapshot.arrow_arrays import arrow_array, numpy_array, text_array
 from heapgraph.snapshot.limits import MAX_TEXT_BYTES
@@ -30,8 +31,6 @@ _MOST_BYTES = 2**26
 unreadable, so that a target with texts without end cannot ask for any amount of memory."""
 
 _ASCII = 128
-
-_ENCODINGS = {1: "latin-1", 2: "utf-16-le", 4: "utf-32-le"}
 
 
 def read_texts(reads: MemoryReads, fields: Mapping[str, int], addresses: Array) -> pa.StringArray:
@@ -51,11 +50,11 @@ def read_texts(reads: MemoryReads, fields: Mapping[str, int], addresses: Array) 
     if not len(addresses):
         return text_array([])
     heads = reads.gather(addresses, fields["uni.ascii_size"])
-    state = _column(heads, fields["uni.state"], np.uint32)
-    lengths = _column(heads, fields["uni.length"], np.uint64)
+    state = column_of(heads, fields["uni.state"], np.uint32)
+    lengths = column_of(heads, fields["uni.length"], np.uint64)
     widths = (state >> 2 & 7).astype(np.int64)
-    is_text = _are_texts(reads, fields, _column(heads, fields["obj.type"], np.uint64))
-    is_text &= np.isin(widths, list(_ENCODINGS))
+    is_text = _are_texts(reads, fields, column_of(heads, fields["obj.type"], np.uint64))
+    is_text &= np.isin(widths, list(STR_ENCODINGS))
     sizes = np.where(is_text, np.minimum(lengths, MAX_CHARACTERS).astype(np.int64) * widths, 0)
     is_text &= np.cumsum(sizes) <= _MOST_BYTES
     starts = _data_starts(reads, fields, addresses, state)
@@ -70,8 +69,14 @@ def read_texts(reads: MemoryReads, fields: Mapping[str, int], addresses: Array) 
     return pa.concat_arrays(parts).take(arrow_array(places))
 
 
-def _column(heads: Array, offset: int, kind: type[np.generic]) -> Array:
-    """One field of the heads of all objects."""
+def column_of(heads: Array, offset: int, kind: type[np.generic]) -> Array:
+    """One field of the heads of many objects.
+
+    Args:
+        heads: uint8[n, bytes], the beginnings of objects.
+        offset: of the field, in bytes.
+        kind: its type.
+    """
     size = np.dtype(kind).itemsize
     values: Array = np.ascontiguousarray(heads[:, offset : offset + size]).view(kind)[:, 0]
     return values
@@ -118,7 +123,8 @@ def _texts(data: Array, widths: Array, is_cut: Array) -> pa.StringArray:
         text = ""
         if characters.any():
             with suppress(UnicodeDecodeError):
-                text = characters.tobytes().decode(_ENCODINGS[width], "surrogatepass") + CUT * more
+                text = characters.tobytes().decode(STR_ENCODINGS[width], "surrogatepass")
+                text += CUT * more
         found.append(text)
     return text_array(found)
 

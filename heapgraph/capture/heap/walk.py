@@ -205,8 +205,7 @@ class HeapWalk:
         budget: WalkBudget | None = None,
     ) -> None:
         """Teach a walker the layout and the type rules."""
-        fields = {**layout.fields, **layout.kinds.as_fields()}
-        fields["version"] = version[0] << 16 | version[1] << 8 | version[2]
+        fields = layout.numbers(version)
         self._walker = HeapWalker(
             source, [start for start, _ in regions], [end for _, end in regions], fields
         )
@@ -233,7 +232,7 @@ class HeapWalk:
                 blocks.depth,
                 blocks.raw_depth,
                 int(blocks.contents),
-                blocks.depth if blocks.reference_depth is None else blocks.reference_depth,
+                blocks.reference_depth,
             )
         for buffer in rule.buffers:
             walker.add_buffer(

@@ -91,14 +91,15 @@ class Blocks:
         contents: what is in it.
         depth: how many pointers away from the object it may be.
         raw_depth: the same of plain pointers; std::vector and std::shared_ptr show what they are.
-        reference_depth: how many pointers away it may hold references; None: as many as `depth`.
+        reference_depth: how many pointers away it may hold references; a table that does not say
+            means as many as `depth`.
         since: the first version that has them.
     """
 
     contents: BlockContents
     depth: int
     raw_depth: int
-    reference_depth: int | None = None
+    reference_depth: int
     since: tuple[int, ...] = (3, 0)
 
 

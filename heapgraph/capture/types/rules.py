@@ -111,7 +111,7 @@ def _blocks(entry: dict[str, Any]) -> Blocks:
     contents = BlockContents(0)
     for name in entry.pop("contents"):
         contents |= BlockContents[name.upper()]
-    return Blocks(contents, **entry)
+    return Blocks(contents, **{"reference_depth": entry["depth"], **entry})
 
 
 def _with_versions(entry: dict[str, Any]) -> dict[str, Any]:

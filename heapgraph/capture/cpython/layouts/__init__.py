@@ -50,6 +50,11 @@ class Layout:
     kinds: Kinds
     widths: Mapping[str, str]
 
+    def numbers(self, version: tuple[int, int, int]) -> dict[str, int]:
+        """All that the walker is taught: fields, kinds, and the release (0x030c01 for 3.12.1)."""
+        number = version[0] << 16 | version[1] << 8 | version[2]
+        return {**self.fields, **self.kinds.as_fields(), "version": number}
+
 
 def layout_for(version: tuple[int, int]) -> Layout:
     """Return the layout of a CPython minor version, as its first release has it.

@@ -6,9 +6,9 @@ written down in `native/layouts/kinds.txt`. The walker knows the same numbers (k
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,30 +141,15 @@ class Kinds:
             ValueError: a kind is missing or unknown.
             KeyError: it has no such value.
         """
-        known = {kind.__name__: kind for kind in KINDS}
-        types = {part.name: known[str(part.type)] for part in fields(cls)}
-        if types.keys() != table.keys():
-            raise ValueError(f"kinds are {', '.join(types)}; the table has {', '.join(table)}")
-        values: dict[str, Any] = {name: types[name][value.upper()] for name, value in table.items()}
+        if KINDS.keys() != table.keys():
+            raise ValueError(f"kinds are {', '.join(KINDS)}; the table has {', '.join(table)}")
+        values: dict[str, Any] = {name: KINDS[name][value.upper()] for name, value in table.items()}
         return cls(**values)
 
     def as_fields(self) -> dict[str, int]:
         """The kinds as the walker takes them: numbers by "kind.NAME"."""
-        return {FIELD_PREFIX + part.name: int(getattr(self, part.name)) for part in fields(self)}
+        return {FIELD_PREFIX + name: int(getattr(self, name)) for name in KINDS}
 
 
-KINDS: tuple[type[IntEnum], ...] = (
-    Refcount,
-    ManagedDict,
-    ManagedWeakref,
-    StackReference,
-    IntSize,
-    IntZero,
-    ClassGcHead,
-    InstanceVisits,
-    LruLink,
-    CtypesInfo,
-    Interned,
-    LineTable,
-    PoolKind,
-)
+KINDS: dict[str, type[IntEnum]] = get_type_hints(Kinds)
+"""The values of each kind, by its name."""
