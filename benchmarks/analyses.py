@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from benchmarks.processes import Outcome
 
 PROCESS_LIMIT = Limits(300)
-MOST_TRIES = 3
+MAX_TRIES = 3
 BYTES_PER_OBJECT = 200
 """What a process may have resident at most, for each object of the snapshot."""
 
@@ -100,9 +100,9 @@ def ask(snapshot: Path, cache: Path, question: Question) -> Outcome:
 
 
 def ask_patiently(snapshot: Path, cache: Path, question: Question, objects: int) -> Outcome:
-    """The quickest of up to `MOST_TRIES` answers; one is enough when it is within the limits."""
+    """The quickest of up to `MAX_TRIES` answers; one is enough when it is within the limits."""
     best = ask(snapshot, cache, question)
-    for _ in range(MOST_TRIES - 1):
+    for _ in range(MAX_TRIES - 1):
         if not is_over(question, best, objects):
             break
         again = ask(snapshot, cache, question)

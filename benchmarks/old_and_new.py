@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.processes import Limits, run, start_target
 
 LIMITS = Limits(600.0, memory=24 << 30)
-LEAST_SHOWN_S = 0.005
+MIN_SHOWN_S = 0.005
 """Phases that take less are summed up in the whole alone."""
 
 
@@ -59,7 +59,7 @@ def print_table(old: dict[str, list[float]], new: dict[str, list[float]]) -> Non
     print("| phase | old | new | new / old |\n|---|--:|--:|--:|")
     for phase, values in new.items():
         after, before = statistics.median(values), statistics.median(old.get(phase, [0.0]))
-        if max(after, before) >= LEAST_SHOWN_S:
+        if max(after, before) >= MIN_SHOWN_S:
             ratio = f"{after / before:.3f}" if before else "-"
             print(f"| {phase} | {before:.3f} s | {after:.3f} s | {ratio} |")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,6 +98,27 @@ def format_number(value: float, unit: Unit | None) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return _INTEGERS.get(unit, format_count)(value)
+
+
+def format_value(value: Any, unit: Unit | object | None) -> str:  # noqa: ANN401 - any part of a result
+    """A value of a result for people.
+
+    Args:
+        value: text, a number, None (nothing), bool, or a list or dict of such.
+        unit: what a number is; anything but a `Unit` says nothing.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return format_number(value, unit if isinstance(unit, Unit) else None)
+    if isinstance(value, list | tuple):
+        texts = [str(part) for part in value]
+        return ("; " if any(" " in text for text in texts) else ", ").join(texts)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={part}" for key, part in value.items())
+    return str(value)
 
 
 _FLOATS: dict[Unit | None, Callable[[float], str]] = {

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MOST_LINES = 400
+MAX_LINES = 400
 """A longer Python file has more than one job."""
 
-MOST_FILES = 20
+MAX_FILES = 20
 ROOMS = ("heapgraph/", "native/")
 """Where a folder with more files tells nobody any more what happens in which order."""
 
@@ -109,8 +109,8 @@ def find_leftovers(texts: dict[str, str], rules: list[Rule]) -> list[str]:
     findings = []
     for name, text in texts.items():
         lines = len(text.splitlines())
-        if name.endswith(".py") and lines > MOST_LINES:
-            findings.append(f"{name}:{lines}: longer than {MOST_LINES} lines")
+        if name.endswith(".py") and lines > MAX_LINES:
+            findings.append(f"{name}:{lines}: longer than {MAX_LINES} lines")
         if not name.startswith(EXEMPT):
             findings += find_words(name, text, rules)
     return findings
@@ -124,9 +124,9 @@ def find_crowded_folders(names: Iterable[str]) -> list[str]:
     """
     counts = Counter(name.rpartition("/")[0] for name in names if name.startswith(ROOMS))
     return [
-        f"{folder}:{count}: more than {MOST_FILES} files in one folder"
+        f"{folder}:{count}: more than {MAX_FILES} files in one folder"
         for folder, count in sorted(counts.items())
-        if count > MOST_FILES
+        if count > MAX_FILES
     ]
 
 

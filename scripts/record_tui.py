@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from heapgraph.capture.dump import dump
 from heapgraph.graph.heap_graph import HeapGraph
 from heapgraph.tui.app import HeapgraphApp
-from heapgraph.tui.screens.opening import Opened, Opening
+from heapgraph.tui.screens.opening import Opened, PendingSnapshot
 
 # Terminal and keys are driven by the code that the tests use.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -137,7 +137,7 @@ def without_terminal(folder: Path, snapshot: str) -> list[Shot]:
     opened = Opened(snapshot, graph, (f"wrote {snapshot}",))
 
     async def run() -> list[Shot]:
-        app, shots = HeapgraphApp(Opening(snapshot, lambda _: opened)), []
+        app, shots = HeapgraphApp(PendingSnapshot(snapshot, lambda _: opened)), []
         async with app.run_test(size=SMALL) as pilot:
             await browsing(app, pilot)
             for scene in SCENES:

@@ -10,7 +10,7 @@ import numpy as np
 from heapgraph.analysis.growth.holder_tree import HolderTree
 from heapgraph.analysis.growth.path_groups import group_by_path
 from heapgraph.analysis.growth.repeated_growth import (
-    MOST_HOLDERS,
+    MAX_HOLDERS,
     grows,
     leak_shares,
     repeated_growth,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 DEFAULT_LIMIT = 20
 
 WITH_SURVIVORS = 3
-LEAST_FOR_REPEATED_GROWTH = 4
+MIN_FOR_REPEATED_GROWTH = 4
 """Snapshots: three are compared object by object; of more, what grows in every one tells."""
 
 _TypeTable = dict[str, tuple[int, int]]
@@ -80,7 +80,7 @@ def diff_snapshots(
         survivors = _survivors(kept)
         surviving = _by_type(kept[-1], survivors)
         holders = _surviving_holders(tree, groups[-1], kept[-1], survivors, limit)
-    elif count >= LEAST_FOR_REPEATED_GROWTH:
+    elif count >= MIN_FOR_REPEATED_GROWTH:
         holders = _repeated_holders(tree, groups, kept, limit)
     else:
         tree.weigh_by_growth()
@@ -155,7 +155,7 @@ def _type_rows(
 def _has_grown(row: TypeGrowth) -> bool:
     if row.survivors is not None:
         return _rank(row) > 0
-    if len(row.counts) >= LEAST_FOR_REPEATED_GROWTH:
+    if len(row.counts) >= MIN_FOR_REPEATED_GROWTH:
         return grows(row.counts)
     return row.size_growth > 0 or row.count_growth > 0
 
@@ -202,7 +202,7 @@ def _repeated_holders(
     limit: int | None,
 ) -> list[HolderGrowth]:
     """Holders that grew in every snapshot, the one whose share grew most first."""
-    rows = sorted(repeated_growth(tree), key=lambda row: -tree.growth(row))[:MOST_HOLDERS]
+    rows = sorted(repeated_growth(tree), key=lambda row: -tree.growth(row))[:MAX_HOLDERS]
     first, last = (
         leak_shares(graph, tree.rows_of_objects(end, groups[end]), rows)
         for graph, end in zip(graphs, (0, -1), strict=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.registry import no_progress
-from heapgraph.graph.merged_paths import reached_members, sum_on_paths
+from heapgraph.graph.path_sums import reached_members, sum_on_paths
 from heapgraph.model import VIRTUAL_ROOT
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
-    from heapgraph.graph.merged_paths import MergedPaths, PathSums
+    from heapgraph.graph.path_sums import MergedPaths, PathSums
     from heapgraph.graph.paths import RootPath, RootPaths
 
 FAN_OUT_SHARE = 0.1
@@ -28,7 +28,7 @@ _PASSES = 3
 
 
 @dataclass(frozen=True)
-class PathGroup:
+class MergedPath:
     """Members of a set that are held through one object.
 
     Attributes:
@@ -50,7 +50,7 @@ def merged_paths(
     members: NDArray[np.uint32],
     limit: int,
     progress: Progress | None = None,
-) -> tuple[list[PathGroup], int]:
+) -> tuple[list[MergedPath], int]:
     """Group the shortest paths to many objects.
 
     Args:
@@ -78,7 +78,7 @@ def merged_paths(
             int(behind.at([end])[0] - behind.at(passed_on).sum())
             for behind in (tree.counts, tree.sizes, retained)
         )
-        groups.append(PathGroup(paths.path_along(paths.chain(end)), count, size, freed))
+        groups.append(MergedPath(paths.path_along(paths.chain(end)), count, size, freed))
     groups.sort(key=lambda group: -group.count)
     return groups, len(members) - tree.member_count
 

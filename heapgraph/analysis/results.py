@@ -8,10 +8,10 @@ from html import escape
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
 
 from heapgraph.errors import UsageError
-from heapgraph.units import Unit
+from heapgraph.units import NUMBERS, Unit, format_value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
     import pyarrow as pa
@@ -89,6 +89,49 @@ def columns_of(row: type) -> tuple[str, ...]:
     )
 
 
+def pandas_frame(table: pa.Table) -> pd.DataFrame:
+    """An Arrow table as a pandas frame.
+
+    Raises:
+        UsageError: pandas is not installed.
+    """
+    try:
+        return table.to_pandas()
+    except ModuleNotFoundError as failure:
+        raise UsageError(
+            "pandas is not installed",
+            "it is not a dependency of heapgraph",
+            "pip install pandas",
+        ) from failure
+
+
+def html_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], units: Units) -> str:
+    """Rows as an HTML table, for notebooks; numbers stand at the right, worded by their units.
+
+    Args:
+        columns: names; they are the fields of the documents, so that code can be written by them.
+        rows: one value per column.
+        units: of the columns that have one.
+    """
+    sides = ["right" if units.get(name) in NUMBERS else "left" for name in columns]
+    styles = [f' style="text-align: {side}"' for side in sides]
+    head = "".join(
+        f"<th{style}>{escape(name)}</th>" for style, name in zip(styles, columns, strict=True)
+    )
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f"<td{style}>{escape(format_value(cell, units.get(name)))}</td>"
+            for style, name, cell in zip(styles, columns, row, strict=True)
+        )
+        + "</tr>"
+        for row in rows
+    )
+    if not body:
+        return "<p>no rows</p>"
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
 class Result:
     """Base of the frozen results; the fields of the dataclass are the keys of the JSON document."""
 
@@ -130,23 +173,13 @@ class TableResult(Result):
         Raises:
             UsageError: pandas is not installed.
         """
-        try:
-            return self.to_arrow().to_pandas()
-        except ModuleNotFoundError as failure:
-            raise UsageError(
-                "pandas is not installed",
-                "it is not a dependency of heapgraph",
-                "pip install pandas",
-            ) from failure
+        return pandas_frame(self.to_arrow())
 
     def _repr_html_(self) -> str:
         """The rows as an HTML table, for notebooks."""
         rows = self.rows()
-        if not rows:
-            return "<p>no rows</p>"
-        head = "".join(f"<th>{escape(name)}</th>" for name in rows[0])
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row.values()) + "</tr>"
-            for row in rows
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        shape: type = type(self)
+        row = row_types(shape).get(self.rows_field)
+        names = columns_of(row) if row else tuple(rows[0]) if rows else ()
+        cells = [[one.get(name) for name in names] for one in rows]
+        return html_table(names, cells, units_of(row) if row else {})

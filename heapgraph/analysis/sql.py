@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from heapgraph.analysis.results import Result, TableResult, not_serialized
+from heapgraph.analysis.results import Result, html_table, not_serialized, pandas_frame
 from heapgraph.analysis.sql_engine.running import (
     collect,
     memory_share,
@@ -59,7 +59,7 @@ TIME_LIMIT_S = 600.0
 """A query over 10 million objects takes seconds; one that joins all of them with all, for ever."""
 
 _HINT = 'heapgraph sql FILE "describe objects"; tables and examples: docs/sql.md'
-_MOST_ERROR_CHARACTERS = 300
+_MAX_ERROR_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
@@ -88,25 +88,11 @@ class SqlResult(Result):
 
     def to_pandas(self) -> pd.DataFrame:
         """The rows as a pandas frame; UsageError where pandas is not installed."""
-        return _ArrowRows.to_pandas(_ArrowRows(self.table))
+        return pandas_frame(self.table)
 
     def _repr_html_(self) -> str:
         """The rows as an HTML table, for notebooks."""
-        return _ArrowRows(self.table)._repr_html_()
-
-
-class _ArrowRows(TableResult):
-    """Lends the conversions of `TableResult` to an Arrow table."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self._table = table
-
-    def to_arrow(self) -> pa.Table:
-        return self._table
-
-    def rows(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._table.to_pylist()
-        return found
+        return html_table(self.columns, self.rows, column_units(self.columns))
 
 
 def query_heap(
@@ -233,7 +219,7 @@ def _explained(failure: Exception) -> UsageError:
     """DuckDB's message with the likely cause, by the class of the failure."""
     import duckdb  # noqa: PLC0415 - loaded already
 
-    text = " ".join(str(failure).split())[:_MOST_ERROR_CHARACTERS]
+    text = " ".join(str(failure).split())[:_MAX_ERROR_CHARACTERS]
     if isinstance(failure, duckdb.ParserException):
         cause = "it is not valid SQL"
     elif isinstance(failure, duckdb.CatalogException | duckdb.BinderException):
@@ -241,7 +227,7 @@ def _explained(failure: Exception) -> UsageError:
     elif isinstance(failure, duckdb.OutOfMemoryException):
         # Behind the first line is advice about settings, which are locked here.
         return UsageError(
-            f"the query failed: {str(failure).splitlines()[0][:_MOST_ERROR_CHARACTERS]}",
+            f"the query failed: {str(failure).splitlines()[0][:_MAX_ERROR_CHARACTERS]}",
             "it needs more than half of the memory that is free, and nothing is written to disk",
             "join or sort fewer rows (a `where` on both sides), or take a machine with more memory",
         )

@@ -134,7 +134,7 @@ class _Dump:
             self.notes += [note for note in frozen.notes if note not in self.notes]
             method = frozen.method
         with self.clock.phase("judge"):
-            verdict = Account(columns, named).judge()
+            verdict = Account(columns, named).verdict()
         return Captured(
             columns,
             named,

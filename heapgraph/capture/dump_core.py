@@ -136,7 +136,7 @@ class _Steps:
         if not columns.object_count:
             raise _unreadable(self.path, "no object could be read")
         with self.clock.phase("judge"):
-            verdict = _with_missing(Account(columns, named).judge(), columns, self.found)
+            verdict = _with_missing(Account(columns, named).verdict(), columns, self.found)
         return Captured(
             columns, named, verdict, target.maps, regions, "core", collecting, traversed, facts
         )

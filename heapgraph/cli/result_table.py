@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from heapgraph.analysis.results import TableResult, columns_of, row_types, units_of
 from heapgraph.cli.output import count_left_out, print_facts, print_table, say
-from heapgraph.units import NUMBERS, Unit, format_number
+from heapgraph.units import NUMBERS, Unit, format_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ def print_result(result: Result, asked: Asked) -> None:
     shape: type = type(result)
     tables, units = row_types(shape), units_of(shape)
     facts = [
-        (_title(name, units.get(name)), cell_text(getattr(result, name), units.get(name)))
+        (_title(name, units.get(name)), format_value(getattr(result, name), units.get(name)))
         for name in columns_of(shape)
         if name not in tables
     ]
@@ -45,24 +45,8 @@ def print_rows(rows: Sequence[Any], row: type, *, title: str = "") -> None:
     """
     units, shown = units_of(row), columns_of(row)
     columns = [(_title(name, units.get(name)), _justify(units.get(name))) for name in shown]
-    cells = ([cell_text(getattr(one, name), units.get(name)) for name in shown] for one in rows)
+    cells = ([format_value(getattr(one, name), units.get(name)) for name in shown] for one in rows)
     print_table(columns, cells, title=title)
-
-
-def cell_text(value: Any, unit: Unit | Units | None) -> str:  # noqa: ANN401 - any part of a result
-    """A value for people."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return format_number(value, unit if isinstance(unit, Unit) else None)
-    if isinstance(value, list | tuple):
-        texts = [str(part) for part in value]
-        return ("; " if any(" " in text for text in texts) else ", ").join(texts)
-    if isinstance(value, dict):
-        return ", ".join(f"{key}={part}" for key, part in value.items())
-    return str(value)
 
 
 def _justify(unit: Unit | Units | None) -> str:

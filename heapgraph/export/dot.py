@@ -33,7 +33,7 @@ MAX_CHAIN = 24
 
 _END_OBJECTS = 10
 
-_LEAST_SHARE, _LEAST_CHILDREN = 0.01, 2
+_MIN_SHARE, _MIN_CHILDREN = 0.01, 2
 """Children of a retained tree are drawn down to this share of the whole, but at least so many."""
 
 _LABEL_CHARACTERS = 40
@@ -162,8 +162,8 @@ class _Drawing:
         source = self.add_object(parent)
         sizes = folded.retained_sizes(folded.unsorted_children(parent))
         whole = max(1, folded.retained_size(self._goal))
-        large = int(np.count_nonzero(sizes >= _LEAST_SHARE * whole))
-        shown = folded.children(parent, min(limit, max(large, _LEAST_CHILDREN)))
+        large = int(np.count_nonzero(sizes >= _MIN_SHARE * whole))
+        shown = folded.children(parent, min(limit, max(large, _MIN_CHILDREN)))
         shown_sizes = [folded.retained_size(child) for child in shown]
         for child, size in zip(shown, shown_sizes, strict=True):
             width = _NARROWEST + (_WIDEST - _NARROWEST) * min(1.0, size / whole)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PRIVATE = 0o700
-_MOST_LINKS = 40  # as the kernel has it
+_MAX_LINKS = 40  # as the kernel has it
 
 
 class FolderRefused(Exception):
@@ -48,7 +48,7 @@ def open_private(path: Path, *, create: bool) -> int:
             about = _look(name, current, create=create)
             if stat.S_ISLNK(about.st_mode):
                 links += 1
-                _check_link(about, path, is_last=not pending or links > _MOST_LINKS)
+                _check_link(about, path, is_last=not pending or links > _MAX_LINKS)
                 target = Path(os.readlink(name, dir_fd=current))
                 pending += reversed(target.parts[1:] if target.is_absolute() else target.parts)
                 name = "/" if target.is_absolute() else "."

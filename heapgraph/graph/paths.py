@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from heapgraph.graph.merged_paths import MergedPaths, reached_members, sum_on_paths
 from heapgraph.graph.object_sets import distinct_ids
+from heapgraph.graph.path_sums import MergedPaths, reached_members, sum_on_paths
 from heapgraph.graph.references import best_edges
 from heapgraph.graph.roots import ROOT_PREFERENCE
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, RootKind
@@ -178,7 +178,7 @@ class RootPaths:
         Args:
             object_ids: members of the set; those no path reaches are left out.
 
-        Cost: see `merged_paths.sum_on_paths`.
+        Cost: see `path_sums.sum_on_paths`.
         """
         members = reached_members(self, distinct_ids(object_ids, len(self.parent)))
         counts, sizes = sum_on_paths(

@@ -74,7 +74,7 @@ _SIZES = {
 }
 """Columns that are added up, in 64 bits."""
 
-_MOST_BYTES = 2**63 - 1
+_MAX_BYTES = 2**63 - 1
 _ALL_LABELS = 2**32 - 1
 _STEP = 1 << 18
 """Rows that are compared at a time: what is needed for it stays in the cache of the processor."""
@@ -216,9 +216,9 @@ def _check_rising(values: _Numbers, table: str, column: str) -> None:
 def _check_sum(values: _Numbers, table: str, column: str) -> None:
     # The sum of damaged sizes would wrap around unnoticed, that of floats does not. Summed only
     # where the largest value leaves a doubt.
-    if len(values) and int(values.max()) > _MOST_BYTES // len(values):
+    if len(values) and int(values.max()) > _MAX_BYTES // len(values):
         total = values.sum(dtype=np.float64)
-        if total >= float(_MOST_BYTES):
+        if total >= float(_MAX_BYTES):
             problem = f"{column} adds up to more than any process can hold"
             raise _contradiction(table, problem)
 

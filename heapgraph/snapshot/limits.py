@@ -56,7 +56,7 @@ _ROWS_A_BYTE = {"objects": 48}
 """Of a table's bytes in the file. Equal objects in a row without a gap between them, which there is
 in every pool, are written with 41 objects a byte."""
 
-_MOST_ROWS_A_BYTE = 128
+_MAX_ROWS_A_BYTE = 128
 """Of the other tables: a list that holds the same object again and again, with 100."""
 
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8}
@@ -75,7 +75,7 @@ def bytes_problem(table: str, rows: int, size: int) -> str:
         rows: of the manifest.
         size: bytes in the file.
     """
-    most = _ROWS_A_BYTE.get(table, _MOST_ROWS_A_BYTE) * size + ROW_GROUP_ROWS
+    most = _ROWS_A_BYTE.get(table, _MAX_ROWS_A_BYTE) * size + ROW_GROUP_ROWS
     if rows <= most:
         return ""
     return f"it says {format_count(rows)} rows, and no more than {format_count(most)} fit into it"

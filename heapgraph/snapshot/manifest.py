@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MAX_MANIFEST_BYTES = 64 * 2**20
 """Far above any real manifest; a member that claims more is damage or malice, and is not read."""
 
-_MOST_VALUES = 2**23
+_MAX_VALUES = 2**23
 """Of values in it. A command line has at most 6 MiB, each argument one byte and a pointer; as many
 empty lists would take half a gigabyte when they are read."""
 
@@ -165,7 +165,7 @@ def decode_manifest(data: bytes, path: Path | str) -> dict[str, Any]:
         SnapshotFormatError: it is not the manifest of a format that this heapgraph reads.
     """
     values = sum(map(data.count, (b",", b"[", b"{")))
-    if values > _MOST_VALUES:
+    if values > _MAX_VALUES:
         raise damage.damaged(path, MANIFEST_MEMBER, f"it has some {values:,} values")
     try:
         manifest = json.loads(data, parse_constant=_refuse_constant)

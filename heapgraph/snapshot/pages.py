@@ -20,10 +20,10 @@ _UNPACKED, _PACKED = 2, 3
 """Fields of a PageHeader: bytes of the page without and with its compression."""
 
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
-_MOST_HEADER_BYTES = 1 << 16
+_MAX_HEADER_BYTES = 1 << 16
 """Of one header; with statistics of long texts some kilobytes, and heapgraph writes none."""
 
-_MOST_NESTING = 8
+_MAX_NESTING = 8
 _LONGEST_NUMBER = 10
 
 
@@ -57,7 +57,7 @@ def unpacked_size(image: memoryview, column: pq.ColumnChunkMetaData) -> int:
 
 def _pages(image: memoryview, start: int, end: int) -> Iterator[int]:
     while start < end:
-        header = _Header(bytes(image[start : min(end, start + _MOST_HEADER_BYTES)]))
+        header = _Header(bytes(image[start : min(end, start + _MAX_HEADER_BYTES)]))
         sizes = header.numbers()
         packed, unpacked = sizes.get(_PACKED, -1), sizes.get(_UNPACKED, -1)
         if packed < 0 or unpacked < 0:
@@ -103,7 +103,7 @@ class _Header:
             yield field, kind
 
     def _skip(self, kind: int, nesting: int) -> None:
-        if nesting > _MOST_NESTING:
+        if nesting > _MAX_NESTING:
             raise BadPage("the header of a page is nested too deep")
         if kind in (_I16, _I32, _I64):
             self._varint()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from heapgraph.tui.places import Place
-    from heapgraph.tui.screens.opening import Opened, Opening
+    from heapgraph.tui.screens.opening import Opened, PendingSnapshot
 
 
 class HeapgraphApp(App[HeapgraphError]):
@@ -46,7 +46,7 @@ class HeapgraphApp(App[HeapgraphError]):
 
     def __init__(
         self,
-        opening: Opening,
+        opening: PendingSnapshot,
         first: Place | None = None,
         driver: type[Driver] | None = None,
     ) -> None:
@@ -102,7 +102,7 @@ class HeapgraphApp(App[HeapgraphError]):
         return run
 
 
-def run(opening: Opening, driver: type[Driver] | None = None) -> None:
+def run(opening: PendingSnapshot, driver: type[Driver] | None = None) -> None:
     """Browse a snapshot until the user leaves.
 
     Args:

@@ -35,14 +35,14 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Led:
+class Indented:
     """A text whose beginning, the lines and signs of a tree, is never cut."""
 
     lead: str
     text: str
 
 
-Cell = str | Bar | Led
+Cell = str | Bar | Indented
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def fit(text: str, width: int, *, align: str = "left", keep: str = "start") -> s
     return set_cell_size(text, head) + ELLIPSIS + " " * room + text[tail:]
 
 
-def fit_led(cell: Led, width: int, *, keep: str) -> str:
+def fit_indented(cell: Indented, width: int, *, keep: str) -> str:
     """`fit` for what stands behind the lead; the lead has at most half of the width."""
     lead = cell.lead[-(width // 2) :] if len(cell.lead) > width // 2 else cell.lead
     return lead + fit(cell.text, width - len(lead), keep=keep)
@@ -126,7 +126,7 @@ def bar(share: float, width: int) -> str:
 GAP = 1
 """Cells between two columns."""
 
-_LEAST_FLEXIBLE = 10
+_MIN_FLEXIBLE = 10
 _COMFORTABLE = 24
 """The least room for columns without a width before a column of lower worth is left out."""
 
@@ -146,7 +146,7 @@ def lay_out(columns: Sequence[Column], width: int) -> list[tuple[int, Column]]:
             break
         last = max(i for i, (_, column) in enumerate(chosen) if column.rank == droppable)
         del chosen[last]
-    left = max(width - taken, _LEAST_FLEXIBLE * len(flexible))
+    left = max(width - taken, _MIN_FLEXIBLE * len(flexible))
     return _share_out(chosen, left)
 
 

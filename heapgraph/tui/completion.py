@@ -15,7 +15,7 @@ _LAST_WORD = re.compile(r"\w+$")
 _LAST_ARGUMENT = re.compile(r"(?:[^\s\\]|\\.)*$")
 _ESCAPED = re.compile(r"\\(.)")
 _TO_ESCAPE = re.compile(r"([\s'\"\\])")
-_MOST_FILES = 1_000
+_MAX_FILES = 1_000
 
 
 def word_completer(words: Iterable[str]) -> Completer:
@@ -62,7 +62,7 @@ def _entries(folder: Path) -> list[str]:
         with os.scandir(folder) as entries:
             for entry in entries:
                 names.append(f"{entry.name}/" if entry.is_dir() else entry.name)
-                if len(names) >= _MOST_FILES:
+                if len(names) >= _MAX_FILES:
                     break
     except OSError:
         return []

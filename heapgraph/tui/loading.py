@@ -1,4 +1,4 @@
-"""Opening the snapshot that is browsed, in the thread that works."""
+"""Loading the snapshot that is browsed, in the thread that works."""
 
 from __future__ import annotations
 

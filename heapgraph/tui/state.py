@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from heapgraph.tui.page import Page
     from heapgraph.tui.places import Place
 
-MOST_PAGES = 100
+MAX_PAGES = 100
 """Pages that history keeps; each holds its cursors and what was unfolded."""
 
 _KEPT_SETS = 8
@@ -50,7 +50,7 @@ class History:
 
     def visit(self, page: Page) -> None:
         """Show a page; the pages that were ahead are forgotten."""
-        self._pages = [*self._pages[: self._at + 1], page][-MOST_PAGES:]
+        self._pages = [*self._pages[: self._at + 1], page][-MAX_PAGES:]
         self._at = len(self._pages) - 1
 
     def replace(self, page: Page) -> None:

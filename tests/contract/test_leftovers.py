@@ -49,8 +49,8 @@ def test_what_is_allowed_is_not_found(leftovers, rules, name, line):
 
 def test_a_long_python_file_is_found(leftovers):
     at_limit, too_long = (
-        "x = 1\n" * leftovers.MOST_LINES,
-        "x = 1\n" * (leftovers.MOST_LINES + 1),
+        "x = 1\n" * leftovers.MAX_LINES,
+        "x = 1\n" * (leftovers.MAX_LINES + 1),
     )
     texts = {
         "heapgraph/a.py": at_limit,
@@ -58,11 +58,9 @@ def test_a_long_python_file_is_found(leftovers):
         "docs/c.md": too_long,
     }
     assert leftovers.find_leftovers(texts, []) == [
-        f"heapgraph/b.py:{leftovers.MOST_LINES + 1}: longer than {leftovers.MOST_LINES} lines"
+        f"heapgraph/b.py:{leftovers.MAX_LINES + 1}: longer than {leftovers.MAX_LINES} lines"
     ]
-    assert leftovers.longest_python_files(texts, 1) == [
-        (leftovers.MOST_LINES + 1, "heapgraph/b.py")
-    ]
+    assert leftovers.longest_python_files(texts, 1) == [(leftovers.MAX_LINES + 1, "heapgraph/b.py")]
 
 
 def test_files_that_git_ignores_are_not_looked_at(leftovers, tmp_path):
@@ -75,10 +73,10 @@ def test_files_that_git_ignores_are_not_looked_at(leftovers, tmp_path):
 
 
 def test_a_folder_with_too_many_files_is_found(leftovers):
-    at_limit = [f"heapgraph/a/{number}.py" for number in range(leftovers.MOST_FILES)]
-    too_many = [f"native/b/{number}.c" for number in range(leftovers.MOST_FILES + 1)]
-    elsewhere = [f"tests/{number}.py" for number in range(leftovers.MOST_FILES + 1)]
-    below = [f"native/c/{number}/x.c" for number in range(leftovers.MOST_FILES + 1)]
+    at_limit = [f"heapgraph/a/{number}.py" for number in range(leftovers.MAX_FILES)]
+    too_many = [f"native/b/{number}.c" for number in range(leftovers.MAX_FILES + 1)]
+    elsewhere = [f"tests/{number}.py" for number in range(leftovers.MAX_FILES + 1)]
+    below = [f"native/c/{number}/x.c" for number in range(leftovers.MAX_FILES + 1)]
     assert leftovers.find_crowded_folders([*at_limit, *too_many, *elsewhere, *below]) == [
         "native/b:21: more than 20 files in one folder"
     ]

@@ -12,7 +12,7 @@ from heapgraph.tui.keys import KEYS, MOVING_KEYS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "tui.md").read_text(encoding="utf-8")
-MOST_KEYSTROKES = 6
+MAX_KEYSTROKES = 6
 LONGEST_PICTURE = 64 * 1024
 
 
@@ -39,7 +39,7 @@ def test_the_guilty_global_is_found_within_six_keystrokes():
         "<!-- recorded: overview"
     )[2]
     keys = re.findall(r"\*\*`(.+?)`\*\*", described)
-    assert 1 <= len(keys) <= MOST_KEYSTROKES
+    assert 1 <= len(keys) <= MAX_KEYSTROKES
     inspector = frames()["inspector"]
     assert inspector[0].endswith("overview > __main__.RENDERED_PAGES")
     assert any(re.search(r"refers to: 1 of 6\d\d", line) for line in inspector)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from textual.widgets import Input
 
 from heapgraph.tui.app import HeapgraphApp
-from heapgraph.tui.cells import Bar, Led
+from heapgraph.tui.cells import Bar, Indented
 from heapgraph.tui.pages import build_page
-from heapgraph.tui.screens.opening import Opened, Opening
+from heapgraph.tui.screens.opening import Opened, PendingSnapshot
 from heapgraph.tui.state import Session
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def cells_of(page: Page, number: int = 0) -> list[tuple[str, ...]]:
 def _text(cell: Cell) -> str:
     if isinstance(cell, Bar):
         return f"{cell.share:.3f}"
-    return cell.lead + cell.text if isinstance(cell, Led) else cell
+    return cell.lead + cell.text if isinstance(cell, Indented) else cell
 
 
 def do(page: Page, name: str, row: Row | None = None) -> object:
@@ -100,7 +100,7 @@ def drive(
     """Browse a snapshot, press keys, and return what `then` makes of it."""
 
     async def run() -> _Result:
-        app = HeapgraphApp(Opening(FILE, lambda _: Opened(FILE, graph)))
+        app = HeapgraphApp(PendingSnapshot(FILE, lambda _: Opened(FILE, graph)))
         async with app.run_test(size=size) as pilot:
             await browsing(app, pilot)
             await press(app, pilot, keys)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 HEAP_TABLES = ("objects", "references", "types", "names", "roots", "threads", "frames")
 MEMORY_TABLES = ("regions", "pools")
 SAME_FACTS = ("executable", "command_line", "python_version", "hostname", "started", "pid")
-MOST_MEMORY = 64 << 20
+MAX_MEMORY = 64 << 20
 TARGET_ERROR = 3
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 
@@ -126,7 +126,7 @@ def test_the_helper_needs_little_memory(large: RunningTarget, tmp_path: Path) ->
 
     peak = write_capture_measured(large.pid, path)
 
-    assert 0 < peak <= MOST_MEMORY
+    assert 0 < peak <= MAX_MEMORY
 
     assert path.stat().st_size >= LARGE
     assert dump_core(path, tmp_path / "x.heapgraph").quality["grade"] == "good"

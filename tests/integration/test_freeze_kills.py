@@ -9,7 +9,7 @@ from heapgraph.capture.process.permissions import read_status
 from helpers.processes import children_of, wait_until
 from helpers.running_target import start_target
 
-MOST_STEPS = 200
+MAX_STEPS = 200
 FEWEST_STEPS = 20
 
 
@@ -34,7 +34,7 @@ def test_a_helper_that_dies_at_any_step_leaves_the_target_as_it_was(
 ) -> None:
     with start_target("freeze_orders.py") as target:
         before = read_status(target.pid)
-        for step in range(1, MOST_STEPS):
+        for step in range(1, MAX_STEPS):
             died = freeze_and_die(target.pid, step, monkeypatch, order)
             target.send(f"hello {step}")
             assert target.read_line() == f"hello {step}"
@@ -44,4 +44,4 @@ def test_a_helper_that_dies_at_any_step_leaves_the_target_as_it_was(
                 assert after[name] == before[name], (step, name)
             if not died:
                 break
-        assert fewest < step < MOST_STEPS - 1
+        assert fewest < step < MAX_STEPS - 1

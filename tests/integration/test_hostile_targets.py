@@ -18,8 +18,8 @@ from helpers.running_target import start_target
 if TYPE_CHECKING:
     from pathlib import Path
 
-MOST_BYTES = 1 << 30
-MOST_SECONDS = 60
+MAX_BYTES = 1 << 30
+MAX_SECONDS = 60
 OFFSETS = ("dict.keys", "list.item", "var.size", "tp.traverse")
 
 
@@ -33,7 +33,7 @@ class Dumped:
 
 
 def dump_hostile(kind: str, folder: Path, *options: str) -> Dumped:
-    """Dump one; whatever it claims, that takes no more than MOST_BYTES and MOST_SECONDS."""
+    """Dump one; whatever it claims, that takes no more than MAX_BYTES and MAX_SECONDS."""
     fields = layout_for(sys.version_info[:2]).fields
     offsets = [f"{name}={fields[name]}" for name in OFFSETS]
     with start_target("hostile.py", kind, *offsets) as target:
@@ -50,8 +50,8 @@ def dump_hostile(kind: str, folder: Path, *options: str) -> Dumped:
             text = answer.read().decode()
     assert running.returncode == 0, (folder / "errors").read_text()
     dumped = Dumped(json.loads(text), usage.ru_maxrss * 1024, seconds)
-    assert dumped.peak_bytes < MOST_BYTES
-    assert dumped.seconds < MOST_SECONDS
+    assert dumped.peak_bytes < MAX_BYTES
+    assert dumped.seconds < MAX_SECONDS
     return dumped
 
 

@@ -10,8 +10,8 @@ import pytest
 import heapgraph
 from helpers.running_target import start_target
 
-MOST_PAUSE_MS = 2000
-MOST_TABLES_KIB = 1024
+MAX_PAUSE_MS = 2000
+MAX_TABLES_KIB = 1024
 
 
 def page_tables(pid: int) -> int:
@@ -30,9 +30,9 @@ def test_a_reservation_is_neither_waited_for_nor_filled(tmp_path: Path, method: 
             target.pid,
             tmp_path / "sparse.heapgraph",
             method=method,  # type: ignore[arg-type]
-            max_pause_ms=MOST_PAUSE_MS,
+            max_pause_ms=MAX_PAUSE_MS,
         )
-        assert page_tables(target.pid) - before < MOST_TABLES_KIB
+        assert page_tables(target.pid) - before < MAX_TABLES_KIB
     assert snapshot.manifest["capture"]["method"] == method
     maps = snapshot.graph.table("maps")
     rows = zip(maps["start"].to_pylist(), maps["end"].to_pylist(), strict=True)

@@ -20,9 +20,9 @@ pytestmark = needs_packages(("textual_serve",))
 SHOWN = "leak suspects"
 """What the first page of a window says."""
 
-MOST_WINDOWS = 4
-MOST_WINDOW_BYTES = 400 << 20
-MOST_SERVER_BYTES = 150 << 20
+MAX_WINDOWS = 4
+MAX_WINDOW_BYTES = 400 << 20
+MAX_SERVER_BYTES = 150 << 20
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def it_still_serves(request):
     one = request.getfixturevalue("server")
     wait_until(lambda: not one.windows(), "no program is left over")
     assert status_of(one, f"/{one.token}/") == 200
-    assert resident_bytes(one.process.pid) < MOST_SERVER_BYTES
+    assert resident_bytes(one.process.pid) < MAX_SERVER_BYTES
 
 
 def status_of(server, path, **headers):
@@ -157,7 +157,7 @@ def test_a_terminal_of_a_size_that_nobody_has(server, way):
             else:
                 await told_size(page)
             (window,) = server.windows()
-            assert resident_bytes(window) < MOST_WINDOW_BYTES
+            assert resident_bytes(window) < MAX_WINDOW_BYTES
 
     asyncio.run(attack())
 
@@ -168,13 +168,13 @@ def test_fifty_windows_at_once(server):
             pages = await asyncio.gather(
                 *(stack.enter_async_context(open_window(server.address)) for _ in range(50))
             )
-            assert len(server.windows()) <= MOST_WINDOWS
+            assert len(server.windows()) <= MAX_WINDOWS
             closed = [asyncio.create_task(page.until_closed()) for page in pages]
             for _, first in zip(
-                range(50 - MOST_WINDOWS), asyncio.as_completed(closed), strict=False
+                range(50 - MAX_WINDOWS), asyncio.as_completed(closed), strict=False
             ):
                 await first
-            assert sum("4 windows" in page.text for page in pages) == 50 - MOST_WINDOWS
+            assert sum("4 windows" in page.text for page in pages) == 50 - MAX_WINDOWS
             for task in closed:
                 task.cancel()
 

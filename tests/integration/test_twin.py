@@ -52,9 +52,9 @@ SYS_MMAP, SYS_MPROTECT, SYS_SECCOMP = 9, 10, 317
 KILL_32, EXIT_32, OPEN_32 = 37, 1, 5
 VSYSCALL_TIME = 0xFFFFFFFFFF600400
 TIMED_OUT_S = 20
-MOST_VISITS = 1 << 20
+MAX_VISITS = 1 << 20
 KERNEL = tuple(int(part) for part in platform.release().split(".")[:2])
-MOST_MEMORY = 1 << 30
+MAX_MEMORY = 1 << 30
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def image_of() -> Iterator[Callable[..., BuiltImage]]:
 
 def run(twin: Twin, jobs: np.ndarray) -> tuple[list[int], CloneTraversal]:
     """The objects that visited themselves once, and what became of the others."""
-    with CloneTraversal(twin, most_visits=MOST_VISITS) as traversal:
+    with CloneTraversal(twin, most_visits=MAX_VISITS) as traversal:
         parts = list(traversal.visits(jobs))
     visited = []
     for visits in parts:
@@ -272,7 +272,7 @@ def test_a_function_that_wants_all_memory(
                 run(twin, image.jobs(0, 1, 0))
             assert caught.value.code == "memory"
             assert not Path(f"/proc/{twin.code_pid}").exists()
-        assert 0 < peak.bytes < MOST_MEMORY
+        assert 0 < peak.bytes < MAX_MEMORY
 
 
 class Peak:

@@ -9,7 +9,7 @@ import pytest
 
 from heapgraph.errors import SnapshotFormatError
 from heapgraph.tui.app import HeapgraphApp
-from heapgraph.tui.screens.opening import Opened, Opening
+from heapgraph.tui.screens.opening import Opened, PendingSnapshot
 from helpers.app_heap import app_heap, graph_of
 from helpers.browser import FILE, SMALL, browsing, text_of_screen
 
@@ -42,7 +42,7 @@ def opened_by(opening, then):
     """Start the browser with this opening, and return what `then` makes of it."""
 
     async def run():
-        app = HeapgraphApp(Opening("process 4711", opening.run))
+        app = HeapgraphApp(PendingSnapshot("process 4711", opening.run))
         async with app.run_test(size=SMALL) as pilot:
             await asyncio.to_thread(opening.begun.wait, 20)
             return await then(app, pilot)
@@ -102,7 +102,7 @@ def test_what_cannot_be_opened_ends_the_browser_with_the_reason():
         raise failure
 
     async def run():
-        app = HeapgraphApp(Opening(FILE, fail))
+        app = HeapgraphApp(PendingSnapshot(FILE, fail))
         async with app.run_test(size=SMALL) as pilot:
             await until(pilot, lambda: app._exit)
             return app.return_value

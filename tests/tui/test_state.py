@@ -12,7 +12,7 @@ from heapgraph.tui.jobs import Cancelled, Job, JobThread
 from heapgraph.tui.page import Page
 from heapgraph.tui.pages import build_page
 from heapgraph.tui.search import find_members, find_object
-from heapgraph.tui.state import MOST_PAGES, History, Session, object_of
+from heapgraph.tui.state import MAX_PAGES, History, Session, object_of
 from helpers.app_heap import graph_of
 from helpers.browser import page_of, quiet
 
@@ -38,10 +38,10 @@ def test_history_goes_back_and_forward_and_forgets_what_was_ahead():
 
 def test_history_has_an_end():
     history = History()
-    for number in range(MOST_PAGES + 10):
+    for number in range(MAX_PAGES + 10):
         history.visit(page(str(number)))
-    assert len(history.titles) == MOST_PAGES
-    assert history.titles[-1] == str(MOST_PAGES + 9)
+    assert len(history.titles) == MAX_PAGES
+    assert history.titles[-1] == str(MAX_PAGES + 9)
 
 
 def test_a_bookmark_is_set_and_removed(session):

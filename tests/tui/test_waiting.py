@@ -13,7 +13,7 @@ from heapgraph.errors import HeapgraphError
 from heapgraph.tui import pages, places
 from heapgraph.tui.app import HeapgraphApp
 from heapgraph.tui.cells import Column
-from heapgraph.tui.screens.opening import Opened, Opening
+from heapgraph.tui.screens.opening import Opened, PendingSnapshot
 from heapgraph.tui.screens.page_screen import SHOW_WAITING_AFTER_S
 from heapgraph.tui.tables import LazyTable, row_of
 from heapgraph.tui.widgets.message_box import MessageBox
@@ -217,7 +217,9 @@ def test_who_stops_the_first_page_can_still_go_anywhere(graph, monkeypatch):
     monkeypatch.setitem(pages._BUILDERS, places.Overview, wait)
 
     async def run():
-        app = HeapgraphApp(Opening("app.heapgraph", lambda _: Opened("app.heapgraph", graph)))
+        app = HeapgraphApp(
+            PendingSnapshot("app.heapgraph", lambda _: Opened("app.heapgraph", graph))
+        )
         async with app.run_test(size=SMALL) as pilot:
             while not begun.is_set():
                 await pilot.pause()

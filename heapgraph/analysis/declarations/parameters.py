@@ -17,7 +17,7 @@ from heapgraph.safe_text import begun
 MOST = 2**31 - 1
 """Of rows, paths and process ids; no list that is longer is of use to anybody."""
 
-MOST_BYTES = 2**63 - 1
+MAX_BYTES = 2**63 - 1
 
 # Python also takes the digits of other scripts, underscores and spaces for a number.
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
@@ -102,7 +102,7 @@ class Parameter:
     @property
     def maximum(self) -> int:
         """The most COUNT or BYTES."""
-        return MOST_BYTES if self.kind is Kind.BYTES else MOST
+        return MAX_BYTES if self.kind is Kind.BYTES else MOST
 
     @property
     def worded_default(self) -> str:

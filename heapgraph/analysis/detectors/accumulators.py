@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-LEAST_ITEMS = 1000
-LEAST_DEFAULT_ITEMS = 100
+MIN_ITEMS = 1000
+MIN_DEFAULT_ITEMS = 100
 _SHOWN_FINDINGS = 10
 _NOT_OF_THE_PROGRAM = frozenset({"builtins", "sys"})
 """Modules whose containers (sys.modules, and all of builtins) belong to the interpreter."""
@@ -29,14 +29,14 @@ def global_containers(facts: HeapFacts) -> Iterator[Evidence]:
     found = np.flatnonzero(roots.kinds == RootKind.MODULE).tolist()
     rows = [row for row in found if roots.names[row] not in _NOT_OF_THE_PROGRAM]
     modules = np.unique(roots.targets[rows])
-    yield from _large(facts, _namespace_values(facts, modules), LEAST_ITEMS, "a global")
+    yield from _large(facts, _namespace_values(facts, modules), MIN_ITEMS, "a global")
 
 
 def class_containers(facts: HeapFacts) -> Iterator[Evidence]:
     """Large containers that are attributes of a class."""
     classes = facts.ids(((facts.graph.flags & ObjectFlags.IS_TYPE) != 0) & facts.is_reachable)
     found = _namespace_values(facts, classes)
-    yield from _large(facts, found, LEAST_ITEMS, "an attribute of a class")
+    yield from _large(facts, found, MIN_ITEMS, "an attribute of a class")
 
 
 def mutable_defaults(facts: HeapFacts) -> Iterator[Evidence]:
@@ -49,7 +49,7 @@ def mutable_defaults(facts: HeapFacts) -> Iterator[Evidence]:
     values = graph.targets[inner[facts.is_item[inner]]]
     # What something else refers to as well is shared on purpose: a global that is passed along.
     values = values[graph.refcounts[values] == 1]
-    yield from _large(facts, values, LEAST_DEFAULT_ITEMS, "a default value of a parameter")
+    yield from _large(facts, values, MIN_DEFAULT_ITEMS, "a default value of a parameter")
 
 
 def _namespace_values(facts: HeapFacts, owners: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -84,19 +84,19 @@ def _large(
 DETECTORS = (
     Detector(
         "global-containers",
-        f"dicts, lists, sets and deques of {LEAST_ITEMS} or more items in a module's globals",
+        f"dicts, lists, sets and deques of {MIN_ITEMS} or more items in a module's globals",
         "if it grows with every request, bound it or remove what is done",
         global_containers,
     ),
     Detector(
         "class-containers",
-        f"dicts, lists, sets and deques of {LEAST_ITEMS} or more items as class attributes",
+        f"dicts, lists, sets and deques of {MIN_ITEMS} or more items as class attributes",
         "create the container in __init__: all instances share that of the class",
         class_containers,
     ),
     Detector(
         "mutable-defaults",
-        f"containers of {LEAST_DEFAULT_ITEMS} or more items as default values of parameters",
+        f"containers of {MIN_DEFAULT_ITEMS} or more items as default values of parameters",
         "use None as the default, and create the container inside the function",
         mutable_defaults,
         is_leak=True,

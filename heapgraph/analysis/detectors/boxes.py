@@ -14,7 +14,7 @@ from heapgraph.units import format_count
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LEAST_ITEMS = 1000
+MIN_ITEMS = 1000
 MOSTLY = 0.9
 _SHOWN_OWNERS = 5
 
@@ -27,7 +27,7 @@ def _boxes(
     is_box = facts.is_of_types(*boxed) & ~facts.is_permanent & (graph.refcounts == 1)
     is_boxed_item = facts.is_item & is_box[graph.targets]
     counts = facts.count_references(is_boxed_item)
-    found = (counts >= LEAST_ITEMS) & (counts >= MOSTLY * facts.item_counts)
+    found = (counts >= MIN_ITEMS) & (counts >= MOSTLY * facts.item_counts)
     found &= facts.is_of_types(*containers) & facts.is_reachable
     owners = facts.ids(found)
     if not len(owners):
@@ -52,13 +52,13 @@ def object_arrays(facts: HeapFacts) -> Iterator[Evidence]:
 DETECTORS = (
     Detector(
         "boxed-numbers",
-        f"containers of {LEAST_ITEMS} or more items that are mostly numbers held by nothing else",
+        f"containers of {MIN_ITEMS} or more items that are mostly numbers held by nothing else",
         "array.array or numpy: 8 bytes a number",
         boxed_numbers,
     ),
     Detector(
         "object-arrays",
-        f"numpy arrays of {LEAST_ITEMS} or more Python objects, as pandas makes for text",
+        f"numpy arrays of {MIN_ITEMS} or more Python objects, as pandas makes for text",
         "a typed dtype, string[pyarrow], or a categorical column",
         object_arrays,
     ),

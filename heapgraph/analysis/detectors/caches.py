@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from heapgraph.analysis.detectors.facts import HeapFacts
 
-LEAST_ENTRIES = 1000
-LEAST_INSTANCES = 10
+MIN_ENTRIES = 1000
+MIN_INSTANCES = 10
 _CACHE_TYPE = "functools._lru_cache_wrapper"
 _LINK_TYPE = "functools._lru_list_elem"
 
@@ -31,7 +31,7 @@ def unbounded_caches(facts: HeapFacts) -> Iterator[Evidence]:
     for cache, mapping in _caches(facts):
         entries = int(facts.item_counts[mapping])
         # The dict of a bounded cache holds links of a list, that of an unbounded one the results.
-        if entries >= LEAST_ENTRIES and not is_link[facts.entries(mapping)[1]].any():
+        if entries >= MIN_ENTRIES and not is_link[facts.entries(mapping)[1]].any():
             note = f"a cache without maxsize has {format_count(entries)} entries"
             size = int(facts.graph.dominators.retained_sizes[mapping])
             yield Evidence(size, entries, note, owners=(cache,))
@@ -40,7 +40,7 @@ def unbounded_caches(facts: HeapFacts) -> Iterator[Evidence]:
 def method_caches(facts: HeapFacts) -> Iterator[Evidence]:
     """Caches of methods whose keys are the only thing that keeps instances alive."""
     for cache, mapping in _caches(facts):
-        if facts.item_counts[mapping] < LEAST_INSTANCES:
+        if facts.item_counts[mapping] < MIN_INSTANCES:
             continue
         classes = _classes_with(facts, cache)
         if not classes:
@@ -48,7 +48,7 @@ def method_caches(facts: HeapFacts) -> Iterator[Evidence]:
         first = _first_arguments(facts, mapping)
         first = first[_is_instance(facts, first, classes)]
         pinned = first[facts.dominated_by(cache, first)]
-        if len(pinned) >= LEAST_INSTANCES:
+        if len(pinned) >= MIN_INSTANCES:
             name = facts.graph.type_name(int(pinned[0]))
             note = f"only the cache of a method keeps {format_count(len(pinned))} {name} alive"
             # A bounded cache holds its results by links beside the dict.
@@ -105,14 +105,14 @@ def _is_instance(
 DETECTORS = (
     Detector(
         "unbounded-caches",
-        f"functools.cache or lru_cache(maxsize=None) with {LEAST_ENTRIES} or more entries",
+        f"functools.cache or lru_cache(maxsize=None) with {MIN_ENTRIES} or more entries",
         "set maxsize, or use a cache whose entries expire",
         unbounded_caches,
         is_leak=True,
     ),
     Detector(
         "method-caches",
-        f"lru_cache on a method whose keys alone keep {LEAST_INSTANCES} or more instances alive",
+        f"lru_cache on a method whose keys alone keep {MIN_INSTANCES} or more instances alive",
         "cache on the instance (functools.cached_property, a dict attribute) or by a weak key",
         method_caches,
         is_leak=True,

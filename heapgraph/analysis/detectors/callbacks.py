@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-LEAST_CALLBACKS = 50
+MIN_CALLBACKS = 50
 MOSTLY = 0.9
-LEAST_SAME_TARGET = 3
-LEAST_HANDLERS = 10
+MIN_SAME_TARGET = 3
+MIN_HANDLERS = 10
 LARGE_CLOSURE = 1024
-LEAST_DEFEATED = 10
+MIN_DEFEATED = 10
 _SHOWN_FINDINGS = 5
 
 
@@ -34,7 +34,7 @@ def callback_lists(facts: HeapFacts) -> Iterator[Evidence]:
     is_callback = facts.is_of_types("method", "functools.partial") | _is_closure(facts)
     is_box = facts.is_of_types("tuple", "dict")
     counts = facts.count_references(facts.is_item & is_callback[graph.targets])
-    found = (counts >= LEAST_CALLBACKS) & (counts >= MOSTLY * facts.item_counts)
+    found = (counts >= MIN_CALLBACKS) & (counts >= MOSTLY * facts.item_counts)
     found &= facts.is_of_types(*CONTAINER_TYPES) & ~facts.is_owned_dict & facts.is_reachable
     owners = facts.ids(found)
     for owner in owners[np.argsort(~counts[owners], kind="stable")].tolist():
@@ -45,7 +45,7 @@ def callback_lists(facts: HeapFacts) -> Iterator[Evidence]:
         # The tuple of a closure or of arguments counts for what is in it.
         is_object = ~is_box[kept] | (graph.dominators.retained_sizes[kept] >= LARGE_CLOSURE)
         kept = kept[is_object]
-        if len(kept) >= LEAST_CALLBACKS:
+        if len(kept) >= MIN_CALLBACKS:
             note = (
                 f"{format_count(len(callbacks))} callbacks in one {graph.type_name(owner)} keep "
                 f"{format_count(len(kept))} objects alive that nothing else does"
@@ -83,7 +83,7 @@ def logging_handlers(facts: HeapFacts) -> Iterator[Evidence]:
     loggers = facts.of_types("logging.Logger", "logging.RootLogger")
     lists = facts.attribute(loggers, "handlers")
     for handlers in np.unique(lists[lists >= 0]).tolist():
-        if facts.item_counts[handlers] < LEAST_SAME_TARGET:
+        if facts.item_counts[handlers] < MIN_SAME_TARGET:
             continue
         targets = graph.targets[edges_of(graph, handlers, EdgeKind.INDEX)].tolist()
         by_class: dict[object, list[int]] = defaultdict(list)
@@ -91,8 +91,8 @@ def logging_handlers(facts: HeapFacts) -> Iterator[Evidence]:
         for handler in targets:
             by_class[graph.type_name(handler)].append(handler)
             by_place[_place(facts, handler)].append(handler)
-        groups = [group for group in by_class.values() if len(group) >= LEAST_HANDLERS]
-        groups += [group for group in by_place.values() if len(group) >= LEAST_SAME_TARGET]
+        groups = [group for group in by_class.values() if len(group) >= MIN_HANDLERS]
+        groups += [group for group in by_place.values() if len(group) >= MIN_SAME_TARGET]
         if groups:
             largest = max(groups, key=len)
             name = graph.type_name(largest[0])
@@ -145,7 +145,7 @@ def defeated_weak_dicts(facts: HeapFacts) -> Iterator[Evidence]:
         weak = graph.targets[edges[graph.edge_kinds[edges] == EdgeKind.WEAK]]
         referents = np.unique(weak)
         kept = referents[facts.dominated_by(mapping, referents)]
-        if len(kept) >= LEAST_DEFEATED:
+        if len(kept) >= MIN_DEFEATED:
             name = graph.type_name(owner).rpartition(".")[2]
             note = (
                 f"{format_count(len(kept))} entries of a {name} are kept alive by their own values"
@@ -156,7 +156,7 @@ def defeated_weak_dicts(facts: HeapFacts) -> Iterator[Evidence]:
 DETECTORS = (
     Detector(
         "callback-lists",
-        f"containers of {LEAST_CALLBACKS} or more bound methods, partials or closures that alone"
+        f"containers of {MIN_CALLBACKS} or more bound methods, partials or closures that alone"
         " keep objects alive",
         "unregister when the object is done, or register a weakref.WeakMethod",
         callback_lists,
@@ -164,7 +164,7 @@ DETECTORS = (
     ),
     Detector(
         "logging-handlers",
-        f"loggers with {LEAST_HANDLERS} handlers of one class, or {LEAST_SAME_TARGET} to one place",
+        f"loggers with {MIN_HANDLERS} handlers of one class, or {MIN_SAME_TARGET} to one place",
         "add handlers once, at start; remove and close those that were added for a while",
         logging_handlers,
         is_leak=True,
@@ -177,7 +177,7 @@ DETECTORS = (
     ),
     Detector(
         "defeated-weak-dicts",
-        f"weak dictionaries with {LEAST_DEFEATED} or more entries whose value holds the key",
+        f"weak dictionaries with {MIN_DEFEATED} or more entries whose value holds the key",
         "break the reference from the value to the key, or make it weak",
         defeated_weak_dicts,
         is_leak=True,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from heapgraph.analysis.detectors.facts import HeapFacts
 
-LEAST_CLASSES = 10
+MIN_CLASSES = 10
 _SHOWN_FINDINGS = 5
 
 
@@ -30,7 +30,7 @@ def duplicate_classes(facts: HeapFacts) -> Iterator[Evidence]:
             by_name[name].append(class_id)
     found = []
     for name, classes in by_name.items():
-        if len(classes) >= LEAST_CLASSES:
+        if len(classes) >= MIN_CLASSES:
             members = np.array(sorted(classes), np.uint32)
             size = facts.retained(members[1:])
             note = f"{format_count(len(classes))} live classes are called {name}"
@@ -42,7 +42,7 @@ def duplicate_classes(facts: HeapFacts) -> Iterator[Evidence]:
 DETECTORS = (
     Detector(
         "duplicate-classes",
-        f"{LEAST_CLASSES} or more live classes of the same module and name",
+        f"{MIN_CLASSES} or more live classes of the same module and name",
         "define the class once, outside the function; drop what a reload has replaced",
         duplicate_classes,
         is_leak=True,

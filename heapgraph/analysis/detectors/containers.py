@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-LEAST_EMPTY = 100
-LEAST_TINY = 1000
+MIN_EMPTY = 100
+MIN_TINY = 1000
 TINY_ITEMS = 4
 """JOverflow's bound for small collections."""
 
@@ -59,7 +59,7 @@ def empty_containers(facts: HeapFacts) -> Iterator[Evidence]:
         members = _own(facts, name)
         # The reference to its type is the only one of an empty container.
         members = members[(facts.item_counts[members] == 0) & (degrees[members] <= 1)]
-        if len(members) >= LEAST_EMPTY:
+        if len(members) >= MIN_EMPTY:
             note = f"{format_count(len(members))} empty {name}s"
             yield Evidence(facts.size(members), len(members), note, members)
 
@@ -117,7 +117,7 @@ def tiny_containers(facts: HeapFacts) -> Iterator[Evidence]:
         few = (count >= 1) & (count <= TINY_ITEMS)
         members, count = members[few], count[few]
         saved = facts.graph.shallow_sizes[members].astype(np.int64) - _TUPLE_HEADER - 8 * count
-        if len(members) >= LEAST_TINY and saved.sum() > 0:
+        if len(members) >= MIN_TINY and saved.sum() > 0:
             note = f"{format_count(len(members))} {name}s of 1 to {TINY_ITEMS} items"
             yield Evidence(int(np.maximum(saved, 0).sum()), len(members), note, members)
 
@@ -128,7 +128,7 @@ def tiny_deques(facts: HeapFacts) -> Iterator[Evidence]:
     count = facts.item_counts[members].astype(np.int64)
     members, count = members[count <= DEQUE_BLOCK_ITEMS], count[count <= DEQUE_BLOCK_ITEMS]
     saved = facts.graph.shallow_sizes[members].astype(np.int64) - _LIST_HEADER - 8 * count
-    if len(members) >= LEAST_EMPTY:
+    if len(members) >= MIN_EMPTY:
         note = f"{format_count(len(members))} deques of up to {DEQUE_BLOCK_ITEMS} items"
         yield Evidence(int(np.maximum(saved, 0).sum()), len(members), note, members)
 
@@ -136,7 +136,7 @@ def tiny_deques(facts: HeapFacts) -> Iterator[Evidence]:
 DETECTORS = (
     Detector(
         "empty-containers",
-        f"{LEAST_EMPTY} or more empty dicts, lists or sets",
+        f"{MIN_EMPTY} or more empty dicts, lists or sets",
         "create them when the first item comes; until then None or a shared empty tuple",
         empty_containers,
     ),
@@ -160,13 +160,13 @@ DETECTORS = (
     ),
     Detector(
         "tiny-containers",
-        f"{LEAST_TINY} or more dicts, lists or sets of 1 to {TINY_ITEMS} items",
+        f"{MIN_TINY} or more dicts, lists or sets of 1 to {TINY_ITEMS} items",
         "use tuples, slotted classes, or one flat dict with compound keys",
         tiny_containers,
     ),
     Detector(
         "tiny-deques",
-        f"{LEAST_EMPTY} or more deques of up to {DEQUE_BLOCK_ITEMS} items",
+        f"{MIN_EMPTY} or more deques of up to {DEQUE_BLOCK_ITEMS} items",
         "use a list for short queues: a deque takes a block of 64 places at once",
         tiny_deques,
     ),

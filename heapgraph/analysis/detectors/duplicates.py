@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-LEAST_COPIES = 10
+MIN_COPIES = 10
 """Fewer copies are not worth a change (Eclipse MAT, component report: duplicate strings)."""
 
 PREVIEW_CHARACTERS = 80
@@ -35,7 +35,7 @@ def _repeated(
     if not len(members):
         return
     counts = np.bincount(groups)
-    often = counts >= LEAST_COPIES
+    often = counts >= MIN_COPIES
     if not often.any():
         return
     sizes = sums_by_group(groups, facts.graph.shallow_sizes[members], len(counts))
@@ -138,25 +138,25 @@ def docstrings(facts: HeapFacts) -> Iterator[Evidence]:
 DETECTORS = (
     Detector(
         "duplicate-strings",
-        f"{LEAST_COPIES} or more equal strings of up to {PREVIEW_CHARACTERS} characters",
+        f"{MIN_COPIES} or more equal strings of up to {PREVIEW_CHARACTERS} characters",
         "keep one of each: sys.intern, a dict of canonical values, an enum, a categorical column",
         duplicate_strings,
     ),
     Detector(
         "duplicate-bytes",
-        f"{LEAST_COPIES} or more equal bytes objects of up to {PREVIEW_CHARACTERS} bytes",
+        f"{MIN_COPIES} or more equal bytes objects of up to {PREVIEW_CHARACTERS} bytes",
         "keep one of each in a dict of canonical values",
         duplicate_bytes,
     ),
     Detector(
         "duplicate-numbers",
-        f"{LEAST_COPIES} or more equal int or float objects",
+        f"{MIN_COPIES} or more equal int or float objects",
         "share one object, or keep the numbers in array.array or numpy",
         duplicate_numbers,
     ),
     Detector(
         "duplicate-tuples",
-        f"{LEAST_COPIES} or more tuples with the very same items",
+        f"{MIN_COPIES} or more tuples with the very same items",
         "share one tuple through a dict of canonical values or a cached constructor",
         duplicate_tuples,
     ),

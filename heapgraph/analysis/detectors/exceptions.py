@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from heapgraph.analysis.detectors.facts import HeapFacts
 
-LEAST_EXCEPTIONS = 10
+MIN_EXCEPTIONS = 10
 _LAST_NAMES = ("last_exc", "last_value", "last_traceback")
 
 
@@ -32,7 +32,7 @@ def stored_exceptions(facts: HeapFacts) -> Iterator[Evidence]:
     stored = facts.is_reachable[facts.sources_of(edges)]
     stored &= ~np.isin(facts.sources_of(edges), being_handled)
     edges = edges[stored]
-    if len(edges) >= LEAST_EXCEPTIONS:
+    if len(edges) >= MIN_EXCEPTIONS:
         note = f"{format_count(len(edges))} stored exceptions keep their frames"
         tracebacks = np.unique(graph.targets[edges])
         size = facts.retained(tracebacks)
@@ -58,7 +58,7 @@ def last_exception(facts: HeapFacts) -> Iterator[Evidence]:
 DETECTORS = (
     Detector(
         "stored-exceptions",
-        f"{LEAST_EXCEPTIONS} or more exceptions with a traceback that nobody is handling",
+        f"{MIN_EXCEPTIONS} or more exceptions with a traceback that nobody is handling",
         "store what is needed of the exception, or error.with_traceback(None)",
         stored_exceptions,
         is_leak=True,

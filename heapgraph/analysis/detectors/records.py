@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-LEAST_RECORDS = 1000
-MOST_SLOTS = 64
+MIN_RECORDS = 1000
+MAX_SLOTS = 64
 UNUSED_SHARE = 0.9
 _SHOWN_FINDINGS = 5
 _SHOWN_KEYS = 8
@@ -39,7 +39,7 @@ def record_dicts(facts: HeapFacts) -> Iterator[Evidence]:
     """Dicts that all have the same keys."""
     graph = facts.graph
     mask = facts.is_of_types("dict") & facts.is_reachable & ~facts.is_owned_dict
-    members = facts.ids(mask & (facts.item_counts > 0) & (facts.item_counts <= MOST_SLOTS))
+    members = facts.ids(mask & (facts.item_counts > 0) & (facts.item_counts <= MAX_SLOTS))
     owner, edges = facts.references(members)
     is_value = graph.edge_kinds[edges] == EdgeKind.VALUE
     owner, keys = owner[is_value], graph.labels[edges[is_value]].astype(np.uint64)
@@ -49,7 +49,7 @@ def record_dicts(facts: HeapFacts) -> Iterator[Evidence]:
     np.add.at(shapes, owner, mixed * _MIX)
     _, groups, counts = np.unique(shapes, return_inverse=True, return_counts=True)
     for group in np.argsort(-counts, kind="stable")[:_SHOWN_FINDINGS].tolist():
-        if counts[group] < LEAST_RECORDS:
+        if counts[group] < MIN_RECORDS:
             return
         same = members[groups == group]
         slotted = GC_HEAD + _OBJECT_HEADER + _POINTER * int(facts.item_counts[same[0]])
@@ -69,7 +69,7 @@ def instances_with_dict(facts: HeapFacts) -> Iterator[Evidence]:
     """Classes with many instances whose attributes a fixed layout could hold."""
     types = facts.type_columns
     counts = np.bincount(facts.graph.type_ids, minlength=len(facts.graph.type_names))
-    fits = (counts >= LEAST_RECORDS) & (types["flags"] & _HEAP_TYPE != 0)
+    fits = (counts >= MIN_RECORDS) & (types["flags"] & _HEAP_TYPE != 0)
     fits &= types["basicsize"] <= _LARGEST_PLAIN_INSTANCE
     for row in np.flatnonzero(fits).tolist():
         members = facts.ids((facts.graph.type_ids == row) & facts.is_reachable)
@@ -85,7 +85,7 @@ def _slots_wanted(facts: HeapFacts, row: int, members: NDArray[np.uint32]) -> It
     in_dicts = dict_edges[graph.edge_kinds[dict_edges] == EdgeKind.VALUE]
     inline = edges[kinds == EdgeKind.ATTRIBUTE]
     names = np.unique(np.concatenate([graph.labels[inline], graph.labels[in_dicts]]))
-    if not 1 <= len(names) <= MOST_SLOTS or len(members) < LEAST_RECORDS:
+    if not 1 <= len(names) <= MAX_SLOTS or len(members) < MIN_RECORDS:
         return
     if any(text_of(graph, name) is None for name in names.tolist()):
         return
@@ -114,7 +114,7 @@ def unused_attributes(facts: HeapFacts) -> Iterator[Evidence]:
     unique, first, counts = np.unique(keys | is_slot, return_index=True, return_counts=True)
     type_rows = (unique >> np.uint64(33)).astype(np.int64)
     instances = np.bincount(graph.type_ids, minlength=len(graph.type_names))[type_rows]
-    found = np.flatnonzero((counts >= LEAST_RECORDS) & (counts > UNUSED_SHARE * instances))
+    found = np.flatnonzero((counts >= MIN_RECORDS) & (counts > UNUSED_SHARE * instances))
     for row in found[np.argsort(-counts[found], kind="stable")][:_SHOWN_FINDINGS].tolist():
         reference = graph.reference(int(edges[first[row]]))
         is_name = reference.kind is EdgeKind.SLOT
@@ -132,13 +132,13 @@ def vertical_bars(facts: HeapFacts) -> Iterator[Evidence]:
     small = facts.is_of_types("dict", "list", "tuple") & ~facts.is_owned_dict
     small &= (facts.item_counts >= 1) & (facts.item_counts <= _SHOWN_KEYS)
     counts = facts.count_references(facts.is_item & small[graph.targets])
-    is_bar = (counts >= LEAST_RECORDS) & (counts >= UNUSED_SHARE * facts.item_counts)
+    is_bar = (counts >= MIN_RECORDS) & (counts >= UNUSED_SHARE * facts.item_counts)
     bars = facts.ids(is_bar & facts.is_reachable)
     for bar in bars[np.argsort(~counts[bars], kind="stable")][:_SHOWN_FINDINGS].tolist():
         targets = distinct_ids(graph.targets[edges_of(graph, bar)], graph.object_count)
         inner = targets[small[targets] & facts.dominated_by(bar, targets)]
         saved = facts.size(inner) - _POINTER * int(facts.item_counts[inner].sum())
-        if len(inner) >= LEAST_RECORDS and saved > 0:
+        if len(inner) >= MIN_RECORDS and saved > 0:
             note = f"{format_count(len(inner))} small containers in one"
             yield Evidence(saved, len(inner), note, owners=(bar,))
 
@@ -146,25 +146,25 @@ def vertical_bars(facts: HeapFacts) -> Iterator[Evidence]:
 DETECTORS = (
     Detector(
         "record-dicts",
-        f"{LEAST_RECORDS} or more dicts with the same keys",
+        f"{MIN_RECORDS} or more dicts with the same keys",
         "use a slotted dataclass, a NamedTuple, or columns",
         record_dicts,
     ),
     Detector(
         "instances-with-dict",
-        f"classes with {LEAST_RECORDS} or more instances that have a __dict__",
+        f"classes with {MIN_RECORDS} or more instances that have a __dict__",
         "give the class __slots__, or @dataclass(slots=True)",
         instances_with_dict,
     ),
     Detector(
         "unused-attributes",
-        f"attributes that are None in over 90 % of {LEAST_RECORDS} or more instances",
+        f"attributes that are None in over 90 % of {MIN_RECORDS} or more instances",
         "move them to a subclass or a side table",
         unused_attributes,
     ),
     Detector(
         "vertical-bars",
-        f"containers of {LEAST_RECORDS} or more containers of up to {_SHOWN_KEYS} items",
+        f"containers of {MIN_RECORDS} or more containers of up to {_SHOWN_KEYS} items",
         "turn rows into columns: one array or list for each field",
         vertical_bars,
     ),

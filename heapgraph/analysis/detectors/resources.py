@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     from heapgraph.analysis.detectors.facts import HeapFacts
 
-LEAST_OPEN = 50
-LEAST_RESPONSES = 10
-LEAST_CURSORS = 20
-LEAST_SESSIONS = 10
-LEAST_CHILDREN = 10
+MIN_OPEN = 50
+MIN_RESPONSES = 10
+MIN_CURSORS = 20
+MIN_SESSIONS = 10
+MIN_CHILDREN = 10
 
 _BUFFERED_TYPES = ("_io.BufferedReader", "_io.BufferedWriter", "_io.BufferedRandom")
 _OPEN_WHERE_NOT_NONE = "not None"
@@ -92,19 +92,19 @@ def open_files(facts: HeapFacts) -> Iterator[Evidence]:
     members = members[graph.shallow_sizes[members].astype(np.int64) > basic + GC_HEAD]
     raw = facts.attribute(members, "raw")
     is_file = (raw >= 0) & facts.is_of_types("_io.FileIO")[raw]
-    return _report(facts, members[is_file], LEAST_OPEN, "files")
+    return _report(facts, members[is_file], MIN_OPEN, "files")
 
 
 def open_sockets(facts: HeapFacts) -> Iterator[Evidence]:
     """Sockets whose `_closed` is False."""
     members = np.concatenate([found for _, found in _in_state(facts, _SOCKETS)])
-    return _report(facts, np.sort(members), LEAST_OPEN, "sockets")
+    return _report(facts, np.sort(members), MIN_OPEN, "sockets")
 
 
 def http_responses(facts: HeapFacts) -> Iterator[Evidence]:
     """Responses that were neither read to the end nor closed."""
     for name, members in _in_state(facts, _RESPONSES):
-        yield from _report(facts, members, LEAST_RESPONSES, f"{name} objects")
+        yield from _report(facts, members, MIN_RESPONSES, f"{name} objects")
 
 
 def open_cursors(facts: HeapFacts) -> Iterator[Evidence]:
@@ -113,15 +113,15 @@ def open_cursors(facts: HeapFacts) -> Iterator[Evidence]:
     cursors = facts.ids(facts.is_of_types("sqlite3.Cursor"))
     owner, edges = facts.references(cursors)
     busy = np.unique(owner[facts.is_of_types("sqlite3.Statement")[graph.targets[edges]]])
-    yield from _report(facts, cursors[busy], LEAST_CURSORS, "sqlite3 cursors", lost=False)
+    yield from _report(facts, cursors[busy], MIN_CURSORS, "sqlite3 cursors", lost=False)
     for name, members in _in_state(facts, _CURSORS):
-        yield from _report(facts, members, LEAST_CURSORS, f"{name} objects")
+        yield from _report(facts, members, MIN_CURSORS, f"{name} objects")
 
 
 def open_sessions(facts: HeapFacts) -> Iterator[Evidence]:
     """Sessions of database and HTTP libraries that hold their connections."""
     for name, members in _in_state(facts, _SESSIONS):
-        yield from _report(facts, members, LEAST_SESSIONS, f"{name} objects")
+        yield from _report(facts, members, MIN_SESSIONS, f"{name} objects")
 
 
 def running_children(facts: HeapFacts) -> Iterator[Evidence]:
@@ -129,27 +129,27 @@ def running_children(facts: HeapFacts) -> Iterator[Evidence]:
     members = facts.ids(facts.is_of_types("subprocess.Popen"))
     codes = facts.attribute(members, "returncode")
     members = members[facts.has_value(codes, "None")]
-    return _report(facts, members, LEAST_CHILDREN, "child processes")
+    return _report(facts, members, MIN_CHILDREN, "child processes")
 
 
 DETECTORS = (
     Detector(
         "open-files",
-        f"{LEAST_OPEN} or more open buffered files, or any in a garbage cycle",
+        f"{MIN_OPEN} or more open buffered files, or any in a garbage cycle",
         "open files in a with statement",
         open_files,
         is_leak=True,
     ),
     Detector(
         "open-sockets",
-        f"{LEAST_OPEN} or more open sockets, or any in a garbage cycle",
+        f"{MIN_OPEN} or more open sockets, or any in a garbage cycle",
         "close sockets in a with statement, or bound the pool that keeps them",
         open_sockets,
         is_leak=True,
     ),
     Detector(
         "http-responses",
-        f"{LEAST_RESPONSES} or more HTTP responses of one client that still have their connection"
+        f"{MIN_RESPONSES} or more HTTP responses of one client that still have their connection"
         " (http.client, urllib3, requests, aiohttp, httpx)",
         "read each response to its end and close it, best in a with statement",
         http_responses,
@@ -157,21 +157,21 @@ DETECTORS = (
     ),
     Detector(
         "open-cursors",
-        f"{LEAST_CURSORS} or more cursors with a statement under way (sqlite3, SQLAlchemy)",
+        f"{MIN_CURSORS} or more cursors with a statement under way (sqlite3, SQLAlchemy)",
         "fetch all rows or close the cursor (contextlib.closing)",
         open_cursors,
         is_leak=True,
     ),
     Detector(
         "open-sessions",
-        f"{LEAST_SESSIONS} or more sessions that hold their connections (SQLAlchemy, aiohttp)",
+        f"{MIN_SESSIONS} or more sessions that hold their connections (SQLAlchemy, aiohttp)",
         "one session per unit of work, in a with statement",
         open_sessions,
         is_leak=True,
     ),
     Detector(
         "running-children",
-        f"{LEAST_CHILDREN} or more child processes whose end nobody has waited for",
+        f"{MIN_CHILDREN} or more child processes whose end nobody has waited for",
         "wait() for each, or use Popen in a with statement",
         running_children,
         is_leak=True,

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from heapgraph.analysis.detectors.facts import HeapFacts
 
-LEAST_HELD = 100
-LEAST_UNCOLLECTED = 1000
+MIN_HELD = 100
+MIN_UNCOLLECTED = 1000
 _SHOWN_TYPES = 3
 _SHOWN_FINDINGS = 5
 
@@ -45,7 +45,7 @@ def uncollected_cycles(facts: HeapFacts) -> Iterator[Evidence]:
     if facts.graph.manifest["interpreter"]["gc_enabled"]:
         return
     for garbage in garbage_cycles(facts):
-        if garbage.count >= LEAST_UNCOLLECTED:
+        if garbage.count >= MIN_UNCOLLECTED:
             note = f"the collector is off (gc.disable), and there are {garbage.note}"
             yield replace(garbage, note=note)
 
@@ -75,7 +75,7 @@ def c_held_objects(facts: HeapFacts) -> Iterator[Evidence]:
     held = held[graph.root_paths.parent[held] == VIRTUAL_ROOT]
     counts = np.bincount(graph.type_ids[held], minlength=len(graph.type_names))
     for row in np.argsort(-counts, kind="stable")[:_SHOWN_FINDINGS].tolist():
-        if counts[row] < LEAST_HELD:
+        if counts[row] < MIN_HELD:
             return
         members = held[graph.type_ids[held] == row]
         name = graph.type_names[row]
@@ -94,7 +94,7 @@ DETECTORS = (
     ),
     Detector(
         "uncollected-cycles",
-        f"{LEAST_UNCOLLECTED} or more objects in garbage cycles while the collector is off",
+        f"{MIN_UNCOLLECTED} or more objects in garbage cycles while the collector is off",
         "call gc.enable(), or gc.collect() at quiet moments; or break the cycles (weakref)",
         uncollected_cycles,
         is_leak=True,
@@ -108,7 +108,7 @@ DETECTORS = (
     ),
     Detector(
         "c-held-objects",
-        f"{LEAST_HELD} or more objects of one type that nothing but C code refers to",
+        f"{MIN_HELD} or more objects of one type that nothing but C code refers to",
         "look for a missing Py_DECREF in the extension that handles this type",
         c_held_objects,
         is_leak=True,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from heapgraph.analysis.detectors.facts import HeapFacts
     from heapgraph.graph.columns import Frame
 
-LEAST_THREADS = 10
+MIN_THREADS = 10
 _SHOWN_OWNERS = 3
 _NOT_STARTED = ""
 _START_FILES = ("/threading.py",)
@@ -42,7 +42,7 @@ def live_threads(facts: HeapFacts) -> Iterator[Evidence]:
             groups[own[0].function, own[0].file].append(stack)
     threads, idents = _thread_objects(facts)
     for (function, file), members in groups.items():
-        if len(members) < LEAST_THREADS:
+        if len(members) < MIN_THREADS:
             continue
         rows = [frame.row for stack in members for frame in stack]
         running = {str(graph.threads[stack[0].thread].thread_id) for stack in members}
@@ -71,7 +71,7 @@ def finished_threads(facts: HeapFacts) -> Iterator[Evidence]:
     is_stopped = facts.has_value(facts.attribute(threads, "_is_stopped"), "True")
     was_started = idents != _NOT_STARTED
     members = threads[was_started & (is_stopped | ~np.isin(idents, running))]
-    if len(members) >= LEAST_THREADS:
+    if len(members) >= MIN_THREADS:
         note = f"{format_count(len(members))} threads have ended and are still kept"
         yield Evidence(facts.retained(members), len(members), note, members)
 
@@ -95,14 +95,14 @@ def _thread_objects(facts: HeapFacts) -> tuple[NDArray[np.uint32], NDArray[np.st
 DETECTORS = (
     Detector(
         "live-threads",
-        f"{LEAST_THREADS} or more running threads of one function, pools not counted",
+        f"{MIN_THREADS} or more running threads of one function, pools not counted",
         "end them by an event or a sentinel and join them, or use a pool of a fixed size",
         live_threads,
         is_leak=True,
     ),
     Detector(
         "finished-threads",
-        f"{LEAST_THREADS} or more Thread objects whose thread has ended",
+        f"{MIN_THREADS} or more Thread objects whose thread has ended",
         "drop the Thread after join()",
         finished_threads,
         is_leak=True,

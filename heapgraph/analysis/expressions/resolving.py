@@ -26,7 +26,7 @@ from heapgraph.analysis.expressions.segments import (
     label_text,
     namespace_of,
 )
-from heapgraph.analysis.expressions.suspended import (
+from heapgraph.analysis.expressions.suspended_functions import (
     SUSPENDED_PREFIXES,
     suspended_objects,
     suspended_openings,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 _ID = re.compile(r"@([0-9]+)")
 _ADDRESS = re.compile(r"0[xX][0-9a-fA-F]+")
 _MAX_CANDIDATES = 5
-_MOST_ID_DIGITS = 10  # ids are below 2^32
+_MAX_ID_DIGITS = 10  # ids are below 2^32
 _SHOWN_CHARACTERS = 40
 _NOTHING = "_"
 """Stands for the root in front of operations, which alone are no expression."""
@@ -106,7 +106,7 @@ def resolve_set(graph: HeapGraph, text: str) -> NDArray[np.uint32]:
 def _by_id(graph: HeapGraph, text: str, digits: str) -> int:
     # The length first: Python refuses to read thousands of digits as a number.
     significant = digits.lstrip("0") or "0"
-    if len(significant) <= _MOST_ID_DIGITS and int(significant) < graph.object_count:
+    if len(significant) <= _MAX_ID_DIGITS and int(significant) < graph.object_count:
         return int(significant)
     raise ObjectNotFound(
         f"no object {text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + '...'}",

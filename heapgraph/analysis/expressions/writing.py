@@ -14,7 +14,7 @@ from heapgraph.analysis.expressions.segments import (
     segment,
     type_object,
 )
-from heapgraph.analysis.expressions.suspended import describe_suspended, is_suspended
+from heapgraph.analysis.expressions.suspended_functions import describe_suspended, is_suspended
 from heapgraph.model import EdgeKind, RootKind
 
 if TYPE_CHECKING:

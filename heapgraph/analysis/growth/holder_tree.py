@@ -23,7 +23,7 @@ PASS_ON_SHARE = 0.7
 Eclipse MAT uses the same limit to find where memory accumulates."""
 
 _MAX_STEPS_DOWN = 200
-_LEAST_LINKS = 30
+_MIN_LINKS = 30
 """So many objects of one type on one path are a linked list, not a structure."""
 
 _TOP = 0
@@ -207,7 +207,7 @@ class HolderTree:
             chain.append(self.nodes[chain[-1]].parent)
         types = [self.nodes[link].type for link in reversed(chain)]
         commonest, links = Counter(types).most_common(1)[0]
-        return list(reversed(chain))[types.index(commonest)] if links >= _LEAST_LINKS else row
+        return list(reversed(chain))[types.index(commonest)] if links >= _MIN_LINKS else row
 
     def shown(self, row: int) -> int:
         """The group to show for another: the owner of a `__dict__` or of what has no name."""

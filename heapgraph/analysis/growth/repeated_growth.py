@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from heapgraph.analysis.growth.holder_tree import HolderTree
     from heapgraph.graph.heap_graph import HeapGraph
 
-MOST_HOLDERS = 64
+MAX_HOLDERS = 64
 """Holders whose shares are computed, each by a search of what it reaches."""
 
 

@@ -17,7 +17,7 @@ DROP_SHARE = 0.7
 """Below an object whose largest child retains less than this share of it, bytes part. Eclipse MAT,
 FindLeaksQuery: `big_drop_ratio`."""
 
-MOST_STEPS = 1000
+MAX_STEPS = 1000
 """How far to walk down; Eclipse MAT, FindLeaksQuery: `max_depth`. Linked lists are longer."""
 
 MANY_CHILDREN = 20
@@ -30,7 +30,7 @@ TELLING_SHARE = 0.1
 """A class is what a tuple is about when it has this share of the tuple's bytes: beside a response
 there may be a larger plain buffer."""
 
-_MOST_WRAPPERS = 3
+_MAX_WRAPPERS = 3
 """Objects of built-in types between a container and what its items are about: an item of a list may
 be a tuple, a bound method, or a closure with its cell."""
 
@@ -64,7 +64,7 @@ def accumulation_point(graph: HeapGraph, object_id: int) -> int:
     Cost: the children of the objects on the way.
     """
     chain = [object_id]
-    while len(chain) <= MOST_STEPS:
+    while len(chain) <= MAX_STEPS:
         child = _largest_child(graph, chain[-1])
         if child is None or not passes_on(graph, chain[-1], child):
             return graph.folded.owner_of(chain[-1])
@@ -128,7 +128,7 @@ def inner_type(graph: HeapGraph, content: Content) -> str | None:
     Cost: the children of the members, and theirs.
     """
     members, type_name = content.members, content.type_name
-    for _ in range(_MOST_WRAPPERS):
+    for _ in range(_MAX_WRAPPERS):
         if "." in type_name or not len(members):
             return None
         below = graph.dominators.children_of_all(members)

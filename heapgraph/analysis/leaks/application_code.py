@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.graph.paths import RootPath
 
-_MOST_PATHS = 12
+_MAX_PATHS = 12
 """Short paths among which one of the application is looked for."""
 
-_MOST_PLACES = 3
+_MAX_PLACES = 3
 """Places in the code that are named; more would hide the sentence they stand in."""
 
 ORIGIN_WORDS = {
@@ -89,7 +89,7 @@ def application_path(graph: HeapGraph, object_id: int) -> RootPath | None:
     """
     modules = {target for targets in root_names(graph).modules.values() for target in targets}
     modules |= {space for one in modules if (space := namespace_of(graph, one)) is not None}
-    for path in graph.all_paths(object_id, _MOST_PATHS):
+    for path in graph.all_paths(object_id, _MAX_PATHS):
         is_module = graph.roots.row(path.root).kind is RootKind.MODULE
         inside = path.steps[2 if is_module else 0 :]
         is_through = not modules.isdisjoint(step.object_id for step in inside)
@@ -120,7 +120,7 @@ def places_that_name(graph: HeapGraph, name_id: int) -> list[CodePlace]:
     places = [graph.codes.place(code) for code in codes[hits].tolist()]
     own = [place for place in places if place.origin in OWN_OR_UNKNOWN]
     functions = [place for place in own if not place.function.startswith("<module")]
-    return sorted(functions or own, key=_order)[:_MOST_PLACES]
+    return sorted(functions or own, key=_order)[:_MAX_PLACES]
 
 
 def _order(place: CodePlace) -> tuple[str, int, str]:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 SUSPECT_SHARE = 0.1
 """Share of the heap from which on a holder is suspect. Eclipse MAT, LeakHunterQuery (10 %)."""
 
-LEAST_SIZE = 2**20
+MIN_SIZE = 2**20
 """Bytes below which nothing is: a tenth of an idle interpreter's 3 MiB is a table of names."""
 
 MANY_ITEMS = 1000
@@ -96,7 +96,7 @@ def find_candidates(graph: HeapGraph, is_structure: NDArray[np.bool_]) -> list[C
 
     Cost: the dominator tree and the shortest paths; then passes over the objects.
     """
-    threshold = max(LEAST_SIZE, int(SUSPECT_SHARE * graph.reachable_size))
+    threshold = max(MIN_SIZE, int(SUSPECT_SHARE * graph.reachable_size))
     tops = _below_structure(graph, is_structure)
     is_large = graph.dominators.retained_sizes[tops] >= threshold
     found = list(_single_objects(graph, tops[is_large], threshold))
@@ -235,7 +235,7 @@ def _is_plausible(
 
 def _long_containers(graph: HeapGraph, found: list[Candidate]) -> Iterator[Candidate]:
     """Step C: containers with very many items of one type, from a smaller share on."""
-    least = max(LEAST_SIZE, int(ITEMS_SHARE * graph.reachable_size))
+    least = max(MIN_SIZE, int(ITEMS_SHARE * graph.reachable_size))
     retained = graph.dominators.retained_sizes
     is_container = np.array([name in _CONTAINER_TYPES for name in graph.type_names], np.bool_)
     large = np.flatnonzero(retained >= least)

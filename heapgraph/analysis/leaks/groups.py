@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from heapgraph.graph.heap_graph import HeapGraph
 
-MOST_SAMPLED = 10_000
+MAX_SAMPLED = 10_000
 """Members of a group whose paths are merged. Eclipse MAT, FindLeaksQuery: `max_paths`."""
 
-_MOST_ASKED = 20
+_MAX_ASKED = 20
 """Members whose referrers are looked at, and referrers of each."""
 
-_MOST_NAMED = 2
+_MAX_NAMED = 2
 
 COVERED_SHARE = 0.5
 """A holder speaks for a group when it has this share of its members."""
@@ -57,7 +57,7 @@ def holder_of_group(graph: HeapGraph, members: NDArray[np.uint32]) -> GroupHolde
 
     Cost: one pass up the tree of shortest paths.
     """
-    step = -(-len(members) // MOST_SAMPLED)
+    step = -(-len(members) // MAX_SAMPLED)
     sample = members[::step]
     paths = graph.root_paths
     sample = sample[paths.parent[sample] != UNREACHABLE]
@@ -86,14 +86,14 @@ def other_holders(graph: HeapGraph, members: NDArray[np.uint32], holder: int) ->
 
     Cost: the reverse references, once per snapshot.
     """
-    sample = members[:_MOST_ASKED].tolist()
+    sample = members[:_MAX_ASKED].tolist()
     referrers: Counter[int] = Counter()
     for member in sample:
         edges = graph.reverse.edges_to(member)
         strong = edges[graph.weak_references[edges] == 0]
-        sources = {graph.reference(int(edge)).source for edge in strong[:_MOST_ASKED]}
+        sources = {graph.reference(int(edge)).source for edge in strong[:_MAX_ASKED]}
         referrers.update({graph.folded.owner_of(source) for source in sources} - {holder})
-    common = referrers.most_common(_MOST_NAMED)
+    common = referrers.most_common(_MAX_NAMED)
     return [source for source, count in common if count >= COVERED_SHARE * len(sample) > 1]
 
 

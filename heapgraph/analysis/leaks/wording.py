@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from heapgraph.graph.paths import RootPath
 
 _THREAD_TABLE = "threading._active"
-_MOST_FUNCTIONS = 3
+_MAX_FUNCTIONS = 3
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _thread_functions(graph: HeapGraph) -> str:
         if frame.origin in OWN_OR_UNKNOWN:
             place = f"{frame.function}() at {posixpath.basename(frame.file)}"
             outermost[frame.thread] = place
-    places = Counter(outermost.values()).most_common(_MOST_FUNCTIONS)
+    places = Counter(outermost.values()).most_common(_MAX_FUNCTIONS)
     texts = [f"{format_count(count)} in {place}" for place, count in places]
     return f"Threads stand: {', '.join(texts)}." if texts else ""
 

@@ -26,7 +26,7 @@ _Result = TypeVar("_Result")
 _ASK_EVERY_S = 0.1
 """How long a query that nobody wants any more runs on."""
 
-_MOST_WAIT_S = 1.0
+_MAX_WAIT_S = 1.0
 """How long an interrupted query may take to end. One that is inside a single long function is left
 to itself."""
 
@@ -95,7 +95,7 @@ def watched(
 
 def _interrupt(connection: duckdb.DuckDBPyConnection, is_over: threading.Event) -> None:
     """Stop a query. Again and again, for DuckDB forgets it when the next part of a query begins."""
-    for _ in range(round(_MOST_WAIT_S / _ASK_EVERY_S)):
+    for _ in range(round(_MAX_WAIT_S / _ASK_EVERY_S)):
         connection.interrupt()
         if is_over.wait(_ASK_EVERY_S):
             return

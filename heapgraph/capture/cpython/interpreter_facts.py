@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from heapgraph.capture.cpython.target import Target
     from heapgraph.capture.process.memory import Memory
 
-_MOST_FLAGS = 64
+_MAX_FLAGS = 64
 _TRACE_SIZE = 16  # trace_t of Python/tracemalloc.c: size, traceback
-_MOST_FRAMES = 65535  # MAX_NFRAME
+_MAX_FRAMES = 65535  # MAX_NFRAME
 _SANE_COUNT = 2**40
 
 
@@ -105,7 +105,7 @@ def _tracemalloc(reader: ObjectReader, target: Target) -> tuple[bool | None, int
     with suppress(UnreadableMemory):
         tracing = reader.number(state, "tracemalloc.tracing")
         frames = reader.number(state, "tracemalloc.max_nframe")
-        if tracing not in (0, 1) or not 1 <= frames <= _MOST_FRAMES:
+        if tracing not in (0, 1) or not 1 <= frames <= _MAX_FRAMES:
             return None, 0, None  # another micro release has it elsewhere
         if not tracing:
             return False, 0, 0
@@ -137,7 +137,7 @@ def _flags(reader: ObjectReader, sysdict: int) -> dict[str, int]:
     with suppress(UnreadableMemory):
         flags = reader.dict_get(sysdict, "flags") or 0
         members = reader.word(reader.type_address(flags), "tp.members")
-        for row in range(_MOST_FLAGS):
+        for row in range(_MAX_FLAGS):
             member = members + row * reader.fields["member.size"]
             name_address = reader.word(member, "member.name")
             name = reader.memory.cstring(name_address) if name_address else ""

@@ -26,13 +26,13 @@ _PROGRAMS = ("__main__", "__mp_main__")
 _SEARCHED_FIRST = ("os", "encodings", "codecs", *_PROGRAMS)
 """Modules that have a file in nearly every process, by whose key the others' is known."""
 
-_MOST_BUILTINS = 10_000
+_MAX_BUILTINS = 10_000
 _LONGEST_BUILTIN = 100
 _DEEPEST = 16  # packages inside packages; a name can be made of 4,096 dots
-_MOST_TEXT = 1 << 24
+_MAX_TEXT = 1 << 24
 """Characters of all files together; 10,000 modules have a tenth of it. The rest is unknown."""
 
-_MOST_SEARCHED = 100_000
+_MAX_SEARCHED = 100_000
 """Entries of dicts that are compared as texts: far more than the first modules have."""
 
 
@@ -60,8 +60,8 @@ class ModuleReader:
         self._reader = reader
         self._key = 0
         self._dict_offsets: dict[int, int] = {}
-        self._searches_left = _MOST_SEARCHED
-        self._text_left = _MOST_TEXT
+        self._searches_left = _MAX_SEARCHED
+        self._text_left = _MAX_TEXT
 
     def rows(self, modules: Sequence[tuple[str, int]], suffix: str) -> list[ModuleRow]:
         """Rows of the snapshot's table, but `object` is the address.
@@ -149,7 +149,7 @@ class ModuleReader:
             names = reader.get_attribute(sys_module, "builtin_module_names") if sys_module else None
             if names is None:
                 return set()
-            found = reader.iter_tuple(names, _MOST_BUILTINS)
+            found = reader.iter_tuple(names, _MAX_BUILTINS)
             return {reader.read_str(name, _LONGEST_BUILTIN) for name in found}
         except UnreadableMemory:
             return set()

@@ -103,7 +103,7 @@ class Account:
         self._surplus = columns.take_counted_in()
         np.subtract(arrays["refcount"], self._surplus, out=self._surplus)
 
-    def judge(self) -> Verdict:
+    def verdict(self) -> Verdict:
         """Make the roots table and the quality record.
 
         Cost: one search of the graph, 10 bytes per object and 1 per reference.

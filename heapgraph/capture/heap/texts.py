@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = npt.NDArray[Any]
 
-_MOST_BYTES = 2**26
+_MAX_BYTES = 2**26
 """Of all texts of one call; 50,000 functions with their files have 4 MB. What is beyond counts as
 unreadable, so that a target with texts without end cannot ask for any amount of memory."""
 
@@ -56,7 +56,7 @@ def read_texts(reads: MemoryReads, fields: Mapping[str, int], addresses: Array) 
     is_text = _are_texts(reads, fields, column_of(heads, fields["obj.type"], np.uint64))
     is_text &= np.isin(widths, list(STR_ENCODINGS))
     sizes = np.where(is_text, np.minimum(lengths, MAX_CHARACTERS).astype(np.int64) * widths, 0)
-    is_text &= np.cumsum(sizes) <= _MOST_BYTES
+    is_text &= np.cumsum(sizes) <= _MAX_BYTES
     starts = _data_starts(reads, fields, addresses, state)
     parts = [text_array([""])]
     places = np.zeros(len(addresses), np.int64)

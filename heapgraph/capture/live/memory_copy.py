@@ -34,7 +34,7 @@ _NOT_HERE = (errno.EIO, errno.EFAULT)
 """How the kernel says that a page of another process is not mapped."""
 
 
-_MOST_VECTORS = 1024  # IOV_MAX of Linux
+_MAX_VECTORS = 1024  # IOV_MAX of Linux
 _PUNCH_HOLE = 3  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, in linux/falloc.h
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -135,7 +135,7 @@ class MemoryCopy:
         remote = np.column_stack((parts[:, 0], sizes))
         done = total = 0
         while done < len(parts):
-            batch = slice(done, done + _MOST_VECTORS)
+            batch = slice(done, done + _MAX_VECTORS)
             whole, read = _read_vectors(pid, local[batch], remote[batch])
             done, total = done + whole, total + read
             if whole < len(parts[batch]):  # one could not be read to its end

@@ -46,7 +46,7 @@ PAGE_TABLE_SHARE = 1 / 256
 CLONE_BUFFERS = 10 * _MIB
 """What the traverse functions of types write in the clone (`traverse`)."""
 
-MOST_WRITERS = 4
+MAX_WRITERS = 4
 """Threads that copy pages at the same time without waiting for each other or for the memory."""
 
 BURST = 10 * _MIB
@@ -224,7 +224,7 @@ def clone_cost(status: Mapping[str, str], waiting: float) -> int:
 
 
 def _rewritten(status: Mapping[str, str], by_one_thread: float) -> int:
-    writers = min(int(status.get("Threads", "1")), os.cpu_count() or 1, MOST_WRITERS)
+    writers = min(int(status.get("Threads", "1")), os.cpu_count() or 1, MAX_WRITERS)
     return min(_private(status), round(writers * by_one_thread))
 
 

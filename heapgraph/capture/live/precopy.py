@@ -52,11 +52,11 @@ Array: TypeAlias = npt.NDArray[Any]
 AIM_MS = 10.0
 """How long the target may stand at a time, unless told otherwise."""
 
-MOST_PASSES = 4
+MAX_PASSES = 4
 """Copies, the one within the last stop included."""
 
-_MOST_FULL_PASSES = 2
-_MOST_STOPS = 10
+_MAX_FULL_PASSES = 2
+_MAX_STOPS = 10
 _WOKE_UP = "a thread in a call that a stop would cut short woke up in the stop"
 _SHRINKS = 0.5
 """A pass is worth another one when at most this share of it was written again."""
@@ -185,7 +185,7 @@ class _Precopy:
     def run(self) -> PrecopyResult:
         """Pass after pass, until what is left fits into one stop."""
         base = self._copy_all()
-        for _ in range(_MOST_STOPS):
+        for _ in range(_MAX_STOPS):
             changes, now = self._look(base)
             if self._predict(changes) <= self._aim_s:
                 self._make_room(changes.stale)
@@ -220,7 +220,7 @@ class _Precopy:
         """Copy once more what has changed, or everything; or give up."""
         grown = marked_whole(now)
         if grown * 2 > changes.stale_bytes:
-            if self._full_passes >= _MOST_FULL_PASSES:
+            if self._full_passes >= _MAX_FULL_PASSES:
                 raise PrecopyRefused(
                     f"{format_size(grown)} of its memory count as written to as a whole: it writes "
                     "everywhere, or its mappings grow while they are copied"
@@ -228,13 +228,13 @@ class _Precopy:
             return self._copy_all()
         stop_s = self._look_s + self._result.clears_s[-1] + _STOP_S
         has_shrunk = changes.stale_bytes <= _SHRINKS * self._result.passes[-1]
-        if not has_shrunk or len(self._result.passes) >= MOST_PASSES - 1 or stop_s > self._aim_s:
+        if not has_shrunk or len(self._result.passes) >= MAX_PASSES - 1 or stop_s > self._aim_s:
             raise PrecopyRefused(self._why_it_does_not_fit(changes, stop_s))
         with self._stopped() as stop:
             changes, now = self._look(base)
             self._result.clears_s.append(self._pages.clear())
         if not stop.was_still:  # what it wrote between the look and the clearing is not known
-            if self._full_passes >= _MOST_FULL_PASSES:
+            if self._full_passes >= _MAX_FULL_PASSES:
                 raise PrecopyRefused(_WOKE_UP)
             return self._copy_all()
         self._drop_rest(now, changes)

@@ -44,7 +44,7 @@ _KEPT = _FRAME | _PRESENT | _SWAPPED
 """Of an entry: where the content is, in memory or in swap."""
 
 _READ_AT_ONCE = 64 << 20  # bytes of memory whose entries one thread reads
-_MOST_READERS = 4
+_MAX_READERS = 4
 _HUGE = 2 << 20
 _TRIES = 3
 
@@ -109,7 +109,7 @@ class WrittenPages:
         self._pid = pid
         self._pages = PageMap(pid)
         self._zeros = ZeroPages()
-        self._readers = ThreadPoolExecutor(min(_MOST_READERS, os.cpu_count() or 1))
+        self._readers = ThreadPoolExecutor(min(_MAX_READERS, os.cpu_count() or 1))
         self.can_search = self._tries_search()
 
     def close(self) -> None:

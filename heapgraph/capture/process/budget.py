@@ -34,7 +34,7 @@ Array: TypeAlias = npt.NDArray[Any]
 WORD_BYTES = 8
 """A reference is at least a word of the target's memory."""
 
-LEAST_OBJECT_BYTES = 16
+MIN_OBJECT_BYTES = 16
 """An object is at least a reference count and a type."""
 
 FILE_DATA_BYTES = 64 << 20
@@ -110,7 +110,7 @@ def _budget(private: int, maps: Sequence[Mapping], filled: Array) -> WalkBudget:
     resident = min(mapped, sum(each.rss for each in files) or mapped)
     data = private + min(mapped, FILE_DATA_BYTES)
     return WalkBudget(
-        objects=min(data // LEAST_OBJECT_BYTES, MAX_OBJECTS),
+        objects=min(data // MIN_OBJECT_BYTES, MAX_OBJECTS),
         references=data // WORD_BYTES,
         table_bytes=TABLE_READS * data,
         image_bytes=private + FILE_READ_BYTES + FILE_READ_SHARE * resident,

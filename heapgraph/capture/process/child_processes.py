@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-_MOST_LOOKED_AT = 200
-_MOST_NAMED = 3
+_MAX_LOOKED_AT = 200
+_MAX_NAMED = 3
 
 
 def python_children(pid: int) -> list[int]:
@@ -17,7 +17,7 @@ def python_children(pid: int) -> list[int]:
     found: list[int] = []
     queue = children_of(pid)
     looked_at = 0
-    while queue and looked_at < _MOST_LOOKED_AT and len(found) < _MOST_NAMED:
+    while queue and looked_at < _MAX_LOOKED_AT and len(found) < _MAX_NAMED:
         child, *queue = queue
         looked_at += 1
         if _maps_python(child):

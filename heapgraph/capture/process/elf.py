@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _EXECUTABLE, _WRITABLE = 1, 2  # PF_X, PF_W
 _MAGIC = b"\x7fELF"
 
-_MOST_READS, _MOST_BYTES = 2_000_000, 512 << 20
+_MAX_READS, _MAX_BYTES = 2_000_000, 512 << 20
 """What is read of one file: far more than of any library with a runtime in it. Sizes and chains in
 a file made to harm have no end, and a file with a hole costs nothing."""
 
@@ -143,7 +143,7 @@ class _Bounded:
     def __init__(self, stream: IO[bytes]) -> None:
         self.seek, self.tell = stream.seek, stream.tell
         self._read = stream.read
-        self._reads, self._bytes = _MOST_READS, _MOST_BYTES
+        self._reads, self._bytes = _MAX_READS, _MAX_BYTES
 
     def read(self, size: int = -1) -> bytes:
         self._reads -= 1

@@ -30,7 +30,7 @@ _POSITION_INDEPENDENT = 3  # ET_DYN
 _LOAD, _DYNAMIC_SEGMENT = 1, 2  # PT_LOAD, PT_DYNAMIC
 _EXECUTABLE, _WRITABLE = 1, 2
 _END, _STRINGS, _SYMBOLS, _HASH = 0, 5, 6, 0x6FFFFEF5  # DT_NULL, DT_STRTAB, DT_SYMTAB, DT_GNU_HASH
-_MOST_HEADERS, _MOST_ENTRIES, _MOST_IN_BUCKET = 64, 256, 1 << 16
+_MAX_HEADERS, _MAX_ENTRIES, _MAX_IN_BUCKET = 64, 256, 1 << 16
 
 
 def read_mapped_elf(
@@ -73,7 +73,7 @@ class _Mapped:
 
     def image(self, names: tuple[str, ...]) -> ElfImage:
         segments, dynamic = [], 0
-        for number in range(min(self._count, _MOST_HEADERS)):
+        for number in range(min(self._count, _MAX_HEADERS)):
             place = self._start + self._headers + number * self._size
             kind, flags, offset, address, _, _, size, _ = self._unpack(_PROGRAM_HEADER, place)
             if kind == _LOAD:
@@ -92,7 +92,7 @@ class _Mapped:
 
     def _find(self, names: tuple[str, ...], dynamic: int, bias: int) -> dict[str, int]:
         tables: dict[int, int] = {}
-        for number in range(_MOST_ENTRIES):
+        for number in range(_MAX_ENTRIES):
             tag, value = self._unpack(_DYNAMIC, dynamic + number * _DYNAMIC.size)
             if tag == _END:
                 break
@@ -114,7 +114,7 @@ class _Mapped:
         number = self._memory.u32(buckets_place + 4 * (wanted % buckets))
         if number < first:
             return 0
-        for _ in range(_MOST_IN_BUCKET):
+        for _ in range(_MAX_IN_BUCKET):
             known = self._memory.u32(buckets_place + 4 * (buckets + number - first))
             if known | 1 == wanted | 1:
                 text, _, _, section, value, _ = self._unpack(

@@ -27,7 +27,7 @@ _PRESENT = 63  # its bit "page present" (Documentation/admin-guide/mm/pagemap.rs
 _SWAPPED = 62  # its bit "page swapped"
 _PAGES_A_READ = 1 << 18
 
-_MOST_READ = 1 << 38  # bytes of a mapping whose entries are read one by one: some 4 s
+_MAX_READ = 1 << 38  # bytes of a mapping whose entries are read one by one: some 4 s
 
 _SCAN = 0xC0606610  # _IOWR('f', 16, struct pm_scan_arg), in linux/fs.h
 _SCAN_ARGUMENT = struct.Struct("=12Q")
@@ -72,7 +72,7 @@ class PageMap:
                 next(self.regions(start, min(end, start + PAGE), IS_PRESENT, told=IS_PRESENT), None)
             except OSError:
                 self._can_scan = False
-        return self._can_scan or end - start <= _MOST_READ
+        return self._can_scan or end - start <= _MAX_READ
 
     def ranges(self, start: int, end: int, *, swapped: bool) -> Array:
         """The parts of [start, end) that are in memory.

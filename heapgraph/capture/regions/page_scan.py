@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = npt.NDArray[Any]
 
-_MOST_PAGES = 1 << 15
+_MAX_PAGES = 1 << 15
 
 
 class PageScan:
@@ -68,7 +68,7 @@ class PageScan:
                 behind = np.uint64(self.blocks[-1][1])
                 at, count = max(at + 1, int(np.searchsorted(pages, behind))), 1
             else:
-                at, count = at + len(some), min(2 * count, _MOST_PAGES)
+                at, count = at + len(some), min(2 * count, _MAX_PAGES)
 
     def pools(self) -> Pools:
         """All pools that were found."""

@@ -15,7 +15,7 @@ _PAGE = 4096
 _WORDS = 256
 """Of struct pthread, which is longer; its fields for the stack moved from one glibc to the next."""
 
-_MOST_BEHIND = 16 * _PAGE
+_MAX_BEHIND = 16 * _PAGE
 """How far behind a descriptor its stack can end: with the rest of the descriptor."""
 
 
@@ -42,7 +42,7 @@ def find_stacks(reads: MemoryReads, thread_ids: Sequence[int]) -> list[tuple[int
     ends = starts + lengths
     is_stack = (starts % np.uint64(_PAGE) == 0) & (lengths % np.uint64(_PAGE) == 0)
     is_stack &= (starts > 0) & (starts < ids) & (ids < ends)
-    is_stack &= ends - ids <= np.uint64(_MOST_BEHIND)
+    is_stack &= ends - ids <= np.uint64(_MAX_BEHIND)
     rows, places = np.nonzero(is_stack)
     found = {
         int(starts[row, place]): int(ends[row, place])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _LIVE_OPTIONS = {"method": "--method", "max_pause_ms": "--max-pause"}
 
-_MOST_ARGUMENTS = 1 << 16
+_MAX_ARGUMENTS = 1 << 16
 """Bytes of a command line in which a program's name is looked for."""
 
 _SUSPECTS_NAMED = 2
@@ -234,7 +234,7 @@ def _program_name(pid: int) -> str:
     """What the target runs: its script, its module, or else the interpreter."""
     try:
         with Path(f"/proc/{pid}/cmdline").open("rb") as stream:
-            words = stream.read(_MOST_ARGUMENTS).decode(errors="replace").split("\0")
+            words = stream.read(_MAX_ARGUMENTS).decode(errors="replace").split("\0")
     except OSError:
         return "python"  # dump will say that there is no such process
     program, *arguments = [word for word in words if word] or ["python"]

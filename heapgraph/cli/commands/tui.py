@@ -36,16 +36,16 @@ def tui_command(file: str, serve: bool, port: int) -> None:
     check_terminal()
     from heapgraph.tui.app import run  # noqa: PLC0415 - loads Textual
     from heapgraph.tui.loading import load  # noqa: PLC0415
-    from heapgraph.tui.screens.opening import Opening  # noqa: PLC0415
+    from heapgraph.tui.screens.opening import PendingSnapshot  # noqa: PLC0415
 
     if is_process:
         pid = int(file)
         path = default_output(pid)
-        run(Opening(f"process {pid}", lambda progress: _dump(pid, path, progress)))
+        run(PendingSnapshot(f"process {pid}", lambda progress: _dump(pid, path, progress)))
         if path.exists():
             note(f"wrote {path}")
     else:
-        run(Opening(file, lambda progress: load(file, progress)))
+        run(PendingSnapshot(file, lambda progress: load(file, progress)))
 
 
 _UNDRAWABLE = frozenset({"dumb", "unknown"})

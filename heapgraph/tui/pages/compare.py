@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     _Growth = TypeGrowth | HolderGrowth
 
-MOST_ROWS = 1_000
+MAX_ROWS = 1_000
 _ORDERS = ("change", "count", "after", "name")
 
 _CHANGE = Column("change", 10, align="right")
@@ -46,7 +46,7 @@ def build_compare(session: Session, place: Compared, progress: Progress) -> Page
     progress("opening", 0, 0)
     place, graphs = _by_age(session.graph, place)
     old, new, *newer = graphs
-    result = diff_snapshots(old, progress=progress, new=new, newer=newer, limit=MOST_ROWS)
+    result = diff_snapshots(old, progress=progress, new=new, newer=newer, limit=MAX_ROWS)
     page = Page(place, "diff", detail_lines=4)
     view = _View(result, len(graphs), place.position)
 

@@ -14,12 +14,12 @@ from heapgraph.tui.tables import RowTable
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
-    from heapgraph.analysis.merged_paths import PathGroup
+    from heapgraph.analysis.merged_paths import MergedPath
     from heapgraph.analysis.registry import Progress
     from heapgraph.tui.places import MergedPathsTo
     from heapgraph.tui.state import Session
 
-MOST_HOLDERS = 100
+MAX_HOLDERS = 100
 _COLUMNS = (
     Column("objects", 10, align="right"),
     Column("", 10, rank=3),
@@ -34,7 +34,7 @@ def build_merged(session: Session, place: MergedPathsTo, progress: Progress) -> 
     members = session.members(place.text, progress)
     progress("paths from the roots", 0, 0)
     paths = session.graph.root_paths
-    groups, unreached = merged_paths(session.graph, paths, members, MOST_HOLDERS, progress)
+    groups, unreached = merged_paths(session.graph, paths, members, MAX_HOLDERS, progress)
     total = len(members)
     rows = [_row(session, group, total) for group in groups]
     text = safe(place.text)
@@ -46,7 +46,7 @@ def build_merged(session: Session, place: MergedPathsTo, progress: Progress) -> 
     return page
 
 
-def _row(session: Session, group: PathGroup, total: int) -> Row:
+def _row(session: Session, group: MergedPath, total: int) -> Row:
     path = path_row(session.graph, group.path)
     holder = path.steps[-1].id
     name = safe(path.expression)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 HOLDERS = 12
 SUSPECTS = 5
 _SHOWN_FIELDS = 6
-_LEAST_FIELD = 0.03
+_MIN_FIELD = 0.03
 """Holders below this share of the heap have no field of their own in the block of shares."""
 
 MEMORY_COLUMNS = (
@@ -81,7 +81,7 @@ def build_overview(session: Session, place: Overview, progress: Progress) -> Pag
     page.shares = [
         Share(session.names.of(row.id), row.share, Inspect(row.id))
         for row in holders[:_SHOWN_FIELDS]
-        if row.share >= _LEAST_FIELD
+        if row.share >= _MIN_FIELD
     ]
     page.left.insert(0, _suspect_table([_note("looking ...")]))
     page.later = Later(

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from heapgraph.tui.places import AnalysisOf
     from heapgraph.tui.state import Session
 
-_MOST_TABLES = 4
-MOST_ROWS = 1_000
+_MAX_TABLES = 4
+MAX_ROWS = 1_000
 """Rows an analysis is asked for; beyond that one filters or asks more exactly."""
 
 
@@ -34,7 +34,7 @@ def build_result(session: Session, place: AnalysisOf, progress: Progress) -> Pag
     analysis = REGISTRY[place.name]
     parameters = analysis.parse(dict(place.parameters))
     if analysis.parameter("limit") is not None:
-        parameters.setdefault("limit", MOST_ROWS)
+        parameters.setdefault("limit", MAX_ROWS)
     result = run(place.name, session.graph, progress=progress, **parameters)
     document, units = result.to_dict(), result.units()
     page = Page(place, place.name)
@@ -44,7 +44,7 @@ def build_result(session: Session, place: AnalysisOf, progress: Progress) -> Pag
     tables = _tables(document, units)
     if not tables:
         page.facts.append(("result", "nothing"))
-    page.left, page.right = [*tables[:2]], [*tables[2:_MOST_TABLES]]
+    page.left, page.right = [*tables[:2]], [*tables[2:_MAX_TABLES]]
     page.detail_lines = 5
     return page
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from heapgraph.graph.references import Reference
     from heapgraph.tui.state import Session
 
-MOST_PATHS = 12
+MAX_PATHS = 12
 _COLUMNS = (
     Column("by", 9, rank=4),
     Column("label", keep="both"),
@@ -186,7 +186,7 @@ def build_root_path(session: Session, place: PathTo, progress: Progress) -> Page
     conditions = kinds
     if place.without:
         conditions = CutReferences(kinds.root_kinds, kinds.edge_kinds, frozenset(place.without))
-    paths = session.graph.all_paths(place.object_id, MOST_PATHS, conditions)
+    paths = session.graph.all_paths(place.object_id, MAX_PATHS, conditions)
     view = PathView(session, place, paths)
     page = Page(place, f"path to {session.names.of(place.object_id)}", object_id=place.object_id)
     _show(page, view)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heapgraph.analysis.suspects import find_suspects
-from heapgraph.tui.cells import Bar, Column, Led, Row, safe
+from heapgraph.tui.cells import Bar, Column, Indented, Row, safe
 from heapgraph.tui.page import Page
 from heapgraph.tui.places import AnalysisOf, Inspect
 from heapgraph.tui.rows.object_rows import BAR, RETAINED, SHARE, mark, retained_text
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from heapgraph.analysis.suspects import LeakSuspect
     from heapgraph.tui.state import Session
 
-MOST_ROWS = 100
+MAX_ROWS = 100
 NO_SUSPECTS = "none: nothing stands out from the rest of the heap"
 SUSPECT_COLUMNS = (
     RETAINED,
@@ -31,7 +31,7 @@ SUSPECT_COLUMNS = (
 
 def build_suspects(session: Session, place: AnalysisOf, progress: Progress) -> Page:
     """The page of suspects."""
-    result = find_suspects(session.graph, progress=progress, limit=MOST_ROWS)
+    result = find_suspects(session.graph, progress=progress, limit=MAX_ROWS)
     page = Page(place, "suspects", detail_lines=10, detail_part=2)
     count = len(result.suspects)
     found = f"{format_count(count)} found" if count else NO_SUSPECTS
@@ -51,7 +51,7 @@ def suspect_row(suspect: LeakSuspect) -> Row:
         format_size(suspect.retained_size),
         format_share(suspect.share),
         Bar(suspect.share),
-        Led("", safe(suspect.expression)),
+        Indented("", safe(suspect.expression)),
         suspect.kind,
     )
     place = AnalysisOf("suspects") if object_id is None else Inspect(object_id)
@@ -76,6 +76,6 @@ def _step(session: Session, step: PathStepRow) -> OutlineLine:
     label = safe(step.label or step.label_kind)
     text = f"{label}  {safe(step.type)}"
     detail = f"{step.label_kind} {label} to {session.names.of(step.id)}  @{step.id}"
-    cells = (retained_text(session, step.id), "", "", Led("", text), step.label_kind)
+    cells = (retained_text(session, step.id), "", "", Indented("", text), step.label_kind)
     style = mark(session, step.id)
     return OutlineLine(Row(cells, Inspect(step.id), step.id, style=style, detail=detail))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from heapgraph.analysis.threads import list_threads
 from heapgraph.model import NO_ROW
-from heapgraph.tui.cells import Column, Led, Row, count_text, safe
+from heapgraph.tui.cells import Column, Indented, Row, count_text, safe
 from heapgraph.tui.page import Page
 from heapgraph.tui.places import Inspect
 from heapgraph.tui.rows.object_rows import RETAINED, mark, retained_text
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from heapgraph.tui.places import AnalysisOf
     from heapgraph.tui.state import Session
 
-MOST_ROWS = 1_000
+MAX_ROWS = 1_000
 """Threads, tasks and places that are listed."""
 
 _UNFOLDED_LINES = 12
@@ -49,7 +49,7 @@ _SUSPENDED_COLUMNS = (
 
 def build_threads(session: Session, place: AnalysisOf, progress: Progress) -> Page:
     """The page of threads."""
-    result = list_threads(session.graph, progress=progress, limit=MOST_ROWS)
+    result = list_threads(session.graph, progress=progress, limit=MAX_ROWS)
     page = Page(place, "threads", detail_lines=3)
     page.facts = [("threads", _summary(result))]
     page.left = [_thread_table(session, result)]
@@ -90,7 +90,11 @@ def _thread_line(session: Session, thread: ThreadRow) -> OutlineLine:
         f"{format_size(thread.retained_size)} alive; native id {thread.native_id}, "
         f"thread id {thread.thread_id}"
     )
-    cells = (format_size(thread.retained_size), Led("", f"{name}{where}"), f"{state}, {frames}")
+    cells = (
+        format_size(thread.retained_size),
+        Indented("", f"{name}{where}"),
+        f"{state}, {frames}",
+    )
     below = [_frame_line(session, frame) for frame in thread.frames]
     return OutlineLine(Row(cells, style="strong", detail=detail), below)
 
@@ -105,7 +109,7 @@ def _frame_line(session: Session, frame: FrameRow) -> OutlineLine:
     variables = count_text(len(frame.locals), "variable")
     code = None if frame.code == NO_ROW else frame.code
     place = Inspect(code) if code is not None and not frame.locals else None
-    cells = (format_size(frame.retained_size), Led("", text), variables)
+    cells = (format_size(frame.retained_size), Indented("", text), variables)
     below = [_variable_line(session, variable) for variable in frame.locals]
     return OutlineLine(Row(cells, place, code, detail=detail), below)
 
@@ -113,7 +117,7 @@ def _frame_line(session: Session, frame: FrameRow) -> OutlineLine:
 def _variable_line(session: Session, variable: LocalVariable) -> OutlineLine:
     held = "by this frame" if variable.kept_alone else "held elsewhere too"
     text = f"{safe(variable.name)} = {safe(variable.value)}"
-    cells = (format_size(variable.retained_size), Led("", text), held)
+    cells = (format_size(variable.retained_size), Indented("", text), held)
     detail = f"{text}  {safe(variable.type)}  @{variable.id}; {held}"
     style = mark(session, variable.id) or ("" if variable.kept_alone else "dim")
     return OutlineLine(Row(cells, Inspect(variable.id), variable.id, style=style, detail=detail))
@@ -130,7 +134,7 @@ def _task_line(session: Session, task: TaskRow) -> OutlineLine:
     chain = " -> ".join(map(_short_step, awaited)) or "nothing"
     text = f"{name}: {chain}"
     detail = f"{task.state} task {text}; {safe(task.expression)}  @{task.id}"
-    cells = (format_size(task.retained_size), task.state, Led("", text))
+    cells = (format_size(task.retained_size), task.state, Indented("", text))
     row = Row(cells, Inspect(task.id), task.id, style=mark(session, task.id), detail=detail)
     return OutlineLine(row, [_step_line(session, step) for step in task.chain])
 
@@ -139,7 +143,7 @@ def _step_line(session: Session, step: AwaitStep) -> OutlineLine:
     text = _step_text(step)
     where = f" at {safe(step.file)}:{step.line}" if step.file else ""
     detail = f"awaits {_short_step(step)}{where}  @{step.id}"
-    cells = (retained_text(session, step.id), "", Led("", text))
+    cells = (retained_text(session, step.id), "", Indented("", text))
     style = mark(session, step.id)
     return OutlineLine(Row(cells, Inspect(step.id), step.id, style=style, detail=detail))
 

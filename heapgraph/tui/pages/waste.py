@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heapgraph.analysis.waste import find_waste
-from heapgraph.tui.cells import Column, Led, Row, safe
+from heapgraph.tui.cells import Column, Indented, Row, safe
 from heapgraph.tui.page import Page
 from heapgraph.tui.places import AnalysisOf, Inspect
 from heapgraph.tui.rows.object_rows import mark, retained_text
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from heapgraph.tui.places import Place
     from heapgraph.tui.state import Session
 
-MOST_ROWS = 1_000
+MAX_ROWS = 1_000
 _COLUMNS = (
     Column("wasted", 9, align="right"),
     Column("objects", 10, align="right", rank=3),
@@ -29,7 +29,7 @@ _COLUMNS = (
 
 def build_waste(session: Session, place: AnalysisOf, progress: Progress) -> Page:
     """The page of findings."""
-    result = find_waste(session.graph, progress=progress, limit=MOST_ROWS)
+    result = find_waste(session.graph, progress=progress, limit=MAX_ROWS)
     page = Page(place, "waste", detail_lines=6, detail_part=3)
     total = sum(finding.wasted_size for finding in result.findings)
     found = f"{format_count(len(result.findings))}, {format_size(total)} together"
@@ -52,7 +52,7 @@ def _finding_line(session: Session, finding: Finding) -> OutlineLine:
     cells = (
         format_size(finding.wasted_size),
         format_count(finding.count),
-        Led("", finding.detector),
+        Indented("", finding.detector),
         owner,
     )
     first = below[0].row if below else None
@@ -66,6 +66,6 @@ def _owner_line(session: Session, text: str, object_id: int | None) -> OutlineLi
     place: Place = AnalysisOf("threads") if object_id is None else Inspect(object_id)
     retained = "" if object_id is None else retained_text(session, object_id)
     name = safe(text)
-    cells = ("", "", Led("", name), f"retains {retained}" if retained else "")
+    cells = ("", "", Indented("", name), f"retains {retained}" if retained else "")
     style = "" if object_id is None else mark(session, object_id)
     return OutlineLine(Row(cells, place, object_id, style=style, detail=name))

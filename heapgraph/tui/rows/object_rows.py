@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from heapgraph.analysis.object_rows import share_of_heap
-from heapgraph.tui.cells import Bar, Column, Led, Row, safe
+from heapgraph.tui.cells import Bar, Column, Indented, Row, safe
 from heapgraph.tui.places import Inspect
 from heapgraph.units import format_share, format_size
 
@@ -55,7 +55,7 @@ def object_cells_row(
         format_size(retained),
         format_share(share),
         Bar(share),
-        full_name if name is None else name if not lead else Led(lead, name),
+        full_name if name is None else name if not lead else Indented(lead, name),
         type_name,
         format_size(shallow),
     )

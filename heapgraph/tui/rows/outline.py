@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from heapgraph.tui.cells import Led, Row
+from heapgraph.tui.cells import Indented, Row
 from heapgraph.tui.page import Page, PageCommand
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class OutlineLine:
     """One line and those below it.
 
     Attributes:
-        row: what it shows; the sign that says whether it unfolds is put before its `Led` cell.
+        row: what it shows; the sign that says whether it unfolds is put before its `Indented` cell.
         below: the lines it unfolds to.
         is_open: whether they are shown at first.
     """
@@ -66,7 +66,7 @@ class OutlineTable:
         sign = "▾ " if line.is_open else "▸ " if line.below else "  "
         lead = "  " * depth + (sign if self._can_unfold else "")
         cells = (
-            Led(lead + cell.lead, cell.text) if isinstance(cell, Led) else cell
+            Indented(lead + cell.lead, cell.text) if isinstance(cell, Indented) else cell
             for cell in line.row.cells
         )
         return replace(line.row, cells=tuple(cells))

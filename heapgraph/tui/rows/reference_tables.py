@@ -22,7 +22,7 @@ from heapgraph.tui.tables import LazyTable, RowTable
 if TYPE_CHECKING:
     from heapgraph.tui.state import Session
 
-MOST_DOMINATORS = 500
+MAX_DOMINATORS = 500
 """Dominators listed: the chain of a linked list's end has a million."""
 
 _RETAINED = Column("retained", 9, align="right", rank=3)
@@ -101,7 +101,7 @@ def dominators(session: Session, object_id: int) -> RowTable:
     rows: list[Row] = []
     folded = session.graph.folded
     above = folded.immediate_dominator(object_id)
-    while above not in (VIRTUAL_ROOT, UNREACHABLE) and len(rows) < MOST_DOMINATORS:
+    while above not in (VIRTUAL_ROOT, UNREACHABLE) and len(rows) < MAX_DOMINATORS:
         rows.append(object_cells_row(session, above))
         above = folded.immediate_dominator(above)
     is_cut = above not in (VIRTUAL_ROOT, UNREACHABLE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from heapgraph.errors import HeapgraphError
 from heapgraph.tui import places
 from heapgraph.tui.completion import file_completer, word_completer
-from heapgraph.tui.screens import work
+from heapgraph.tui.screens import destinations
 from heapgraph.tui.screens.page_screen import PageScreen
 from heapgraph.tui.screens.page_view import PageView
 from heapgraph.tui.widgets.message_box import MessageBox
@@ -50,11 +50,13 @@ class AskingScreen(PageScreen, inherit_bindings=False):
         if isinstance(place, places.Compared) and not place.others:
             self._ask("compare")
             return
-        missing = work.missing_parameter(place)
+        missing = destinations.missing_parameter(place)
         if missing is None:
             super().goto(place)
             return
-        self.pending = lambda text: self.goto(work.with_parameter(place, missing.name, text))
+        self.pending = lambda text: self.goto(
+            destinations.with_parameter(place, missing.name, text)
+        )
         self.query_one(Prompt).ask("parameter", f"{missing.name}: {missing.help}")
 
     def action_search(self) -> None:
@@ -69,8 +71,8 @@ class AskingScreen(PageScreen, inherit_bindings=False):
     def action_query(self) -> None:
         """Ask for a query; the names of the tables may come while it is typed."""
         if self.sql_words is None:
-            self.sql_words = words = set(work.SQL_KEYWORDS)
-            self.run_job("SQL", lambda _: work.sql_names(self.session.graph), words.update)
+            self.sql_words = words = set(destinations.SQL_KEYWORDS)
+            self.run_job("SQL", lambda _: destinations.sql_names(self.session.graph), words.update)
         self._ask("sql")
 
     def _ask(self, purpose: str, text: str = "") -> None:
@@ -119,12 +121,14 @@ class AskingScreen(PageScreen, inherit_bindings=False):
             self.pending(text)
         elif purpose == "search":
             self.run_job(
-                "search", lambda progress: work.find(self.session, text, progress), self.goto
+                "search",
+                lambda progress: destinations.find(self.session, text, progress),
+                self.goto,
             )
         elif purpose in ("sql", "compare"):
             self.asked = (purpose, text)
             try:
-                self.goto(work.place_of_line(purpose, text))
+                self.goto(destinations.place_of_line(purpose, text))
             except HeapgraphError as failure:
                 self.work_failed(failure)
 

@@ -11,7 +11,7 @@ from heapgraph.safe_text import printable
 from heapgraph.tui import places
 from heapgraph.tui.cells import safe
 from heapgraph.tui.keys import KEYS
-from heapgraph.tui.screens import work
+from heapgraph.tui.screens import destinations
 from heapgraph.tui.screens.asking import AskingScreen
 from heapgraph.tui.screens.conditions import CONDITIONS
 from heapgraph.tui.screens.help import HelpScreen
@@ -229,7 +229,9 @@ class Browser(AskingScreen, inherit_bindings=False):
         path = Path.cwd() / f"{Path(self.session.file).stem}-{object_id}.svg"
         self.run_job(
             "picture",
-            lambda _: work.write_picture(self.session.graph, object_id, path, retained=retained),
+            lambda _: destinations.write_picture(
+                self.session.graph, object_id, path, retained=retained
+            ),
             lambda written: self.say(f"wrote {safe(str(written))}"),
         )
 

@@ -43,7 +43,7 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Opening:
+class PendingSnapshot:
     """A snapshot that is not there yet.
 
     Attributes:
@@ -60,7 +60,9 @@ class OpeningScreen(WorkingScreen, inherit_bindings=False):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "give_up", "stop")]
 
-    def __init__(self, opening: Opening, then: Callable[[Opened], None], jobs: JobThread) -> None:
+    def __init__(
+        self, opening: PendingSnapshot, then: Callable[[Opened], None], jobs: JobThread
+    ) -> None:
         """Begin nothing yet.
 
         Args:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 
 _TOKEN_BYTES = 32
-_MOST_LINE_BYTES = 2048
+_MAX_LINE_BYTES = 2048
 """Of the first line of a request, and of each header; an address of ours has 120."""
 
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".ttf": "font/ttf", ".png": "image/png"}
@@ -44,7 +44,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 _TOO_MANY = (
-    f"closed: {serve_limits.MOST_WINDOWS} windows show this snapshot already\n"
+    f"closed: {serve_limits.MAX_WINDOWS} windows show this snapshot already\n"
     "close one of them, then reload this page"
 )
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -64,7 +64,7 @@ class BrowserServer:
         self._file = file
         self._port = port
         self._limits = limits or Limits(
-            memory=max(serve_limits.LEAST_WINDOW_BYTES, memory_share() // 2)
+            memory=max(serve_limits.MIN_WINDOW_BYTES, memory_share() // 2)
         )
         self._names = {f"{name}:{port}" for name in (HOST, "localhost")}
         self._token = secrets.token_urlsafe(_TOKEN_BYTES)
@@ -99,8 +99,8 @@ class BrowserServer:
             app,
             access_log=None,  # it would keep the token
             logger=_quiet_log(),
-            max_line_size=_MOST_LINE_BYTES,
-            max_field_size=_MOST_LINE_BYTES,
+            max_line_size=_MAX_LINE_BYTES,
+            max_field_size=_MAX_LINE_BYTES,
         )
         await runner.setup()
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
@@ -140,7 +140,7 @@ class BrowserServer:
 
     @staticmethod
     def _close_surplus(server: web.Server, connection: web.RequestHandler) -> None:
-        oldest = server.connections[: serve_limits.MOST_CONNECTIONS]
+        oldest = server.connections[: serve_limits.MAX_CONNECTIONS]
         if connection.transport is not None and connection not in oldest:
             connection.transport.abort()
 
@@ -190,11 +190,11 @@ class BrowserServer:
             raise web.HTTPBadRequest(headers=_HEADERS) from failure
         socket = web.WebSocketResponse(
             heartbeat=serve_limits.HEARTBEAT_S,
-            max_msg_size=serve_limits.MOST_MESSAGE_BYTES,
+            max_msg_size=serve_limits.MAX_MESSAGE_BYTES,
             compress=False,  # a small message may not become a large one
         )
         window = Window(self._file, self._limits)
-        has_room = len(self._windows) < serve_limits.MOST_WINDOWS
+        has_room = len(self._windows) < serve_limits.MAX_WINDOWS
         if has_room:  # before anything is awaited: many may come at once
             self._windows[window] = socket
         self._sockets.add(request.transport)

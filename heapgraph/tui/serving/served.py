@@ -23,7 +23,7 @@ from textual.geometry import Size
 from heapgraph.errors import HeapgraphError
 from heapgraph.safe_text import printable
 from heapgraph.tui.loading import load
-from heapgraph.tui.screens.opening import Opening
+from heapgraph.tui.screens.opening import PendingSnapshot
 from heapgraph.tui.screens.working import explained
 from heapgraph.tui.serving.serve_limits import clamped
 
@@ -92,7 +92,7 @@ def browse(file: str) -> None:
     """
     from heapgraph.tui.app import run  # noqa: PLC0415 - after the limits
 
-    run(Opening(file, lambda progress: load(file, progress)), driver=ServedDriver)
+    run(PendingSnapshot(file, lambda progress: load(file, progress)), driver=ServedDriver)
 
 
 def main() -> None:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _PRELUDE = b"__GANGLION__\n"
 """What Textual's driver for the web says before the first packet."""
 
-_MOST_LINES_BEFORE = 10
-_MOST_ERROR_BYTES = 1 << 13
+_MAX_LINES_BEFORE = 10
+_MAX_ERROR_BYTES = 1 << 13
 _HEAD_BYTES = 5
 """Of a packet: a letter and the number of bytes that follow it."""
 
@@ -38,7 +38,7 @@ class Limits(NamedTuple):
     """What one window may use; see `serve_limits`."""
 
     idle_s: float = serve_limits.IDLE_LIMIT_S
-    memory: int = serve_limits.LEAST_WINDOW_BYTES
+    memory: int = serve_limits.MIN_WINDOW_BYTES
 
 
 class BadMessage(Exception):
@@ -156,7 +156,7 @@ class Window:
             while True:
                 head = await output.readexactly(_HEAD_BYTES)
                 size = int.from_bytes(head[1:], "big")
-                if size > serve_limits.MOST_PACKET_BYTES:
+                if size > serve_limits.MAX_PACKET_BYTES:
                     return "closed: the program sent more than a window can show"
                 payload = await output.readexactly(size)
                 if head[:1] == b"D":
@@ -172,7 +172,7 @@ class Window:
     async def _keep_errors(self, process: Process) -> None:
         """Read all that the program complains about, and keep the end of it."""
         while process.stderr is not None and (data := await process.stderr.read(1 << 12)):
-            self._errors = (self._errors + data)[-_MOST_ERROR_BYTES:]
+            self._errors = (self._errors + data)[-_MAX_ERROR_BYTES:]
 
     def _last_words(self) -> str:
         code = None if self._process is None else self._process.returncode
@@ -184,7 +184,7 @@ class Window:
 async def _begins(output: asyncio.StreamReader) -> bool:
     """Whether the program has begun to draw."""
     try:
-        for _ in range(_MOST_LINES_BEFORE):
+        for _ in range(_MAX_LINES_BEFORE):
             line = await output.readline()
             if line == _PRELUDE or not line:
                 return bool(line)

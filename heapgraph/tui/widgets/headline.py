@@ -9,7 +9,7 @@ from textual.widget import Widget
 from heapgraph.tui.cells import fit, safe
 
 _SEPARATOR = " > "
-_LEAST_TRAIL = 20
+_MIN_TRAIL = 20
 
 
 class Headline(Widget):
@@ -38,7 +38,7 @@ class Headline(Widget):
         del y
         width = self.size.width
         work = f" {self._work} " if self._work else ""
-        work = fit(work, min(len(work), max(0, width - _LEAST_TRAIL)))
+        work = fit(work, min(len(work), max(0, width - _MIN_TRAIL)))
         trail = f" {self._file}: {_SEPARATOR.join(self._trail)}"
         left = fit(trail, width - len(work), keep="end")
         style = self.rich_style

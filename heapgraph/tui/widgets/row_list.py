@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from heapgraph.tui.cells import GAP, Bar, Led, bar, fit, fit_led, lay_out
+from heapgraph.tui.cells import GAP, Bar, Indented, bar, fit, fit_indented, lay_out
 from heapgraph.tui.keys import MOVING_KEYS
 from heapgraph.tui.tables import current_row, row_of
 from heapgraph.units import format_count
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from heapgraph.tui.cells import Column, Row
     from heapgraph.tui.tables import Table
 
-_LEAST_WITH_HEADER = 4
+_MIN_WITH_HEADER = 4
 """Lines from which a list that does not have the keys still shows its column titles."""
 
 _KEPT_STRIPS = 500
@@ -163,7 +163,7 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def _header_lines(self) -> int:
-        return int(self.has_focus or self.size.height >= _LEAST_WITH_HEADER)
+        return int(self.has_focus or self.size.height >= _MIN_WITH_HEADER)
 
     @property
     def _rows_in_sight(self) -> int:
@@ -204,8 +204,8 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
             cell = row.cells[cell_index]
             if isinstance(cell, Bar):
                 segments.append(Segment(bar(cell.share, column.width), bar_style))
-            elif isinstance(cell, Led):
-                segments.append(Segment(fit_led(cell, column.width, keep=column.keep), style))
+            elif isinstance(cell, Indented):
+                segments.append(Segment(fit_indented(cell, column.width, keep=column.keep), style))
             else:
                 text = fit(cell, column.width, align=column.align, keep=column.keep)
                 segments.append(Segment(text, style))

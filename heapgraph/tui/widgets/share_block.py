@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from heapgraph.tui.page import Share
 
-_LEAST_WIDTH = 3
+_MIN_WIDTH = 3
 _REST = "rest"
 
 
@@ -71,7 +71,7 @@ class ShareBlock(Widget):
     def _widths(self) -> list[int]:
         """Columns for each field and for the rest; together the whole width."""
         room = self.size.width
-        widths = [max(_LEAST_WIDTH, int(share.share * room)) for share in self._shares]
+        widths = [max(_MIN_WIDTH, int(share.share * room)) for share in self._shares]
         while sum(widths) > room and len(widths) > 1:
             widths[widths.index(max(widths))] -= 1
         return [*widths, max(0, room - sum(widths))]

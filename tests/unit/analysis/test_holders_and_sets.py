@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from heapgraph.analysis.dominators import largest_objects
@@ -11,6 +13,7 @@ from heapgraph.analysis.paths import paths_to
 from heapgraph.analysis.registry import REGISTRY, run
 from heapgraph.errors import UsageError
 from heapgraph.model import EdgeKind
+from heapgraph.units import format_size
 from helpers.app_heap import app_heap, graph_of, items, module, set_global, store
 from helpers.heaps import HeapBuilder
 
@@ -187,7 +190,10 @@ def test_tables_become_arrow_and_html():
     table = histogram.to_arrow()
     assert table.column_names == ["type", "count", "shallow_size", "retained_size"]
     assert table.num_rows == 2
-    assert "<th>retained_size</th>" in histogram._repr_html_()
+    html = histogram._repr_html_()
+    assert re.findall("<th [^>]*>(.*?)</th>", html) == table.column_names
+    largest = histogram.rows()[0]
+    assert f'right">{format_size(largest["retained_size"])}</td>' in html
 
 
 @pytest.mark.parametrize("limit", range(1, 8))

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from heapgraph.analysis.leaks.application_code import ORIGIN_WORDS
-from heapgraph.analysis.leaks.candidates import LEAST_SIZE, MANY_ITEMS
+from heapgraph.analysis.leaks.candidates import MANY_ITEMS, MIN_SIZE
 from heapgraph.analysis.leaks.instances import MANY_INSTANCES
 from heapgraph.analysis.registry import run
 from heapgraph.analysis.suspects import find_suspects
@@ -55,7 +55,7 @@ def test_a_list_that_holds_very_much_is_named_with_its_path_and_content():
 
 def test_what_is_small_is_not_suspect_however_large_its_share():
     heap = program_heap(other=1000)
-    set_global(heap, "__main__", "ROWS", filled_list(heap, 100, LEAST_SIZE // 200))
+    set_global(heap, "__main__", "ROWS", filled_list(heap, 100, MIN_SIZE // 200))
     assert suspects_of(heap) == ()
 
 

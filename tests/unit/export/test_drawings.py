@@ -13,7 +13,7 @@ from heapgraph.errors import HeapgraphError
 from heapgraph.export.dot import MAX_CHAIN, dominated_drawing, paths_drawing
 from heapgraph.export.svg import render_svg
 from heapgraph.model import EdgeKind
-from heapgraph.tui.screens.work import write_picture
+from heapgraph.tui.screens.destinations import write_picture
 from helpers.app_heap import app_heap, graph_of, items, module, set_global, store
 from helpers.cli import invoke
 from helpers.graphviz_program import needs_dot

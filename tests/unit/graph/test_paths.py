@@ -5,7 +5,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from heapgraph.graph import merged_paths
+from heapgraph.graph import path_sums
 from heapgraph.graph.paths import PathExclusions
 from heapgraph.graph.roots import ROOT_PREFERENCE
 from heapgraph.model import VIRTUAL_ROOT, EdgeKind, RootKind
@@ -210,7 +210,7 @@ def test_climbing_from_a_few_members_is_as_good_as_a_pass_over_the_heap(monkeypa
     paths = heap.build().root_paths
     members = np.sort(generator.choice(400, 30, replace=False)).astype(np.uint32)
     few = paths.merge(members)
-    monkeypatch.setattr(merged_paths, "_MOST_LEVELS", -1)
+    monkeypatch.setattr(path_sums, "_MAX_LEVELS", -1)
     whole = paths.merge(members)
     for one, other in ((few.counts, whole.counts), (few.sizes, whole.sizes)):
         assert one.objects.tolist() == other.objects.tolist()

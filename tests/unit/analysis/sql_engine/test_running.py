@@ -75,7 +75,7 @@ def test_a_value_that_python_does_not_have_is_no_defect(graph, value):
 
 def test_a_query_that_cannot_be_stopped_is_not_waited_for(graph, monkeypatch):
     """Not even while DuckDB plans it: what is constant in it is computed then."""
-    monkeypatch.setattr(sql_running, "_MOST_WAIT_S", 0.1)
+    monkeypatch.setattr(sql_running, "_MAX_WAIT_S", 0.1)
     with pytest.raises(KeyboardInterrupt):
         run("sql", graph, query=ONE_LONG_CALL, progress=Presses("query", 2))
     left = query_threads()

@@ -127,7 +127,7 @@ def test_many_scattered_pages_are_copied_to_the_byte_whatever_may_not_be_read(
     chooser = random.Random(3)
     for most in (1, 7, 1024):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("heapgraph.capture.live.memory_copy._MOST_VECTORS", most)
+            patch.setattr("heapgraph.capture.live.memory_copy._MAX_VECTORS", most)
             pages = sorted(chooser.sample(range(PAGES), 20))
             ranges = np.array(
                 [(start + p * PAGE, start + p * PAGE + PAGE) for p in pages], np.int64

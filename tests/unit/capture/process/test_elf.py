@@ -82,7 +82,7 @@ def test_damaged_file_is_read_or_refused(c_library: list[Mapping], seed: int) ->
 
 def test_file_without_end_is_given_up(tmp_path: Path, monkeypatch) -> None:
     """A symbol table of a terabyte that is a hole costs its maker nothing."""
-    monkeypatch.setattr(elf, "_MOST_READS", 10_000)
+    monkeypatch.setattr(elf, "_MAX_READS", 10_000)
     path = tmp_path / "endless"
     size, header = 24 << 36, 64
     sections = [(0, 0, 0, 0), (2, header + 256, size, 24), (3, header + 256, 1, 0)]

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from heapgraph.analysis.detectors.facts import HeapFacts
 
-LEAST_SUSPENDED = 50
-LEAST_TASKS = 20
-LEAST_QUEUED = 100
+MIN_SUSPENDED = 50
+MIN_TASKS = 20
+MIN_QUEUED = 100
 _QUEUE_TYPES = (
     "queue.Queue",
     "queue.LifoQueue",
@@ -39,7 +39,7 @@ def unfinished_generators(facts: HeapFacts) -> Iterator[Evidence]:
     for group in suspended_groups(facts.graph):
         members = group.members[group.alive]
         members = members[facts.is_reachable[members] & ~driven[members]]
-        if len(members) >= LEAST_SUSPENDED:
+        if len(members) >= MIN_SUSPENDED:
             kind = group.type.replace("_", " ")
             place = facts.graph.codes.place(group.code).text
             note = f"{format_count(len(members))} unfinished {kind}s {place}"
@@ -64,7 +64,7 @@ def pending_tasks(facts: HeapFacts) -> Iterator[Evidence]:
     tasks, codes, alive = _tasks(facts)
     for code in np.unique(codes[alive]).tolist():
         members = tasks[alive & (codes == code)]
-        if len(members) >= LEAST_TASKS:
+        if len(members) >= MIN_TASKS:
             where = facts.graph.codes.place(code).text
             note = f"{format_count(len(members))} tasks wait in {where}"
             yield Evidence(facts.retained(members), len(members), note, members)
@@ -74,7 +74,7 @@ def finished_tasks(facts: HeapFacts) -> Iterator[Evidence]:
     """Tasks that are done and still referred to."""
     tasks, _, alive = _tasks(facts)
     members = tasks[~alive]
-    if len(members) >= LEAST_TASKS:
+    if len(members) >= MIN_TASKS:
         note = f"{format_count(len(members))} tasks are done and still kept"
         yield Evidence(facts.retained(members), len(members), note, members)
 
@@ -113,7 +113,7 @@ def queue_backlogs(facts: HeapFacts) -> Iterator[Evidence]:
     )
     for shown, items in found:
         count = int(facts.item_counts[items]) if items >= 0 else 0
-        if count >= LEAST_QUEUED:
+        if count >= MIN_QUEUED:
             note = f"{format_count(count)} items wait in a queue"
             size = int(graph.dominators.retained_sizes[items])
             yield Evidence(size, count, note, owners=(shown,))
@@ -122,7 +122,7 @@ def queue_backlogs(facts: HeapFacts) -> Iterator[Evidence]:
 DETECTORS = (
     Detector(
         "unfinished-generators",
-        f"{LEAST_SUSPENDED} or more suspended generators or coroutines of one code that no task,"
+        f"{MIN_SUSPENDED} or more suspended generators or coroutines of one code that no task,"
         " generator or frame goes on with",
         "exhaust or close() them (contextlib.closing); await every coroutine",
         unfinished_generators,
@@ -130,21 +130,21 @@ DETECTORS = (
     ),
     Detector(
         "pending-tasks",
-        f"{LEAST_TASKS} or more asyncio tasks that wait in the same function",
+        f"{MIN_TASKS} or more asyncio tasks that wait in the same function",
         "set a timeout, cancel what nobody waits for, use asyncio.TaskGroup",
         pending_tasks,
         is_leak=True,
     ),
     Detector(
         "finished-tasks",
-        f"{LEAST_TASKS} or more asyncio tasks that are done and still referred to",
+        f"{MIN_TASKS} or more asyncio tasks that are done and still referred to",
         "add tasks to a set and discard them with task.add_done_callback(tasks.discard)",
         finished_tasks,
         is_leak=True,
     ),
     Detector(
         "queue-backlogs",
-        f"queues with {LEAST_QUEUED} or more items",
+        f"queues with {MIN_QUEUED} or more items",
         "bound the queue with maxsize, or take items faster than they come",
         queue_backlogs,
         is_leak=True,

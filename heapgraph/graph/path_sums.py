@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _FEW = 10
 """While members are fewer than this part of all objects, climbing from them is quicker."""
 
-_MOST_LEVELS = 200
+_MAX_LEVELS = 200
 """References from a root up to which it is; linked lists are longer."""
 
 
@@ -102,7 +102,7 @@ def sum_on_paths(paths: RootPaths, members: U32, *columns: U64) -> list[PathSums
     Cost: proportional to the paths where these are few and short, else a pass over the heap.
     """
     distance = paths.distance[members]
-    is_short = not len(members) or int(distance.max()) <= _MOST_LEVELS
+    is_short = not len(members) or int(distance.max()) <= _MAX_LEVELS
     if is_short and len(members) * _FEW <= len(paths.parent):
         return _climb(paths.parent, members, distance, columns)
     found = []
