@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from heapgraph.capture.cpython.layouts import layout_for
 from heapgraph.capture.types.resolving import resolve
 from heapgraph.capture.types.rules import TYPE_RULES
-from heapgraph.native.heap_walker import ABSENT
+from heapgraph.native.walker_structs import ABSENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

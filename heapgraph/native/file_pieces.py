@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heapgraph.errors import CaptureInterrupted
+from heapgraph.native.walker_structs import PieceOfFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,8 +77,7 @@ class ProcessFile:
 
 
 def piece_rows(pieces: Sequence[FilePiece]) -> Array:
-    """The pieces as the compiled walker takes them: uint64[pieces, 5]."""
-    rows = [
-        (piece.start, piece.size, piece.descriptor, piece.offset, piece.in_file) for piece in pieces
-    ]
-    return np.array(rows, dtype=np.uint64).reshape(len(rows), 5)
+    """The pieces as the compiled walker takes them: `PieceOfFile` each."""
+    members = [member[0] for member in PieceOfFile._fields_]
+    rows = [tuple(getattr(piece, member) for member in members) for piece in pieces]
+    return np.array(rows, dtype=np.dtype(PieceOfFile))

@@ -9,14 +9,16 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from heapgraph.native.library import load
+from heapgraph.native.library import Interface, load_interface
 
 U8: TypeAlias = npt.NDArray[np.uint8]
 U32: TypeAlias = npt.NDArray[np.uint32]
 U64: TypeAlias = npt.NDArray[np.uint64]
 
-_OUT_OF_MEMORY = 1
-_BAD_ARGUMENT = {
+OUT_OF_MEMORY = 1
+"""Of `hg_status`, whose others say what is wrong with the arguments."""
+
+BAD_ARGUMENT = {
     2: "offsets must rise from 0 to the number of references",
     3: "a reference's target is not an object",
     4: "a root is not an object",
@@ -40,7 +42,7 @@ class GraphArguments(ctypes.Structure):
 
 _POINTER = ctypes.c_void_p
 _COUNT = ctypes.c_uint64
-_SIGNATURES: dict[str, tuple[Any, ...]] = {
+_ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "hg_kernel_version": (),
     "hg_dominator_tree": (_POINTER, _POINTER, _COUNT, _POINTER, _POINTER, _POINTER),
     "hg_breadth_first": (_POINTER,) * 3 + (_COUNT,) + (_POINTER,) * 4,
@@ -56,16 +58,20 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "hg_sum_topmost": (_COUNT, _COUNT) + (_POINTER,) * 3 + (_COUNT,) + (_POINTER,) * 2,
 }
 
+GRAPH_INTERFACE = Interface(
+    library="graph",
+    header="native/graph/graph_kernels.h",
+    version_function="hg_kernel_version",
+    version=2,
+    functions={name: (ctypes.c_int, arguments) for name, arguments in _ARGUMENTS.items()},
+    structs={"hg_graph": GraphArguments},
+)
+
 
 @functools.cache
 def graph_library() -> ctypes.CDLL:
-    """The compiled kernels with their argument types declared."""
-    library = load("graph")
-    for name, arguments in _SIGNATURES.items():
-        function = getattr(library, name)
-        function.argtypes = arguments
-        function.restype = ctypes.c_int
-    return library
+    """The compiled kernels with their argument types declared; loaded once."""
+    return load_interface(GRAPH_INTERFACE)
 
 
 def run(name: str, *arguments: object) -> None:
@@ -76,10 +82,10 @@ def run(name: str, *arguments: object) -> None:
         MemoryError: the kernel's working memory cannot be allocated.
     """
     status: int = getattr(graph_library(), name)(*arguments)
-    if status == _OUT_OF_MEMORY:
+    if status == OUT_OF_MEMORY:
         raise MemoryError(f"{name} could not allocate its working memory")
     if status:
-        raise ValueError(_BAD_ARGUMENT[status])
+        raise ValueError(BAD_ARGUMENT[status])
 
 
 def checked(

@@ -7,16 +7,30 @@ another thread.
 
 from __future__ import annotations
 
+import ctypes
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from heapgraph.errors import CaptureInterrupted
+from heapgraph.model import NO_LABEL
 from heapgraph.native.file_pieces import ProcessFile, piece_rows
 from heapgraph.native.walked_columns import WalkedColumns
 from heapgraph.native.walked_type import WalkedType, read_type
-from heapgraph.native.walker_library import COUNT_NAMES, walker_library
+from heapgraph.native.walker_library import check, walker_library
+from heapgraph.native.walker_structs import (
+    ABSENT,
+    AddressRange,
+    BlockRule,
+    BudgetNumbers,
+    BufferRule,
+    FieldRule,
+    TraverseVisits,
+    TypeRule,
+    WalkCounts,
+    WalkerStatus,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,9 +40,7 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = npt.NDArray[Any]
 
-ABSENT = -1
-"""What the walker takes for a layout field that a version does not have."""
-
+_WORDS = ctypes.POINTER(ctypes.c_uint64)
 _WORD_BYTES = 8
 _WORDS_A_SCAN = 1 << 18
 
@@ -46,13 +58,18 @@ def _as_u64(values: Sequence[int] | Array) -> Array:
     return np.ascontiguousarray(values, dtype=np.uint64)
 
 
+def _as_ranges(pairs: Sequence[tuple[int, int]] | Array) -> Array:
+    """`AddressRange` each."""
+    return np.ascontiguousarray(pairs, dtype=np.uint64).reshape(len(pairs), 2)
+
+
 class HeapWalker:
     """Reads the heap of one frozen process, or of a core file.
 
     Args:
         source: the process whose memory is read, or the pieces of files that have it, sorted and
             disjoint; the files stay open until `forget_memory`.
-        starts, ends: readable mappings, sorted and disjoint, uint64.
+        regions: (start, end) of readable mappings, sorted and disjoint.
         layout: byte offsets by field name; a missing one is ABSENT.
 
     Raises:
@@ -66,8 +83,7 @@ class HeapWalker:
     def __init__(
         self,
         source: int | Sequence[FilePiece],
-        starts: Sequence[int],
-        ends: Sequence[int],
+        regions: Sequence[tuple[int, int]],
         layout: Mapping[str, int],
     ) -> None:
         """Reserve the image; nothing is read yet."""
@@ -76,7 +92,7 @@ class HeapWalker:
         values = np.array(
             [layout.get(name, ABSENT) for name in layout_field_names()], dtype=np.int64
         )
-        first, last = _as_u64(starts), _as_u64(ends)
+        ranges = _as_ranges(regions)
         self._process: ProcessFile | None = None
         if isinstance(source, int):
             self._process = ProcessFile(source)
@@ -85,9 +101,8 @@ class HeapWalker:
         self._handle = self._library.hg_walker_new(
             rows.ctypes.data,
             len(rows),
-            first.ctypes.data,
-            last.ctypes.data,
-            len(first),
+            ranges.ctypes.data,
+            len(ranges),
             values.ctypes.data,
         )
         if not self._handle:
@@ -110,24 +125,21 @@ class HeapWalker:
         """The compiled walker, for further functions of its library."""
         return self._handle
 
-    def _check(self, status: int, doing: str) -> None:
-        if status:
-            raise CaptureInterrupted(
-                f"not enough memory while {doing}",
-                "the snapshot of this target needs more than this machine can give",
-                "dump on a machine, or in a container, with more memory",
-            )
-
     def name_row(self, name: str) -> int:
         """Row of a name in the table of names, added when new."""
-        return int(self._library.hg_walker_name(self._handle, name.encode()))
+        row = int(self._library.hg_walker_name(self._handle, name.encode()))
+        check(WalkerStatus.OUT_OF_MEMORY if row == NO_LABEL else WalkerStatus.OK, "adding a name")
+        return row
 
     def add_rule(
         self,
         tp_name: str,
         reader: str,
         scan_from: int | None,
-        fields: Sequence[tuple[int, int, int, int]],
+        *,
+        fields: Sequence[FieldRule] = (),
+        buffers: Sequence[BufferRule] = (),
+        blocks: BlockRule | None = None,
     ) -> None:
         """Teach the walker a type.
 
@@ -135,100 +147,39 @@ class HeapWalker:
             tp_name: as CPython has it in tp_name.
             reader: the name of the code that reads its objects.
             scan_from: byte offset from which on words are scanned; None: nowhere.
-            fields: (byte offset, row of names, edge kind, edge flags) each.
+            fields: words that hold references.
+            buffers: memory that an instance alone owns.
+            blocks: blocks of memory that it leads to; None for none.
         """
-        offsets = np.array([field[0] for field in fields], dtype=np.int64)
-        names = np.array([field[1] for field in fields], dtype=np.uint32)
-        kinds = np.array([field[2] for field in fields], dtype=np.uint8)
-        flags = np.array([field[3] for field in fields], dtype=np.uint8)
-        status = self._library.hg_walker_add_rule(
-            self._handle,
-            tp_name.encode(),
-            reader.encode(),
-            ABSENT if scan_from is None else scan_from,
-            offsets.ctypes.data,
-            names.ctypes.data,
-            kinds.ctypes.data,
-            flags.ctypes.data,
-            len(fields),
+        rule = TypeRule(
+            type_name=tp_name.encode(),
+            reader=reader.encode(),
+            scan_from=ABSENT if scan_from is None else scan_from,
+            fields=(FieldRule * len(fields))(*fields),
+            field_count=len(fields),
+            buffers=(BufferRule * len(buffers))(*buffers),
+            buffer_count=len(buffers),
+            blocks=BlockRule() if blocks is None else blocks,
         )
-        if status:
-            raise ValueError(f"the walker has no reader {reader!r} (rule for {tp_name})")
-
-    def add_buffer(
-        self,
-        tp_name: str,
-        pointer: int,
-        count: int,
-        how: int,
-        item_size: int,
-        *,
-        flag: int | None,
-        in_getsizeof: bool,
-    ) -> None:
-        """Add a buffer that instances own to the rule of their type.
-
-        Args:
-            tp_name: a type with a rule.
-            pointer: byte offset of the buffer's address.
-            count: byte offset of what tells the number of items.
-            how: 0 the number itself, 1 a tuple of that length, 2 there is one.
-            item_size: bytes of one item.
-            flag: byte offset of what is zero when the buffer is somebody else's; None for none.
-            in_getsizeof: sys.getsizeof counts it.
-        """
-        status = self._library.hg_walker_add_buffer(
-            self._handle,
-            tp_name.encode(),
-            pointer,
-            count,
-            how,
-            item_size,
-            ABSENT if flag is None else flag,
-            int(in_getsizeof),
-        )
-        if status:
-            raise ValueError(f"the walker has no rule for {tp_name} to add a buffer to")
-
-    def set_blocks(
-        self, tp_name: str, depth: int, raw_depth: int, contents: int, reference_depth: int
-    ) -> None:
-        """Say that instances of a type with a rule own blocks of memory.
-
-        Args:
-            tp_name: a type with a rule.
-            depth: how many pointers away they may be.
-            raw_depth: the same of plain pointers, that are no vector or shared pointer of C++.
-            contents: bits: 1 references, 2 bytes that count, 4 buffers of Arrow, 8 a stack.
-            reference_depth: how many pointers away they may hold references.
-        """
-        status = self._library.hg_walker_set_blocks(
-            self._handle, tp_name.encode(), depth, raw_depth, contents, reference_depth
-        )
-        if status:
-            raise ValueError(f"the walker has no rule for {tp_name} to give blocks to")
+        status = self._library.hg_walker_add_rule(self._handle, ctypes.byref(rule))
+        check(status, f"teaching the walker {tp_name}, whose reader is {reader!r}")
 
     def set_budget(self, budget: WalkBudget) -> None:
         """Limit what the walk may cost; before anything is read. What is beyond it is counted."""
-        numbers = _as_u64(
-            (
-                budget.objects,
-                budget.references,
-                budget.table_bytes,
-                budget.image_bytes,
-            )
+        numbers = BudgetNumbers(
+            objects=budget.objects,
+            references=budget.references,
+            table_bytes=budget.table_bytes,
+            image_bytes=budget.image_bytes,
         )
-        starts = ends = None
-        if budget.filled is not None:
-            starts, ends = (_as_u64(budget.filled[:, side]) for side in (0, 1))
+        filled = None if budget.filled is None else _as_ranges(budget.filled)
         status = self._library.hg_walker_set_budget(
             self._handle,
-            numbers.ctypes.data,
-            None if starts is None else starts.ctypes.data,
-            None if ends is None else ends.ctypes.data,
-            0 if starts is None else len(starts),
+            ctypes.byref(numbers),
+            None if filled is None else filled.ctypes.data,
+            0 if filled is None else len(filled),
         )
-        self._check(status, "preparing the walk")
+        check(status, "preparing the walk")
 
     def set_running_frames(self, frames: Sequence[int]) -> None:
         """Say which frames threads run (up to 3.10 objects): they are on no suspended stack."""
@@ -236,11 +187,16 @@ class HeapWalker:
         status = self._library.hg_walker_set_running_frames(
             self._handle, values.ctypes.data, len(values)
         )
-        self._check(status, "reading frames")
+        check(status, "reading frames")
 
     def load(self, start: int, end: int) -> bool:
         """Copy a range now; False when part of it could not be read."""
-        return bool(self._library.hg_walker_load(self._handle, start, end))
+        whole = ctypes.c_int()
+        status = self._library.hg_walker_load(
+            self._handle, AddressRange(start, end), ctypes.byref(whole)
+        )
+        check(status, "copying memory")
+        return bool(whole.value)
 
     def read_gc_lists(self, heads: Sequence[int]) -> None:
         """Pass 0: walk the collector's lists from these heads."""
@@ -248,13 +204,13 @@ class HeapWalker:
         status = self._library.hg_walker_read_gc_lists(
             self._handle, values.ctypes.data, len(values)
         )
-        self._check(status, "reading the collector's lists")
+        check(status, "reading the collector's lists")
 
     def discover(self, seeds: Sequence[int] | Array) -> None:
         """Pass 1: find everything the tracked objects and these addresses reach. Repeatable."""
         values = _as_u64(seeds)
         status = self._library.hg_walker_discover(self._handle, values.ctypes.data, len(values))
-        self._check(status, "discovering objects")
+        check(status, "discovering objects")
 
     def scan_range(self, start: int, size: int) -> tuple[Array, Array]:
         """Words of a struct that are objects: their values and their byte offsets, uint64 each."""
@@ -263,14 +219,17 @@ class HeapWalker:
         at = 0
         while True:
             addresses, offsets = np.empty(capacity, np.uint64), np.empty(capacity, np.uint64)
-            found = self._library.hg_walker_scan_range(
+            count = ctypes.c_uint64()
+            status = self._library.hg_walker_scan_range(
                 self._handle,
-                start + at,
-                size - at,
+                AddressRange(start + at, start + size),
                 addresses.ctypes.data,
                 offsets.ctypes.data,
                 capacity,
+                ctypes.byref(count),
             )
+            check(status, "looking for objects in memory")
+            found = count.value
             pairs.append((addresses[:found], offsets[:found] + np.uint64(at)))
             if found < capacity or not found:
                 break
@@ -287,11 +246,13 @@ class HeapWalker:
         Returns:
             uint64[found, 2]: object and address of its function; none when all were taken.
         """
-        pairs = np.empty((capacity, 2), dtype=np.uint64)
-        found = self._library.hg_walker_to_traverse(
-            self._handle, everything, pairs.ctypes.data, capacity
-        )
-        return pairs[:found]
+        library = self._library
+        take = library.hg_walker_all_to_traverse if everything else library.hg_walker_to_traverse
+        jobs = np.empty((capacity, 2), dtype=np.uint64)  # `TraverseJob` each
+        found = ctypes.c_uint64()
+        status = take(self._handle, jobs.ctypes.data, capacity, ctypes.byref(found))
+        check(status, "listing what to traverse")
+        return jobs[: found.value]
 
     def add_traversed(self, objects: Array, ends: Array, targets: Array) -> None:
         """Learn what objects refer to from what their traverse functions visited.
@@ -301,25 +262,21 @@ class HeapWalker:
             ends: uint64, where each one's visits end in `targets`.
             targets: uint64, addresses of the visited objects.
         """
-        self._pass_traversed(objects, ends, targets, compare=False)
+        self._pass_visits(self._library.hg_walker_add_traversed, objects, ends, targets)
 
     def compare_traversed(self, objects: Array, ends: Array, targets: Array) -> None:
         """Count the disagreements by type (`WalkedType.disagreements`); arguments as above."""
-        self._pass_traversed(objects, ends, targets, compare=True)
+        self._pass_visits(self._library.hg_walker_compare_traversed, objects, ends, targets)
 
-    def _pass_traversed(
-        self, objects: Array, ends: Array, targets: Array, *, compare: bool
-    ) -> None:
-        columns = [_as_u64(values) for values in (objects, ends, targets)]
-        status = self._library.hg_walker_traversed(
-            self._handle,
-            compare,
-            columns[0].ctypes.data,
-            columns[1].ctypes.data,
-            len(columns[0]),
-            columns[2].ctypes.data,
+    def _pass_visits(self, to: Any, *arrays: Array) -> None:  # noqa: ANN401  # of the library
+        objects, ends, targets = [_as_u64(array) for array in arrays]  # alive during the call
+        visits = TraverseVisits(
+            objects=objects.ctypes.data_as(_WORDS),
+            ends=ends.ctypes.data_as(_WORDS),
+            object_count=len(objects),
+            targets=targets.ctypes.data_as(_WORDS),
         )
-        self._check(status, "merging what traverse functions visited")
+        check(to(self._handle, ctypes.byref(visits)), "merging what traverse functions visited")
 
     def emit(self, static_ranges: Sequence[tuple[int, int]]) -> None:
         """Pass 2: number the objects in address order and make the columns.
@@ -327,12 +284,9 @@ class HeapWalker:
         Args:
             static_ranges: sorted (start, end) of the program's own data.
         """
-        starts = _as_u64([start for start, _ in static_ranges])
-        ends = _as_u64([end for _, end in static_ranges])
-        status = self._library.hg_walker_emit(
-            self._handle, starts.ctypes.data, ends.ctypes.data, len(starts)
-        )
-        self._check(status, "writing the columns")
+        statics = _as_ranges(static_ranges)
+        status = self._library.hg_walker_emit(self._handle, statics.ctypes.data, len(statics))
+        check(status, "writing the columns")
 
     def forget_memory(self) -> None:
         """Give the copy of the target's memory back; columns, types and names stay."""
@@ -347,17 +301,17 @@ class HeapWalker:
 
     def counts(self) -> dict[str, int]:
         """Totals: objects, references, list breaks, invalid references, bytes read, ..."""
-        values = np.zeros(len(COUNT_NAMES), dtype=np.uint64)
-        self._library.hg_walker_counts(self._handle, values.ctypes.data)
-        return dict(zip(COUNT_NAMES, values.tolist(), strict=True))
+        counts = WalkCounts()
+        self._library.hg_walker_counts(self._handle, ctypes.byref(counts))
+        return {field[0]: getattr(counts, field[0]) for field in WalkCounts._fields_}
 
     def complete(self) -> None:
         """Make the columns `address` and `counted_in`; best when the memory was given back."""
-        self._check(self._library.hg_walker_complete(self._handle), "completing the columns")
+        check(self._library.hg_walker_complete(self._handle), "completing the columns")
 
     def columns(self, *, late: bool) -> dict[str, Array]:
         """The columns of pass 2; see `WalkedColumns`."""
-        return WalkedColumns(self).read(self.counts(), late=late)
+        return WalkedColumns(self).read(late=late)
 
     def objects_of_size(self, least: int) -> tuple[Array, Array]:
         """Objects whose shallow size is at least so much, see `WalkedColumns.large`."""

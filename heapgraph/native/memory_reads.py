@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from heapgraph.native.walker_library import walker_library
+from heapgraph.native.walker_library import check, walker_library
+from heapgraph.native.walker_structs import AddressRange, ChunkTotals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,9 +58,10 @@ class MemoryReads:
         """
         places = np.ascontiguousarray(addresses, dtype=np.uint64)
         result = np.empty((len(places), size), np.uint8)
-        self._library.hg_walker_gather(
+        status = self._library.hg_walker_gather(
             self._walker.handle, places.ctypes.data, len(places), size, result.ctypes.data
         )
+        check(status, "reading memory")
         return result
 
     def words(self, addresses: Sequence[int] | Array, count: int) -> Array:
@@ -73,24 +76,24 @@ class MemoryReads:
         starts: list[Array] = []
         sizes: list[Array] = []
         used_count = used_bytes = 0
-        totals = np.zeros(4, np.uint64)
+        totals = ChunkTotals(next=start)
         while True:
             pair = np.empty((2, _FREE_CHUNKS_A_CALL), np.uint64)
-            self._library.hg_walker_chunks(
+            status = self._library.hg_walker_chunks(
                 self._walker.handle,
-                start,
-                end,
+                AddressRange(totals.next, end),
                 pair[0].ctypes.data,
                 pair[1].ctypes.data,
                 _FREE_CHUNKS_A_CALL,
-                totals.ctypes.data,
+                ctypes.byref(totals),
             )
-            start, count, size, found = totals.tolist()
-            used_count, used_bytes = used_count + count, used_bytes + size
-            starts.append(pair[0][:found])
-            sizes.append(pair[1][:found])
-            if found < _FREE_CHUNKS_A_CALL:
+            check(status, "following the chunks of a heap")
+            used_count += totals.used_chunks
+            used_bytes += totals.used_bytes
+            starts.append(pair[0][: totals.free_chunks])
+            sizes.append(pair[1][: totals.free_chunks])
+            if totals.free_chunks < _FREE_CHUNKS_A_CALL:
                 break
         return HeapChunks(
-            start, used_count, used_bytes, np.concatenate(starts), np.concatenate(sizes)
+            totals.next, used_count, used_bytes, np.concatenate(starts), np.concatenate(sizes)
         )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from heapgraph.native.walker_library import COLUMNS, LATE_COLUMNS, WIDE, walker_library
+from heapgraph.native.walker_library import walker_library
+from heapgraph.native.walker_structs import ColumnPointers, LargeValues
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,25 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = npt.NDArray[Any]
 
+WIDE: Mapping[str, str] = {
+    "type": "u4",
+    "shallow_size": "u8",
+    "getsizeof": "u8",
+    "refcount": "i8",
+    "out_degree": "u4",
+    "preview_size": "u2",
+}
+"""What narrow columns become when a value has no room in them nor in 32 bits: `LargeValues`."""
+
+LATE_COLUMNS = {"address", "counted_in", *WIDE} - {"type"}
+"""Made by hg_walker_complete, or copied where a value has no room, as it is in nearly every heap:
+while the copy of the memory is there, that would be the peak of the whole dump."""
+
+_ROWS = ("object_count", "reference_count", "preview_bytes")
+_OTHER_ROWS = {
+    "previews": "preview_bytes",
+    **dict.fromkeys(("target", "label", "kind", "edge_flags"), "reference_count"),
+}
 _WIDER = ("u2", "u4")
 
 
@@ -35,22 +55,20 @@ class WalkedColumns:
         self._walker = walker
         self._library = walker_library()
 
-    def read(self, counts: Mapping[str, int], *, late: bool) -> dict[str, Array]:
+    def read(self, *, late: bool) -> dict[str, Array]:
         """The columns by name.
 
         Args:
-            counts: see `HeapWalker.counts`.
             late: only those that `HeapWalker.complete` made; else all the others.
 
         Cost: a copy of each column in which a value has no room.
         """
-        handle = self._walker.handle
-        sizes = {**counts, "preview_bytes": int(self._library.hg_walker_preview_bytes(handle))}
-        pointers = (ctypes.c_void_p * len(COLUMNS))()
-        self._library.hg_walker_columns(handle, pointers)
+        made = ColumnPointers()
+        self._library.hg_walker_columns(self._walker.handle, ctypes.byref(made))
+        names = [field[0] for field in ColumnPointers._fields_ if field[0] not in _ROWS]
         return {
-            name: self._widened(place, self._view(pointers[place], sizes[length], np.dtype(code)))
-            for place, (name, length, code) in enumerate(COLUMNS)
+            name: self._widened(name, self._column(made, name))
+            for name in names
             if (name in LATE_COLUMNS) == late
         }
 
@@ -64,34 +82,39 @@ class WalkedColumns:
         Returns:
             Their rows, int64 and rising, and the values, uint64.
         """
-        (place,) = (row for row, column in enumerate(COLUMNS) if column[0] == name)
-        rows, values = self._beside(place)
+        rows, values = self._beside(name)
         return rows[values >= least], values[values >= least]
 
-    def _view(self, pointer: int | None, length: int, dtype: np.dtype[Any]) -> Array:
-        if not length or pointer is None:
-            return np.empty(0, dtype)
-        buffer = (ctypes.c_char * (length * dtype.itemsize)).from_address(pointer)
-        buffer.owner = self._walker  # type: ignore[attr-defined]  # the array's base keeps the walker
-        view: Array = np.frombuffer(memoryview(buffer).cast("B"), dtype=dtype)
+    def _column(self, made: ColumnPointers, name: str) -> Array:
+        first = getattr(made, name)
+        rows = getattr(made, _OTHER_ROWS.get(name, "object_count"))
+        return self._view(first, rows) if first and rows else np.empty(0, first._type_)
+
+    def _view(self, first: Any, count: int) -> Array:  # noqa: ANN401  # pointers share no type
+        """Items behind a pointer; the array's base keeps the walker."""
+        items = (first._type_ * count).from_address(ctypes.addressof(first.contents))
+        items.owner = self._walker
+        view: Array = np.frombuffer(items, dtype=np.dtype(first._type_))
         return view
 
-    def _widened(self, place: int, narrow: Array) -> Array:
+    def _widened(self, name: str, narrow: Array) -> Array:
         """The column with the values that lie beside it."""
-        rows, values = self._beside(place)
+        if name not in WIDE:
+            return narrow
+        rows, values = self._beside(name)
         if not len(rows):
             return narrow
         most = int(values.max())
-        code = next(
-            (each for each in _WIDER if most <= np.iinfo(each).max), WIDE[COLUMNS[place][0]]
-        )
+        code = next((each for each in _WIDER if most <= np.iinfo(each).max), WIDE[name])
         wide = narrow.astype(code)
         wide[rows] = values.astype(wide.dtype)
         return wide
 
-    def _beside(self, place: int) -> tuple[Array, Array]:
-        handle = self._walker.handle
-        count = self._library.hg_walker_large_values(handle, place, None)
-        pairs = np.empty((count, 2), np.uint64)
-        self._library.hg_walker_large_values(handle, place, pairs.ctypes.data)
-        return pairs[:, 0].astype(np.int64), pairs[:, 1]
+    def _beside(self, name: str) -> tuple[Array, Array]:
+        large = LargeValues()
+        self._library.hg_walker_large_values(self._walker.handle, ctypes.byref(large))
+        column = getattr(large, name)
+        if not column.count:
+            return np.empty(0, np.int64), np.empty(0, np.uint64)
+        pairs = self._view(column.values, column.count)
+        return pairs["row"].astype(np.int64), pairs["value"].copy()

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-if TYPE_CHECKING:
-    import ctypes
-
-_TYPE_NUMBERS = 8
-_WORD = 2**64 - 1
+from heapgraph.native.walker_library import check
+from heapgraph.native.walker_structs import TypeFacts
 
 NAMELESS = "<type at "
 """What the name of a type begins with whose own name is in memory that cannot be read."""
@@ -45,17 +40,17 @@ def read_type(library: ctypes.CDLL, walker: int | None, row: int) -> WalkedType:
         walker: handle of the walker that met it.
         row: its number, less than the number of types.
     """
-    numbers = np.zeros(_TYPE_NUMBERS, dtype=np.int64)
-    text = library.hg_walker_type(walker, row, numbers.ctypes.data)
-    address, basicsize, itemsize, flags, is_class, known, *tally = numbers.tolist()
+    facts = TypeFacts()
+    check(library.hg_walker_type(walker, row, ctypes.byref(facts)), "reading a type")
     return WalkedType(
-        address,
-        text.decode(errors="replace") or f"{NAMELESS}{address:#x}>",
-        basicsize,
-        itemsize,
-        flags & _WORD,  # unsigned, whatever damaged memory has in its top bit
-        library.hg_walker_type_reader(walker, row).decode(),
-        bool(is_class),
-        bool(known),
-        *tally,
+        address=facts.address,
+        tp_name=facts.tp_name.decode(errors="replace") or f"{NAMELESS}{facts.address:#x}>",
+        basicsize=facts.basicsize,
+        itemsize=facts.itemsize,
+        flags=facts.flags,
+        reader=facts.reader.decode(),
+        is_python_class=bool(facts.is_python_class),
+        knows_fields=bool(facts.knows_fields),
+        traversed=facts.traversed,
+        disagreements=facts.disagreements,
     )

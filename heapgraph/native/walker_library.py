@@ -1,126 +1,89 @@
-"""The compiled walker's functions, arguments and columns (native/walker: c_api, allocators)."""
+"""The compiled walker's functions, as native/walker/api/walker.h has them, and its statuses."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from heapgraph.native.library import load
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from heapgraph.errors import CaptureInterrupted
+from heapgraph.native.library import Interface, load_interface
+from heapgraph.native.walker_structs import WALKER_STRUCTS, AddressRange, WalkerStatus
 
 _POINTER = ctypes.c_void_p
+_STATUS = ctypes.c_int
 _U64 = ctypes.c_uint64
-_SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+_FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "hg_walker_version": (ctypes.c_int, ()),
     "hg_layout_field_count": (_U64, ()),
     "hg_layout_field_name": (ctypes.c_char_p, (_U64,)),
-    "hg_walker_new": (_POINTER, (_POINTER, _U64, _POINTER, _POINTER, _U64, _POINTER)),
+    "hg_walker_new": (_POINTER, (_POINTER, _U64, _POINTER, _U64, _POINTER)),
     "hg_walker_free": (None, (_POINTER,)),
     "hg_walker_name": (ctypes.c_uint32, (_POINTER, ctypes.c_char_p)),
-    "hg_walker_add_rule": (
-        ctypes.c_int,
-        (_POINTER, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int64, *(_POINTER,) * 4, _U64),
+    "hg_walker_add_rule": (_STATUS, (_POINTER, _POINTER)),
+    "hg_walker_set_budget": (_STATUS, (_POINTER, _POINTER, _POINTER, _U64)),
+    "hg_walker_set_running_frames": (_STATUS, (_POINTER, _POINTER, _U64)),
+    "hg_walker_load": (_STATUS, (_POINTER, AddressRange, _POINTER)),
+    "hg_walker_read_gc_lists": (_STATUS, (_POINTER, _POINTER, _U64)),
+    "hg_walker_discover": (_STATUS, (_POINTER, _POINTER, _U64)),
+    "hg_walker_scan_range": (
+        _STATUS,
+        (_POINTER, AddressRange, _POINTER, _POINTER, _U64, _POINTER),
     ),
-    "hg_walker_add_buffer": (
-        ctypes.c_int,
-        (
-            _POINTER,
-            ctypes.c_char_p,
-            *(ctypes.c_int64,) * 2,
-            ctypes.c_int,
-            *(ctypes.c_int64,) * 2,
-            ctypes.c_int,
-        ),
-    ),
-    "hg_walker_set_blocks": (
-        ctypes.c_int,
-        (_POINTER, ctypes.c_char_p, *(ctypes.c_int,) * 4),
-    ),
-    "hg_walker_load": (ctypes.c_int, (_POINTER, _U64, _U64)),
-    "hg_walker_read_gc_lists": (ctypes.c_int, (_POINTER, _POINTER, _U64)),
-    "hg_walker_set_running_frames": (ctypes.c_int, (_POINTER, _POINTER, _U64)),
-    "hg_walker_discover": (ctypes.c_int, (_POINTER, _POINTER, _U64)),
-    "hg_walker_scan_range": (_U64, (_POINTER, _U64, _U64, _POINTER, _POINTER, _U64)),
-    "hg_walker_to_traverse": (_U64, (_POINTER, ctypes.c_int, _POINTER, _U64)),
-    "hg_walker_traversed": (
-        ctypes.c_int,
-        (_POINTER, ctypes.c_int, _POINTER, _POINTER, _U64, _POINTER),
-    ),
-    "hg_walker_emit": (ctypes.c_int, (_POINTER, _POINTER, _POINTER, _U64)),
-    "hg_walker_gather": (None, (_POINTER, _POINTER, _U64, _U64, _POINTER)),
-    "hg_walker_chunks": (None, (_POINTER, _U64, _U64, _POINTER, _POINTER, _U64, _POINTER)),
-    "hg_walker_set_budget": (ctypes.c_int, (*(_POINTER,) * 4, _U64)),
+    "hg_walker_to_traverse": (_STATUS, (_POINTER, _POINTER, _U64, _POINTER)),
+    "hg_walker_all_to_traverse": (_STATUS, (_POINTER, _POINTER, _U64, _POINTER)),
+    "hg_walker_add_traversed": (_STATUS, (_POINTER, _POINTER)),
+    "hg_walker_compare_traversed": (_STATUS, (_POINTER, _POINTER)),
+    "hg_walker_emit": (_STATUS, (_POINTER, _POINTER, _U64)),
     "hg_walker_forget_memory": (None, (_POINTER,)),
-    "hg_walker_complete": (ctypes.c_int, (_POINTER,)),
+    "hg_walker_complete": (_STATUS, (_POINTER,)),
     "hg_walker_forget_counted_in": (None, (_POINTER,)),
     "hg_walker_addresses": (None, (_POINTER, _POINTER, _U64, _POINTER)),
-    "hg_walker_large_values": (_U64, (_POINTER, _U64, _POINTER)),
     "hg_walker_progress": (_U64, (_POINTER,)),
     "hg_walker_counts": (None, (_POINTER, _POINTER)),
     "hg_walker_columns": (None, (_POINTER, _POINTER)),
-    "hg_walker_preview_bytes": (_U64, (_POINTER,)),
+    "hg_walker_large_values": (None, (_POINTER, _POINTER)),
     "hg_walker_name_text": (ctypes.c_char_p, (_POINTER, _U64)),
-    "hg_walker_type_reader": (ctypes.c_char_p, (_POINTER, _U64)),
-    "hg_walker_type": (ctypes.c_char_p, (_POINTER, _U64, _POINTER)),
+    "hg_walker_type": (_STATUS, (_POINTER, _U64, _POINTER)),
+    "hg_walker_gather": (_STATUS, (_POINTER, _POINTER, _U64, _U64, _POINTER)),
+    "hg_walker_chunks": (
+        _STATUS,
+        (_POINTER, AddressRange, _POINTER, _POINTER, _U64, _POINTER),
+    ),
 }
 
-COLUMNS: tuple[tuple[str, str, str], ...] = (
-    ("address", "objects", "u8"),
-    ("type", "objects", "u2"),
-    ("shallow_size", "objects", "u2"),
-    ("getsizeof", "objects", "u2"),
-    ("refcount", "objects", "u2"),
-    ("flags", "objects", "u2"),
-    ("out_degree", "objects", "u2"),
-    ("counted_in", "objects", "u4"),
-    ("preview_size", "objects", "u1"),
-    ("previews", "preview_bytes", "u1"),
-    ("target", "references", "u4"),
-    ("label", "references", "u4"),
-    ("kind", "references", "u1"),
-    ("edge_flags", "references", "u1"),
+WALKER_INTERFACE = Interface(
+    library="walker",
+    header="native/walker/api/walker.h",
+    version_function="hg_walker_version",
+    version=1,
+    functions=_FUNCTIONS,
+    structs=WALKER_STRUCTS,
 )
-"""In the order of hg_walker_columns: name, what there is one of in a row, numpy's type code."""
-
-WIDE: Mapping[str, str] = {
-    "type": "u4",
-    "shallow_size": "u8",
-    "getsizeof": "u8",
-    "refcount": "i8",
-    "out_degree": "u4",
-    "preview_size": "u2",
-}
-"""What narrow columns become when a value has no room in them nor in 32 bits."""
-
-LATE_COLUMNS = {"address", "counted_in", *WIDE} - {"type"}
-"""Made by hg_walker_complete, or copied where a value has no room, as it is in nearly every heap:
-while the copy of the memory is there, that would be the peak of the whole dump."""
-
-COUNT_NAMES = (
-    "objects",
-    "references",
-    "gc_tracked",
-    "list_breaks",
-    "invalid_references",
-    "traversed",
-    "names",
-    "types",
-    "bytes_read",
-    "bytes_unreadable",
-    "shared_tables",
-    "left_out",
-)
-"""In the order of hg_walker_counts."""
 
 
 @functools.cache
 def walker_library() -> ctypes.CDLL:
     """The compiled walker with its signatures; loaded once."""
-    library = load("walker")
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(library, name)
-        function.restype = result
-        function.argtypes = arguments
-    return library
+    return load_interface(WALKER_INTERFACE)
+
+
+def check(status: int, doing: str) -> None:
+    """Turn a status other than success into an exception.
+
+    Args:
+        status: a `WalkerStatus` of a call whose arguments are right.
+        doing: what the call was for.
+
+    Raises:
+        CaptureInterrupted: memory is short.
+        ValueError: the walker does not know what it was told of.
+    """
+    if status == WalkerStatus.OUT_OF_MEMORY:
+        raise CaptureInterrupted(
+            f"not enough memory while {doing}",
+            "the snapshot of this target needs more than this machine can give",
+            "dump on a machine, or in a container, with more memory",
+        )
+    if status:
+        raise ValueError(f"{WalkerStatus(status).name} while {doing}")

@@ -45,7 +45,7 @@ class BuiltPages:
         self.end = self.start + size
         self._present = np.ones(size // PAGE, np.uint8)
         self._present[list(absent)] = 0
-        self._walker = HeapWalker(os.getpid(), [self.start], [self.end], {})
+        self._walker = HeapWalker(os.getpid(), [(self.start, self.end)], {})
 
     @property
     def reads(self) -> MemoryReads:

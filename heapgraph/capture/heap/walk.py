@@ -15,6 +15,7 @@ from heapgraph.capture.types.resolving import resolve
 from heapgraph.capture.types.rules import TYPE_RULES
 from heapgraph.native.heap_walker import HeapWalker
 from heapgraph.native.memory_reads import MemoryReads
+from heapgraph.native.walker_structs import ABSENT, BlockRule, BufferRule, FieldRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -206,9 +207,7 @@ class HeapWalk:
     ) -> None:
         """Teach a walker the layout and the type rules."""
         fields = layout.numbers(version)
-        self._walker = HeapWalker(
-            source, [start for start, _ in regions], [end for _, end in regions], fields
-        )
+        self._walker = HeapWalker(source, regions, fields)
         self.most_visits = sum(end - start for start, end in regions) // 8
         if budget is not None:
             self._walker.set_budget(budget)
@@ -221,29 +220,38 @@ class HeapWalk:
             self._add_rule(tp_name, resolve(rule, fields, version))
 
     def _add_rule(self, tp_name: str, rule: ResolvedRule) -> None:
-        walker = self._walker
+        walker, blocks = self._walker, rule.blocks
         fields = [
-            (part.offset, walker.name_row(part.name), part.kind, part.flags) for part in rule.fields
+            FieldRule(
+                offset=part.offset,
+                name=walker.name_row(part.name),
+                kind=part.kind,
+                flags=part.flags,
+            )
+            for part in rule.fields
         ]
-        walker.add_rule(tp_name, rule.reader, rule.scan_from, fields)
-        if (blocks := rule.blocks) is not None:
-            walker.set_blocks(
-                tp_name,
-                blocks.depth,
-                blocks.raw_depth,
-                int(blocks.contents),
-                blocks.reference_depth,
+        buffers = [
+            BufferRule(
+                pointer=part.pointer,
+                count=part.count,
+                item_size=part.item_size,
+                flag=ABSENT if part.flag is None else part.flag,
+                how=part.how,
+                in_getsizeof=part.in_getsizeof,
             )
-        for buffer in rule.buffers:
-            walker.add_buffer(
-                tp_name,
-                buffer.pointer,
-                buffer.count,
-                buffer.how,
-                buffer.item_size,
-                flag=buffer.flag,
-                in_getsizeof=buffer.in_getsizeof,
+            for part in rule.buffers
+        ]
+        owned = None
+        if blocks is not None:
+            owned = BlockRule(
+                depth=blocks.depth,
+                raw_depth=blocks.raw_depth,
+                contents=blocks.contents,
+                reference_depth=blocks.reference_depth,
             )
+        walker.add_rule(
+            tp_name, rule.reader, rule.scan_from, fields=fields, buffers=buffers, blocks=owned
+        )
 
     def load(self, ranges: Iterable[tuple[int, int]]) -> None:
         """Copy ranges now, e.g. while the target itself is stopped."""

@@ -2,10 +2,6 @@
 // "Chunks of memory are maintained using a `boundary tag' method").
 #include "walker/blocks/allocators.hpp"
 
-#include "walker/walk/walker.hpp"
-
-#define HG_EXPORT extern "C" __attribute__((visibility("default")))
-
 namespace heapgraph {
 namespace {
 
@@ -52,7 +48,7 @@ u64 block_bytes(MemoryImage& image, const Layout& layout, u64 address) {
 }
 
 ChunkTotals walk_chunks(MemoryImage& image, u64 start, u64 end, u64* free_starts, u64* free_sizes, u64 capacity) {
-  ChunkTotals totals;
+  ChunkTotals totals{};
   totals.next = start;
   while (totals.next < end && totals.free_chunks < capacity) {
     const u64 at = totals.next;
@@ -79,20 +75,3 @@ ChunkTotals walk_chunks(MemoryImage& image, u64 start, u64 end, u64* free_starts
 }
 
 }  // namespace heapgraph
-
-using namespace heapgraph;
-
-// `size` bytes from each address, one after the other; zeros where that cannot be read.
-HG_EXPORT void hg_walker_gather(Walker* walker, const u64* addresses, u64 count, u64 size, u8* out) {
-  walker->image().gather(addresses, count, size, out);
-}
-
-// totals: next, used chunks, used bytes, free chunks; see ChunkTotals.
-HG_EXPORT void hg_walker_chunks(Walker* walker, u64 start, u64 end, u64* free_starts, u64* free_sizes, u64 capacity,
-                                u64* totals) {
-  const ChunkTotals found = walk_chunks(walker->image(), start, end, free_starts, free_sizes, capacity);
-  totals[0] = found.next;
-  totals[1] = found.used_chunks;
-  totals[2] = found.used_bytes;
-  totals[3] = found.free_chunks;
-}

@@ -6,16 +6,10 @@
 
 namespace heapgraph {
 
-// What was met on the way through the chunks of one heap of glibc's malloc.
-struct ChunkTotals {
-  u64 next = 0;         // where it ended: the end of the heap, or the first chunk that makes no sense
-  u64 used_chunks = 0;
-  u64 used_bytes = 0;   // with their headers
-  u64 free_chunks = 0;  // written to the output; the walk also stops when that is full
-};
+using ChunkTotals = hg_chunk_totals;
 
-// Follows the chunks of [start, end). Of each free one its start and size go to the output.
-// A chunk is free when its successor says so, and the last one (top) always is.
+// Follows the chunks of [start, end). Of each free one its start and size go to the output; the walk also stops when
+// that is full. A chunk is free when its successor says so, and the last one (top) always is.
 ChunkTotals walk_chunks(MemoryImage& image, u64 start, u64 end, u64* free_starts, u64* free_sizes, u64 capacity);
 
 // Bytes that can be used of a block that was given out at exactly this address, 0 when there is none. Small blocks

@@ -48,7 +48,7 @@ std::vector<AddressRange>::const_iterator first_behind(const std::vector<Address
 
 }  // namespace
 
-std::unique_ptr<MemoryImage> MemoryImage::open(std::vector<FilePiece> pieces, const u64* starts, const u64* ends,
+std::unique_ptr<MemoryImage> MemoryImage::open(std::vector<FilePiece> pieces, const AddressRange* regions,
                                                u64 count) {
   u64 free_from = 0;
   for (const FilePiece& piece : pieces) {
@@ -61,15 +61,15 @@ std::unique_ptr<MemoryImage> MemoryImage::open(std::vector<FilePiece> pieces, co
   std::unique_ptr<MemoryImage> image(new MemoryImage(std::move(pieces)));
   image->last_ = &image->nothing_;
   image->regions_.reserve(count);
-  for (u64 i = 0; i < count; ++i) {
-    if (ends[i] <= starts[i] || ends[i] > kAddressLimit) continue;
+  for (const AddressRange* range = regions; range != regions + count; ++range) {
+    if (range->end <= range->start || range->end > kAddressLimit) continue;
     if (!image->regions_.empty()) {
       const Region& before = image->regions_.back();
-      if (starts[i] < before.start + before.size) return nullptr;
+      if (range->start < before.start + before.size) return nullptr;
     }
     Region region;
-    region.start = starts[i];
-    region.size = ends[i] - starts[i];
+    region.start = range->start;
+    region.size = range->end - range->start;
     image->regions_.push_back(std::move(region));
     if (!image->reserve(image->regions_.back())) return nullptr;
   }
@@ -140,11 +140,11 @@ void MemoryImage::map_pieces(Region& region) {
   }
 }
 
-void MemoryImage::set_filled(const u64* starts, const u64* ends, u64 count) {
+void MemoryImage::set_filled(const AddressRange* ranges, u64 count) {
   filled_.clear();
   filled_.reserve(count);
-  for (u64 i = 0; i < count; ++i) {
-    if (ends[i] > starts[i] && (filled_.empty() || filled_.back().end <= starts[i])) filled_.push_back({starts[i], ends[i]});
+  for (const AddressRange* it = ranges; it != ranges + count; ++it) {
+    if (it->end > it->start && (filled_.empty() || filled_.back().end <= it->start)) filled_.push_back(*it);
   }
   knows_filled_ = true;
   // One page in use must not become a huge one of ours.

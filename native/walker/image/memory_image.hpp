@@ -12,6 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include "walker/api/walker.h"
+
 namespace heapgraph {
 
 using u8 = std::uint8_t;
@@ -55,7 +57,8 @@ class View {
 // nothing was ever written.
 enum class Block : u8 { kUnread = 0, kArriving, kAhead, kUsed, kEmpty };
 
-struct AddressRange { u64 start; u64 end; };
+using AddressRange = hg_range;
+using FilePiece = hg_file_piece;
 
 // A run of contiguous readable mappings with its local copy and the two sets of objects in it:
 // one bit per 8 bytes for "known object" and "in a list of the collector".
@@ -75,15 +78,6 @@ constexpr unsigned kBlockShift = 18;  // 256 KiB: large enough for one call to b
 constexpr u64 kBlockBytes = u64{1} << kBlockShift;
 constexpr u64 kBlockWords = kBlockBytes / 512;  // of the bitmaps
 
-// Memory that a file has: `in_file` bytes from `offset` of the file on, zeros behind them.
-struct FilePiece {
-  u64 start;
-  u64 size;
-  u64 descriptor;
-  u64 offset;
-  u64 in_file;
-};
-
 // Memory of a process that has a hole in its address space every so often costs us what it costs the process: neither
 // is read what was never written, nor has it pages here (see set_filled).
 //
@@ -93,11 +87,10 @@ class MemoryImage {
  public:
   // pieces: where the memory is, sorted and disjoint; what none covers reads as a hole. A process is one piece of
   // /proc/PID/mem. The caller keeps the files open until forget().
-  // regions: sorted, disjoint (start, end). Nothing is read yet.
+  // regions: sorted, disjoint. Nothing is read yet.
   // Pieces of a sealed file of memory are mapped, not read: they are no second copy.
   // Returns null for pieces or regions that overlap, or when address space for the copy cannot be reserved.
-  static std::unique_ptr<MemoryImage> open(std::vector<FilePiece> pieces, const u64* starts, const u64* ends,
-                                           u64 count);
+  static std::unique_ptr<MemoryImage> open(std::vector<FilePiece> pieces, const AddressRange* regions, u64 count);
   ~MemoryImage();
   // Gives all copies back; every address reads as unmapped afterwards. The sets of objects stay.
   void forget();
@@ -107,7 +100,7 @@ class MemoryImage {
 
   // What holds something: sorted, disjoint. The rest reads as zeros without being read. To be called before anything
   // is; without it, all that a piece has may hold something.
-  void set_filled(const u64* starts, const u64* ends, u64 count);
+  void set_filled(const AddressRange* ranges, u64 count);
   // No more than this is copied; what is left out reads as zeros.
   void set_limit(u64 bytes) { most_bytes_ = bytes; }
 

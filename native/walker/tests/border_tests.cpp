@@ -223,10 +223,10 @@ void check_scan(const LayoutTable& table) {
 }
 
 void check_bad_regions() {
-  const u64 overlapping_starts[] = {0x10000, 0x18000}, overlapping_ends[] = {0x20000, 0x28000};
-  CHECK(MemoryImage::open(own_memory(), overlapping_starts, overlapping_ends, 2) == nullptr);
-  const u64 empty_start[] = {0x10000}, empty_end[] = {0x10000};
-  const auto nothing = MemoryImage::open(own_memory(), empty_start, empty_end, 1);
+  const AddressRange overlapping[] = {{0x10000, 0x20000}, {0x18000, 0x28000}};
+  CHECK(MemoryImage::open(own_memory(), overlapping, 2) == nullptr);
+  const AddressRange empty{0x10000, 0x10000};
+  const auto nothing = MemoryImage::open(own_memory(), &empty, 1);
   CHECK(nothing != nullptr && nothing->find(0x10000) == nullptr && !nothing->view(0, 8));
 }
 

@@ -184,8 +184,8 @@ int memory_file(u64 size, bool sealed) {
 constexpr u64 kPiece = 256 << 10, kSomewhere = u64{1} << 40;
 
 std::unique_ptr<MemoryImage> image_of(std::vector<FilePiece> pieces, u64 size) {
-  const u64 start = kSomewhere, end = kSomewhere + size;
-  auto image = MemoryImage::open(std::move(pieces), &start, &end, 1);
+  const AddressRange region{kSomewhere, kSomewhere + size};
+  auto image = MemoryImage::open(std::move(pieces), &region, 1);
   CHECK(image != nullptr);
   return image;
 }
@@ -233,21 +233,20 @@ void check_pieces_that_are_read() {
 void check_sparse_pages() {
   constexpr u64 kStep = 2 << 20, kPages = 200;
   const Reservation sparse(kStep * kPages);
-  std::vector<u64> starts, ends;
+  std::vector<AddressRange> filled;
   for (u64 i = 0; i < kPages; ++i) {
     put_word(sparse.start() + i * kStep, i + 1);
-    starts.push_back(sparse.start() + i * kStep);
-    ends.push_back(starts.back() + kPage);
+    filled.push_back({sparse.start() + i * kStep, sparse.start() + i * kStep + kPage});
   }
-  const u64 start = sparse.start(), end = sparse.end();
-  const auto image = MemoryImage::open(own_memory(), &start, &end, 1);
-  image->set_filled(starts.data(), ends.data(), kPages);
+  const AddressRange region{sparse.start(), sparse.end()};
+  const auto image = MemoryImage::open(own_memory(), &region, 1);
+  image->set_filled(filled.data(), kPages);
   const u64 before = resident_bytes();
-  CHECK(image->load(start, end));
+  CHECK(image->load(region.start, region.end));
   CHECK_EQUAL(image->bytes_read(), kPages * kPage);
   CHECK(resident_bytes() < before + 4 * kPages * kPage);
-  CHECK_EQUAL(image->word(start + 7 * kStep), 8);
-  CHECK(!image->view(start + kStep / 2, 8));
+  CHECK_EQUAL(image->word(region.start + 7 * kStep), 8);
+  CHECK(!image->view(region.start + kStep / 2, 8));
 }
 
 }  // namespace

@@ -24,10 +24,15 @@ std::vector<FilePiece> own_memory() {
 
 namespace {
 
+std::vector<AddressRange> as_ranges(const Ranges& pairs) {
+  std::vector<AddressRange> ranges;
+  for (const auto& [start, end] : pairs) ranges.push_back({start, end});
+  return ranges;
+}
+
 std::unique_ptr<MemoryImage> open_image(const Ranges& regions) {
-  std::vector<u64> starts, ends;
-  for (const auto& [start, end] : regions) starts.push_back(start), ends.push_back(end);
-  auto image = MemoryImage::open(own_memory(), starts.data(), ends.data(), starts.size());
+  const auto ranges = as_ranges(regions);
+  auto image = MemoryImage::open(own_memory(), ranges.data(), ranges.size());
   CHECK(image != nullptr);
   return image;
 }
@@ -122,10 +127,9 @@ WalkedHeap::WalkedHeap(const HeapBuilder& heap, const Ranges& regions, const Obj
 WalkedHeap::WalkedHeap(const HeapBuilder& heap, const Ranges& regions, const Objects& heads, const Objects& seeds,
                        const WalkBudget& budget, const Ranges& filled)
     : heap_(heap), walker_(open_image(regions), heap.layout) {
-  std::vector<u64> starts, ends;
-  for (const auto& [start, end] : filled) starts.push_back(start), ends.push_back(end);
+  const auto ranges = as_ranges(filled);
   walker_.set_budget(budget);
-  walker_.image().set_filled(starts.data(), ends.data(), starts.size());
+  walker_.image().set_filled(ranges.data(), ranges.size());
   walk(regions, heads, seeds);
 }
 
@@ -135,8 +139,8 @@ void WalkedHeap::walk(const Ranges& regions, const Objects& heads, const Objects
   walker_.reader().set_running_frames(heap.running_frames.data(), heap.running_frames.size());
   walker_.read_gc_lists(heads.data(), heads.size());
   walker_.discover(seeds.data(), seeds.size());
-  const u64 start = heap.statics.start(), end = heap.statics.end();
-  walker_.emit(&start, &end, 1);
+  const AddressRange statics{heap.statics.start(), heap.statics.end()};
+  walker_.emit(&statics, 1);
   walker_.complete();
   u64 mapped = 0;
   for (const auto& [from, to] : regions) mapped += to - from;

@@ -113,16 +113,6 @@ class TypeTable {
  public:
   TypeTable(MemoryImage& memory, const Layout& layout) : memory_(memory), layout_(layout), slots_(1 << 14) {}
 
-  bool add_buffer(const std::string& tp_name, const BufferRule& buffer) {
-    const auto rule = rules_.find(tp_name);
-    if (rule != rules_.end()) rule->second.buffers.push_back(buffer);
-    return rule != rules_.end();
-  }
-  bool set_blocks(const std::string& tp_name, const BlockRule& blocks) {
-    const auto rule = rules_.find(tp_name);
-    if (rule != rules_.end()) rule->second.blocks = blocks;
-    return rule != rules_.end();
-  }
   // "metaclass NAME" is the rule of classes that have no other and whose metaclass has a name that begins so.
   void add_rule(const std::string& tp_name, TypeRule rule) { rules_[tp_name] = std::move(rule); }
   // The type at this address, or null when there is no plausible type there.

@@ -82,7 +82,7 @@ template <typename T>
 class NarrowColumn {
  public:
   static constexpr T kElsewhere = std::numeric_limits<T>::max();
-  struct Large { u64 row; u64 value; };
+  using Large = hg_large_value;
 
   void push_back(u64 value) {
     if (value >= kElsewhere) large_.push_back({rows_.size(), value});

@@ -133,15 +133,15 @@ void Walker::each_object(Visit visit) {
   }
 }
 
-void Walker::emit(const u64* static_starts, const u64* static_ends, u64 static_count) {
+void Walker::emit(const AddressRange* statics, u64 static_count) {
   number_objects();
   columns_ = Columns{};
   reader_.begin_second_pass();
   reader_.share_blocks(std::move(block_owners_));
   u64 range = 0, done = 0;
   each_object([&](u64 address, const Position& at) {
-    while (range < static_count && static_ends[range] <= address) ++range;
-    emit_object(address, at, range < static_count && static_starts[range] <= address);
+    while (range < static_count && statics[range].end <= address) ++range;
+    emit_object(address, at, range < static_count && statics[range].start <= address);
     if ((++done & (kProgressStep - 1)) == 0) progress_.store(done, std::memory_order_relaxed);
   });
   settle_doubts();

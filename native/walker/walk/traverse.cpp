@@ -64,23 +64,22 @@ void merge_visits(EdgeList& edges, Visits visits) {
   }
 }
 
-u64 Walker::objects_to_traverse(u64* pairs, u64 capacity) {
+u64 Walker::objects_to_traverse(hg_traverse_job* jobs, u64 capacity) {
   u64 found = 0;
   for (; found < capacity && !to_traverse_.empty(); ++found) {
     const u64 object = to_traverse_.back();
     to_traverse_.pop_back();
-    pairs[2 * found] = object;
-    pairs[2 * found + 1] = image_->word(image_->word(object + layout_.type) + layout_.tp_traverse);
+    jobs[found] = {object, image_->word(image_->word(object + layout_.type) + layout_.tp_traverse)};
   }
   return found;
 }
 
-void Walker::add_traversed(const u64* objects, const u64* ends, u64 count, const u64* targets) {
-  for (u64 i = 0, first = 0; i < count; first = ends[i++]) {
-    const Visits visits{targets + first, ends[i] - first};
-    traversed_.add(objects[i], visits);
+void Walker::add_traversed(const hg_visits& visited) {
+  for (u64 i = 0, first = 0; i < visited.object_count; first = visited.ends[i++]) {
+    const Visits visits{visited.targets + first, visited.ends[i] - first};
+    traversed_.add(visited.objects[i], visits);
     ++counts_.traversed;
-    if (TypeInfo* type = types_.find(image_->word(objects[i] + layout_.type))) ++type->traversed;
+    if (TypeInfo* type = types_.find(image_->word(visited.objects[i] + layout_.type))) ++type->traversed;
     if (counts_.references > budget_.references) ++counts_.left_out;
     for (u64 v = 0; v < visits.count && counts_.references <= budget_.references; ++v) {
       if (!add(visits.targets[v], false)) ++counts_.invalid_references;
@@ -91,7 +90,7 @@ void Walker::add_traversed(const u64* objects, const u64* ends, u64 count, const
   reader_.forget_owners();
 }
 
-u64 Walker::collectable_objects(u64* pairs, u64 capacity) {
+u64 Walker::collectable_objects(hg_traverse_job* jobs, u64 capacity) {
   u64 found = 0;
   auto& regions = image_->regions();
   for (; listed_region_ < regions.size(); ++listed_region_, listed_block_ = 0) {
@@ -107,8 +106,7 @@ u64 Walker::collectable_objects(u64* pairs, u64 capacity) {
           if (type == nullptr || !reader_.has_gc_head(object, *type)) continue;
           const u64 traverse = image_->word(type->address + layout_.tp_traverse);
           if (traverse == 0) continue;
-          pairs[2 * found] = object;
-          pairs[2 * found++ + 1] = traverse;
+          jobs[found++] = {object, traverse};
         }
       }
     }
@@ -116,12 +114,12 @@ u64 Walker::collectable_objects(u64* pairs, u64 capacity) {
   return found;
 }
 
-void Walker::compare_traversed(const u64* objects, const u64* ends, u64 count, const u64* targets) {
-  for (u64 i = 0, first = 0; i < count; first = ends[i++]) {
-    TypeInfo* type = types_.find(image_->word(objects[i] + layout_.type));
+void Walker::compare_traversed(const hg_visits& visited) {
+  for (u64 i = 0, first = 0; i < visited.object_count; first = visited.ends[i++]) {
+    TypeInfo* type = types_.find(image_->word(visited.objects[i] + layout_.type));
     if (type == nullptr) continue;
-    read_references(objects[i], *type);
-    VisitTally tally({targets + first, ends[i] - first});
+    read_references(visited.objects[i], *type);
+    VisitTally tally({visited.targets + first, visited.ends[i] - first});
     bool identical = true;
     for (const Edge& edge : edges_.edges()) {
       Position at;

@@ -15,21 +15,7 @@ namespace heapgraph {
 // Numbers of heapgraph/model.py: ObjectFlags.
 constexpr u16 kIsGc = 1, kGcTracked = 2, kImmortal = 4, kIsType = 8, kStatic = 16, kInterned = 32;
 
-// What a capture's quality record needs, and where the time went.
-struct WalkCounts {
-  u64 objects = 0;
-  u64 references = 0;
-  u64 gc_tracked = 0;
-  u64 list_breaks = 0;         // GC list links that do not agree or lead nowhere
-  u64 invalid_references = 0;  // named references that lead to no object
-  u64 traversed = 0;           // objects whose traverse function ran
-  u64 names = 0;
-  u64 types = 0;
-  u64 bytes_read = 0;
-  u64 bytes_unreadable = 0;
-  u64 shared_tables = 0;       // objects that claim a table which is another's: read without it
-  u64 left_out = 0;            // objects, references, tables and blocks of memory beyond the budget
-};
+using WalkCounts = hg_walk_counts;
 
 class Walker {
  public:
@@ -48,17 +34,17 @@ class Walker {
   void discover(const u64* seeds, u64 count);
   // Words of a struct that are objects (known or not): for the state of interpreters.
   u64 scan_range(u64 start, u64 size, u64* addresses, u64* offsets, u64 capacity);
-  // Between: objects whose traverse function should be asked, with its address: (object, function) pairs.
-  // Each is named once; what the functions visit may lead to further ones.
-  u64 objects_to_traverse(u64* pairs, u64 capacity);
-  // What they visited: the targets of object i end at ends[i].
-  void add_traversed(const u64* objects, const u64* ends, u64 count, const u64* targets);
+  // Between: objects whose traverse function should be asked. Each is named once; what the functions visit may lead to
+  // further ones.
+  u64 objects_to_traverse(hg_traverse_job* jobs, u64 capacity);
+  // What they visited.
+  void add_traversed(const hg_visits& visited);
   // The instrument: every object that has a traverse function, then a comparison of what it visits
   // with what the columns will say (TypeInfo::disagreements).
-  u64 collectable_objects(u64* pairs, u64 capacity);
-  void compare_traversed(const u64* objects, const u64* ends, u64 count, const u64* targets);
+  u64 collectable_objects(hg_traverse_job* jobs, u64 capacity);
+  void compare_traversed(const hg_visits& visited);
   // Pass 2: number the objects in address order and write the columns, all but those of complete().
-  void emit(const u64* static_starts, const u64* static_ends, u64 static_count);
+  void emit(const AddressRange* statics, u64 static_count);
   u32 object_id(u64 address);
   u64 address_of(u32 object_id);
   // Of many; quick where the ids rise.
@@ -124,7 +110,7 @@ class Walker {
   WalkBudget budget_;
   Columns columns_;
   std::string text_;  // a preview in the making
-  WalkCounts counts_;
+  WalkCounts counts_{};
   std::atomic<u64> progress_{0};
   bool gc_objects_added_ = false;
 };

@@ -62,7 +62,7 @@ def expected() -> bytes:
 
 
 def walker_of(pieces: list[FilePiece]) -> HeapWalker:
-    return HeapWalker(pieces, [BASE], [END], layout_for((3, 11)).fields)
+    return HeapWalker(pieces, [(BASE, END)], layout_for((3, 11)).fields)
 
 
 @pytest.mark.parametrize(
