@@ -169,7 +169,7 @@ class _Dump:
             budget = frozen.budget
         with self.clock.phase("roots"), frozen.open_memory() as memory:
             named = find_roots(memory, target.layout, target.runtime_address)
-            heads = gc_list_heads(memory, target.layout, target.runtime_address)
+            heads = gc_list_heads(memory, target.layout, target.runtime_address, target.version)
             facts = read_interpreter_facts(memory, target)
             libraries = find_library_data(memory, maps, named.scan_ranges)
         walk = HeapWalk(

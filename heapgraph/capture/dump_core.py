@@ -121,7 +121,7 @@ class _Steps:
         try:
             with self.clock.phase("roots"):
                 named = find_roots(*where)
-                heads = gc_list_heads(*where)
+                heads = gc_list_heads(*where, target.version)
                 collecting = is_collecting(*where)
                 facts = read_interpreter_facts(where[0], target)
                 _add_native_ids(named, self.found)

@@ -74,7 +74,15 @@ def snapshot_tables(
     flags[verdict.is_garbage] |= np.uint16(ObjectFlags.GARBAGE)
     objects = {
         name: arrays[name]
-        for name in ("address", "type", "shallow_size", "getsizeof", "refcount", "out_degree")
+        for name in (
+            "address",
+            "type",
+            "shallow_size",
+            "getsizeof",
+            "refcount",
+            "age",
+            "out_degree",
+        )
     }
     return {
         "objects": table_from_columns(

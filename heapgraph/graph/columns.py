@@ -215,6 +215,11 @@ class SnapshotColumns:
         return self._numbers("objects", "flags", np.uint16, self.object_count)
 
     @cached_property
+    def age_codes(self) -> U8:
+        """uint8[n], how old the objects are; see `ages`. 0 where nobody knows."""
+        return self._numbers("objects", "age", np.uint8, self.object_count)
+
+    @cached_property
     def offsets(self) -> U64:
         """uint64[n+1]: the references of object i are rows offsets[i]..offsets[i+1]."""
         degrees = self._numbers("objects", "out_degree", np.uint32, self.object_count)

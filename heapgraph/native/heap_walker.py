@@ -198,11 +198,17 @@ class HeapWalker:
         check(status, "copying memory")
         return bool(whole.value)
 
-    def read_gc_lists(self, heads: Sequence[int]) -> None:
-        """Pass 0: walk the collector's lists from these heads."""
+    def read_gc_lists(self, heads: Sequence[int], frozen: int = 0, *, in_order: bool) -> None:
+        """Pass 0: walk the collector's lists.
+
+        Args:
+            heads: of the lists, that of the oldest objects first.
+            frozen: how many are permanent; those come first.
+            in_order: objects lie in them in the order of their creation.
+        """
         values = _as_u64(heads)
         status = self._library.hg_walker_read_gc_lists(
-            self._handle, values.ctypes.data, len(values)
+            self._handle, values.ctypes.data, len(values), frozen, in_order
         )
         check(status, "reading the collector's lists")
 

@@ -24,7 +24,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "hg_walker_set_budget": (_STATUS, (_POINTER, _POINTER, _POINTER, _U64)),
     "hg_walker_set_running_frames": (_STATUS, (_POINTER, _POINTER, _U64)),
     "hg_walker_load": (_STATUS, (_POINTER, AddressRange, _POINTER)),
-    "hg_walker_read_gc_lists": (_STATUS, (_POINTER, _POINTER, _U64)),
+    "hg_walker_read_gc_lists": (_STATUS, (_POINTER, _POINTER, _U64, _U64, ctypes.c_int)),
     "hg_walker_discover": (_STATUS, (_POINTER, _POINTER, _U64)),
     "hg_walker_scan_range": (
         _STATUS,
@@ -56,7 +56,7 @@ WALKER_INTERFACE = Interface(
     library="walker",
     header="native/walker/api/walker.h",
     version_function="hg_walker_version",
-    version=1,
+    version=2,
     functions=_FUNCTIONS,
     structs=WALKER_STRUCTS,
 )

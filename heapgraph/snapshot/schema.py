@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 FORMAT_NAME = "heapgraph"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 MANIFEST_MEMBER = "manifest.json"
 
@@ -91,6 +91,7 @@ _LAYOUTS = (
             ("getsizeof", pa.uint64()),
             ("refcount", pa.int64()),
             ("flags", pa.uint16()),
+            ("age", pa.uint8()),
             ("out_degree", pa.uint32()),
             ("preview", pa.string()),
         ),

@@ -94,6 +94,7 @@ class GraphBuilder:
                 "getsizeof": size,
                 "refcount": refcount,
                 "flags": int(flags),
+                "age": 0,
                 "preview": preview,
             }
         )
@@ -236,6 +237,7 @@ OBJECTS = {
     "getsizeof": pa.uint64(),
     "refcount": pa.int64(),
     "flags": pa.uint16(),
+    "age": pa.uint8(),
     "out_degree": pa.uint32(),
     "preview": pa.string(),
 }

@@ -78,6 +78,7 @@ class HeapBuilder(MemoryRows):
         flags: ObjectFlags = NO_FLAGS,
         refcount: int | None = None,
         getsizeof: int | None = None,
+        age: int = 0,
         name: str = "",
     ) -> int:
         """Add an object and return its id.
@@ -89,6 +90,7 @@ class HeapBuilder(MemoryRows):
             flags: as in the file.
             refcount: default: what its counted referrers and roots add up to.
             getsizeof: default: `size`.
+            age: its code, see `graph.ages`.
             name: where to find its id again, in `ids`.
         """
         object_id = len(self._objects)
@@ -100,6 +102,7 @@ class HeapBuilder(MemoryRows):
                 "getsizeof": size if getsizeof is None else getsizeof,
                 "refcount": refcount,
                 "flags": int(flags),
+                "age": age,
                 "preview": preview,
             }
         )

@@ -85,6 +85,7 @@ def write_long_list(path: Path, length: int) -> Path:
             "getsizeof": np.full(added, 64, np.uint64),
             "refcount": np.ones(added, np.int64),
             "flags": np.zeros(added, np.uint16),
+            "age": np.zeros(added, np.uint8),
             "out_degree": (np.arange(added) < added - 1).astype(np.uint32),
             "preview": pa.nulls(added, pa.string()),
         },

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary, proxy
 
 import numpy as np
 
+from heapgraph.graph.ages import object_ages
 from heapgraph.model import (
     EDGE_KIND_NAMES,
     ORIGIN_NAMES,
@@ -52,7 +53,7 @@ create view types as
 create view objects as
   select
     _objects.id, address, _types.name as type, shallow_size, getsizeof, retained_size, refcount,
-    out_degree, preview as value,
+    case when age >= 0 then age end as age, out_degree, preview as value,
     case when idom < {_FIRST_RESERVED} then idom end as idom,
     case when idom <> {UNREACHABLE} then depth end as depth,
     case when idom <> {UNREACHABLE} then subtree_begin end as subtree_begin,
@@ -134,6 +135,7 @@ _OBJECTS: dict[str, tuple[type[np.generic] | None, Callable[[HeapGraph], Any]]] 
     "getsizeof": (np.uint64, lambda graph: graph.getsizeof),
     "refcount": (np.int64, lambda graph: graph.refcounts),
     "flags": (np.uint16, lambda graph: graph.flags),
+    "age": (np.float32, object_ages),
     "out_degree": (np.uint32, lambda graph: np.diff(graph.offsets).astype(np.uint32)),
     "preview": (None, lambda graph: graph.all_previews),
     "idom": (np.uint32, lambda graph: graph.dominators.idom),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from heapgraph.capture.cpython.layouts.kinds import collects_in_order
 from heapgraph.capture.cpython.objects import ObjectReader
 from heapgraph.capture.cpython.threads import read_interpreters
 
@@ -34,12 +35,14 @@ class ListHeads:
 
     Attributes:
         permanent: of what gc.freeze put aside.
-        generations: of the three generations; the early 3.14 releases have a young and two old
-            lists in their places.
+        generations: of the three generations of each interpreter, the oldest first; the early 3.14
+            releases have a young and two old lists in their places.
+        in_order: objects lie in the lists, one behind the other, in the order of their creation.
     """
 
     permanent: list[int]
     generations: list[int]
+    in_order: bool = False
 
     def __iter__(self) -> Iterator[int]:
         """Every head, the permanent ones first."""
@@ -47,8 +50,19 @@ class ListHeads:
         yield from self.generations
 
 
-def gc_list_heads(memory: Memory, layout: Layout, runtime_address: int) -> ListHeads:
+def gc_list_heads(
+    memory: Memory,
+    layout: Layout,
+    runtime_address: int,
+    version: tuple[int, int, int] | None = None,
+) -> ListHeads:
     """Find the heads of all lists of all interpreters.
+
+    Args:
+        memory: of the target.
+        layout: of its version.
+        runtime_address: of its _PyRuntime.
+        version: (major, minor, micro); without it nothing is known of the order of objects.
 
     Raises:
         UnreadableMemory: the list of interpreters cannot be read.
@@ -56,12 +70,13 @@ def gc_list_heads(memory: Memory, layout: Layout, runtime_address: int) -> ListH
     fields = layout.fields
     offsets = [
         fields["gc.generations"] + number * fields["gc.generation_size"]
-        for number in range(fields["gc.num_generations"])
+        for number in reversed(range(fields["gc.num_generations"]))
     ]
     collectors = _collectors(memory, layout, runtime_address)
     return ListHeads(
         [collector + fields["gc.permanent"] for collector in collectors],
         [collector + offset for collector in collectors for offset in offsets],
+        in_order=len(collectors) == 1 and version is not None and collects_in_order(version),
     )
 
 

@@ -47,7 +47,7 @@ class HeapColumns:
         arrays: by name, see `HeapWalker.columns`.
         types: by row of the type column.
         names: by row of field and slot labels.
-        counts: totals and failures, see `HeapWalker.counts`, and gc_frozen.
+        counts: totals and failures, see `HeapWalker.counts`.
         scanned_roots: object addresses found in structs of the interpreter, with the struct's
             name and the byte offset.
         library_words: addresses of objects, and of the words in the data of libraries that hold
@@ -213,7 +213,6 @@ class HeapWalk:
             self._walker.set_budget(budget)
             self.most_visits = min(self.most_visits, budget.references)
         self._progress = progress
-        self._frozen = 0
         self._scanned: list[tuple[int, str, int]] = []
         self._library_words: list[tuple[LibraryData, Array]] = []
         for tp_name, rule in TYPE_RULES.items():
@@ -278,14 +277,17 @@ class HeapWalk:
             running_frames: addresses of the frames that threads run; see `LiveFrame.address`.
         """
         self._walker.set_running_frames(running_frames)
-        self._run("gc lists", lambda: self._walker.read_gc_lists(gc_heads.permanent))
-        self._frozen = self._walker.counts()["gc_tracked"]
-        self._run("gc lists", lambda: self._walker.read_gc_lists(gc_heads.generations))
+        self._run("gc lists", lambda: self._read_gc_lists(gc_heads))
         self._run("discover", lambda: self._walker.discover(seeds))
         for address, size, name in structs:
             found, offsets = self._walker.scan_range(address, size)
             self._walker.discover(found)
             self._scanned += zip(found.tolist(), [name] * len(found), offsets.tolist(), strict=True)
+
+    def _read_gc_lists(self, heads: ListHeads) -> None:
+        self._walker.read_gc_lists(
+            [*heads.permanent, *heads.generations], len(heads.permanent), in_order=heads.in_order
+        )
 
     def discover_from(self, libraries: Iterable[LibraryData]) -> None:
         """Find what variables of libraries refer to.
@@ -333,7 +335,7 @@ class HeapWalk:
             self._walker.columns(late=False),
             self._walker.types(),
             self._walker.names(),
-            self._walker.counts() | {"gc_frozen": self._frozen},
+            self._walker.counts(),
             self._scanned,
             self._library_words,
             walker=self._walker,

@@ -124,8 +124,8 @@ int hg_walker_load(hg_walker* walker, hg_range range, int* whole) {
   return guarded([&] { *whole = walker->image().load(range.start, range.end); });
 }
 
-int hg_walker_read_gc_lists(hg_walker* walker, const u64* heads, u64 count) {
-  return guarded([&] { walker->read_gc_lists(heads, count); });
+int hg_walker_read_gc_lists(hg_walker* walker, const u64* heads, u64 count, u64 frozen, int in_order) {
+  return guarded([&] { walker->read_gc_lists(heads, count, frozen, in_order != 0); });
 }
 
 int hg_walker_discover(hg_walker* walker, const u64* seeds, u64 count) {
@@ -189,6 +189,7 @@ void hg_walker_columns(const hg_walker* walker, hg_columns* columns) {
       .getsizeof = made.getsizeof_.data(),
       .refcount = made.refcount.data(),
       .flags = made.flags.data(),
+      .age = made.age.data(),
       .out_degree = made.out_degree.data(),
       .counted_in = made.counted_in.data(),
       .preview_size = made.preview_size.data(),

@@ -29,7 +29,7 @@ extern "C" {
 #endif
 
 /* Raised whenever a struct, a signature or the meaning of one changes. */
-#define HG_WALKER_VERSION 1
+#define HG_WALKER_VERSION 2
 
 /* An offset of a field that the target's CPython does not have. */
 #define HG_ABSENT INT64_C(-1)
@@ -76,7 +76,8 @@ typedef struct hg_walk_budget {
 typedef struct hg_walk_counts {
     uint64_t objects;
     uint64_t references;
-    uint64_t gc_tracked;         /* objects in the lists of the collector that were read last */
+    uint64_t gc_tracked;         /* objects in the lists of the collector */
+    uint64_t gc_frozen;          /* of these in permanent lists */
     uint64_t list_breaks;        /* links of these lists that do not agree or lead nowhere */
     uint64_t invalid_references; /* named references that lead to no object */
     uint64_t traversed;          /* objects whose traverse function ran */
@@ -186,6 +187,8 @@ typedef struct hg_columns {
     const uint16_t *getsizeof;    /* [object_count] */
     const uint16_t *refcount;     /* [object_count] */
     const uint16_t *flags;        /* [object_count], ObjectFlags of heapgraph/model.py */
+    const uint8_t *age; /* [object_count], 0: not tracked, or unknown; else 1 and nine steps for each
+                           doubling of the number of tracked objects that are younger */
     const uint16_t *out_degree;   /* [object_count], references of the object */
     const uint32_t *counted_in;   /* [object_count], counted references to it; after hg_walker_complete */
     const uint8_t *preview_size;  /* [object_count], bytes in `previews` plus one; 0 for no preview */
@@ -257,8 +260,12 @@ HG_API int hg_walker_set_running_frames(hg_walker *walker, const uint64_t *frame
 /* Copies a range now. *whole is 0 when part of it cannot be read. */
 HG_API int hg_walker_load(hg_walker *walker, hg_range range, int *whole);
 
-/* Pass 0: the collector's lists, by the addresses of their heads. */
-HG_API int hg_walker_read_gc_lists(hg_walker *walker, const uint64_t *heads, uint64_t count);
+/* Pass 0: the collector's lists, by the addresses of their heads, the list of the oldest objects
+ * first. Once.
+ * frozen: how many of them are permanent lists; those come first.
+ * in_order: 1 where objects lie in the lists in the order of their creation; else none has an age. */
+HG_API int hg_walker_read_gc_lists(hg_walker *walker, const uint64_t *heads, uint64_t count,
+                                   uint64_t frozen, int in_order);
 
 /* Pass 1: everything that the tracked objects and these reach. */
 HG_API int hg_walker_discover(hg_walker *walker, const uint64_t *seeds, uint64_t count);

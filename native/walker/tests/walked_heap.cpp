@@ -137,7 +137,7 @@ void WalkedHeap::walk(const Ranges& regions, const Objects& heads, const Objects
   const HeapBuilder& heap = heap_;
   heap.table.add_rules(walker_.types());
   walker_.reader().set_running_frames(heap.running_frames.data(), heap.running_frames.size());
-  walker_.read_gc_lists(heads.data(), heads.size());
+  walker_.read_gc_lists(heads.data(), heads.size(), 0, true);
   walker_.discover(seeds.data(), seeds.size());
   const AddressRange statics{heap.statics.start(), heap.statics.end()};
   walker_.emit(&statics, 1);

@@ -20,7 +20,7 @@ constexpr std::uint64_t kGcHead = 16;  // bytes in front of an object that the c
   X(tp_mro, "tp.mro") X(tp_cache, "tp.cache") X(tp_subclasses, "tp.subclasses") \
   X(tp_dictoffset, "tp.dictoffset") X(tp_weaklistoffset, "tp.weaklistoffset") \
   X(tp_traverse, "tp.traverse") X(tp_dealloc, "tp.dealloc") X(tp_members, "tp.members") \
-  X(tp_size, "tp.size") \
+  X(tp_size, "tp.size") X(descr_type, "descr.type") \
   X(ht_name, "ht.name") X(ht_slots, "ht.slots") X(ht_qualname, "ht.qualname") \
   X(ht_cached_keys, "ht.cached_keys") X(ht_module, "ht.module") X(ht_size, "ht.size") \
   X(list_item, "list.item") X(list_allocated, "list.allocated") X(tuple_item, "tuple.item") \

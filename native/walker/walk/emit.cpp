@@ -136,6 +136,7 @@ void Walker::each_object(Visit visit) {
 void Walker::emit(const AddressRange* statics, u64 static_count) {
   number_objects();
   columns_ = Columns{};
+  make_ages();
   reader_.begin_second_pass();
   reader_.share_blocks(std::move(block_owners_));
   u64 range = 0, done = 0;

@@ -38,28 +38,34 @@ TypeInfo* Walker::plausible(u64 address, const Position& at, bool strictly) {
   return type;
 }
 
-void Walker::read_gc_lists(const u64* heads, u64 count) {
-  for (u64 i = 0; i < count; ++i) {
-    u64 link = image_->word(heads[i]) & kGcMask;
-    for (u64 steps = 0; link != heads[i]; ++steps) {
-      Position at;
-      if (steps > kMaxListLength || !position(link + kGcHead, at) || is_tracked(at)) {
-        ++counts_.list_breaks;
-        break;
-      }
-      if (gc_objects_.size() >= budget_.objects) {
-        ++counts_.left_out;
-        break;
-      }
-      at.region->tracked[at.bit >> 6] |= u64{1} << (at.bit & 63);
-      gc_objects_.push_back(link + kGcHead);
-      const u64 next = image_->word(link) & kGcMask;
-      if (next == 0) {
-        ++counts_.list_breaks;
-        break;
-      }
-      link = next;
+void Walker::read_gc_list(u64 head) {
+  u64 link = image_->word(head) & kGcMask;
+  for (u64 steps = 0; link != head; ++steps) {
+    Position at;
+    if (steps > kMaxListLength || !position(link + kGcHead, at) || is_tracked(at)) {
+      ++counts_.list_breaks;
+      return;
     }
+    if (gc_objects_.size() >= budget_.objects) {
+      ++counts_.left_out;
+      return;
+    }
+    at.region->tracked[at.bit >> 6] |= u64{1} << (at.bit & 63);
+    gc_objects_.push_back(link + kGcHead);
+    const u64 next = image_->word(link) & kGcMask;
+    if (next == 0) {
+      ++counts_.list_breaks;
+      return;
+    }
+    link = next;
+  }
+}
+
+void Walker::read_gc_lists(const u64* heads, u64 count, u64 frozen, bool in_order) {
+  is_in_order_ = in_order;
+  for (u64 i = 0; i < count; ++i) {
+    read_gc_list(heads[i]);
+    if (i < frozen) counts_.gc_frozen = gc_objects_.size();
     progress_.store(gc_objects_.size(), std::memory_order_relaxed);
   }
   counts_.gc_tracked = gc_objects_.size();
@@ -147,7 +153,6 @@ void Walker::discover(const u64* seeds, u64 count) {
       if (!add(object, false)) ++counts_.invalid_references;
       drain();
     }
-    gc_objects_ = {};
   }
   for (u64 i = 0; i < count; ++i) {
     add(seeds[i], false);

@@ -28,8 +28,9 @@ class Walker {
 
   // Limits what follows; what is beyond it is left out and counted.
   void set_budget(const WalkBudget& budget);
-  // Pass 0: the collector's lists. Marks what is tracked and learns what a Python class looks like.
-  void read_gc_lists(const u64* heads, u64 count);
+  // Pass 0: the collector's lists, the oldest first. Marks what is tracked and learns what a Python class looks like.
+  // The first `frozen` are the permanent ones. `in_order`: their order is that of creation.
+  void read_gc_lists(const u64* heads, u64 count, u64 frozen, bool in_order);
   // Pass 1: everything reachable from the tracked objects and these. May be called again with more.
   void discover(const u64* seeds, u64 count);
   // Words of a struct that are objects (known or not): for the state of interpreters.
@@ -62,6 +63,9 @@ class Walker {
  private:
   struct Position { Region* region; u64 bit; };
 
+  void read_gc_list(u64 head);
+  void make_ages();
+  u64 first_of_startup();
   bool position(u64 address, Position& out);
   bool is_known(const Position& at) const { return at.region->known[at.bit >> 6] >> (at.bit & 63) & 1; }
   bool is_tracked(const Position& at) const { return at.region->tracked[at.bit >> 6] >> (at.bit & 63) & 1; }
@@ -96,7 +100,8 @@ class Walker {
   Layout layout_;
   TypeTable types_;
   HeapReader reader_;
-  std::vector<u64> gc_objects_;
+  std::vector<u64> gc_objects_;  // in the order of the lists; until the ages are made
+  bool is_in_order_ = false;
   std::vector<u64> stack_;
   EdgeList edges_;
   std::vector<u64> block_owners_;  // objects whose type says that they own blocks of memory

@@ -153,3 +153,16 @@ class Kinds:
 
 KINDS: dict[str, type[IntEnum]] = get_type_hints(Kinds)
 """The values of each kind, by its name."""
+
+
+_INCREMENTAL = ((3, 14, 0), (3, 14, 5))
+"""From the first of these releases on, up to the second, a collection works through the heap in
+steps, each of which puts what it has seen behind the rest, in the order of the search."""
+
+
+def collects_in_order(version: tuple[int, int, int]) -> bool:
+    """Whether the collector leaves its lists in the order in which objects were made.
+
+    Micro releases of one minor differ here, and in no field.
+    """
+    return not _INCREMENTAL[0] <= version < _INCREMENTAL[1]

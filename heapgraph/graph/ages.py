@@ -1,0 +1,56 @@
+"""The age of objects: how many of those that the collector tracks were made after them.
+
+The collector's lists keep objects in the order of their creation; the walk keeps the logarithm of
+each object's distance from the end (native/walker/walk/ages.cpp).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.native.graph_kernels import U8
+
+UNKNOWN = 0
+"""The code of an object whose age nobody knows."""
+
+AGE_STEPS = 9
+"""Codes to each doubling of an age."""
+
+CODES = 256
+
+_F64 = "npt.NDArray[np.float64]"
+
+
+@cache
+def younger() -> npt.NDArray[np.float64]:
+    """float64[256], by code: how many tracked objects are younger; the middle of what it covers."""
+    codes = np.arange(CODES)
+    least = np.ceil(np.exp2((codes - 1) / AGE_STEPS) - 1)
+    most = np.maximum(np.ceil(np.exp2(codes / AGE_STEPS) - 1) - 1, least)
+    middle: npt.NDArray[np.float64] = (least + most) / 2
+    middle[UNKNOWN] = -1
+    return middle
+
+
+def shares(codes: U8) -> npt.NDArray[np.float32]:
+    """float32[k], the part of all objects with an age that is younger: 0 newest, 1 oldest; or -1.
+
+    Args:
+        codes: of all objects; the oldest of them is the measure.
+    """
+    oldest = max(float(younger()[codes.max(initial=0)]), 1.0)
+    share: npt.NDArray[np.float32] = (younger() / oldest).astype(np.float32)
+    share[UNKNOWN] = -1
+    return share[codes]
+
+
+def object_ages(graph: HeapGraph) -> npt.NDArray[np.float32]:
+    """float32[n], the same for all objects of a snapshot."""
+    return shares(graph.age_codes)
