@@ -9,7 +9,7 @@ if ! command -v "$compiler" >/dev/null; then
 fi
 cd "$(dirname "$0")/.."
 flags="-std=c11 -D_GNU_SOURCE -I. -O2 -Wall -Wextra -Werror -o /dev/null"
-freezing="$(echo freeze/process/*.c freeze/calls/*.c freeze/hold/*.c freeze/arch/*_aarch64.c)"
+freezing="$(echo freeze/process/*.c freeze/calls/*.c freeze/hold/*.c freeze/arch/aarch64/*.c)"
 # shellcheck disable=SC2086 # lists of words
 "$compiler" $flags freeze/main.c freeze/twin/*.c $freezing -lpthread
 # shellcheck disable=SC2086

@@ -3,6 +3,7 @@
 #include "capture/output/notes.h"
 #include "capture/output/output.h"
 #include "capture/output/sink.h"
+#include "freeze/arch/machine.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -10,13 +11,6 @@
 #include <unistd.h>
 
 enum { CHUNK = 1 << 20 };
-
-static const uint16_t MACHINE =
-#if defined(__aarch64__)
-    EM_AARCH64;
-#else
-    EM_X86_64;
-#endif
 
 static uint64_t whole_pages(uint64_t size)
 {
@@ -31,7 +25,7 @@ static bool has_section(uint64_t segments)
 
 static bool write_header(struct sink *sink, uint64_t segments)
 {
-    Elf64_Ehdr header = {.e_type = ET_CORE, .e_machine = MACHINE, .e_version = EV_CURRENT,
+    Elf64_Ehdr header = {.e_type = ET_CORE, .e_machine = ARCH_ELF_MACHINE, .e_version = EV_CURRENT,
                          .e_phoff = sizeof header, .e_ehsize = sizeof header,
                          .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = (Elf64_Half)segments};
     memcpy(header.e_ident, ELFMAG, SELFMAG);

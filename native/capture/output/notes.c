@@ -1,7 +1,9 @@
 #include "capture/output/notes.h"
 
 #include "capture/output/own_notes.h"
+#include "freeze/arch/machine.h"
 
+#include <elf.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,17 +12,10 @@
 #include <unistd.h>
 
 enum {
-    NT_PRSTATUS = 1, NT_PRPSINFO = 3, NT_AUXV = 6, NT_FILE = 0x46494c45, /* linux/elf.h */
     AUXV_SIZE = 4096,
     /* struct elf_prpsinfo (linux/elfcore.h) of 64-bit machines. */
     PROCESS_SIZE = 136, PROCESS_ID = 24, PROCESS_NAME = 40, PROCESS_ARGUMENTS = 56,
-    /* struct elf_prstatus: behind these the registers, whose number the processor says. */
-    THREAD_ID = 32, REGISTERS = 112,
-#if defined(__aarch64__)
-    STATUS_SIZE = 392, STACK_POINTER = REGISTERS + 31 * 8,
-#else
-    STATUS_SIZE = 336, STACK_POINTER = REGISTERS + 19 * 8,
-#endif
+    THREAD_ID = 32, /* in struct elf_prstatus */
 };
 
 /* What a blocked thread's registers are is in a file; a running one is not stopped for it. */
@@ -40,11 +35,11 @@ static uint64_t stack_pointer(pid_t pid, pid_t tid)
 
 static bool write_thread(struct sink *sink, pid_t pid, pid_t tid)
 {
-    unsigned char status[STATUS_SIZE] = {0};
+    unsigned char status[ARCH_STATUS_SIZE] = {0};
     const uint64_t stack = stack_pointer(pid, tid);
     const int32_t number = tid;
     memcpy(status + THREAD_ID, &number, sizeof number);
-    memcpy(status + STACK_POINTER, &stack, sizeof stack);
+    memcpy(status + ARCH_STATUS_STACK_POINTER, &stack, sizeof stack);
     return note_head(sink, "CORE", NT_PRSTATUS, sizeof status) &&
            sink_put(sink, status, sizeof status);
 }

@@ -1,6 +1,9 @@
-/* What differs between processors. arch_x86_64.c and arch_aarch64.c each define all of it. */
+/* What differs between processors: each has a folder here, whose files define all of this and of
+ * heal.h. What is no more than a number is in machine.h. */
 #ifndef HEAPGRAPH_FREEZE_ARCH_H
 #define HEAPGRAPH_FREEZE_ARCH_H
+
+#include "freeze/arch/machine.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -20,12 +19,6 @@
 #define GET_FILTER 0x420c /* PTRACE_SECCOMP_GET_FILTER */
 
 enum { MOST_FILTERS = 64 };
-
-#if defined(__x86_64__)
-enum { ARCHITECTURE = AUDIT_ARCH_X86_64 };
-#else
-enum { ARCHITECTURE = AUDIT_ARCH_AARCH64 };
-#endif
 
 /* The machine that the kernel runs filters on: two registers and a few words (linux/filter.h). */
 struct machine {
@@ -140,7 +133,7 @@ static bool allows_all(const struct sock_filter *steps, int count, uint64_t inst
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
         const struct seccomp_data data = {
             .nr = (int)calls[i].number,
-            .arch = (uint32_t)ARCHITECTURE,
+            .arch = ARCH_AUDIT,
             .instruction_pointer = instruction,
             .args = {calls[i].first, calls[i].second, calls[i].third},
         };

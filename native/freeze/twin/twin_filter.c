@@ -1,19 +1,12 @@
 #include "freeze/twin/twin_filter.h"
 
+#include "freeze/arch/machine.h"
+
 #include <errno.h>
-#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <string.h>
 #include <sys/syscall.h>
-
-#if defined(__x86_64__)
-enum { CALL_SIZE = 2 };
-#define THIS_MACHINE AUDIT_ARCH_X86_64
-#else
-enum { CALL_SIZE = 4 };
-#define THIS_MACHINE AUDIT_ARCH_AARCH64
-#endif
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define IS(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(value), yes, no)
@@ -21,10 +14,10 @@ enum { CALL_SIZE = 4 };
 
 size_t make_filter(unsigned char *buffer, size_t room, uint64_t address, uint64_t call_place)
 {
-    const uint64_t behind = call_place + CALL_SIZE; /* what the kernel calls the place of a call */
+    const uint64_t behind = call_place + ARCH_CALL_SIZE; /* what the kernel calls the place of a call */
     const struct sock_filter program[] = {
         LOAD(arch),
-        IS(THIS_MACHINE, 0, 8),
+        IS(ARCH_AUDIT, 0, 8),
         LOAD(instruction_pointer),
         IS(behind, 0, 6),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS,

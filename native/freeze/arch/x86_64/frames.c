@@ -1,5 +1,6 @@
 /* The frames of heal.h on x86_64: struct rt_sigframe, as arch/x86/kernel/signal.c reads it. */
 #include "freeze/arch/heal.h"
+#include "freeze/arch/x86_64/registers.h"
 
 #include "freeze/process/proc_files.h"
 #include "freeze/process/threads.h"
@@ -23,12 +24,11 @@ enum {
     RED_ZONE = 128,
     FLOATING_POINT_ALIGNMENT = 64,
     LARGEST_STATE = 4096, /* without AMX, which takes 8 KiB more */
-    USER_CODE = 0x33, USER_DATA = 0x2b, INTERRUPTS_ONLY = 0x202,
     NO_SUCH_PID = INT_MAX,
     UNSHARE = 2, /* CLOSE_RANGE_UNSHARE */
     NO_STACK_MODE = 0x7f, /* no valid flag of sigaltstack: the kernel leaves the stack as it is */
     HAS_FLOATING_POINT = 1, HAS_SS = 2, STRICT_SS = 4, /* uc_flags */
-    NUMBER_PLACE = 7, MOVE_NUMBER = 0xb8, CALL_CODE = 0x050f, CALL_SIZE = 2,
+    NUMBER_PLACE = 7, MOVE_NUMBER = 0xb8, CALL_CODE = 0x050f,
     STATE_SIZE_LEAF = 0xd,
     FEATURES_PLACE = 464, HEADER_PLACE = 512, HEADER_SIZE = 64,
 };
@@ -120,7 +120,7 @@ static void restart_call(pid_t tid, struct user_regs_struct *registers)
         }
         registers->rax = code >> 8 & UINT32_MAX;
     }
-    registers->rip -= CALL_SIZE;
+    registers->rip -= ARCH_CALL_SIZE;
 }
 
 /* Bytes of the floating-point image without the parts that are in `left_out`. */
@@ -243,7 +243,7 @@ void arch_enter_frame(struct arch_state *state, const struct healing *healing, e
     struct user_regs_struct *registers = &state->registers;
     registers->rip = healing->gadgets.restore;
     registers->rsp = healing->frames[frame] + sizeof(uint64_t); /* behind the return address */
-    registers->orig_rax = (unsigned long long)-1;
+    registers->orig_rax = (unsigned long long)NO_CALL;
     registers->eflags = INTERRUPTS_ONLY;
 }
 
