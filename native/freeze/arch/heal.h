@@ -48,7 +48,7 @@ struct healing {
 bool arch_heals(void);
 
 /* Write the frames. `home`: the state to end in, with its interrupted call amended; `mask`: the
- * signals it blocks. `through_middle`: CLOSE goes on to COPY, else to LEAVE. Changes no register. */
+ * signals it blocks. `through_middle`: CLOSE goes on to COPY, else to LEAVE. Registers stay. */
 enum heal arch_write_frames(pid_t pid, pid_t tid, const struct arch_state *home, uint64_t mask,
                             bool through_middle, struct healing *healing);
 

@@ -113,7 +113,7 @@ static uint32_t run_filter(const struct sock_filter *steps, int count,
     return SECCOMP_RET_KILL_PROCESS;
 }
 
-/* All that is called by the frames of heal.h and by who writes them, with the arguments that tell. */
+/* All that the frames of heal.h call, and who writes them, with the arguments that tell. */
 static const struct {
     long number;
     uint64_t first, second, third;

@@ -13,7 +13,7 @@ enum filter {
     FILTER_UNKNOWN, /* only who has CAP_SYS_ADMIN may read filters */
 };
 
-/* Judge the filters of a thread that stands and is seized. `instruction`: where the calls are made. */
+/* Judge the filters of a thread that stands and is seized. `instruction`: where calls are made. */
 enum filter judge_filters(pid_t tid, uint64_t instruction);
 
 /* The one filter of a container is its runtime's profile: it allows all that is called here, and

@@ -19,7 +19,7 @@ struct outcome {
     int error;     /* errno of INJECTION_DENIED */
 };
 
-/* Told of the child while the call that made it is not over: the child stands, or will in a moment. */
+/* Told of the child while the call that made it is not over: the child stands, or soon will. */
 typedef void (*on_created)(pid_t created, void *context);
 
 /* Make the call that the registers `prepared` lead to, in a thread that stands, up to the end of the

@@ -35,7 +35,7 @@ static struct {
     pid_t target;
     int target_file; /* pidfd; -1 where the kernel has none */
     pid_t child;     /* 0: none is held */
-    long number_inside; /* the child's pid in the target's own pid namespace; 0 where it is no child */
+    long number_inside; /* the child's pid in the target's pid namespace; 0 where it is no child */
     uint64_t instruction;
     bool has_filter;
 } held = {.target_file = -1};

@@ -123,7 +123,7 @@ static void await_new(int first)
         held.stands[i] = await_stop(held.threads.threads[i].tid, limit) == THREAD_STOPPED;
 }
 
-/* A thread that woke up while the others stood is better met when it is awake, and can be stopped. */
+/* A thread that woke up while the others stood is better met awake, when it can be stopped. */
 static void await_restless(pid_t pid)
 {
     const int64_t deadline = now_ns() + PATIENCE_NS;

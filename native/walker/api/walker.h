@@ -64,7 +64,7 @@ typedef struct hg_file_piece {
     uint64_t in_file;
 } hg_file_piece;
 
-/* What a walk may cost; what is beyond it is left out, and counted. Without one nothing is limited. */
+/* What a walk may cost; what is beyond is left out, and counted. Without one nothing is limited. */
 typedef struct hg_walk_budget {
     uint64_t objects;
     uint64_t references;
@@ -106,7 +106,7 @@ enum hg_buffer_count {
 
 /* A buffer outside of the object that belongs to it alone and holds no references. */
 typedef struct hg_buffer_rule {
-    int64_t pointer; /* offset of its address; one that points into the object itself is no buffer */
+    int64_t pointer; /* offset of its address; one into the object itself is no buffer */
     int64_t count;   /* offset of what tells the number of items */
     int64_t item_size;
     int64_t flag;         /* offset of a byte that is zero when it is somebody else's, or HG_ABSENT */
@@ -119,13 +119,13 @@ enum hg_block_contents {
     HG_BLOCK_REFERENCES = 1,
     HG_BLOCK_BYTES = 2,         /* their bytes are the object's */
     HG_BLOCK_ARROW_BUFFERS = 4, /* some are arrow::PoolBuffer, whose bytes are the object's */
-    HG_BLOCK_STACK = 8          /* they tell of a stack that was put aside: its frames are the object's */
+    HG_BLOCK_STACK = 8          /* of a stack that was put aside: its frames are the object's */
 };
 
 /* Blocks of memory that belong to the object; their sizes are known from the allocator. */
 typedef struct hg_block_rule {
     uint8_t depth;           /* how many pointers away they may be; 0: there are none */
-    uint8_t raw_depth;       /* the same of plain pointers, that are no vector or shared pointer of C++ */
+    uint8_t raw_depth;       /* the same of plain pointers: no vector, no shared pointer of C++ */
     uint8_t contents;        /* hg_block_contents */
     uint8_t reference_depth; /* how many pointers away they may hold references */
 } hg_block_rule;
@@ -190,8 +190,8 @@ typedef struct hg_columns {
     const uint8_t *age; /* [object_count], 0: not tracked, or unknown; else 1 and nine steps for each
                            doubling of the number of tracked objects that are younger */
     const uint16_t *out_degree;   /* [object_count], references of the object */
-    const uint32_t *counted_in;   /* [object_count], counted references to it; after hg_walker_complete */
-    const uint8_t *preview_size;  /* [object_count], bytes in `previews` plus one; 0 for no preview */
+    const uint32_t *counted_in;   /* [object_count], counted references; after hg_walker_complete */
+    const uint8_t *preview_size;  /* [object_count], bytes in `previews` plus one; 0: none */
     const uint8_t *previews;      /* [preview_bytes], UTF-8 */
     const uint32_t *target;       /* [reference_count], object id */
     const uint32_t *label;        /* [reference_count], meaning by kind: EdgeKind; or HG_NO_ROW */
@@ -229,7 +229,7 @@ typedef struct hg_chunk_totals {
 
 HG_API int hg_walker_version(void);
 
-/* The fields of a layout, in the order in which hg_walker_new takes them; NULL for no such index. */
+/* The fields of a layout, in the order in which hg_walker_new takes them; NULL for none such. */
 HG_API uint64_t hg_layout_field_count(void);
 HG_API const char *hg_layout_field_name(uint64_t index);
 
