@@ -46,6 +46,7 @@ test: setup interpreters ## run the tests: PYTEST_ARGS="-k walk -x"
 lint: setup ## formatting, lint, types, import layers, leftovers
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+	@find native -name '*.[ch]' -o -name '*.[ch]pp' | xargs $(BIN)/clang-format --dry-run -Werror
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/check_leftovers.py
