@@ -5,18 +5,20 @@
  * Linked statically and needing nothing but /proc, so that it can be copied alone into a container
  * that cannot hold heapgraph. Its own memory does not grow with the target's. The target is let go
  * when it ends, however it ends; a clone also before memory runs out: in the places of --watch
- * (watch_add), or else in the target's groups. With --report one line for a program is written to standard error:
+ * (watch_add), or else in the target's groups. With --report one line for a program is written to
+ * standard error:
  *
  *   captured METHOD PAUSE_NS STORED WRITTEN WITHHELD CLEAN     bytes; CLEAN 0: a zombie is left
  *   error CODE ERRNO TEXT
- *     CODE: those of heapgraph_freeze, thread, self, kernel, traced, terminal, read, ended, packing,
- *           write, stall, limit, signal, group, short (TEXT: which place, counted from 0, and its bytes) */
+ *     CODE: those of heapgraph_freeze, thread, self, kernel, traced, terminal, read, ended,
+ * packing, write, stall, limit, signal, group, short (TEXT: which place, counted from 0, and its
+ * bytes) */
+#include "capture/messages.h"
+#include "capture/output/core.h"
+#include "capture/output/output.h"
+#include "capture/target/groups.h"
 #include "freeze/hold/group_watch.h"
 #include "freeze/hold/guard.h"
-#include "capture/output/core.h"
-#include "capture/target/groups.h"
-#include "capture/messages.h"
-#include "capture/output/output.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +34,7 @@
 
 struct options {
     pid_t pid;
-    int64_t pause_limit_ns; /* 0: clone */
+    int64_t pause_limit_ns;    /* 0: clone */
     bool for_program, watches; /* watches: places were given */
 };
 
@@ -40,15 +42,13 @@ enum { ATTEMPTS = 5, SETTLE_NS = 1000000000 };
 
 static struct facts facts;
 
-static bool parse_number(const char *text, long largest, long *number)
-{
+static bool parse_number(const char *text, long largest, long *number) {
     char *end;
     *number = strtol(text, &end, 10);
     return *text >= '0' && *text <= '9' && *end == 0 && *number > 0 && *number <= largest;
 }
 
-static bool parse_options(int count, char **words, struct options *options)
-{
+static bool parse_options(int count, char **words, struct options *options) {
     long number;
     *options = (struct options){0};
     int i = 1;
@@ -63,21 +63,18 @@ static bool parse_options(int count, char **words, struct options *options)
         else
             return false;
     }
-    if (i + 1 != count || !parse_number(words[i], INT_MAX, &number))
-        return false;
+    if (i + 1 != count || !parse_number(words[i], INT_MAX, &number)) return false;
     options->pid = (pid_t)number;
     return true;
 }
 
 /* What the code that stops a target asks the kernel. */
-long traced(int request, pid_t tid, uintptr_t address, uintptr_t data)
-{
+long traced(int request, pid_t tid, uintptr_t address, uintptr_t data) {
     return ptrace(request, tid, (void *)address, (void *)data);
 }
 
 /* Should memory run out, this program is to be ended and not the target. */
-static void offer_to_the_oom_killer(void)
-{
+static void offer_to_the_oom_killer(void) {
     const int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (file >= 0) {
         (void)!write(file, "1000", 4);
@@ -86,36 +83,31 @@ static void offer_to_the_oom_killer(void)
 }
 
 /* Let go of threads that did not stop in time, as soon as they have. */
-static void settle(void)
-{
+static void settle(void) {
     for (const int64_t until = now_ns() + SETTLE_NS; settle_late() > 0 && now_ns() < until;)
         usleep(1000);
 }
 
 /* On a loaded machine a thread may not stop in time: another moment is a better one. */
-static pid_t clone_whole(const struct options *options, struct failure *failure)
-{
+static pid_t clone_whole(const struct options *options, struct failure *failure) {
     pid_t child;
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-        if (clone_freeze(options->pid, &child, &facts.pause_ns, failure))
-            return child;
+        if (clone_freeze(options->pid, &child, &facts.pause_ns, failure)) return child;
         settle();
-        if (strcmp(failure->code, "busy") != 0)
-            break;
+        if (strcmp(failure->code, "busy") != 0) break;
     }
     return 0;
 }
 
 /* The process whose memory stands still, 0 with a failure. */
-static pid_t freeze(const struct options *options, struct failure *failure)
-{
+static pid_t freeze(const struct options *options, struct failure *failure) {
     int threads;
     facts.taken = time(NULL);
     if (options->pause_limit_ns > 0) {
         facts.method = "pause";
-        if (!pause_target(options->pid, options->pause_limit_ns, &threads, failure))
-            return 0;
-        guard_for(options->pause_limit_ns + PAUSE_GRACE_NS); /* for as long as it may stand, and no longer */
+        if (!pause_target(options->pid, options->pause_limit_ns, &threads, failure)) return 0;
+        guard_for(options->pause_limit_ns +
+                  PAUSE_GRACE_NS); /* for as long as it may stand, and no longer */
         return options->pid;
     }
     facts.method = "clone";
@@ -123,15 +115,13 @@ static pid_t freeze(const struct options *options, struct failure *failure)
         *failure = (struct failure){"uffd", ENOTSUP, "it handles page faults (userfaultfd)"};
         return 0;
     }
-    if (!options->watches && !watch_groups(options->pid, failure))
-        return 0;
+    if (!options->watches && !watch_groups(options->pid, failure)) return 0;
     return clone_whole(options, failure);
 }
 
 /* Let go. `is_clean`: nothing is left in the target. False with a failure: the clone was ended, as
  * memory ran short. */
-static bool release(bool for_program, bool *is_clean, struct failure *failure)
-{
+static bool release(bool for_program, bool *is_clean, struct failure *failure) {
     static char place[64];
     int64_t pause_ns;
     struct shortage shortage;
@@ -146,21 +136,18 @@ static bool release(bool for_program, bool *is_clean, struct failure *failure)
     settle();
     if (!in_time) {
         snprintf(place, sizeof place, "%d %" PRId64, shortage.place, shortage.left);
-        *failure = (struct failure){"short", ENOMEM,
-                                    for_program ? place : "its clone was ended in time"};
+        *failure =
+            (struct failure){"short", ENOMEM, for_program ? place : "its clone was ended in time"};
     }
     return in_time;
 }
 
-int main(int count, char **words)
-{
+int main(int count, char **words) {
     static struct plan plan;
     struct options options;
     struct failure failure;
-    if (!parse_options(count, words, &options))
-        return explain_usage();
-    if (isatty(STDOUT_FILENO))
-        return refuse_terminal(options.for_program);
+    if (!parse_options(count, words, &options)) return explain_usage();
+    if (isatty(STDOUT_FILENO)) return refuse_terminal(options.for_program);
     offer_to_the_oom_killer();
     if (!output_begin())
         return report_failure(options.pid, &(struct failure){"write", errno, "no output"},
@@ -172,8 +159,8 @@ int main(int count, char **words)
     bool is_done = false;
     if (frozen != 0) {
         munlockall();
-        is_done = plan_make(&plan, options.pid, frozen, &failure) &&
-                  write_core(&facts, &plan, &failure);
+        is_done =
+            plan_make(&plan, options.pid, frozen, &failure) && write_core(&facts, &plan, &failure);
         plan_close(&plan);
     }
     bool is_clean;

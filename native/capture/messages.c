@@ -18,8 +18,10 @@ static const struct advice ADVICE[] = {
     {"seize", EPERM,
      "another user's process, a container without CAP_SYS_PTRACE, or kernel.yama.ptrace_scope",
      "run this as root, in a container with the capability SYS_PTRACE, or on the host"},
-    {"seize", EACCES, "another user's process, or one that protects its memory", "run this as root"},
-    {"traced", 0, "a debugger, strace or another capture holds it", "let it detach, then try again"},
+    {"seize", EACCES, "another user's process, or one that protects its memory",
+     "run this as root"},
+    {"traced", 0, "a debugger, strace or another capture holds it",
+     "let it detach, then try again"},
     {"thread", 0, "tools that list threads show thread ids", "give the id of the process"},
     {"self", 0, "it would wait for itself", "give the id of another process"},
     {"kernel", 0, "it has no memory of its own", "give the id of a Python process"},
@@ -51,7 +53,8 @@ static const struct advice ADVICE[] = {
      "raise the limit, or let it stand: --pause 10000"},
     {"short", 0, "its memory group, or the machine, had hardly any left while it was read",
      "raise the limit, or let it stand: --pause 10000"},
-    {"guard", 0, "a limit on pending signals (ulimit -i) of this program", "raise it: ulimit -i 100"},
+    {"guard", 0, "a limit on pending signals (ulimit -i) of this program",
+     "raise it: ulimit -i 100"},
     {"uffd", 0, "a clone would be told to who handles its page faults",
      "let it stand while it is read: --pause 10000"},
     {"woke", 0, "it was left asleep, since a stop would have cut its call short", "try again"},
@@ -67,8 +70,7 @@ static const struct advice ADVICE[] = {
     {"", 0, "the system refused it", "try again, and report it if it stays"},
 };
 
-static const struct advice *find_advice(const struct failure *failure)
-{
+static const struct advice *find_advice(const struct failure *failure) {
     const struct advice *advice = ADVICE;
     while (advice->code[0] != 0 && (strcmp(advice->code, failure->code) != 0 ||
                                     (advice->error != 0 && advice->error != failure->error)))
@@ -76,8 +78,7 @@ static const struct advice *find_advice(const struct failure *failure)
     return advice;
 }
 
-int report_failure(pid_t pid, const struct failure *failure, bool for_program)
-{
+int report_failure(pid_t pid, const struct failure *failure, bool for_program) {
     if (for_program) {
         fprintf(stderr, "error %s %d %s\n", failure->code, failure->error, failure->text);
         return EXIT_TARGET;
@@ -89,14 +90,14 @@ int report_failure(pid_t pid, const struct failure *failure, bool for_program)
 }
 
 void report_success(const struct facts *facts, uint64_t stored, uint64_t written, bool is_clean,
-                    bool for_program)
-{
+                    bool for_program) {
     if (for_program) {
         fprintf(stderr, "captured %s %" PRId64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %d\n",
                 facts->method, facts->pause_ns, stored, written, facts->sizes.withheld, is_clean);
         return;
     }
-    fprintf(stderr, "captured process %d: %.1f MiB of memory in %.1f MiB, it stood for %.1f ms (%s)\n",
+    fprintf(stderr,
+            "captured process %d: %.1f MiB of memory in %.1f MiB, it stood for %.1f ms (%s)\n",
             facts->pid, (double)stored / (1 << 20), (double)written / (1 << 20),
             (double)facts->pause_ns / 1e6, facts->method);
     if (facts->sizes.withheld > 0)
@@ -104,18 +105,17 @@ void report_success(const struct facts *facts, uint64_t stored, uint64_t written
                 (double)facts->sizes.withheld / (1 << 20));
 }
 
-int explain_usage(void)
-{
-    fputs("usage: heapgraph_capture [--pause MS] PID > FILE.core.zst\n"
-          "Writes the memory of a Python process; read it with: heapgraph dump --core FILE.core.zst\n"
-          "  --pause MS  let the process stand while it is read, for MS at most, where a copy\n"
-          "              (clone) of it is not allowed\n",
-          stderr);
+int explain_usage(void) {
+    fputs(
+        "usage: heapgraph_capture [--pause MS] PID > FILE.core.zst\n"
+        "Writes the memory of a Python process; read it with: heapgraph dump --core FILE.core.zst\n"
+        "  --pause MS  let the process stand while it is read, for MS at most, where a copy\n"
+        "              (clone) of it is not allowed\n",
+        stderr);
     return EXIT_USAGE;
 }
 
-int refuse_terminal(bool for_program)
-{
+int refuse_terminal(bool for_program) {
     fputs(for_program ? "error terminal 25 the output is a terminal\n"
                       : "error: the output is a terminal\n"
                         "cause: memory is no text, and could change what the terminal does\n"

@@ -17,11 +17,9 @@
  *                                    moved (a thread that was left asleep woke up) |
  *                                    short:PLACE:LEFT (memory ran short there, with so many bytes
  *                                    left, and the clone was ended)
- *   reap PID                         reaped NUMBER             (children that killed runs have left)
- *   any                              error CODE ERRNO TEXT
- *                                    CODE: usage, seize, inject, seccomp, stack, section, code,
- *                                    clone, busy, gone, threads, map, twin, memory (short, or not
- *                                    to be watched)
+ *   reap PID                         reaped NUMBER             (children that killed runs have
+ * left) any                              error CODE ERRNO TEXT CODE: usage, seize, inject, seccomp,
+ * stack, section, code, clone, busy, gone, threads, map, twin, memory (short, or not to be watched)
  *
  * Each argument is a place whose memory is watched while a clone is held, see watch_add.
  * The end of standard input, or of the parent, releases whatever is held and ends the program; a
@@ -59,27 +57,23 @@ enum { IDLE_MS = 1000, PAUSE_MS = 200, LATE_MS = 5, LINE_SIZE = 256 };
 static bool expired; /* the pause was ended by its limit */
 static int64_t expired_after_ns;
 
-static void answer(const char *line)
-{
+static void answer(const char *line) {
     size_t length = strlen(line);
     while (length > 0) { /* a closed pipe shows up as the end of standard input */
         ssize_t written = write(STDOUT_FILENO, line, length);
-        if (written <= 0)
-            return;
+        if (written <= 0) return;
         line += written;
         length -= (size_t)written;
     }
 }
 
-static void answer_failure(const struct failure *failure)
-{
+static void answer_failure(const struct failure *failure) {
     char line[LINE_SIZE];
     snprintf(line, sizeof line, "error %s %d %s\n", failure->code, failure->error, failure->text);
     answer(line);
 }
 
-static void release(void)
-{
+static void release(void) {
     int64_t pause_ns = 0;
     const char *state = "clean";
     char shortage_text[LINE_SIZE / 2];
@@ -107,16 +101,14 @@ static void release(void)
 }
 
 /* Orders about the code that runs in the clone or the twin; false when it is none of them. */
-static bool obey_in_clone(const char *order)
-{
+static bool obey_in_clone(const char *order) {
     static const char *const ends[] = {"stub", "signal", "call", "limit", "memory"};
     char line[LINE_SIZE];
     struct failure failure;
     uint64_t size, address;
     int64_t limit_ns;
     struct run_end end;
-    if (!clone_is_held() && !twin_is_held())
-        return false;
+    if (!clone_is_held() && !twin_is_held()) return false;
     if (sscanf(order, "map %" SCNu64, &size) == 1) {
         if (!traverse_map(size, &address, &failure)) {
             answer_failure(&failure);
@@ -137,37 +129,31 @@ static bool obey_in_clone(const char *order)
 }
 
 /* Orders that hold something; false when it is none of them, or it failed. */
-static bool obey_freeze(const char *order, char *line, struct failure *failure)
-{
+static bool obey_freeze(const char *order, char *line, struct failure *failure) {
     pid_t pid, child;
     int threads, table;
     uint64_t thread_pointer;
     int64_t limit_ns, pause_ns;
-    if (clone_is_held() || pause_is_held() || twin_is_held() || expired)
-        return false;
+    if (clone_is_held() || pause_is_held() || twin_is_held() || expired) return false;
     if (sscanf(order, "twin %d %" SCNx64, &table, &thread_pointer) == 2) {
-        if (!twin_make(table, thread_pointer, &child, failure))
-            return false;
+        if (!twin_make(table, thread_pointer, &child, failure)) return false;
         snprintf(line, LINE_SIZE, "twin %d\n", child);
         return true;
     }
     if (sscanf(order, "freeze %d", &pid) == 1) {
-        if (!clone_freeze(pid, &child, &pause_ns, failure))
-            return false;
+        if (!clone_freeze(pid, &child, &pause_ns, failure)) return false;
         snprintf(line, LINE_SIZE, "frozen %d %" PRId64 "\n", child, pause_ns);
         return true;
     }
     if (sscanf(order, "pause %d %" SCNd64, &pid, &limit_ns) == 2) {
-        if (!pause_target(pid, limit_ns, &threads, failure))
-            return false;
+        if (!pause_target(pid, limit_ns, &threads, failure)) return false;
         snprintf(line, LINE_SIZE, "paused %d\n", threads);
         return true;
     }
     return false;
 }
 
-static void obey(const char *order)
-{
+static void obey(const char *order) {
     char line[LINE_SIZE] = "";
     struct failure failure = {"usage", EINVAL, "unknown order, or something is already held"};
     pid_t pid;
@@ -182,8 +168,7 @@ static void obey(const char *order)
         snprintf(line, sizeof line, "reaped %d\n", reap_leftovers(pid));
     } else if (sscanf(order, "watch %d", &pid) == 1) {
         failure = (struct failure){"busy", EAGAIN, "one of its threads runs"};
-        if (begin_stillness(pid, &threads))
-            snprintf(line, sizeof line, "watching %d\n", threads);
+        if (begin_stillness(pid, &threads)) snprintf(line, sizeof line, "watching %d\n", threads);
     } else if (obey_in_clone(order)) {
         return;
     } else if (!obey_freeze(order, line, &failure)) {
@@ -198,16 +183,13 @@ static void obey(const char *order)
 /* ptrace(), counted. */
 static long dies_at;
 
-long traced(int request, pid_t tid, uintptr_t address, uintptr_t data)
-{
-    if (dies_at > 0 && --dies_at == 0)
-        kill(getpid(), SIGKILL);
+long traced(int request, pid_t tid, uintptr_t address, uintptr_t data) {
+    if (dies_at > 0 && --dies_at == 0) kill(getpid(), SIGKILL);
     return ptrace(request, tid, (void *)address, (void *)data);
 }
 
 /* Nothing may interrupt or delay this process while a thread of the target stands. */
-static void prepare(void)
-{
+static void prepare(void) {
     sigset_t all;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
@@ -218,8 +200,7 @@ static void prepare(void)
 }
 
 /* The parent was stopped (Ctrl-Z) and takes no orders back: a clone would stay for ever. */
-static bool parent_stopped_for_long(pid_t parent)
-{
+static bool parent_stopped_for_long(pid_t parent) {
     static int64_t since;
     if (!clone_is_held() || thread_state(parent, parent) != 'T')
         since = 0;
@@ -230,8 +211,7 @@ static bool parent_stopped_for_long(pid_t parent)
 
 /* How long to wait for orders. While threads of the target stand, or will, this process must come
  * back here in time, or it is killed: see guard.h. */
-static int idle_ms(void)
-{
+static int idle_ms(void) {
     const bool stand = settle_late() + settle_calls(false) > 0;
     int limit = stand ? LATE_MS : pause_is_held() ? PAUSE_MS : IDLE_MS;
     const int64_t left_ns = pause_deadline() - now_ns();
@@ -244,8 +224,7 @@ static int idle_ms(void)
 }
 
 /* Obey the whole lines in the buffer, keep the rest; returns how many bytes are kept. */
-static size_t obey_lines(char *buffer, size_t length)
-{
+static size_t obey_lines(char *buffer, size_t length) {
     char *start = buffer, *end;
     while ((end = memchr(start, '\n', length - (size_t)(start - buffer))) != NULL) {
         *end = 0;
@@ -257,9 +236,9 @@ static size_t obey_lines(char *buffer, size_t length)
     return length < LINE_SIZE - 1 ? length : 0; /* no order is that long */
 }
 
-/* End what must not last: a pause at its limit, a clone whose target has ended or whose parent sleeps. */
-static void end_what_is_over(pid_t parent, bool target_ended)
-{
+/* End what must not last: a pause at its limit, a clone whose target has ended or whose parent
+ * sleeps. */
+static void end_what_is_over(pid_t parent, bool target_ended) {
     int64_t unused;
     struct shortage shortage;
     if (pause_deadline() <= now_ns()) {
@@ -273,10 +252,8 @@ static void end_what_is_over(pid_t parent, bool target_ended)
 }
 
 /* Give threads whose calls are being finished the time for it, and let all go. */
-static void finish(void)
-{
-    if (clone_is_held() || pause_is_held() || twin_is_held())
-        release();
+static void finish(void) {
+    if (clone_is_held() || pause_is_held() || twin_is_held()) release();
     const int64_t deadline = now_ns() + FINISH_LIMIT_NS;
     for (;;) {
         guard_for(GUARD_NS); /* what comes late stands until we let it go */
@@ -288,12 +265,10 @@ static void finish(void)
     guard_end();
 }
 
-int main(int count, char **places)
-{
+int main(int count, char **places) {
     prepare();
     for (int i = 1; i < count; i++)
-        if (!watch_add(places[i]))
-            return 2;
+        if (!watch_add(places[i])) return 2;
     const pid_t parent = getppid();
     char buffer[LINE_SIZE];
     size_t length = 0;
@@ -304,11 +279,9 @@ int main(int count, char **places)
         if (!pause_is_held())
             guard_end(); /* an order in a clone may take longer; what comes late waits for us */
         end_what_is_over(parent, ready > 0 && inputs[1].revents != 0);
-        if (ready <= 0 || inputs[0].revents == 0)
-            continue;
+        if (ready <= 0 || inputs[0].revents == 0) continue;
         ssize_t received = read(STDIN_FILENO, buffer + length, sizeof buffer - 1 - length);
-        if (received <= 0)
-            break;
+        if (received <= 0) break;
         length = obey_lines(buffer, length + (size_t)received);
     }
     finish();

@@ -12,7 +12,7 @@ namespace heapgraph {
 
 template <typename Entry>
 class AppendLog {
-  public:
+public:
     void append(const Entry &entry) {
         if (used_ == kChunk) {
             chunks_.push_back(std::make_unique_for_overwrite<Entry[]>(kChunk));
@@ -38,7 +38,7 @@ class AppendLog {
         used_ = kChunk;
     }
 
-  private:
+private:
     static constexpr std::size_t kChunk = 1 << 16;
     std::vector<std::unique_ptr<Entry[]>> chunks_;
     std::size_t used_ = kChunk;

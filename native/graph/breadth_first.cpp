@@ -50,8 +50,8 @@ std::uint64_t breadth_first(const CsrGraph &graph, const ObjectId *roots,
     return tail;
 }
 
-std::uint64_t mark_reachable(const CsrGraph &graph, const ObjectId *roots,
-                             std::uint64_t root_count, std::uint8_t *mark) {
+std::uint64_t mark_reachable(const CsrGraph &graph, const ObjectId *roots, std::uint64_t root_count,
+                             std::uint8_t *mark) {
     std::vector<ObjectId> stack;
     std::uint64_t reached = 0;
     const auto discover = [&](ObjectId object) {

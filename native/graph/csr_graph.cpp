@@ -21,9 +21,8 @@ int CsrGraph::check() const {
 }
 
 int check_roots(std::uint64_t object_count, const ObjectId *roots, std::uint64_t root_count) {
-    const bool all_known = std::all_of(roots, roots + root_count, [object_count](ObjectId root) {
-        return root < object_count;
-    });
+    const bool all_known = std::all_of(
+        roots, roots + root_count, [object_count](ObjectId root) { return root < object_count; });
     return all_known ? HG_OK : HG_ROOT_OUT_OF_RANGE;
 }
 

@@ -13,7 +13,7 @@ using EdgeIndex = std::uint64_t;
 
 // Borrowed arrays that check() has found consistent: no later code tests a bound again.
 class CsrGraph {
-  public:
+public:
     explicit CsrGraph(const hg_graph &raw) : raw_(raw) {}
 
     // HG_OK, or the first thing that is wrong. Reads every offset and target once.
@@ -31,7 +31,7 @@ class CsrGraph {
     void prefetch_offsets(ObjectId object) const { __builtin_prefetch(raw_.offsets + object); }
     void prefetch_targets(EdgeIndex edge) const { __builtin_prefetch(raw_.targets + edge); }
 
-  private:
+private:
     hg_graph raw_;
 };
 
@@ -41,7 +41,7 @@ class CsrGraph {
 
 // One bit per object: 1.3 MB for 10 million objects, so that a test per reference stays in cache.
 class ObjectSet {
-  public:
+public:
     explicit ObjectSet(std::uint64_t object_count) : words_((object_count + 63) / 64) {}
 
     [[nodiscard]] bool contains(ObjectId object) const {
@@ -58,7 +58,7 @@ class ObjectSet {
         return is_new;
     }
 
-  private:
+private:
     std::vector<std::uint64_t> words_;
 };
 

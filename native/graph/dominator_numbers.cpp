@@ -40,7 +40,7 @@ struct Step {
 };
 
 class DominatorChains {
-  public:
+public:
     DominatorChains(const std::vector<Number> &dominator, std::size_t size)
         : dominator_(dominator), steps_(size, Step{kVirtualRootNumber, 0}) {}
 
@@ -75,7 +75,7 @@ class DominatorChains {
         return left;
     }
 
-  private:
+private:
     [[nodiscard]] Number climb_to_depth(Number number, std::uint32_t depth) const {
         while (steps_[number].depth > depth) {
             const Number jump = steps_[number].jump;

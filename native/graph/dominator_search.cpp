@@ -130,8 +130,7 @@ void classify_references(DominatorWork &work) {
     const Number last = work.last_number();
     work.semi.resize(last + 1ULL);
     for (Number number = 0; number <= last; ++number) {
-        work.semi[number] =
-            work.parent[number] == kVirtualRootNumber ? kVirtualRootNumber : kUnset;
+        work.semi[number] = work.parent[number] == kVirtualRootNumber ? kVirtualRootNumber : kUnset;
     }
     for (Number source = 1; source <= last; ++source) {
         prefetch_next(work, source);
@@ -147,7 +146,8 @@ void sort_cross_references(DominatorWork &work) {
     // Counts are kept one row late, so that filling turns starts into the final offsets.
     std::vector<std::uint64_t> &offsets = work.cross_offsets;
     offsets.assign(work.last_number() + 3ULL, 0);
-    work.cross.for_each([&](const CrossReference &reference) { ++offsets[reference.target + 2ULL]; });
+    work.cross.for_each(
+        [&](const CrossReference &reference) { ++offsets[reference.target + 2ULL]; });
     for (std::size_t row = 1; row < offsets.size(); ++row) offsets[row] += offsets[row - 1];
     work.cross_sources.resize(work.cross.size());
     work.cross.for_each([&](const CrossReference &reference) {

@@ -45,13 +45,13 @@ struct DominatorWork {
     ObjectSet roots;
     ObjectSet leaves;
 
-    std::vector<ObjectId> object_of;          // number -> object, [0] = HG_VIRTUAL_ROOT
-    std::vector<Number> parent;               // number -> search parent, then immediate dominator
-    std::vector<Number> semi;                 // number -> semidominator
-    AppendLog<CrossReference> cross;          // references to a lower number, until sorted
-    std::vector<std::uint64_t> cross_offsets; // number -> its first entry in cross_sources
+    std::vector<ObjectId> object_of;           // number -> object, [0] = HG_VIRTUAL_ROOT
+    std::vector<Number> parent;                // number -> search parent, then immediate dominator
+    std::vector<Number> semi;                  // number -> semidominator
+    AppendLog<CrossReference> cross;           // references to a lower number, until sorted
+    std::vector<std::uint64_t> cross_offsets;  // number -> its first entry in cross_sources
     std::vector<Number> cross_sources;
-    AppendLog<LeafReference> leaf_references; // further referrers of leaves
+    AppendLog<LeafReference> leaf_references;  // further referrers of leaves
 
     [[nodiscard]] Number last_number() const { return static_cast<Number>(parent.size() - 1); }
 };

@@ -63,8 +63,7 @@ int hg_breadth_first(const hg_graph *raw, const uint32_t *roots, const uint64_t 
                      uint64_t group_count, uint32_t *parent, uint32_t *distance, uint32_t *order,
                      uint64_t *reached) {
     const CsrGraph graph(*raw);
-    if (group_offsets[0] != 0 ||
-        !std::is_sorted(group_offsets, group_offsets + group_count + 1)) {
+    if (group_offsets[0] != 0 || !std::is_sorted(group_offsets, group_offsets + group_count + 1)) {
         return HG_BAD_OFFSETS;
     }
     if (const int status = check(graph, roots, group_offsets[group_count]); status != HG_OK) {
@@ -93,8 +92,8 @@ int hg_reverse_references(const hg_graph *raw, uint64_t *reverse_offsets, uint32
     return HG_OK;
 }
 
-int hg_count_in_references(uint64_t object_count, uint64_t reference_count,
-                           const uint32_t *targets, const uint8_t *counted, uint32_t *counts) {
+int hg_count_in_references(uint64_t object_count, uint64_t reference_count, const uint32_t *targets,
+                           const uint8_t *counted, uint32_t *counts) {
     std::fill_n(counts, object_count, 0U);
     for (std::uint64_t edge = 0; edge < reference_count; ++edge) {
         if (targets[edge] >= object_count) return HG_TARGET_OUT_OF_RANGE;

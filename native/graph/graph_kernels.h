@@ -17,7 +17,8 @@
 extern "C" {
 #endif
 
-/* Raised whenever a result or a signature changes; cached results of another version are ignored. */
+/* Raised whenever a result or a signature changes; cached results of another version are ignored.
+ */
 #define HG_KERNEL_VERSION 2
 
 /* Reserved values, the same as in heapgraph/model.py. */
@@ -27,11 +28,11 @@ extern "C" {
 enum hg_status {
     HG_OK = 0,
     HG_OUT_OF_MEMORY = 1,
-    HG_BAD_OFFSETS = 2,       /* not rising from 0 to reference_count */
+    HG_BAD_OFFSETS = 2, /* not rising from 0 to reference_count */
     HG_TARGET_OUT_OF_RANGE = 3,
     HG_ROOT_OUT_OF_RANGE = 4,
-    HG_TOO_MANY_OBJECTS = 5,  /* ids would meet the reserved values */
-    HG_BAD_TREE = 6,          /* an immediate dominator that is no object and not reserved */
+    HG_TOO_MANY_OBJECTS = 5, /* ids would meet the reserved values */
+    HG_BAD_TREE = 6,         /* an immediate dominator that is no object and not reserved */
     HG_GROUP_OUT_OF_RANGE = 7
 };
 

@@ -17,8 +17,8 @@ std::uint64_t breadth_first(const CsrGraph &graph, const ObjectId *roots,
                             const std::uint64_t *group_offsets, std::uint64_t group_count,
                             const PathArrays &paths);
 
-std::uint64_t mark_reachable(const CsrGraph &graph, const ObjectId *roots,
-                             std::uint64_t root_count, std::uint8_t *mark);
+std::uint64_t mark_reachable(const CsrGraph &graph, const ObjectId *roots, std::uint64_t root_count,
+                             std::uint8_t *mark);
 
 void reverse_references(const CsrGraph &graph, std::uint64_t *reverse_offsets, ObjectId *sources,
                         EdgeIndex *edges);

@@ -1,15 +1,15 @@
-// Prints the offsets and sizes of one CPython version, a line `name value width` each, and nothing else: it
-// is compiled against that version's headers by generate.py, which writes the lines of fields.inc
-// from fields.txt. No CPython is linked or run.
+// Prints the offsets and sizes of one CPython version, a line `name value width` each, and nothing
+// else: it is compiled against that version's headers by generate.py, which writes the lines of
+// fields.inc from fields.txt. No CPython is linked or run.
 #define Py_BUILD_CORE 1
 
 #include <stddef.h>
 #include <stdio.h>
 
 #include <Python.h>
+#include <datetime.h>
 #include <frameobject.h>
 #include <structmember.h>
-#include <datetime.h>
 
 #include "internal/pycore_context.h"
 #include "internal/pycore_gil.h"
@@ -41,11 +41,19 @@
 
 // How wide a member is and whether it has a sign; of a word, a pointer, an array or a struct "-".
 #define WIDTH(member) \
-  _Generic((member), _Bool: "u1", char: "i1", signed char: "i1", unsigned char: "u1", short: "i2", \
-           unsigned short: "u2", int: "i4", unsigned int: "u4", default: "-")
+    _Generic((member), \
+        _Bool: "u1", \
+        char: "i1", \
+        signed char: "i1", \
+        unsigned char: "u1", \
+        short: "i2", \
+        unsigned short: "u2", \
+        int: "i4", \
+        unsigned int: "u4", \
+        default: "-")
 
 int main(void) {
-  printf("version %s\n", PY_VERSION);
+    printf("version %s\n", PY_VERSION);
 #include "fields.inc"
-  return 0;
+    return 0;
 }

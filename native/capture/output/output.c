@@ -24,8 +24,7 @@ static struct {
     uint64_t written;
 } state;
 
-bool output_begin(void)
-{
+bool output_begin(void) {
     sigset_t all, ending;
     struct stat about;
     sigfillset(&all);
@@ -37,14 +36,12 @@ bool output_begin(void)
     sigaddset(&ending, SIGQUIT);
     state.parent = getppid();
     state.signals = signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (state.signals < 0 || fstat(STDOUT_FILENO, &about) != 0)
-        return false;
+    if (state.signals < 0 || fstat(STDOUT_FILENO, &about) != 0) return false;
     state.can_wait = !S_ISREG(about.st_mode) && !S_ISBLK(about.st_mode);
     return true;
 }
 
-bool output_may_go_on(struct failure *failure)
-{
+bool output_may_go_on(struct failure *failure) {
     struct signalfd_siginfo came;
     if (read(state.signals, &came, sizeof came) == sizeof came) {
         state.signal_number = (int)came.ssi_signo;
@@ -61,22 +58,19 @@ bool output_may_go_on(struct failure *failure)
     return false;
 }
 
-static int wait_ms(void)
-{
+static int wait_ms(void) {
     const int64_t remaining = (pause_deadline() - now_ns()) / 1000000;
     return remaining < 0 ? 0 : remaining < LOOK_MS ? (int)remaining : LOOK_MS;
 }
 
 /* Wait until the reader takes something. */
-static bool await_reader(struct failure *failure)
-{
+static bool await_reader(struct failure *failure) {
     const int64_t since = now_ns();
     for (;;) {
         struct pollfd files[] = {{.fd = STDOUT_FILENO, .events = POLLOUT},
                                  {.fd = state.signals, .events = POLLIN}};
         const int ready = poll(files, 2, wait_ms());
-        if (!output_may_go_on(failure))
-            return false;
+        if (!output_may_go_on(failure)) return false;
         if (ready > 0 && files[0].revents != 0)
             return true; /* an error of it is met by the write */
         if (now_ns() - since > (int64_t)STALL_MS * 1000000) {
@@ -86,17 +80,14 @@ static bool await_reader(struct failure *failure)
     }
 }
 
-bool output_write(const void *data, size_t size, struct failure *failure)
-{
+bool output_write(const void *data, size_t size, struct failure *failure) {
     const char *at = data;
     while (size > 0) {
-        if (state.can_wait ? !await_reader(failure) : !output_may_go_on(failure))
-            return false;
+        if (state.can_wait ? !await_reader(failure) : !output_may_go_on(failure)) return false;
         /* So much can be written without a wait when a pipe is ready. */
         const size_t part = state.can_wait && size > PIPE_BUF ? PIPE_BUF : size;
         const ssize_t written = write(STDOUT_FILENO, at, part);
-        if (written < 0 && (errno == EINTR || errno == EAGAIN))
-            continue;
+        if (written < 0 && (errno == EINTR || errno == EAGAIN)) continue;
         if (written < 0) {
             *failure = (struct failure){"write", errno, "the output cannot be written"};
             return false;
@@ -108,16 +99,11 @@ bool output_write(const void *data, size_t size, struct failure *failure)
     return true;
 }
 
-uint64_t output_written(void)
-{
-    return state.written;
-}
+uint64_t output_written(void) { return state.written; }
 
-void output_end_by_signal(void)
-{
+void output_end_by_signal(void) {
     sigset_t one;
-    if (state.signal_number == 0)
-        return;
+    if (state.signal_number == 0) return;
     sigemptyset(&one);
     sigaddset(&one, state.signal_number);
     signal(state.signal_number, SIG_DFL);

@@ -6,10 +6,12 @@
 #include <string.h>
 
 enum {
-    BLOCK = 1 << 17,     /* Block_Maximum_Size of any window */
+    BLOCK = 1 << 17, /* Block_Maximum_Size of any window */
     SIZE_IN_8_BYTES = 3 << 6,
     WINDOW_1_MIB = 10 << 3, /* Window_Descriptor: exponent 10, mantissa 0 */
-    RAW = 0, RUN = 1, LAST = 1,
+    RAW = 0,
+    RUN = 1,
+    LAST = 1,
 };
 static const unsigned char MAGIC[] = {0x28, 0xb5, 0x2f, 0xfd};
 
@@ -19,26 +21,22 @@ static struct {
     unsigned char block[BLOCK];
 } state;
 
-bool pack_begin(uint64_t total, struct failure *failure)
-{
+bool pack_begin(uint64_t total, struct failure *failure) {
     unsigned char header[sizeof MAGIC + 2 + 8];
     memcpy(header, MAGIC, sizeof MAGIC);
     header[4] = SIZE_IN_8_BYTES;
     header[5] = WINDOW_1_MIB;
-    for (int i = 0; i < 8; i++)
-        header[6 + i] = (unsigned char)(total >> 8 * i);
+    for (int i = 0; i < 8; i++) header[6 + i] = (unsigned char)(total >> 8 * i);
     state.left = total;
     state.filled = 0;
     return output_write(header, sizeof header, failure);
 }
 
-static bool is_run(void)
-{
+static bool is_run(void) {
     return state.filled > 1 && memcmp(state.block, state.block + 1, state.filled - 1) == 0;
 }
 
-static bool write_block(bool is_last, struct failure *failure)
-{
+static bool write_block(bool is_last, struct failure *failure) {
     const bool run = is_run();
     const uint32_t number =
         (uint32_t)state.filled << 3 | (uint32_t)(run ? RUN : RAW) << 1 | (is_last ? LAST : 0);
@@ -46,16 +44,13 @@ static bool write_block(bool is_last, struct failure *failure)
                                     (unsigned char)(number >> 16)};
     const size_t size = run ? 1 : state.filled;
     state.filled = 0;
-    return output_write(header, sizeof header, failure) &&
-           output_write(state.block, size, failure);
+    return output_write(header, sizeof header, failure) && output_write(state.block, size, failure);
 }
 
-bool pack(const void *data, size_t size, struct failure *failure)
-{
+bool pack(const void *data, size_t size, struct failure *failure) {
     const unsigned char *from = data;
     while (size > 0) {
-        if (state.filled == BLOCK && !write_block(false, failure))
-            return false;
+        if (state.filled == BLOCK && !write_block(false, failure)) return false;
         const size_t room = BLOCK - state.filled, part = size < room ? size : room;
         if (part > state.left) {
             *failure = (struct failure){"read", EFBIG, "it grew while it was read"};
@@ -70,8 +65,7 @@ bool pack(const void *data, size_t size, struct failure *failure)
     return true;
 }
 
-bool pack_end(struct failure *failure)
-{
+bool pack_end(struct failure *failure) {
     if (state.left > 0) {
         *failure = (struct failure){"read", EIO, "it shrank while it was read"};
         return false;

@@ -14,8 +14,7 @@ enum {
 
 static ZSTD_CCtx *context;
 
-bool pack_begin(uint64_t total, struct failure *failure)
-{
+bool pack_begin(uint64_t total, struct failure *failure) {
     context = ZSTD_createCCtx();
     *failure = (struct failure){"packing", ENOMEM, "there is no memory to pack with"};
     return context != NULL &&
@@ -25,8 +24,7 @@ bool pack_begin(uint64_t total, struct failure *failure)
            !ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(context, total));
 }
 
-static bool run(const void *data, size_t size, ZSTD_EndDirective how, struct failure *failure)
-{
+static bool run(const void *data, size_t size, ZSTD_EndDirective how, struct failure *failure) {
     static char out[OUT_SIZE];
     ZSTD_inBuffer input = {data, size, 0};
     for (;;) {
@@ -36,19 +34,13 @@ static bool run(const void *data, size_t size, ZSTD_EndDirective how, struct fai
             *failure = (struct failure){"packing", ENOMEM, ZSTD_getErrorName(left)};
             return false;
         }
-        if (output.pos > 0 && !output_write(out, output.pos, failure))
-            return false;
-        if (how == ZSTD_e_end ? left == 0 : input.pos == input.size)
-            return true;
+        if (output.pos > 0 && !output_write(out, output.pos, failure)) return false;
+        if (how == ZSTD_e_end ? left == 0 : input.pos == input.size) return true;
     }
 }
 
-bool pack(const void *data, size_t size, struct failure *failure)
-{
+bool pack(const void *data, size_t size, struct failure *failure) {
     return run(data, size, ZSTD_e_continue, failure);
 }
 
-bool pack_end(struct failure *failure)
-{
-    return run(NULL, 0, ZSTD_e_end, failure);
-}
+bool pack_end(struct failure *failure) { return run(NULL, 0, ZSTD_e_end, failure); }

@@ -25,18 +25,14 @@ struct how_to_open {
 };
 enum { IN_ROOT = 0x10 };
 
-static int64_t read_start(pid_t pid)
-{
+static int64_t read_start(pid_t pid) {
     static char text[1 << 16]; /* /proc/stat has a line for each processor and each interrupt */
     char stat[1024];
-    if (proc_read(pid, "stat", stat, sizeof stat) <= 0)
-        return 0;
+    if (proc_read(pid, "stat", stat, sizeof stat) <= 0) return 0;
     char *word = strrchr(stat, ')'); /* the name in brackets may hold anything */
-    for (int i = 0; i < START_TIME && word != NULL; i++)
-        word = strchr(word + 1, ' ');
+    for (int i = 0; i < START_TIME && word != NULL; i++) word = strchr(word + 1, ' ');
     const int file = open("/proc/stat", O_RDONLY | O_CLOEXEC);
-    if (word == NULL || file < 0)
-        return 0;
+    if (word == NULL || file < 0) return 0;
     size_t length = 0;
     ssize_t got;
     while (length < sizeof text - 1 &&
@@ -45,13 +41,11 @@ static int64_t read_start(pid_t pid)
     close(file);
     text[length] = 0;
     const char *boot = strstr(text, "\nbtime ");
-    if (boot == NULL)
-        return 0;
+    if (boot == NULL) return 0;
     return strtoll(boot + 7, NULL, 10) + strtoll(word, NULL, 10) / sysconf(_SC_CLK_TCK);
 }
 
-static bool shares_hostname(pid_t pid)
-{
+static bool shares_hostname(pid_t pid) {
     char path[64];
     struct stat its, ours;
     snprintf(path, sizeof path, "/proc/%d/ns/uts", pid);
@@ -60,15 +54,15 @@ static bool shares_hostname(pid_t pid)
 }
 
 /* A container may have put anything at this place: no link leads out of it, and nothing waits. */
-static void read_hostname_file(pid_t pid, char hostname[MAX_HOSTNAME])
-{
+static void read_hostname_file(pid_t pid, char hostname[MAX_HOSTNAME]) {
     char path[64];
     struct stat about;
     struct how_to_open how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
                               .resolve = IN_ROOT};
     snprintf(path, sizeof path, "/proc/%d/root", pid);
     const int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    const int file = root < 0 ? -1 : (int)syscall(SYS_openat2, root, "etc/hostname", &how, sizeof how);
+    const int file =
+        root < 0 ? -1 : (int)syscall(SYS_openat2, root, "etc/hostname", &how, sizeof how);
     if (file >= 0 && fstat(file, &about) == 0 && S_ISREG(about.st_mode)) {
         const ssize_t length = read(file, hostname, MAX_HOSTNAME - 1);
         hostname[length > 0 ? length : 0] = 0;
@@ -77,8 +71,7 @@ static void read_hostname_file(pid_t pid, char hostname[MAX_HOSTNAME])
     close(root);
 }
 
-static void read_hostname(pid_t pid, char hostname[MAX_HOSTNAME])
-{
+static void read_hostname(pid_t pid, char hostname[MAX_HOSTNAME]) {
     struct utsname names;
     hostname[0] = 0;
     if (!shares_hostname(pid))
@@ -88,8 +81,7 @@ static void read_hostname(pid_t pid, char hostname[MAX_HOSTNAME])
     hostname[strcspn(hostname, "\r\n")] = 0;
 }
 
-static void read_executable(pid_t pid, char executable[LINES_BUFFER])
-{
+static void read_executable(pid_t pid, char executable[LINES_BUFFER]) {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/exe", pid);
     const ssize_t length = readlink(path, executable, LINES_BUFFER - 1);
@@ -97,8 +89,7 @@ static void read_executable(pid_t pid, char executable[LINES_BUFFER])
 }
 
 /* Why a process with this status is none that can be captured; false when it is one. */
-static bool is_refused(pid_t pid, const char *status, struct failure *failure)
-{
+static bool is_refused(pid_t pid, const char *status, struct failure *failure) {
     const char *state = strstr(status, "\nState:\t");
     if (number_after(status, "Tgid", -1) != pid)
         *failure = (struct failure){"thread", ESRCH, "it is a thread, not a process"};
@@ -115,14 +106,11 @@ static bool is_refused(pid_t pid, const char *status, struct failure *failure)
     return true;
 }
 
-bool gather_facts(pid_t pid, struct facts *facts, struct failure *failure)
-{
+bool gather_facts(pid_t pid, struct facts *facts, struct failure *failure) {
     char status[TASK_STATUS_SIZE];
     *failure = (struct failure){"gone", ESRCH, "there is no such process"};
-    if (!read_status(pid, pid, status, sizeof status))
-        return false;
-    if (is_refused(pid, status, failure))
-        return false;
+    if (!read_status(pid, pid, status, sizeof status)) return false;
+    if (is_refused(pid, status, failure)) return false;
     facts->pid = pid;
     facts->rss = (uint64_t)number_after(status, "VmRSS", -1) << 10;
     facts->started = read_start(pid);

@@ -1,4 +1,5 @@
-/* Where memory may run short because a clone of the target lives: its memory groups, the machine. */
+/* Where memory may run short because a clone of the target lives: its memory groups, the machine.
+ */
 #ifndef HEAPGRAPH_CAPTURE_GROUPS_H
 #define HEAPGRAPH_CAPTURE_GROUPS_H
 

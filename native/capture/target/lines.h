@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Twice the longest line: of a path of PATH_MAX in which every byte is written as an octal number. */
+/* Twice the longest line: of a path of PATH_MAX in which every byte is written as an octal number.
+ */
 enum { LINES_BUFFER = 1 << 15 };
 
 struct lines {

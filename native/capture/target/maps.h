@@ -39,7 +39,7 @@ struct size_table {
     struct sizes *rows;
     size_t count;
     bool handles_faults; /* of its own, of some memory: userfaultfd */
-    uint64_t withheld; /* resident bytes that a clone does not get (MADV_DONTFORK, WIPEONFORK) */
+    uint64_t withheld;   /* resident bytes that a clone does not get (MADV_DONTFORK, WIPEONFORK) */
 };
 
 /* Read them; a table that cannot be read is empty. */

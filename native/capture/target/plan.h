@@ -3,8 +3,8 @@
 #ifndef HEAPGRAPH_CAPTURE_PLAN_H
 #define HEAPGRAPH_CAPTURE_PLAN_H
 
-#include "freeze/hold/freeze.h"
 #include "capture/target/pages.h"
+#include "freeze/hold/freeze.h"
 
 /* Stored pages, apart from one another. */
 struct range {
@@ -21,20 +21,20 @@ struct segment {
 };
 
 struct plan {
-    pid_t target;            /* whose shared memory is looked at */
-    pid_t frozen;            /* whose memory is read: the clone, or the target */
-    int memory;              /* its memory, open */
-    struct page_map pages;   /* of `frozen` */
-    struct page_map shared;  /* of `target` */
+    pid_t target;           /* whose shared memory is looked at */
+    pid_t frozen;           /* whose memory is read: the clone, or the target */
+    int memory;             /* its memory, open */
+    struct page_map pages;  /* of `frozen` */
+    struct page_map shared; /* of `target` */
     struct range *ranges;
     size_t range_count, range_limit;
-    uint64_t smallest_hole;  /* bytes of empty pages that are worth a segment of their own */
-    uint64_t stored;         /* bytes of all ranges */
+    uint64_t smallest_hole; /* bytes of empty pages that are worth a segment of their own */
+    uint64_t stored;        /* bytes of all ranges */
     uint64_t segments;
-    uint64_t code_left;      /* bytes of replaced binaries that may still be stored */
-    uint64_t code_inode;     /* of the binary whose mappings come one after another; 0: none */
-    bool code_is_replaced;   /* no reader will find it */
-    bool opens;              /* no range of the current mapping is there yet */
+    uint64_t code_left;    /* bytes of replaced binaries that may still be stored */
+    uint64_t code_inode;   /* of the binary whose mappings come one after another; 0: none */
+    bool code_is_replaced; /* no reader will find it */
+    bool opens;            /* no range of the current mapping is there yet */
 };
 
 /* Look through the mappings and pages of a process that stands still.

@@ -48,8 +48,8 @@ void arch_prepare_call(struct arch_state *state, uint64_t instruction, long numb
 /* What the call returned: a value, or minus an errno. */
 long arch_call_result(const struct arch_state *state);
 
-/* The arguments of a call that was asked for, in a state saved at its entry; and that state as it is
- * when the call has returned. */
+/* The arguments of a call that was asked for, in a state saved at its entry; and that state as it
+ * is when the call has returned. */
 void arch_call_arguments(const struct arch_state *state, uint64_t arguments[CALL_ARGUMENTS]);
 void arch_return_from_call(struct arch_state *state, long result);
 
@@ -68,8 +68,8 @@ enum call_kind arch_call_kind(long number, const uint64_t arguments[CALL_ARGUMEN
  * call that failed with EINTR starts from its beginning. */
 void arch_mend_interrupted_call(pid_t tid, struct arch_state *state, bool just_begun);
 
-/* A call of CALL_MOVES that was stopped half-way: make `rest` the state in which the thread asks for
- * what is left. False for any other state. */
+/* A call of CALL_MOVES that was stopped half-way: make `rest` the state in which the thread asks
+ * for what is left. False for any other state. */
 bool arch_rest_of_call(const struct arch_state *stopped, struct arch_state *rest);
 
 /* The number of the call that a state returns from, its result in it; -1 in user code. */

@@ -1,13 +1,14 @@
 /* A thread that finds back by itself, whatever becomes of this process.
  *
- * Before a register of a stopped thread is changed, frames are written below its stack, as the kernel
- * writes them for a signal handler. From then on its registers always lead into a chain of them: each
- * makes one system call and returns into the next, the last is rt_sigreturn with the thread's own
- * registers, floating-point state and signal mask. When all goes well the chain is never run to its
- * end: this process puts the registers back itself. When it is killed, at whatever moment, the thread
- * runs the rest of the chain and goes on where it was.
+ * Before a register of a stopped thread is changed, frames are written below its stack, as the
+ * kernel writes them for a signal handler. From then on its registers always lead into a chain of
+ * them: each makes one system call and returns into the next, the last is rt_sigreturn with the
+ * thread's own registers, floating-point state and signal mask. When all goes well the chain is
+ * never run to its end: this process puts the registers back itself. When it is killed, at whatever
+ * moment, the thread runs the rest of the chain and goes on where it was.
  *
- * (Blocked calls that were restarted by the chain and not by the kernel start with their full timeout.)
+ * (Blocked calls that were restarted by the chain and not by the kernel start with their full
+ * timeout.)
  *
  *     low                                                               the thread's stack pointer
  *     | LEAVE | COPY | CLOSE | REAP | HOME | floating point | red zone |

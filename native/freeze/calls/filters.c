@@ -26,8 +26,7 @@ struct machine {
     const uint32_t *data; /* struct seccomp_data, word by word */
 };
 
-static bool calculate(struct machine *machine, const struct sock_filter *step)
-{
+static bool calculate(struct machine *machine, const struct sock_filter *step) {
     const uint32_t value = BPF_SRC(step->code) == BPF_X ? machine->x : step->k;
     switch (BPF_OP(step->code)) {
     case BPF_ADD: machine->a += value; return true;
@@ -45,8 +44,7 @@ static bool calculate(struct machine *machine, const struct sock_filter *step)
 }
 
 /* Steps to go on by; negative for one that is not known. */
-static int jump(const struct machine *machine, const struct sock_filter *step)
-{
+static int jump(const struct machine *machine, const struct sock_filter *step) {
     const uint32_t value = BPF_SRC(step->code) == BPF_X ? machine->x : step->k;
     bool holds;
     switch (BPF_OP(step->code)) {
@@ -60,16 +58,14 @@ static int jump(const struct machine *machine, const struct sock_filter *step)
     return holds ? step->jt : step->jf;
 }
 
-static bool load(struct machine *machine, const struct sock_filter *step)
-{
+static bool load(struct machine *machine, const struct sock_filter *step) {
     uint32_t *to = BPF_CLASS(step->code) == BPF_LD ? &machine->a : &machine->x;
     switch (BPF_MODE(step->code)) {
     case BPF_IMM: *to = step->k; return true;
     case BPF_LEN: *to = sizeof(struct seccomp_data); return true;
     case BPF_MEM: *to = step->k < BPF_MEMWORDS ? machine->memory[step->k] : 0; return true;
     case BPF_ABS:
-        if (step->k % sizeof(uint32_t) != 0 || step->k >= sizeof(struct seccomp_data))
-            return false;
+        if (step->k % sizeof(uint32_t) != 0 || step->k >= sizeof(struct seccomp_data)) return false;
         *to = machine->data[step->k / sizeof(uint32_t)];
         return true;
     default: return false;
@@ -78,8 +74,7 @@ static bool load(struct machine *machine, const struct sock_filter *step)
 
 /* What the filter answers; SECCOMP_RET_KILL_PROCESS where a step of it is not known. */
 static uint32_t run_filter(const struct sock_filter *steps, int count,
-                           const struct seccomp_data *data)
-{
+                           const struct seccomp_data *data) {
     struct machine machine = {.data = (const uint32_t *)(const void *)data};
     for (int at = 0; at < count; at++) {
         const struct sock_filter *step = &steps[at];
@@ -106,8 +101,7 @@ static uint32_t run_filter(const struct sock_filter *steps, int count,
             else
                 machine.a = machine.x;
         }
-        if (!known || over >= count - at)
-            break;
+        if (!known || over >= count - at) break;
         at += over;
     }
     return SECCOMP_RET_KILL_PROCESS;
@@ -128,8 +122,7 @@ static const struct {
     {SYS_exit_group, 0, 0, 0},
 };
 
-static bool allows_all(const struct sock_filter *steps, int count, uint64_t instruction)
-{
+static bool allows_all(const struct sock_filter *steps, int count, uint64_t instruction) {
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
         const struct seccomp_data data = {
             .nr = (int)calls[i].number,
@@ -138,14 +131,12 @@ static bool allows_all(const struct sock_filter *steps, int count, uint64_t inst
             .args = {calls[i].first, calls[i].second, calls[i].third},
         };
         const uint32_t answer = run_filter(steps, count, &data) & SECCOMP_RET_ACTION_FULL;
-        if (answer != SECCOMP_RET_ALLOW && answer != SECCOMP_RET_LOG)
-            return false;
+        if (answer != SECCOMP_RET_ALLOW && answer != SECCOMP_RET_LOG) return false;
     }
     return true;
 }
 
-enum filter judge_filters(pid_t tid, uint64_t instruction)
-{
+enum filter judge_filters(pid_t tid, uint64_t instruction) {
     static struct sock_filter steps[BPF_MAXINSNS];
     for (int number = 0; number < MOST_FILTERS; number++) {
         const long count = traced(GET_FILTER, tid, (uintptr_t)number, 0);
@@ -154,14 +145,12 @@ enum filter judge_filters(pid_t tid, uint64_t instruction)
         if (count > BPF_MAXINSNS ||
             traced(GET_FILTER, tid, (uintptr_t)number, (uintptr_t)steps) != count)
             return FILTER_UNKNOWN;
-        if (!allows_all(steps, (int)count, instruction))
-            return FILTER_FORBIDS;
+        if (!allows_all(steps, (int)count, instruction)) return FILTER_FORBIDS;
     }
     return FILTER_UNKNOWN;
 }
 
-bool has_filter_of_container(pid_t pid, pid_t tid)
-{
+bool has_filter_of_container(pid_t pid, pid_t tid) {
     static const char *const runtimes[] = {"docker", "kubepods", "containerd", "crio", "libpod"};
     char text[TASK_STATUS_SIZE];
     if (!read_status(pid, tid, text, sizeof text) ||
@@ -169,7 +158,6 @@ bool has_filter_of_container(pid_t pid, pid_t tid)
         !read_task_file(pid, tid, "cgroup", text, sizeof text))
         return false;
     for (size_t i = 0; i < sizeof runtimes / sizeof runtimes[0]; i++)
-        if (strstr(text, runtimes[i]) != NULL)
-            return true;
+        if (strstr(text, runtimes[i]) != NULL) return true;
     return false;
 }

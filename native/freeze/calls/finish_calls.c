@@ -18,32 +18,27 @@ static struct {
     } calls[MAX_UNFINISHED];
 } unfinished;
 
-bool finish_call(pid_t tid, const struct arch_state *stopped)
-{
+bool finish_call(pid_t tid, const struct arch_state *stopped) {
     struct arch_state rest;
-    if (unfinished.count == MAX_UNFINISHED || !arch_rest_of_call(stopped, &rest))
-        return false;
-    if (traced(PTRACE_SETOPTIONS, tid, 0, PTRACE_O_TRACESYSGOOD) != 0 || arch_set(tid, &rest) != 0 ||
-        traced(PTRACE_SYSCALL, tid, 0, 0) != 0)
+    if (unfinished.count == MAX_UNFINISHED || !arch_rest_of_call(stopped, &rest)) return false;
+    if (traced(PTRACE_SETOPTIONS, tid, 0, PTRACE_O_TRACESYSGOOD) != 0 ||
+        arch_set(tid, &rest) != 0 || traced(PTRACE_SYSCALL, tid, 0, 0) != 0)
         return false;
     unfinished.calls[unfinished.count++] = (struct unfinished){.tid = tid, .stopped = *stopped};
     return true;
 }
 
 /* The thread stands: give it the sum, and let it go with the signal that it was stopped by. */
-static void end_call(struct unfinished *call, long more, int signal)
-{
+static void end_call(struct unfinished *call, long more, int signal) {
     arch_add_rest(&call->stopped, more);
     arch_set(call->tid, &call->stopped);
     traced(PTRACE_DETACH, call->tid, 0, (uintptr_t)signal);
 }
 
 /* True when the call is still on its way. */
-static bool follow(struct unfinished *call, int status)
-{
+static bool follow(struct unfinished *call, int status) {
     struct arch_state state;
-    if (!WIFSTOPPED(status))
-        return false;
+    if (!WIFSTOPPED(status)) return false;
     const int stopped_by = WSTOPSIG(status);
     if (stopped_by == CALL_STOP && !call->entered) {
         call->entered = true;
@@ -55,14 +50,13 @@ static bool follow(struct unfinished *call, int status)
         end_call(call, more, 0);
         return false;
     }
-    /* A signal came before the rest was asked for: its handler sees a call that was cut short, as it
-     * would have without us. */
+    /* A signal came before the rest was asked for: its handler sees a call that was cut short, as
+     * it would have without us. */
     end_call(call, 0, status >> 16 == 0 ? stopped_by : 0);
     return false;
 }
 
-int settle_calls(bool give_up)
-{
+int settle_calls(bool give_up) {
     int kept = 0;
     for (int i = 0; i < unfinished.count; i++) {
         struct unfinished call = unfinished.calls[i];
@@ -72,8 +66,7 @@ int settle_calls(bool give_up)
             waits = change > 0 && follow(&call, status);
         if (waits && give_up && !call.interrupted)
             call.interrupted = traced(PTRACE_INTERRUPT, call.tid, 0, 0) == 0;
-        if (waits)
-            unfinished.calls[kept++] = call;
+        if (waits) unfinished.calls[kept++] = call;
     }
     unfinished.count = kept;
     return kept;

@@ -1,8 +1,8 @@
 /* Writes that a stop cut short: their rest is made by the thread itself, as if nothing had been.
  *
  * write() and its kind return what they have moved so far when a signal or a stop interrupts them.
- * A program that does not expect that loses the rest. So the thread is made to ask for the rest, and
- * gets the sum as the result. It is not stopped meanwhile, only traced. */
+ * A program that does not expect that loses the rest. So the thread is made to ask for the rest,
+ * and gets the sum as the result. It is not stopped meanwhile, only traced. */
 #ifndef HEAPGRAPH_FREEZE_FINISH_CALLS_H
 #define HEAPGRAPH_FREEZE_FINISH_CALLS_H
 

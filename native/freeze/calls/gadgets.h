@@ -1,4 +1,5 @@
-/* Two short instruction sequences in the target's own code: see heal.h for what they are good for. */
+/* Two short instruction sequences in the target's own code: see heal.h for what they are good for.
+ */
 #ifndef HEAPGRAPH_FREEZE_GADGETS_H
 #define HEAPGRAPH_FREEZE_GADGETS_H
 
@@ -11,8 +12,8 @@ struct gadgets {
     uint64_t call;    /* system call; return */
 };
 
-/* Look for both in the code of a process, the C library first. False when one is missing. Nothing is
- * stopped for it. Cost: about a millisecond. */
+/* Look for both in the code of a process, the C library first. False when one is missing. Nothing
+ * is stopped for it. Cost: about a millisecond. */
 bool find_gadgets(pid_t pid, struct gadgets *gadgets);
 
 /* True while both are still there: the process may have become another program. */

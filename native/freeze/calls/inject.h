@@ -22,8 +22,8 @@ struct outcome {
 /* Told of the child while the call that made it is not over: the child stands, or soon will. */
 typedef void (*on_created)(pid_t created, void *context);
 
-/* Make the call that the registers `prepared` lead to, in a thread that stands, up to the end of the
- * call: there the registers are the kernel's. The only waits are for the call itself. */
+/* Make the call that the registers `prepared` lead to, in a thread that stands, up to the end of
+ * the call: there the registers are the kernel's. The only waits are for the call itself. */
 enum injection run_call(pid_t tid, const struct arch_state *prepared, on_created created,
                         void *context, struct outcome *outcome);
 

@@ -24,8 +24,8 @@ bool clone_is_held(void);
 /* Readable when the target has ended; -1 when no clone is held. */
 int clone_target(void);
 
-/* End the children that earlier runs of this program have left in the target, when they were killed.
- * Returns how many. */
+/* End the children that earlier runs of this program have left in the target, when they were
+ * killed. Returns how many. */
 int reap_leftovers(pid_t pid);
 
 /* The child that is held, and how a call can be made in it; 0 when none is. */
@@ -35,8 +35,8 @@ pid_t clone_child(struct call *call);
 /* Stop every thread of the target itself that would run otherwise. */
 bool pause_target(pid_t pid, int64_t limit_ns, int *threads, struct failure *failure);
 
-/* Let them all go; fills how long the target stood. False when one that was left asleep, since a stop
- * would have cut its call short, woke meanwhile: what was read is not of one moment. */
+/* Let them all go; fills how long the target stood. False when one that was left asleep, since a
+ * stop would have cut its call short, woke meanwhile: what was read is not of one moment. */
 bool pause_release(int64_t *pause_ns);
 bool pause_is_held(void);
 

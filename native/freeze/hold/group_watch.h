@@ -19,18 +19,18 @@ struct shortage {
 
 /* Watch a place from the next watch_begin on. `text` is VERSION:RESERVE:LIMIT:FOLDER: a memory
  * group of version 1 or 2, how many bytes must stay free in it, and its limit, which a group above
- * it that is out of sight may have set (0: as its statistics say); version 0 is the machine, without
- * a folder.
- * heapgraph/capture/live/memory_limits.py writes it. False: it cannot be read or is one too many. */
+ * it that is out of sight may have set (0: as its statistics say); version 0 is the machine,
+ * without a folder. heapgraph/capture/live/memory_limits.py writes it. False: it cannot be read or
+ * is one too many. */
 bool watch_add(const char *text);
 
 /* Begin to look; before the clone is made. False: memory is short already, or (place -1) there can
  * be no watch; nothing is watched then. */
 bool watch_begin(struct shortage *shortage);
 
-/* The clone that is to be ended: at once, if memory ran short meanwhile. Call this as soon as its pid
- * is known: pages are copied since the kernel made it. It becomes the first that the kernel would
- * end. */
+/* The clone that is to be ended: at once, if memory ran short meanwhile. Call this as soon as its
+ * pid is known: pages are copied since the kernel made it. It becomes the first that the kernel
+ * would end. */
 void watch_hold(pid_t clone);
 
 /* Let a thread of ours (0: the caller) run before all that are not of this kind, or no longer. On a

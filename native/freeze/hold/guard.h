@@ -1,5 +1,6 @@
-/* A limit on this process while a thread of the target stands because of it: it can be stopped too (a
- * debugger, SIGSTOP, a processor that nobody gives it), and the target must not stand for as long. */
+/* A limit on this process while a thread of the target stands because of it: it can be stopped too
+ * (a debugger, SIGSTOP, a processor that nobody gives it), and the target must not stand for as
+ * long. */
 #ifndef HEAPGRAPH_FREEZE_GUARD_H
 #define HEAPGRAPH_FREEZE_GUARD_H
 
@@ -7,9 +8,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The kernel kills this process, also one that is stopped, unless it says otherwise in time. All that
- * it traces then goes on by itself. Again: the time begins anew.
- * False: there can be no such timer (RLIMIT_SIGPENDING), so no thread may be stopped. */
+/* The kernel kills this process, also one that is stopped, unless it says otherwise in time. All
+ * that it traces then goes on by itself. Again: the time begins anew. False: there can be no such
+ * timer (RLIMIT_SIGPENDING), so no thread may be stopped. */
 bool guard_for(int64_t within_ns);
 void guard_end(void);
 

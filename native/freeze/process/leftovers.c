@@ -1,7 +1,7 @@
 #include "freeze/process/leftovers.h"
 
-#include "freeze/hold/freeze.h"
 #include "freeze/calls/healed_calls.h"
+#include "freeze/hold/freeze.h"
 #include "freeze/process/proc_files.h"
 
 #include <errno.h>
@@ -12,18 +12,21 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-enum { TEXT_SIZE = 4096, EXIT_SIGNAL_FIELD = 36, EXIT_CODE_FIELD = 50, PATIENCE_NS = 200 * 1000000 };
+enum {
+    TEXT_SIZE = 4096,
+    EXIT_SIGNAL_FIELD = 36,
+    EXIT_CODE_FIELD = 50,
+    PATIENCE_NS = 200 * 1000000
+};
 
 static enum injection wait_for_child(struct patient *patient, void *context,
-                                     struct outcome *outcome)
-{
+                                     struct outcome *outcome) {
     const uint64_t arguments[CALL_ARGUMENTS] = {(uint64_t)*(long *)context, 0,
                                                 (uint64_t)(__WALL | WNOHANG), 0};
     return healed_call(patient, SYS_wait4, arguments, HOME, NULL, NULL, outcome);
 }
 
-bool forget_child(pid_t target, long number_inside, int64_t *pause_ns)
-{
+bool forget_child(pid_t target, long number_inside, int64_t *pause_ns) {
     struct outcome outcome = {0};
     struct failure failure;
     if (!treat_some_thread(target, false, PATIENCE_NS, wait_for_child, &number_inside, &outcome,
@@ -33,14 +36,11 @@ bool forget_child(pid_t target, long number_inside, int64_t *pause_ns)
 }
 
 /* The last number of the line NSpid: what the process is called in its own namespace; 0 unknown. */
-static long number_in_namespace(pid_t pid)
-{
+static long number_in_namespace(pid_t pid) {
     char text[TASK_STATUS_SIZE];
-    if (!read_status(pid, pid, text, sizeof text))
-        return 0;
+    if (!read_status(pid, pid, text, sizeof text)) return 0;
     const char *line = strstr(text, "\nNSpid:");
-    if (line == NULL)
-        return 0;
+    if (line == NULL) return 0;
     long number = 0;
     char *at = strchr(line + 1, ':') + 1, *next;
     for (long value; *at != '\n' && (value = strtol(at, &next, 10), next != at); at = next)
@@ -48,24 +48,19 @@ static long number_in_namespace(pid_t pid)
     return number;
 }
 
-bool is_first_of_namespace(pid_t pid)
-{
-    return number_in_namespace(pid) == 1;
-}
+bool is_first_of_namespace(pid_t pid) { return number_in_namespace(pid) == 1; }
 
 /* A field of /proc/PID/stat, counted from the state as 0. */
-static long stat_field(const char *stat, int field)
-{
+static long stat_field(const char *stat, int field) {
     const char *at = strrchr(stat, ')');
-    for (; at != NULL && field >= 0; field--)
-        at = strchr(at + 1, ' ');
+    for (; at != NULL && field >= 0; field--) at = strchr(at + 1, ' ');
     return at == NULL ? -1 : strtol(at, NULL, 10);
 }
 
-/* A clone of ours that was killed with its tracer: a zombie that no process is notified of. A program's own
- * children without a signal at their end are rare, and those it waits for itself are not killed. */
-static bool is_leftover(pid_t child)
-{
+/* A clone of ours that was killed with its tracer: a zombie that no process is notified of. A
+ * program's own children without a signal at their end are rare, and those it waits for itself are
+ * not killed. */
+static bool is_leftover(pid_t child) {
     char stat[TEXT_SIZE];
     return thread_state(child, child) == 'Z' &&
            read_task_file(child, child, "stat", stat, sizeof stat) &&
@@ -78,13 +73,11 @@ struct reaping {
     int reaped;
 };
 
-static bool reap_of_thread(pid_t tid, void *context)
-{
+static bool reap_of_thread(pid_t tid, void *context) {
     struct reaping *reaping = context;
     char children[TEXT_SIZE];
     int64_t pause_ns;
-    if (!read_task_file(reaping->pid, tid, "children", children, sizeof children))
-        return true;
+    if (!read_task_file(reaping->pid, tid, "children", children, sizeof children)) return true;
     char *next = children;
     for (long child; (child = strtol(next, &next, 10)) > 0;)
         if (is_leftover((pid_t)child))
@@ -93,8 +86,7 @@ static bool reap_of_thread(pid_t tid, void *context)
     return true;
 }
 
-int reap_leftovers(pid_t pid)
-{
+int reap_leftovers(pid_t pid) {
     struct reaping reaping = {.pid = pid};
     each_thread(pid, reap_of_thread, &reaping);
     return reaping.reaped;

@@ -10,8 +10,8 @@
 /* The file /proc/PID/task/TID/NAME as text, cut to `size`; false when there is none. */
 bool read_task_file(pid_t pid, pid_t tid, const char *name, char *text, size_t size);
 
-/* The status of a thread without the line of its groups, which may be 700 kB long. False when there is
- * none, or when it is not whole: what is missing in it is not there. */
+/* The status of a thread without the line of its groups, which may be 700 kB long. False when there
+ * is none, or when it is not whole: what is missing in it is not there. */
 bool read_status(pid_t pid, pid_t tid, char *text, size_t size);
 
 /* The same of an open file; it is read from its begin. */
@@ -32,8 +32,8 @@ int64_t thread_switches(pid_t pid, pid_t tid);
 /* Calls `visit` for each thread until it returns false. False when there is no such process. */
 bool each_thread(pid_t pid, bool (*visit)(pid_t tid, void *context), void *context);
 
-/* Note the writable mappings of a process and its main thread's stack, so that what follows takes no
- * time of a thread that stands. */
+/* Note the writable mappings of a process and its main thread's stack, so that what follows takes
+ * no time of a thread that stands. */
 void note_mappings(pid_t pid);
 
 /* The noted mapping with this address, false when there is none. */

@@ -1,9 +1,10 @@
-/* Proof that nobody ran: memory that was read meanwhile is of one moment, although nothing was stopped.
+/* Proof that nobody ran: memory that was read meanwhile is of one moment, although nothing was
+ * stopped.
  *
  * A thread that ran has left the processor again, which the kernel counts, or is on it, which
- * /proc/PID/task/TID/syscall shows. So: note the counters of all threads; read; look that each thread
- * is off the processor, and only then that its counter is what it was. 61,000 rounds against a thread
- * that wakes for microseconds and writes a byte: never deceived. */
+ * /proc/PID/task/TID/syscall shows. So: note the counters of all threads; read; look that each
+ * thread is off the processor, and only then that its counter is what it was. 61,000 rounds against
+ * a thread that wakes for microseconds and writes a byte: never deceived. */
 #ifndef HEAPGRAPH_FREEZE_STILLNESS_H
 #define HEAPGRAPH_FREEZE_STILLNESS_H
 

@@ -11,7 +11,7 @@
 enum { MAX_THREADS = 16384 };
 
 /* Newer than the C library of the oldest system this is built on. */
-#define SEIZED_STOP 128                 /* PTRACE_EVENT_STOP */
+#define SEIZED_STOP 128                  /* PTRACE_EVENT_STOP */
 #define OPTION_SUSPEND_SECCOMP (1 << 21) /* PTRACE_O_SUSPEND_SECCOMP */
 
 enum stop {
@@ -49,8 +49,8 @@ int64_t now_ns(void);
 /* ptrace(), counted: the tests end this process before any of its calls (see main.c). */
 long traced(int request, pid_t tid, uintptr_t address, uintptr_t data);
 
-/* Fill `list` with the live threads of `pid`, those gentlest to stop first; with `first_safe` it may
- * end with the first that is in a safe call. False when there is no such process. */
+/* Fill `list` with the live threads of `pid`, those gentlest to stop first; with `first_safe` it
+ * may end with the first that is in a safe call. False when there is no such process. */
 bool list_threads(pid_t pid, bool first_safe, struct thread_list *list);
 enum moment look_at_thread(pid_t pid, pid_t tid);
 

@@ -1,8 +1,8 @@
 #include "freeze/twin/traverse.h"
 
 #include "freeze/calls/inject.h"
-#include "freeze/twin/memory_calls.h"
 #include "freeze/process/threads.h"
+#include "freeze/twin/memory_calls.h"
 #include "freeze/twin/twin.h"
 
 #include <errno.h>
@@ -34,8 +34,7 @@ static struct {
 static const struct failure clone_is_gone = {"gone", ESRCH, "the clone has ended"};
 
 static bool map_in(pid_t child, struct call call, uint64_t size, int protection, uint64_t *address,
-                   struct failure *failure)
-{
+                   struct failure *failure) {
     struct outcome outcome;
     call.number = SYS_mmap;
     call.arguments[1] = size;
@@ -58,20 +57,17 @@ static bool map_in(pid_t child, struct call call, uint64_t size, int protection,
 
 /* Written past the protection of the page, as debuggers do: it is never writable for the clone, so
  * hosts that forbid memory that is both writable and executable allow it. */
-static bool write_stub(pid_t child, uint64_t code)
-{
+static bool write_stub(pid_t child, uint64_t code) {
     size_t size = (size_t)(arch_stub_end - arch_stub);
     for (size_t at = 0; at < size; at += sizeof(long)) {
         long word = 0;
         memcpy(&word, arch_stub + at, size - at < sizeof word ? size - at : sizeof word);
-        if (traced(PTRACE_POKETEXT, child, code + at, (uintptr_t)word) != 0)
-            return false;
+        if (traced(PTRACE_POKETEXT, child, code + at, (uintptr_t)word) != 0) return false;
     }
     return true;
 }
 
-bool traverse_map(uint64_t size, uint64_t *address, struct failure *failure)
-{
+bool traverse_map(uint64_t size, uint64_t *address, struct failure *failure) {
     struct call call;
     pid_t child = code_child(&call);
     uint64_t total = size + STACK_SIZE, code;
@@ -80,8 +76,7 @@ bool traverse_map(uint64_t size, uint64_t *address, struct failure *failure)
         !map_in(child, call, CODE_SIZE, PROT_READ | PROT_EXEC, &code, failure))
         return false;
     *failure = (struct failure){"map", errno, "the stub cannot be written"};
-    if (!write_stub(child, code) || arch_get(child, &mapped.start) != 0)
-        return false;
+    if (!write_stub(child, code) || arch_get(child, &mapped.start) != 0) return false;
     mapped.child = child;
     forget_granted_memory();
     mapped.code = code;
@@ -89,15 +84,11 @@ bool traverse_map(uint64_t size, uint64_t *address, struct failure *failure)
     return true;
 }
 
-static bool in_stub(uint64_t program_counter)
-{
-    return program_counter - mapped.code < CODE_SIZE;
-}
+static bool in_stub(uint64_t program_counter) { return program_counter - mapped.code < CODE_SIZE; }
 
 /* The clone stands in the middle of its code: say why. False: go on, it was for no reason of its
  * own (it belongs to the target's process group, and gets that group's stop signals). */
-static bool has_ended(pid_t child, int status, bool interrupted, struct run_end *end)
-{
+static bool has_ended(pid_t child, int status, bool interrupted, struct run_end *end) {
     struct arch_state state;
     int stopped_by = WSTOPSIG(status);
     if (status >> 16 == SEIZED_STOP || stopped_by == SIGSTOP) {
@@ -105,8 +96,7 @@ static bool has_ended(pid_t child, int status, bool interrupted, struct run_end 
         return interrupted;
     }
     *end = (struct run_end){RAN_SIGNAL, stopped_by};
-    if (arch_get(child, &state) != 0)
-        return true;
+    if (arch_get(child, &state) != 0) return true;
     if (stopped_by == CALL_STOP)
         *end = (struct run_end){RAN_CALL, state.system_call};
     else if (stopped_by == SIGTRAP && in_stub(arch_program_counter(&state)))
@@ -115,50 +105,43 @@ static bool has_ended(pid_t child, int status, bool interrupted, struct run_end 
 }
 
 /* As await_change; also 0 when a twin has come to more memory than it may have. */
-static int await_end(pid_t child, int *status, int64_t deadline)
-{
+static int await_end(pid_t child, int *status, int64_t deadline) {
     for (;;) {
         const int64_t next = now_ns() + WATCH_NS;
         const bool is_last = !twin_is_held() || deadline <= next;
         const int change = await_change(child, status, is_last ? deadline : next);
-        if (change != 0 || is_last || twin_is_over_budget())
-            return change;
+        if (change != 0 || is_last || twin_is_over_budget()) return change;
     }
 }
 
-static bool run_to_end(pid_t child, bool may_allocate, int64_t deadline, struct run_end *end)
-{
+static bool run_to_end(pid_t child, bool may_allocate, int64_t deadline, struct run_end *end) {
     const uint64_t call_place =
         twin_is_held() ? twin_call_place() : mapped.code + (uint64_t)(arch_stub_call - arch_stub);
     bool interrupted = false;
     for (;;) {
         /* A system call only stops it and is not made: not a file, lock or signal of the target
          * can be touched. */
-        if (traced(PTRACE_SYSEMU, child, 0, 0) != 0)
-            return false;
+        if (traced(PTRACE_SYSEMU, child, 0, 0) != 0) return false;
         int status, change = await_end(child, &status, deadline);
         if (change == 0) {
             traced(PTRACE_INTERRUPT, child, 0, 0);
             interrupted = true;
             change = await_change(child, &status, INT64_MAX);
         }
-        if (change != 1 || !WIFSTOPPED(status))
-            return false;
-        if (!has_ended(child, status, interrupted, end))
-            continue;
+        if (change != 1 || !WIFSTOPPED(status)) return false;
+        if (!has_ended(child, status, interrupted, end)) continue;
         if (end->reason != RAN_CALL || !may_allocate || !grant_memory_call(child, call_place))
             return true;
     }
 }
 
-bool traverse_run(uint64_t control, int64_t limit_ns, struct run_end *end, struct failure *failure)
-{
+bool traverse_run(uint64_t control, int64_t limit_ns, struct run_end *end,
+                  struct failure *failure) {
     struct call call;
     struct arch_state state;
     pid_t child = code_child(&call);
     *failure = (struct failure){"usage", EINVAL, "nothing is mapped for it"};
-    if (mapped.child != child)
-        return false;
+    if (mapped.child != child) return false;
     *failure = clone_is_gone;
     uintptr_t options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD;
     if (traced(PTRACE_SETOPTIONS, child, 0, options) != 0 || arch_get(child, &state) != 0)

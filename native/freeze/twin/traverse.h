@@ -8,9 +8,10 @@
 
 #include "freeze/hold/freeze.h"
 
-/* What the stub reads and writes, in the clone's memory; heapgraph/capture/heap/traverse.py fills it. */
+/* What the stub reads and writes, in the clone's memory; heapgraph/capture/heap/traverse.py fills
+ * it. */
 struct stub_control {
-    uint64_t next;    /* job that runs; count: all are done */
+    uint64_t next; /* job that runs; count: all are done */
     uint64_t count;
     uint64_t jobs;    /* address of (object, traverse function) pairs */
     uint64_t ends;    /* address of one word per job: `out` as it was after the job */
@@ -36,7 +37,6 @@ bool traverse_map(uint64_t size, uint64_t *address, struct failure *failure);
 
 /* Run the stub on the control block at this address; 0: go on where it stands, after RAN_STUB or
  * RAN_LIMIT. The process stands again when this returns, except after RAN_MEMORY. */
-bool traverse_run(uint64_t control, int64_t limit_ns, struct run_end *end,
-                  struct failure *failure);
+bool traverse_run(uint64_t control, int64_t limit_ns, struct run_end *end, struct failure *failure);
 
 #endif

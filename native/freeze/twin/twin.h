@@ -7,8 +7,8 @@
 #ifndef HEAPGRAPH_FREEZE_TWIN_H
 #define HEAPGRAPH_FREEZE_TWIN_H
 
-#include "freeze/hold/freeze.h"
 #include "freeze/calls/inject.h"
+#include "freeze/hold/freeze.h"
 
 /* Make it. `table`: descriptor of the list of its memory, see twin_table.h; the descriptors that it
  * names are this process's, and are closed when this returns, as is the table. */

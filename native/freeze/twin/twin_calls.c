@@ -34,19 +34,16 @@ enum { NOT_MADE = -ECHILD };
 
 /* Make it do one call; its result, or minus an errno. */
 static long call_in(pid_t child, uint64_t page, long number,
-                    const uint64_t arguments[CALL_ARGUMENTS])
-{
+                    const uint64_t arguments[CALL_ARGUMENTS]) {
     struct arch_state state;
-    if (arch_get(child, &state) != 0)
-        return NOT_MADE;
+    if (arch_get(child, &state) != 0) return NOT_MADE;
     arch_prepare_call(&state, page, number, arguments);
-    if (arch_set(child, &state) != 0)
-        return NOT_MADE;
+    if (arch_set(child, &state) != 0) return NOT_MADE;
     const int64_t deadline = now_ns() + (int64_t)CALL_LIMIT_S * 1000000000;
     int status, stopped_by;
     do { /* somebody may send it SIGSTOP */
-        if (traced(PTRACE_CONT, child, 0, 0) != 0 ||
-            await_change(child, &status, deadline) != 1 || !WIFSTOPPED(status))
+        if (traced(PTRACE_CONT, child, 0, 0) != 0 || await_change(child, &status, deadline) != 1 ||
+            !WIFSTOPPED(status))
             return NOT_MADE;
         stopped_by = WSTOPSIG(status);
     } while (status >> 16 == SEIZED_STOP || stopped_by == SIGSTOP);
@@ -56,27 +53,23 @@ static long call_in(pid_t child, uint64_t page, long number,
     return arch_call_result(&state);
 }
 
-static bool poke(pid_t child, uint64_t address, const unsigned char *bytes, size_t size)
-{
+static bool poke(pid_t child, uint64_t address, const unsigned char *bytes, size_t size) {
     for (size_t at = 0; at < size; at += sizeof(long)) {
         long word = 0;
         memcpy(&word, bytes + at, size - at < sizeof word ? size - at : sizeof word);
-        if (traced(PTRACE_POKETEXT, child, address + at, (uintptr_t)word) != 0)
-            return false;
+        if (traced(PTRACE_POKETEXT, child, address + at, (uintptr_t)word) != 0) return false;
     }
     return true;
 }
 
-bool write_call_page(pid_t child, uint64_t page)
-{
+bool write_call_page(pid_t child, uint64_t page) {
     unsigned char filter[FILTER_ROOM];
     size_t size = make_filter(filter, sizeof filter, page + FILTER_AT, page);
     return size > 0 && poke(child, page + FILTER_AT, filter, size) &&
            poke(child, page, arch_stub_call, (size_t)(arch_stub_end - arch_stub_call));
 }
 
-bool forget_sequences(pid_t child, uint64_t page)
-{
+bool forget_sequences(pid_t child, uint64_t page) {
     struct rseq_configuration rseq = {0};
     if (traced(GET_RSEQ_CONFIGURATION, child, sizeof rseq, (uintptr_t)&rseq) <= 0 || rseq.area == 0)
         return true; /* unknown to older kernels, whose C libraries do not use it */
@@ -90,13 +83,11 @@ struct range {
     bool is_of_kernel; /* [vdso] and the like, which newer kernels seal */
 };
 
-static int list_ranges(pid_t child, struct range ranges[MOST_RANGES])
-{
+static int list_ranges(pid_t child, struct range ranges[MOST_RANGES]) {
     char path[64], line[LINE_SIZE];
     snprintf(path, sizeof path, "/proc/%d/maps", child);
     FILE *maps = fopen(path, "re");
-    if (maps == NULL)
-        return -1;
+    if (maps == NULL) return -1;
     int count = 0;
     while (count < MOST_RANGES && fgets(line, sizeof line, maps) != NULL) {
         struct range *range = &ranges[count];
@@ -110,40 +101,35 @@ static int list_ranges(pid_t child, struct range ranges[MOST_RANGES])
     return count;
 }
 
-bool unmap_all(pid_t child, uint64_t page)
-{
+bool unmap_all(pid_t child, uint64_t page) {
     static struct range ranges[MOST_RANGES];
     int count = list_ranges(child, ranges);
     for (int i = 0; i < count; i++) {
         const struct range *range = &ranges[i];
         const uint64_t arguments[CALL_ARGUMENTS] = {range->start, range->end - range->start};
-        if (range->start != page)
-            call_in(child, page, SYS_munmap, arguments);
+        if (range->start != page) call_in(child, page, SYS_munmap, arguments);
     }
     count = list_ranges(child, ranges);
     bool is_gone = count >= 0;
-    for (int i = 0; i < count; i++)
-        is_gone &= ranges[i].start == page || ranges[i].is_of_kernel;
+    for (int i = 0; i < count; i++) is_gone &= ranges[i].start == page || ranges[i].is_of_kernel;
     return is_gone;
 }
 
 static long map_at(pid_t child, uint64_t page, uint64_t start, uint64_t size, uint64_t protection,
-                   uint64_t flags, uint64_t file, uint64_t offset)
-{
+                   uint64_t flags, uint64_t file, uint64_t offset) {
     const uint64_t to_write_and_run = PROT_WRITE | PROT_EXEC;
     const uint64_t arguments[CALL_ARGUMENTS] = {
         start, size, protection, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE | flags, file, offset};
     const long result = call_in(child, page, SYS_mmap, arguments);
-    if ((uint64_t)result == start)
-        return 0;
-    if ((result == -EACCES || result == -EPERM) && (protection & to_write_and_run) == to_write_and_run)
+    if ((uint64_t)result == start) return 0;
+    if ((result == -EACCES || result == -EPERM) &&
+        (protection & to_write_and_run) == to_write_and_run)
         return map_at(child, page, start, size, protection & ~(uint64_t)PROT_WRITE, flags, file,
                       offset); /* hosts forbid memory that is both: then it is only run */
     return result < 0 && result >= -4095 ? result : -EEXIST;
 }
 
-long map_row(pid_t child, uint64_t page, const struct twin_row *row)
-{
+long map_row(pid_t child, uint64_t page, const struct twin_row *row) {
     long result = 0;
     if (row->in_file > 0)
         result = map_at(child, page, row->start, row->in_file, row->protection, 0, row->descriptor,
@@ -155,36 +141,29 @@ long map_row(pid_t child, uint64_t page, const struct twin_row *row)
 }
 
 /* Its open files, one at a time: a call that closes all is not in older kernels. */
-static int next_file(pid_t child)
-{
+static int next_file(pid_t child) {
     char path[64];
     int found = -1;
     snprintf(path, sizeof path, "/proc/%d/fd", child);
     DIR *folder = opendir(path);
-    if (folder == NULL)
-        return -ENOENT;
+    if (folder == NULL) return -ENOENT;
     for (struct dirent *entry; found < 0 && (entry = readdir(folder)) != NULL;)
-        if (isdigit((unsigned char)entry->d_name[0]))
-            found = atoi(entry->d_name);
+        if (isdigit((unsigned char)entry->d_name[0])) found = atoi(entry->d_name);
     closedir(folder);
     return found;
 }
 
-bool close_all(pid_t child, uint64_t page)
-{
+bool close_all(pid_t child, uint64_t page) {
     for (int i = 0; i < MOST_FILES; i++) {
         const int file = next_file(child);
-        if (file < 0)
-            return file == -1;
+        if (file < 0) return file == -1;
         const uint64_t arguments[CALL_ARGUMENTS] = {(uint64_t)file};
-        if (call_in(child, page, SYS_close, arguments) != 0)
-            return false;
+        if (call_in(child, page, SYS_close, arguments) != 0) return false;
     }
     return false;
 }
 
-bool bar_calls(pid_t child, uint64_t page)
-{
+bool bar_calls(pid_t child, uint64_t page) {
     const uint64_t no_privileges[CALL_ARGUMENTS] = {PR_SET_NO_NEW_PRIVS, 1};
     const uint64_t filter[CALL_ARGUMENTS] = {PR_SET_SECCOMP, FILTER_MODE, page + FILTER_AT};
     return call_in(child, page, SYS_prctl, no_privileges) == 0 &&

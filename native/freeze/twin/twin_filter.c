@@ -12,9 +12,9 @@
 #define IS(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(value), yes, no)
 #define HIGH_HALF 4 /* of a number of 64 bits, little-endian */
 
-size_t make_filter(unsigned char *buffer, size_t room, uint64_t address, uint64_t call_place)
-{
-    const uint64_t behind = call_place + ARCH_CALL_SIZE; /* what the kernel calls the place of a call */
+size_t make_filter(unsigned char *buffer, size_t room, uint64_t address, uint64_t call_place) {
+    const uint64_t behind =
+        call_place + ARCH_CALL_SIZE; /* what the kernel calls the place of a call */
     const struct sock_filter program[] = {
         LOAD(arch),
         IS(ARCH_AUDIT, 0, 8),
@@ -34,8 +34,7 @@ size_t make_filter(unsigned char *buffer, size_t room, uint64_t address, uint64_
         .len = sizeof program / sizeof program[0],
         .filter = (struct sock_filter *)(uintptr_t)(address + sizeof head),
     };
-    if (sizeof head + sizeof program > room)
-        return 0;
+    if (sizeof head + sizeof program > room) return 0;
     memcpy(buffer, &head, sizeof head);
     memcpy(buffer + sizeof head, program, sizeof program);
     return sizeof head + sizeof program;

@@ -14,12 +14,12 @@ namespace {
 using Ids = std::vector<std::uint32_t>;
 using Sizes = std::vector<std::uint64_t>;
 
-#define CHECK(condition)                                                              \
-    do {                                                                              \
-        if (!(condition)) {                                                           \
+#define CHECK(condition) \
+    do { \
+        if (!(condition)) { \
             std::fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
-            std::exit(EXIT_FAILURE);                                                  \
-        }                                                                             \
+            std::exit(EXIT_FAILURE); \
+        } \
     } while (false)
 
 struct TestGraph {

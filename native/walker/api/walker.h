@@ -1,4 +1,5 @@
-/* The C interface of the walker: it reads the heap of a frozen process, or of a core file, into columns.
+/* The C interface of the walker: it reads the heap of a frozen process, or of a core file, into
+ * columns.
  *
  * Every address is one of the target's and a number here: nothing of this process lies there. All
  * sizes, offsets and ends are bytes unless something else is said. Ranges are [start, end).
@@ -109,8 +110,8 @@ typedef struct hg_buffer_rule {
     int64_t pointer; /* offset of its address; one into the object itself is no buffer */
     int64_t count;   /* offset of what tells the number of items */
     int64_t item_size;
-    int64_t flag;         /* offset of a byte that is zero when it is somebody else's, or HG_ABSENT */
-    uint8_t how;          /* hg_buffer_count */
+    int64_t flag; /* offset of a byte that is zero when it is somebody else's, or HG_ABSENT */
+    uint8_t how;  /* hg_buffer_count */
     uint8_t in_getsizeof; /* 1: sys.getsizeof counts it */
 } hg_buffer_rule;
 
@@ -132,9 +133,9 @@ typedef struct hg_block_rule {
 
 /* How the objects of a type are read. */
 typedef struct hg_type_rule {
-    const char *type_name; /* as CPython has it in tp_name, or "metaclass NAME" */
-    const char *reader;    /* of native/walker/types/readers.cpp */
-    int64_t scan_from;     /* words from this offset on are scanned as well, or HG_ABSENT */
+    const char *type_name;       /* as CPython has it in tp_name, or "metaclass NAME" */
+    const char *reader;          /* of native/walker/types/readers.cpp */
+    int64_t scan_from;           /* words from this offset on are scanned as well, or HG_ABSENT */
     const hg_field_rule *fields; /* [field_count] */
     uint64_t field_count;
     const hg_buffer_rule *buffers; /* [buffer_count] */
@@ -174,8 +175,8 @@ typedef struct hg_type {
 /* The columns, one row after the other; NULL for one without rows. They live as long as the walker,
  * or until the next hg_walker_emit.
  *
- * Ids are 0..object_count-1 in the order of addresses; references are grouped by the object that has
- * them, in the same order. A value that has no room in a narrow column is the column's greatest
+ * Ids are 0..object_count-1 in the order of addresses; references are grouped by the object that
+ * has them, in the same order. A value that has no room in a narrow column is the column's greatest
  * number, and lies beside it: hg_walker_large_values. */
 typedef struct hg_columns {
     uint64_t object_count;
@@ -187,16 +188,16 @@ typedef struct hg_columns {
     const uint16_t *getsizeof;    /* [object_count] */
     const uint16_t *refcount;     /* [object_count] */
     const uint16_t *flags;        /* [object_count], ObjectFlags of heapgraph/model.py */
-    const uint8_t *age; /* [object_count], 0: not tracked, or unknown; else 1 and nine steps for each
-                           doubling of the number of tracked objects that are younger */
-    const uint16_t *out_degree;   /* [object_count], references of the object */
-    const uint32_t *counted_in;   /* [object_count], counted references; after hg_walker_complete */
-    const uint8_t *preview_size;  /* [object_count], bytes in `previews` plus one; 0: none */
-    const uint8_t *previews;      /* [preview_bytes], UTF-8 */
-    const uint32_t *target;       /* [reference_count], object id */
-    const uint32_t *label;        /* [reference_count], meaning by kind: EdgeKind; or HG_NO_ROW */
-    const uint8_t *kind;          /* [reference_count], EdgeKind */
-    const uint8_t *edge_flags;    /* [reference_count], EdgeFlags */
+    const uint8_t *age; /* [object_count], 0: not tracked, or unknown; else 1 and nine steps for
+                           each doubling of the number of tracked objects that are younger */
+    const uint16_t *out_degree;  /* [object_count], references of the object */
+    const uint32_t *counted_in;  /* [object_count], counted references; after hg_walker_complete */
+    const uint8_t *preview_size; /* [object_count], bytes in `previews` plus one; 0: none */
+    const uint8_t *previews;     /* [preview_bytes], UTF-8 */
+    const uint32_t *target;      /* [reference_count], object id */
+    const uint32_t *label;       /* [reference_count], meaning by kind: EdgeKind; or HG_NO_ROW */
+    const uint8_t *kind;         /* [reference_count], EdgeKind */
+    const uint8_t *edge_flags;   /* [reference_count], EdgeFlags */
 } hg_columns;
 
 typedef struct hg_large_value {
@@ -235,9 +236,9 @@ HG_API const char *hg_layout_field_name(uint64_t index);
 
 /* A walker over memory that nothing is read of yet, or NULL: the pieces or regions overlap or are
  * beyond the user's address space, or there is no room for a copy.
- * pieces: sorted, disjoint; what none covers reads as a hole. A process is one piece of /proc/PID/mem.
- * regions: readable mappings, sorted, disjoint; empty ones are passed over.
- * layout: [hg_layout_field_count()], HG_ABSENT for what the version lacks. */
+ * pieces: sorted, disjoint; what none covers reads as a hole. A process is one piece of
+ * /proc/PID/mem. regions: readable mappings, sorted, disjoint; empty ones are passed over. layout:
+ * [hg_layout_field_count()], HG_ABSENT for what the version lacks. */
 HG_API hg_walker *hg_walker_new(const hg_file_piece *pieces, uint64_t piece_count,
                                 const hg_range *regions, uint64_t region_count,
                                 const int64_t *layout);
@@ -263,7 +264,8 @@ HG_API int hg_walker_load(hg_walker *walker, hg_range range, int *whole);
 /* Pass 0: the collector's lists, by the addresses of their heads, the list of the oldest objects
  * first. Once.
  * frozen: how many of them are permanent lists; those come first.
- * in_order: 1 where objects lie in the lists in the order of their creation; else none has an age. */
+ * in_order: 1 where objects lie in the lists in the order of their creation; else none has an age.
+ */
 HG_API int hg_walker_read_gc_lists(hg_walker *walker, const uint64_t *heads, uint64_t count,
                                    uint64_t frozen, int in_order);
 

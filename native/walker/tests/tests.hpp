@@ -6,18 +6,18 @@
 namespace heapgraph::test {
 
 // object_tests.cpp: undamaged heaps
-void test_objects(const LayoutTable& table);
+void test_objects(const LayoutTable &table);
 // border_tests.cpp: regions, holes, wild addresses and the collector's lists
-void test_borders(const LayoutTable& table);
+void test_borders(const LayoutTable &table);
 // hostile_tests.cpp: absurd numbers, and structures that loop
-void test_hostile_structures(const LayoutTable& table);
+void test_hostile_structures(const LayoutTable &table);
 // budget_tests.cpp: heaps that claim more than they have
-void test_budget(const LayoutTable& table);
+void test_budget(const LayoutTable &table);
 // and pieces of files that are mapped or read
 void test_images();
 // A chain of nested lists, so long that a recursive walk would overflow its stack.
-void test_deep_nesting(const LayoutTable& table);
+void test_deep_nesting(const LayoutTable &table);
 // fuzz_tests.cpp: this many rounds of random damage, from this seed on
-void test_random_damage(const LayoutTable& table, unsigned seed, int rounds);
+void test_random_damage(const LayoutTable &table, unsigned seed, int rounds);
 
 }  // namespace heapgraph::test

@@ -9,7 +9,7 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 // A walk that eats memory must fail, not the machine.
-extern "C" const char* __asan_default_options() { return "hard_rss_limit_mb=2048:detect_leaks=1"; }
+extern "C" const char *__asan_default_options() { return "hard_rss_limit_mb=2048:detect_leaks=1"; }
 #endif
 
 namespace {
@@ -18,39 +18,39 @@ constexpr unsigned kTimeLimit = 300;  // seconds: the signal ends a walk that ha
 constexpr rlim_t kMemoryLimit = rlim_t{4} << 30;
 
 struct Version {
-  int minor, micro;
+    int minor, micro;
 };
 // Of each shape of attributes one: dicts, values beside the instance, and inside of it.
 constexpr Version kVersions[] = {{9, 18}, {12, 1}, {14, 5}};
 
 void limit_resources() {
 #if !defined(__SANITIZE_ADDRESS__)
-  const rlimit memory{kMemoryLimit, kMemoryLimit};
-  CHECK(setrlimit(RLIMIT_AS, &memory) == 0);
+    const rlimit memory{kMemoryLimit, kMemoryLimit};
+    CHECK(setrlimit(RLIMIT_AS, &memory) == 0);
 #endif
-  alarm(kTimeLimit);
+    alarm(kTimeLimit);
 }
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  using namespace heapgraph::test;
-  const unsigned seed = argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 20240611;
-  const int rounds = argc > 2 ? std::atoi(argv[2]) : 4000;
-  // These reserve more address space than the limit, and measure for themselves.
-  test_images();
-  for (const Version version : kVersions) test_budget(read_layout(version.minor, version.micro));
-  limit_resources();
-  for (const Version version : kVersions) {
-    const LayoutTable table = read_layout(version.minor, version.micro);
-    std::snprintf(current_case, sizeof current_case, "3.%d", version.minor);
-    test_objects(table);
-    test_borders(table);
-    test_hostile_structures(table);
-    test_random_damage(table, seed, rounds);
-  }
-  std::snprintf(current_case, sizeof current_case, "deep nesting");
-  test_deep_nesting(read_layout(12, 1));
-  std::puts("walker: all checks passed");
-  return EXIT_SUCCESS;
+int main(int argc, char **argv) {
+    using namespace heapgraph::test;
+    const unsigned seed = argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 20240611;
+    const int rounds = argc > 2 ? std::atoi(argv[2]) : 4000;
+    // These reserve more address space than the limit, and measure for themselves.
+    test_images();
+    for (const Version version : kVersions) test_budget(read_layout(version.minor, version.micro));
+    limit_resources();
+    for (const Version version : kVersions) {
+        const LayoutTable table = read_layout(version.minor, version.micro);
+        std::snprintf(current_case, sizeof current_case, "3.%d", version.minor);
+        test_objects(table);
+        test_borders(table);
+        test_hostile_structures(table);
+        test_random_damage(table, seed, rounds);
+    }
+    std::snprintf(current_case, sizeof current_case, "deep nesting");
+    test_deep_nesting(read_layout(12, 1));
+    std::puts("walker: all checks passed");
+    return EXIT_SUCCESS;
 }

@@ -1,5 +1,6 @@
-// Where this CPython version keeps what. The values come from heapgraph/capture/layouts at run time;
-// here are only the names of those the walker asks for. A field that a version lacks is kAbsent.
+// Where this CPython version keeps what. The values come from heapgraph/capture/layouts at run
+// time; here are only the names of those the walker asks for. A field that a version lacks is
+// kAbsent.
 #pragma once
 
 #include <cstdint>
@@ -117,17 +118,20 @@ constexpr std::uint64_t kGcHead = 16;  // bytes in front of an object that the c
 
 struct Layout {
 #define HEAPGRAPH_MEMBER(member, name) std::int64_t member = kAbsent;
-  HEAPGRAPH_LAYOUT_FIELDS(HEAPGRAPH_MEMBER)
+    HEAPGRAPH_LAYOUT_FIELDS(HEAPGRAPH_MEMBER)
 #undef HEAPGRAPH_MEMBER
-  Kinds kinds;
+    Kinds kinds;
 
-  // For the releases below, and for tests: everything else asks for a kind, or whether a field is present.
-  bool at_least(int minor, int micro = 0) const { return version >= (0x030000 | minor << 8 | micro); }
-  // Instances with values of their own have a dict visited as well, and that visits the values
-  // (python/cpython gh-130327, in every branch that was maintained then).
-  bool visits_materialized_dicts() const {
-    return at_least(14) ? at_least(14, 4) : at_least(13, 13);
-  }
+    // For the releases below, and for tests: everything else asks for a kind, or whether a field is
+    // present.
+    bool at_least(int minor, int micro = 0) const {
+        return version >= (0x030000 | minor << 8 | micro);
+    }
+    // Instances with values of their own have a dict visited as well, and that visits the values
+    // (python/cpython gh-130327, in every branch that was maintained then).
+    bool visits_materialized_dicts() const {
+        return at_least(14) ? at_least(14, 4) : at_least(13, 13);
+    }
 };
 
 constexpr bool present(std::int64_t field) { return field != kAbsent; }

@@ -23,7 +23,7 @@ HEAPGRAPH_READERS(HEAPGRAPH_DECLARE)
 
 namespace {
 
-const TypeReader* const kReaders[] = {
+const TypeReader *const kReaders[] = {
 #define HEAPGRAPH_ROW(name) &name##_reader,
     HEAPGRAPH_READERS(HEAPGRAPH_ROW)
 #undef HEAPGRAPH_ROW
@@ -31,11 +31,11 @@ const TypeReader* const kReaders[] = {
 
 }  // namespace
 
-const TypeReader* find_reader(std::string_view name) {
-  for (const TypeReader* reader : kReaders) {
-    if (reader->is(name)) return reader;
-  }
-  return nullptr;
+const TypeReader *find_reader(std::string_view name) {
+    for (const TypeReader *reader : kReaders) {
+        if (reader->is(name)) return reader;
+    }
+    return nullptr;
 }
 
 }  // namespace heapgraph

@@ -14,211 +14,227 @@ constexpr u64 kMaxSharedKeys = 1 << 16;
 
 }  // namespace
 
-u32 NameTable::row(const std::string& name) {
-  const auto [entry, added] = rows_.try_emplace(name, static_cast<u32>(names_.size()));
-  if (added) names_.push_back(name);
-  return entry->second;
+u32 NameTable::row(const std::string &name) {
+    const auto [entry, added] = rows_.try_emplace(name, static_cast<u32>(names_.size()));
+    if (added) names_.push_back(name);
+    return entry->second;
 }
 
 std::string TypeTable::text(u64 address) {
-  const View view = memory_.view_up_to(address, kMaxName);
-  std::string result;
-  for (u64 i = 0; i < view.size() && view.byte(i) != 0; ++i) result += static_cast<char>(view.byte(i));
-  return result;
+    const View view = memory_.view_up_to(address, kMaxName);
+    std::string result;
+    for (u64 i = 0; i < view.size() && view.byte(i) != 0; ++i)
+        result += static_cast<char>(view.byte(i));
+    return result;
 }
 
 void TypeTable::forget() {
-  std::fill(slots_.begin(), slots_.end(), Slot{});
-  used_ = 0;
-  types_.clear();
+    std::fill(slots_.begin(), slots_.end(), Slot{});
+    used_ = 0;
+    types_.clear();
 }
 
 bool TypeTable::is_type(u64 address) {
-  if (address & 7) return false;
-  const View type = memory_.view(address, layout_.tp_size);
-  if (!type) return false;
-  const u64 flags = type.word(layout_.tp_flags);
-  const i64 basicsize = type.signed_word(layout_.tp_basicsize);
-  const i64 itemsize = type.signed_word(layout_.tp_itemsize);
-  if (basicsize < 16 || basicsize > kMaxBasicsize) return false;
-  if (itemsize < 0 || itemsize > kMaxItemsize || type.signed_word(layout_.refcount) == 0) return false;
-  // One type is its own: other words that point at themselves are heads of empty lists.
-  if (type.word(layout_.type) == address && text(type.word(layout_.tp_name)) != "type") return false;
-  const View meta = memory_.view(type.word(layout_.type), layout_.tp_size);
-  if (!meta || !(meta.word(layout_.tp_flags) & type_flag::kType)) return false;
-  const View metameta = memory_.view(meta.word(layout_.type), layout_.tp_size);
-  if (!metameta || !(metameta.word(layout_.tp_flags) & type_flag::kType)) return false;
-  if (flags & type_flag::kReady) return true;
-  // Up to 3.10 a few static types are used without having been made ready: no base, no dict.
-  return type.word(layout_.type) == meta.word(layout_.type) && type.word(layout_.tp_base) == 0 &&
-         type.word(layout_.tp_dealloc) != 0 && !text(type.word(layout_.tp_name)).empty();
+    if (address & 7) return false;
+    const View type = memory_.view(address, layout_.tp_size);
+    if (!type) return false;
+    const u64 flags = type.word(layout_.tp_flags);
+    const i64 basicsize = type.signed_word(layout_.tp_basicsize);
+    const i64 itemsize = type.signed_word(layout_.tp_itemsize);
+    if (basicsize < 16 || basicsize > kMaxBasicsize) return false;
+    if (itemsize < 0 || itemsize > kMaxItemsize || type.signed_word(layout_.refcount) == 0)
+        return false;
+    // One type is its own: other words that point at themselves are heads of empty lists.
+    if (type.word(layout_.type) == address && text(type.word(layout_.tp_name)) != "type")
+        return false;
+    const View meta = memory_.view(type.word(layout_.type), layout_.tp_size);
+    if (!meta || !(meta.word(layout_.tp_flags) & type_flag::kType)) return false;
+    const View metameta = memory_.view(meta.word(layout_.type), layout_.tp_size);
+    if (!metameta || !(metameta.word(layout_.tp_flags) & type_flag::kType)) return false;
+    if (flags & type_flag::kReady) return true;
+    // Up to 3.10 a few static types are used without having been made ready: no base, no dict.
+    return type.word(layout_.type) == meta.word(layout_.type) && type.word(layout_.tp_base) == 0 &&
+           type.word(layout_.tp_dealloc) != 0 && !text(type.word(layout_.tp_name)).empty();
 }
 
 bool TypeTable::is_python_class(View type) const {
-  return (type.word(layout_.tp_flags) & type_flag::kHeapType) && class_dealloc_ != 0 &&
-         type.word(layout_.tp_dealloc) == class_dealloc_;
+    return (type.word(layout_.tp_flags) & type_flag::kHeapType) && class_dealloc_ != 0 &&
+           type.word(layout_.tp_dealloc) == class_dealloc_;
 }
 
-TypeInfo* TypeTable::discover(u64 address) {
-  if (!is_type(address)) return nullptr;
-  types_.push_back(std::make_unique<TypeInfo>());
-  TypeInfo& info = *types_.back();
-  info.address = address;
-  info.row = types_.size() - 1;
-  remember(address, &info);
-  read_basics(info, memory_.view(address, layout_.tp_size));
-  choose_reader(info);
-  return &info;
+TypeInfo *TypeTable::discover(u64 address) {
+    if (!is_type(address)) return nullptr;
+    types_.push_back(std::make_unique<TypeInfo>());
+    TypeInfo &info = *types_.back();
+    info.address = address;
+    info.row = types_.size() - 1;
+    remember(address, &info);
+    read_basics(info, memory_.view(address, layout_.tp_size));
+    choose_reader(info);
+    return &info;
 }
 
-void TypeTable::remember(u64 address, TypeInfo* type) {
-  if (++used_ * 2 > slots_.size()) {
-    std::vector<Slot> old(slots_.size() * 2);
-    old.swap(slots_);
-    for (const Slot& slot : old) {
-      if (slot.address) place(slot.address, slot.type);
+void TypeTable::remember(u64 address, TypeInfo *type) {
+    if (++used_ * 2 > slots_.size()) {
+        std::vector<Slot> old(slots_.size() * 2);
+        old.swap(slots_);
+        for (const Slot &slot : old) {
+            if (slot.address) place(slot.address, slot.type);
+        }
     }
-  }
-  place(address, type);
+    place(address, type);
 }
 
-void TypeTable::place(u64 address, TypeInfo* type) {
-  u64 i = hash(address) & (slots_.size() - 1);
-  while (slots_[i].address != 0) i = (i + 1) & (slots_.size() - 1);
-  slots_[i] = {address, type};
+void TypeTable::place(u64 address, TypeInfo *type) {
+    u64 i = hash(address) & (slots_.size() - 1);
+    while (slots_[i].address != 0) i = (i + 1) & (slots_.size() - 1);
+    slots_[i] = {address, type};
 }
 
-void TypeTable::read_basics(TypeInfo& info, View type) {
-  info.tp_name = text(type.word(layout_.tp_name));
-  info.flags = type.word(layout_.tp_flags);
-  info.basicsize = type.signed_word(layout_.tp_basicsize);
-  info.itemsize = type.signed_word(layout_.tp_itemsize);
-  info.dictoffset = type.signed_word(layout_.tp_dictoffset);
-  if (info.dictoffset < -kMaxBasicsize || info.dictoffset > kMaxBasicsize) info.dictoffset = 0;
-  info.weaklistoffset = type.signed_word(layout_.tp_weaklistoffset);
-  info.base = type.word(layout_.tp_base);
-  info.is_gc = info.flags & type_flag::kHaveGc;
-  info.is_heap = info.flags & type_flag::kHeapType;
-  info.is_python_class = is_python_class(type);
-  const u64 traverse = type.word(layout_.tp_traverse);
-  // Instances of Python classes visit their class in every version, those of C heap types since 3.9.
-  info.type_edge_visible = info.is_heap && info.is_gc &&
-                           (layout_.kinds.instance_visits == kind::instance_visits::every_class ||
-                            (traverse != 0 && traverse == class_traverse_));
-  u64 managed = layout_.kinds.managed_dict != kind::managed_dict::none ? type_flag::kManagedDict : 0;
-  if (layout_.kinds.managed_weakref == kind::managed_weakref::yes) managed |= type_flag::kManagedWeakref;
-  info.preheader = info.flags & managed ? 16 : 0;
+void TypeTable::read_basics(TypeInfo &info, View type) {
+    info.tp_name = text(type.word(layout_.tp_name));
+    info.flags = type.word(layout_.tp_flags);
+    info.basicsize = type.signed_word(layout_.tp_basicsize);
+    info.itemsize = type.signed_word(layout_.tp_itemsize);
+    info.dictoffset = type.signed_word(layout_.tp_dictoffset);
+    if (info.dictoffset < -kMaxBasicsize || info.dictoffset > kMaxBasicsize) info.dictoffset = 0;
+    info.weaklistoffset = type.signed_word(layout_.tp_weaklistoffset);
+    info.base = type.word(layout_.tp_base);
+    info.is_gc = info.flags & type_flag::kHaveGc;
+    info.is_heap = info.flags & type_flag::kHeapType;
+    info.is_python_class = is_python_class(type);
+    const u64 traverse = type.word(layout_.tp_traverse);
+    // Instances of Python classes visit their class in every version, those of C heap types
+    // since 3.9.
+    info.type_edge_visible = info.is_heap && info.is_gc &&
+                             (layout_.kinds.instance_visits == kind::instance_visits::every_class ||
+                              (traverse != 0 && traverse == class_traverse_));
+    u64 managed =
+        layout_.kinds.managed_dict != kind::managed_dict::none ? type_flag::kManagedDict : 0;
+    if (layout_.kinds.managed_weakref == kind::managed_weakref::yes)
+        managed |= type_flag::kManagedWeakref;
+    info.preheader = info.flags & managed ? 16 : 0;
 
-  info.builtin_base = info.address;
-  for (int i = 0; i < kMaxBases; ++i) {
-    const View base = memory_.view(info.builtin_base, layout_.tp_size);
-    if (!base || !is_python_class(base)) break;
-    info.builtin_base = base.word(layout_.tp_base);
-  }
-  if (info.is_heap) {
-    info.cached_keys = memory_.word(info.address + layout_.ht_cached_keys);
-    read_shared_keys(info);
-  }
-}
-
-const TypeRule* TypeTable::nearest_rule(u64 address, u64& ruled, bool& found) {
-  for (int i = 0; i < kMaxBases && address != 0; ++i) {
-    const View type = memory_.view(address, layout_.tp_size);
-    if (!type) break;
-    const auto rule = is_python_class(type) ? rules_.end() : rules_.find(text(type.word(layout_.tp_name)));
-    if (rule != rules_.end()) {
-      ruled = address;
-      found = true;
-      return &rule->second;
+    info.builtin_base = info.address;
+    for (int i = 0; i < kMaxBases; ++i) {
+        const View base = memory_.view(info.builtin_base, layout_.tp_size);
+        if (!base || !is_python_class(base)) break;
+        info.builtin_base = base.word(layout_.tp_base);
     }
-    address = type.word(layout_.tp_base);
-  }
-  found = false;
-  return nullptr;
+    if (info.is_heap) {
+        info.cached_keys = memory_.word(info.address + layout_.ht_cached_keys);
+        read_shared_keys(info);
+    }
+}
+
+const TypeRule *TypeTable::nearest_rule(u64 address, u64 &ruled, bool &found) {
+    for (int i = 0; i < kMaxBases && address != 0; ++i) {
+        const View type = memory_.view(address, layout_.tp_size);
+        if (!type) break;
+        const auto rule =
+            is_python_class(type) ? rules_.end() : rules_.find(text(type.word(layout_.tp_name)));
+        if (rule != rules_.end()) {
+            ruled = address;
+            found = true;
+            return &rule->second;
+        }
+        address = type.word(layout_.tp_base);
+    }
+    found = false;
+    return nullptr;
 }
 
 // Bindings of C++ classes (nanobind) share no base class, but a metaclass.
-const TypeRule* TypeTable::rule_of_metaclass(u64 address) {
-  static const std::string prefix = "metaclass ";
-  const u64 metaclass = memory_.word(address + layout_.type);
-  const std::string wanted = prefix + text(memory_.word(metaclass + layout_.tp_name));
-  auto rule = rules_.upper_bound(wanted);
-  if (rule == rules_.begin()) return nullptr;
-  --rule;
-  const std::string& name = rule->first;
-  const bool begins = name.compare(0, prefix.size(), prefix) == 0 && wanted.compare(0, name.size(), name) == 0;
-  return begins ? &rule->second : nullptr;
+const TypeRule *TypeTable::rule_of_metaclass(u64 address) {
+    static const std::string prefix = "metaclass ";
+    const u64 metaclass = memory_.word(address + layout_.type);
+    const std::string wanted = prefix + text(memory_.word(metaclass + layout_.tp_name));
+    auto rule = rules_.upper_bound(wanted);
+    if (rule == rules_.begin()) return nullptr;
+    --rule;
+    const std::string &name = rule->first;
+    const bool begins =
+        name.compare(0, prefix.size(), prefix) == 0 && wanted.compare(0, name.size(), name) == 0;
+    return begins ? &rule->second : nullptr;
 }
 
-// The builtin part of an object is read by the rule of its nearest ancestor that has one; words that
-// C subclasses added behind it are scanned, with the names their member tables give.
-void TypeTable::choose_reader(TypeInfo& info) {
-  u64 ruled = 0;
-  bool found = false;
-  const TypeRule* rule = nearest_rule(info.builtin_base, ruled, found);
-  if (!found || memory_.word(ruled + layout_.tp_base) == 0) {  // that of `object`, which says nothing
-    if (const TypeRule* bound = rule_of_metaclass(info.builtin_base)) {
-      rule = bound;
-      found = true;
+// The builtin part of an object is read by the rule of its nearest ancestor that has one; words
+// that C subclasses added behind it are scanned, with the names their member tables give.
+void TypeTable::choose_reader(TypeInfo &info) {
+    u64 ruled = 0;
+    bool found = false;
+    const TypeRule *rule = nearest_rule(info.builtin_base, ruled, found);
+    if (!found ||
+        memory_.word(ruled + layout_.tp_base) == 0) {  // that of `object`, which says nothing
+        if (const TypeRule *bound = rule_of_metaclass(info.builtin_base)) {
+            rule = bound;
+            found = true;
+        }
     }
-  }
-  const View builtin = memory_.view(info.builtin_base, layout_.tp_size);
-  if (found) {
-    info.reader = rule->reader;
-    info.is_str = info.reader->is("str");
-    info.is_tuple = info.reader->is("tuple");
-    info.fields = rule->fields;
-    info.buffers = rule->buffers;
-    const View base = memory_.view(ruled, layout_.tp_size);
-    info.scan_from = base.signed_word(layout_.tp_basicsize);
-    info.scan_to = info.scan_from;
-    // A rule that names fields of a fixed-size struct has said all there is in it.
-    // (Struct sequences put their further items, counted below, into the basic size since 3.13.)
-    if (ruled != info.builtin_base && !info.is_tuple) info.scan_to = builtin.signed_word(layout_.tp_basicsize);
-    if (present(rule->scan_from)) {
-      info.scan_from = rule->scan_from;
-      info.scan_to = builtin.signed_word(layout_.tp_basicsize);
+    const View builtin = memory_.view(info.builtin_base, layout_.tp_size);
+    if (found) {
+        info.reader = rule->reader;
+        info.is_str = info.reader->is("str");
+        info.is_tuple = info.reader->is("tuple");
+        info.fields = rule->fields;
+        info.buffers = rule->buffers;
+        const View base = memory_.view(ruled, layout_.tp_size);
+        info.scan_from = base.signed_word(layout_.tp_basicsize);
+        info.scan_to = info.scan_from;
+        // A rule that names fields of a fixed-size struct has said all there is in it.
+        // (Struct sequences put their further items, counted below, into the basic size
+        // since 3.13.)
+        if (ruled != info.builtin_base && !info.is_tuple)
+            info.scan_to = builtin.signed_word(layout_.tp_basicsize);
+        if (present(rule->scan_from)) {
+            info.scan_from = rule->scan_from;
+            info.scan_to = builtin.signed_word(layout_.tp_basicsize);
+        }
+        info.blocks = rule->blocks;
+        info.blocks_to =
+            std::clamp(builtin.signed_word(layout_.tp_basicsize), i64{0}, info.basicsize);
+    } else if (builtin) {
+        info.scan_from = layout_.object_size;
+        info.scan_to = builtin.signed_word(layout_.tp_basicsize);
     }
-    info.blocks = rule->blocks;
-    info.blocks_to = std::clamp(builtin.signed_word(layout_.tp_basicsize), i64{0}, info.basicsize);
-  } else if (builtin) {
-    info.scan_from = layout_.object_size;
-    info.scan_to = builtin.signed_word(layout_.tp_basicsize);
-  }
-  // A damaged base may say anything.
-  info.scan_from = std::max(info.scan_from, layout_.object_size);
-  info.scan_to = std::clamp(info.scan_to, i64{0}, info.basicsize);
-  info.knows_fields = info.scan_from >= info.scan_to;
-  // A C subclass with a traverse function of its own refers to something that its base does not.
-  // (Struct sequences differ too, but their items are all known; theirs needs a current thread.)
-  const u64 traverse = memory_.word(info.address + layout_.tp_traverse);
-  const bool differs = found && !info.is_tuple &&
-                       builtin.word(layout_.tp_traverse) != memory_.word(ruled + layout_.tp_traverse);
-  // Types that C code makes without a deallocator of their own get that of Python classes.
-  const bool made_by_c = info.is_python_class && class_traverse_ != 0 && traverse != class_traverse_;
-  // A rule without fields (PyCapsule) says that no word is a reference, not that nothing is referred to.
-  const bool empty = found && info.reader == &plain_reader && rule->fields.empty() &&
-                     builtin.word(layout_.tp_flags) & type_flag::kHaveGc;
-  info.wants_traverse = info.is_gc && traverse != 0 &&
-                        (!info.knows_fields || differs || made_by_c || empty || info.reader->is("module"));
-  for (u64 at = info.builtin_base, i = 0; at != ruled && at != 0 && i < kMaxBases; ++i) {
-    add_members(info, at);
-    at = memory_.word(at + layout_.tp_base);
-  }
-  if (info.is_tuple && ruled != info.builtin_base) count_struct_items(info);
-  add_slots(info);
+    // A damaged base may say anything.
+    info.scan_from = std::max(info.scan_from, layout_.object_size);
+    info.scan_to = std::clamp(info.scan_to, i64{0}, info.basicsize);
+    info.knows_fields = info.scan_from >= info.scan_to;
+    // A C subclass with a traverse function of its own refers to something that its base does not.
+    // (Struct sequences differ too, but their items are all known; theirs needs a current thread.)
+    const u64 traverse = memory_.word(info.address + layout_.tp_traverse);
+    const bool differs =
+        found && !info.is_tuple &&
+        builtin.word(layout_.tp_traverse) != memory_.word(ruled + layout_.tp_traverse);
+    // Types that C code makes without a deallocator of their own get that of Python classes.
+    const bool made_by_c =
+        info.is_python_class && class_traverse_ != 0 && traverse != class_traverse_;
+    // A rule without fields (PyCapsule) says that no word is a reference, not that nothing is
+    // referred to.
+    const bool empty = found && info.reader == &plain_reader && rule->fields.empty() &&
+                       builtin.word(layout_.tp_flags) & type_flag::kHaveGc;
+    info.wants_traverse =
+        info.is_gc && traverse != 0 &&
+        (!info.knows_fields || differs || made_by_c || empty || info.reader->is("module"));
+    for (u64 at = info.builtin_base, i = 0; at != ruled && at != 0 && i < kMaxBases; ++i) {
+        add_members(info, at);
+        at = memory_.word(at + layout_.tp_base);
+    }
+    if (info.is_tuple && ruled != info.builtin_base) count_struct_items(info);
+    add_slots(info);
 }
 
-void TypeTable::read_shared_keys(TypeInfo& info) {
-  if (info.cached_keys == 0) return;
-  shared_tables_.insert(info.cached_keys);
-  const KeyTable keys = read_key_table(memory_, layout_, info.cached_keys);
-  if (keys.address == 0 || keys.count > kMaxSharedKeys) return;
-  info.shared_capacity = keys.capacity;
-  const View entries = memory_.view(keys.entries, keys.entry_bytes());
-  for (u64 i = 0; entries && i < keys.count; ++i) {
-    info.shared_keys.push_back(entries.word(i * keys.stride + keys.key_offset));
-  }
+void TypeTable::read_shared_keys(TypeInfo &info) {
+    if (info.cached_keys == 0) return;
+    shared_tables_.insert(info.cached_keys);
+    const KeyTable keys = read_key_table(memory_, layout_, info.cached_keys);
+    if (keys.address == 0 || keys.count > kMaxSharedKeys) return;
+    info.shared_capacity = keys.capacity;
+    const View entries = memory_.view(keys.entries, keys.entry_bytes());
+    for (u64 i = 0; entries && i < keys.count; ++i) {
+        info.shared_keys.push_back(entries.word(i * keys.stride + keys.key_offset));
+    }
 }
 
 }  // namespace heapgraph

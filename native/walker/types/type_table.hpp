@@ -8,159 +8,169 @@
 #include <unordered_set>
 #include <vector>
 
+#include "walker/image/memory_image.hpp"
 #include "walker/types/edges.hpp"
 #include "walker/types/layout.hpp"
 #include "walker/types/type_reader.hpp"
-#include "walker/image/memory_image.hpp"
 
 namespace heapgraph {
 
 // One named word of a C struct that holds a reference.
 struct FieldRule {
-  i64 offset;
-  u32 name;  // row of names
-  EdgeKind kind;
-  u8 flags;
+    i64 offset;
+    u32 name;  // row of names
+    EdgeKind kind;
+    u8 flags;
 };
 
 // How many items a buffer has.
 enum class BufferCount : u8 {
-  kWord = 0,   // the word at `count`
-  kTuple = 1,  // the length of the tuple that the word at `count` refers to
-  kOne = 2,    // one
+    kWord = 0,   // the word at `count`
+    kTuple = 1,  // the length of the tuple that the word at `count` refers to
+    kOne = 2,    // one
 };
 
 // A buffer outside of the object that belongs to it alone and holds no references we follow.
 struct BufferRule {
-  i64 pointer;    // offset of its address; one that points into the object itself is no buffer
-  i64 count;
-  BufferCount how;
-  i64 item_size;
-  i64 flag;       // offset of a byte that must not be zero, or kAbsent
-  bool in_getsizeof;
+    i64 pointer;  // offset of its address; one that points into the object itself is no buffer
+    i64 count;
+    BufferCount how;
+    i64 item_size;
+    i64 flag;  // offset of a byte that must not be zero, or kAbsent
+    bool in_getsizeof;
 };
 
-// Blocks of memory that belong to the object and may hold references: hash tables, C++ objects, vectors.
-// Their size is known from the allocator that gave them.
+// Blocks of memory that belong to the object and may hold references: hash tables, C++ objects,
+// vectors. Their size is known from the allocator that gave them.
 struct BlockRule {
-  static constexpr u8 kReferences = 1;    // they hold references
-  static constexpr u8 kBytes = 2;         // their bytes are the object's
-  static constexpr u8 kArrowBuffers = 4;  // some are arrow::PoolBuffer, whose bytes are the object's
-  static constexpr u8 kStack = 8;         // they tell of a stack that was put aside: its frames are the object's
+    static constexpr u8 kReferences = 1;  // they hold references
+    static constexpr u8 kBytes = 2;       // their bytes are the object's
+    static constexpr u8 kArrowBuffers =
+        4;  // some are arrow::PoolBuffer, whose bytes are the object's
+    static constexpr u8 kStack =
+        8;  // they tell of a stack that was put aside: its frames are the object's
 
-  u8 depth = 0;      // how many pointers away from the object they may be; 0: it has none
-  u8 raw_depth = 0;  // the same of plain pointers, that are no vector or shared pointer of C++
-  u8 contents = 0;
-  u8 reference_depth = 255;  // references are looked for in blocks so many pointers away
-  bool has_bytes() const { return contents & (kBytes | kArrowBuffers); }
+    u8 depth = 0;      // how many pointers away from the object they may be; 0: it has none
+    u8 raw_depth = 0;  // the same of plain pointers, that are no vector or shared pointer of C++
+    u8 contents = 0;
+    u8 reference_depth = 255;  // references are looked for in blocks so many pointers away
+    bool has_bytes() const { return contents & (kBytes | kArrowBuffers); }
 };
 
 struct TypeRule {
-  const TypeReader* reader = &plain_reader;
-  std::vector<FieldRule> fields;
-  std::vector<BufferRule> buffers;
-  BlockRule blocks;
-  i64 scan_from = kAbsent;  // words from here on are scanned as well
+    const TypeReader *reader = &plain_reader;
+    std::vector<FieldRule> fields;
+    std::vector<BufferRule> buffers;
+    BlockRule blocks;
+    i64 scan_from = kAbsent;  // words from here on are scanned as well
 };
 
 struct TypeInfo {
-  u64 address = 0;
-  u32 row = 0;
-  const TypeReader* reader = &plain_reader;
-  bool is_str = false, is_tuple = false;  // by their readers: asked for every object
-  bool is_gc = false;
-  bool is_heap = false;
-  bool is_python_class = false;  // made by a class statement
-  bool type_edge_visible = false;
-  bool knows_fields = true;      // false: its body was scanned
-  bool wants_traverse = false;   // its own traverse function knows more than we do
-  u64 traversed = 0;             // objects whose traverse function ran
-  u64 disagreements = 0;         // objects that it told other references of
-  i64 basicsize = 0;
-  i64 itemsize = 0;
-  u64 flags = 0;
-  i64 dictoffset = 0;
-  i64 weaklistoffset = 0;
-  i64 preheader = 0;     // bytes before the GC head (managed dict and weak references)
-  i64 scan_from = 0;     // words of [scan_from, scan_to) hold references we have no names for
-  i64 scan_to = 0;
-  BlockRule blocks;
-  i64 blocks_to = 0;     // end of the words that may point at blocks
-  i64 tuple_items = 0;   // struct sequences hold more items than len() says
-  u64 cached_keys = 0;   // key table shared by the instances
-  u64 base = 0;
-  u64 builtin_base = 0;  // nearest ancestor that is not a Python class
-  std::vector<FieldRule> fields;   // of the builtin part, then the __slots__
-  std::vector<BufferRule> buffers;
-  i64 shared_capacity = 0;         // attributes that have room in the values of a new instance
-  std::vector<u64> shared_keys;    // addresses of the names of split-table attributes, by position
-  std::string tp_name;
+    u64 address = 0;
+    u32 row = 0;
+    const TypeReader *reader = &plain_reader;
+    bool is_str = false, is_tuple = false;  // by their readers: asked for every object
+    bool is_gc = false;
+    bool is_heap = false;
+    bool is_python_class = false;  // made by a class statement
+    bool type_edge_visible = false;
+    bool knows_fields = true;     // false: its body was scanned
+    bool wants_traverse = false;  // its own traverse function knows more than we do
+    u64 traversed = 0;            // objects whose traverse function ran
+    u64 disagreements = 0;        // objects that it told other references of
+    i64 basicsize = 0;
+    i64 itemsize = 0;
+    u64 flags = 0;
+    i64 dictoffset = 0;
+    i64 weaklistoffset = 0;
+    i64 preheader = 0;  // bytes before the GC head (managed dict and weak references)
+    i64 scan_from = 0;  // words of [scan_from, scan_to) hold references we have no names for
+    i64 scan_to = 0;
+    BlockRule blocks;
+    i64 blocks_to = 0;    // end of the words that may point at blocks
+    i64 tuple_items = 0;  // struct sequences hold more items than len() says
+    u64 cached_keys = 0;  // key table shared by the instances
+    u64 base = 0;
+    u64 builtin_base = 0;           // nearest ancestor that is not a Python class
+    std::vector<FieldRule> fields;  // of the builtin part, then the __slots__
+    std::vector<BufferRule> buffers;
+    i64 shared_capacity = 0;       // attributes that have room in the values of a new instance
+    std::vector<u64> shared_keys;  // addresses of the names of split-table attributes, by position
+    std::string tp_name;
 };
 
 constexpr int kMaxBases = 256;  // length of a base chain we follow
 
 class NameTable {
- public:
-  u32 row(const std::string& name);
-  const std::vector<std::string>& names() const { return names_; }
+public:
+    u32 row(const std::string &name);
+    const std::vector<std::string> &names() const { return names_; }
 
- private:
-  std::vector<std::string> names_;
-  std::unordered_map<std::string, u32> rows_;
+private:
+    std::vector<std::string> names_;
+    std::unordered_map<std::string, u32> rows_;
 };
 
 class TypeTable {
- public:
-  TypeTable(MemoryImage& memory, const Layout& layout) : memory_(memory), layout_(layout), slots_(1 << 14) {}
+public:
+    TypeTable(MemoryImage &memory, const Layout &layout)
+        : memory_(memory), layout_(layout), slots_(1 << 14) {}
 
-  // "metaclass NAME" is the rule of classes that have no other and whose metaclass has a name that begins so.
-  void add_rule(const std::string& tp_name, TypeRule rule) { rules_[tp_name] = std::move(rule); }
-  // The type at this address, or null when there is no plausible type there.
-  TypeInfo* find(u64 address) {
-    const u64 slot = hash(address) & (slots_.size() - 1);
-    for (u64 i = slot;; i = (i + 1) & (slots_.size() - 1)) {
-      if (slots_[i].address == address) return slots_[i].type;
-      if (slots_[i].address == 0) return address ? discover(address) : nullptr;
+    // "metaclass NAME" is the rule of classes that have no other and whose metaclass has a name
+    // that begins so.
+    void add_rule(const std::string &tp_name, TypeRule rule) { rules_[tp_name] = std::move(rule); }
+    // The type at this address, or null when there is no plausible type there.
+    TypeInfo *find(u64 address) {
+        const u64 slot = hash(address) & (slots_.size() - 1);
+        for (u64 i = slot;; i = (i + 1) & (slots_.size() - 1)) {
+            if (slots_[i].address == address) return slots_[i].type;
+            if (slots_[i].address == 0) return address ? discover(address) : nullptr;
+        }
     }
-  }
-  // The functions that CPython gives to every Python class; 0 leaves class detection off.
-  void set_python_class_functions(u64 dealloc, u64 traverse) { class_dealloc_ = dealloc; class_traverse_ = traverse; }
-  bool is_python_class(View type) const;
-  std::string text(u64 address);
-  // Whether a key table is the one that new instances of some known class share.
-  bool is_shared_table(u64 keys) const { return shared_tables_.count(keys) != 0; }
+    // The functions that CPython gives to every Python class; 0 leaves class detection off.
+    void set_python_class_functions(u64 dealloc, u64 traverse) {
+        class_dealloc_ = dealloc;
+        class_traverse_ = traverse;
+    }
+    bool is_python_class(View type) const;
+    std::string text(u64 address);
+    // Whether a key table is the one that new instances of some known class share.
+    bool is_shared_table(u64 keys) const { return shared_tables_.count(keys) != 0; }
 
-  const std::vector<std::unique_ptr<TypeInfo>>& types() const { return types_; }
-  NameTable& names() { return names_; }
-  void forget();  // drop everything learned, keep rules and names
+    const std::vector<std::unique_ptr<TypeInfo>> &types() const { return types_; }
+    NameTable &names() { return names_; }
+    void forget();  // drop everything learned, keep rules and names
 
- private:
-  struct Slot { u64 address = 0; TypeInfo* type = nullptr; };
+private:
+    struct Slot {
+        u64 address = 0;
+        TypeInfo *type = nullptr;
+    };
 
-  static u64 hash(u64 address) { return (address >> 4) * 0x9E3779B97F4A7C15ull >> 20; }
-  bool is_type(u64 address);
-  TypeInfo* discover(u64 address);
-  void remember(u64 address, TypeInfo* type);
-  void place(u64 address, TypeInfo* type);
-  void read_basics(TypeInfo& info, View type);
-  void choose_reader(TypeInfo& info);
-  const TypeRule* nearest_rule(u64 address, u64& ruled, bool& found);
-  const TypeRule* rule_of_metaclass(u64 address);
-  void count_struct_items(TypeInfo& info);
-  void add_members(TypeInfo& info, u64 type_address);
-  void add_slots(TypeInfo& info);
-  void read_shared_keys(TypeInfo& info);
+    static u64 hash(u64 address) { return (address >> 4) * 0x9E3779B97F4A7C15ull >> 20; }
+    bool is_type(u64 address);
+    TypeInfo *discover(u64 address);
+    void remember(u64 address, TypeInfo *type);
+    void place(u64 address, TypeInfo *type);
+    void read_basics(TypeInfo &info, View type);
+    void choose_reader(TypeInfo &info);
+    const TypeRule *nearest_rule(u64 address, u64 &ruled, bool &found);
+    const TypeRule *rule_of_metaclass(u64 address);
+    void count_struct_items(TypeInfo &info);
+    void add_members(TypeInfo &info, u64 type_address);
+    void add_slots(TypeInfo &info);
+    void read_shared_keys(TypeInfo &info);
 
-  MemoryImage& memory_;
-  const Layout& layout_;
-  std::vector<Slot> slots_;
-  u64 used_ = 0;
-  std::vector<std::unique_ptr<TypeInfo>> types_;
-  std::map<std::string, TypeRule> rules_;
-  std::unordered_set<u64> shared_tables_;
-  NameTable names_;
-  u64 class_dealloc_ = 0;
-  u64 class_traverse_ = 0;
+    MemoryImage &memory_;
+    const Layout &layout_;
+    std::vector<Slot> slots_;
+    u64 used_ = 0;
+    std::vector<std::unique_ptr<TypeInfo>> types_;
+    std::map<std::string, TypeRule> rules_;
+    std::unordered_set<u64> shared_tables_;
+    NameTable names_;
+    u64 class_dealloc_ = 0;
+    u64 class_traverse_ = 0;
 };
 
 }  // namespace heapgraph

@@ -1,4 +1,5 @@
-// What a walk may cost. The numbers come from heapgraph/capture/process/budget.py; without them nothing is limited.
+// What a walk may cost. The numbers come from heapgraph/capture/process/budget.py; without them
+// nothing is limited.
 #pragma once
 
 #include <map>
@@ -8,36 +9,40 @@
 namespace heapgraph {
 
 struct WalkBudget {
-  u64 objects = UINT64_MAX;
-  u64 references = UINT64_MAX;
-  u64 table_bytes = UINT64_MAX;  // of tables that are looked through, in each pass
-  u64 image_bytes = UINT64_MAX;  // copied from the target
+    u64 objects = UINT64_MAX;
+    u64 references = UINT64_MAX;
+    u64 table_bytes = UINT64_MAX;  // of tables that are looked through, in each pass
+    u64 image_bytes = UINT64_MAX;  // copied from the target
 };
 
-// Which object has which table outside of itself. Two lists never have one array of items, in memory that makes sense:
-// whoever comes second has none.
+// Which object has which table outside of itself. Two lists never have one array of items, in
+// memory that makes sense: whoever comes second has none.
 class TableClaims {
- public:
-  // A table of fewer bytes is read for everyone: it costs little, and its place in here would cost as much.
-  static constexpr u64 kLeastBytes = 4096;
+public:
+    // A table of fewer bytes is read for everyone: it costs little, and its place in here would
+    // cost as much.
+    static constexpr u64 kLeastBytes = 4096;
 
-  // True when no one else has any of it. With `keep` it is the owner's from now on.
-  bool take(u64 owner, u64 start, u64 size, bool keep) {
-    auto next = ranges_.upper_bound(start);
-    if (next != ranges_.end() && next->first - start < size) return false;
-    if (next != ranges_.begin()) {
-      const auto& [first, claim] = *std::prev(next);
-      if (first == start && claim.owner == owner) return true;
-      if (start - first < claim.size) return false;
+    // True when no one else has any of it. With `keep` it is the owner's from now on.
+    bool take(u64 owner, u64 start, u64 size, bool keep) {
+        auto next = ranges_.upper_bound(start);
+        if (next != ranges_.end() && next->first - start < size) return false;
+        if (next != ranges_.begin()) {
+            const auto &[first, claim] = *std::prev(next);
+            if (first == start && claim.owner == owner) return true;
+            if (start - first < claim.size) return false;
+        }
+        if (keep) ranges_.emplace_hint(next, start, Claim{size, owner});
+        return true;
     }
-    if (keep) ranges_.emplace_hint(next, start, Claim{size, owner});
-    return true;
-  }
 
- private:
-  struct Claim { u64 size; u64 owner; };
+private:
+    struct Claim {
+        u64 size;
+        u64 owner;
+    };
 
-  std::map<u64, Claim> ranges_;
+    std::map<u64, Claim> ranges_;
 };
 
 }  // namespace heapgraph

@@ -1,4 +1,5 @@
-// The walker's half of running tp_traverse in the frozen clone; capture/heap/traverse.py is the other half.
+// The walker's half of running tp_traverse in the frozen clone; capture/heap/traverse.py is the
+// other half.
 #include "walker/walk/traverse.hpp"
 
 #include <algorithm>
@@ -8,134 +9,142 @@
 
 namespace heapgraph {
 
-bool Traversed::find(u64 object, Visits& visits) {
-  if (records_.empty()) return false;
-  const auto before = [](const Record& left, const Record& right) { return left.object < right.object; };
-  if (!sorted_) std::sort(records_.begin(), records_.end(), before);
-  sorted_ = true;
-  const auto at = std::lower_bound(records_.begin(), records_.end(), Record{object, 0, 0}, before);
-  if (at == records_.end() || at->object != object) return false;
-  visits = {targets_.data() + at->first, at->count};
-  return true;
+bool Traversed::find(u64 object, Visits &visits) {
+    if (records_.empty()) return false;
+    const auto before = [](const Record &left, const Record &right) {
+        return left.object < right.object;
+    };
+    if (!sorted_) std::sort(records_.begin(), records_.end(), before);
+    sorted_ = true;
+    const auto at =
+        std::lower_bound(records_.begin(), records_.end(), Record{object, 0, 0}, before);
+    if (at == records_.end() || at->object != object) return false;
+    visits = {targets_.data() + at->first, at->count};
+    return true;
 }
 
 VisitTally::VisitTally(Visits visits) : left_(visits.count) {
-  std::vector<u64> sorted(visits.targets, visits.targets + visits.count);
-  std::sort(sorted.begin(), sorted.end());
-  for (const u64 target : sorted) {
-    if (entries_.empty() || entries_.back().target != target) entries_.push_back({target, 0});
-    ++entries_.back().left;
-  }
+    std::vector<u64> sorted(visits.targets, visits.targets + visits.count);
+    std::sort(sorted.begin(), sorted.end());
+    for (const u64 target : sorted) {
+        if (entries_.empty() || entries_.back().target != target) entries_.push_back({target, 0});
+        ++entries_.back().left;
+    }
 }
 
 bool VisitTally::take(u64 target) {
-  const auto at = std::lower_bound(entries_.begin(), entries_.end(), target,
-                                   [](const Entry& entry, u64 wanted) { return entry.target < wanted; });
-  if (at == entries_.end() || at->target != target || at->left == 0) return false;
-  --at->left;
-  --left_;
-  return true;
+    const auto at =
+        std::lower_bound(entries_.begin(), entries_.end(), target,
+                         [](const Entry &entry, u64 wanted) { return entry.target < wanted; });
+    if (at == entries_.end() || at->target != target || at->left == 0) return false;
+    --at->left;
+    --left_;
+    return true;
 }
 
-void merge_visits(EdgeList& edges, Visits visits) {
-  VisitTally tally(visits);
-  // Best explained first: what a table says is visited, what the scan found, what a table calls hidden.
-  const auto confirm = [&](u8 mask, u8 wanted) {
-    for (Edge& edge : edges.edges()) {
-      if ((edge.flags & mask) != wanted || edge.kind == EdgeKind::kWeak) continue;
-      if (!tally.take(edge.target)) {
-        edge.flags &= ~kGcVisible;
-      } else if (edge.flags & kScanned) {
-        edge.flags = kOwned;
-      } else {
-        edge.flags |= kPlaceless | kGcVisible;  // taken: the passes below leave it alone
-      }
-    }
-  };
-  confirm(kGcVisible | kScanned, kGcVisible);
-  confirm(kGcVisible | kScanned, kGcVisible | kScanned);
-  confirm(kGcVisible | kScanned | kPlaceless, 0);
-  for (Edge& edge : edges.edges()) edge.flags &= ~kPlaceless;
-  if (tally.is_empty()) return;
-  for (u64 i = 0; i < visits.count; ++i) {
-    if (tally.take(visits.targets[i])) {
-      edges.add(visits.targets[i], EdgeKind::kUnnamed, kNoLabel, kOwned | kPlaceless);
-    }
-  }
-}
-
-u64 Walker::objects_to_traverse(hg_traverse_job* jobs, u64 capacity) {
-  u64 found = 0;
-  for (; found < capacity && !to_traverse_.empty(); ++found) {
-    const u64 object = to_traverse_.back();
-    to_traverse_.pop_back();
-    jobs[found] = {object, image_->word(image_->word(object + layout_.type) + layout_.tp_traverse)};
-  }
-  return found;
-}
-
-void Walker::add_traversed(const hg_visits& visited) {
-  for (u64 i = 0, first = 0; i < visited.object_count; first = visited.ends[i++]) {
-    const Visits visits{visited.targets + first, visited.ends[i] - first};
-    traversed_.add(visited.objects[i], visits);
-    ++counts_.traversed;
-    if (TypeInfo* type = types_.find(image_->word(visited.objects[i] + layout_.type))) ++type->traversed;
-    if (counts_.references > budget_.references) ++counts_.left_out;
-    for (u64 v = 0; v < visits.count && counts_.references <= budget_.references; ++v) {
-      if (!add(visits.targets[v], false)) ++counts_.invalid_references;
-      drain();
-    }
-    counts_.references += visits.count;
-  }
-  reader_.forget_owners();
-}
-
-u64 Walker::collectable_objects(hg_traverse_job* jobs, u64 capacity) {
-  u64 found = 0;
-  auto& regions = image_->regions();
-  for (; listed_region_ < regions.size(); ++listed_region_, listed_block_ = 0) {
-    Region& region = regions[listed_region_];
-    for (; listed_block_ < region.used.size(); ++listed_block_, listed_word_ = 0) {
-      const u64 first = region.used[listed_block_] * kBlockWords;
-      const u64 words = std::min(kBlockWords, region.size / 512 + 1 - first);
-      for (; listed_word_ < words; ++listed_word_) {
-        if (found + 64 > capacity) return found;
-        for (u64 bits = region.known[first + listed_word_]; bits != 0; bits &= bits - 1) {
-          const u64 object = region.start + ((first + listed_word_) * 64 + std::countr_zero(bits)) * 8;
-          const TypeInfo* type = types_.find(image_->word(object + layout_.type));
-          if (type == nullptr || !reader_.has_gc_head(object, *type)) continue;
-          const u64 traverse = image_->word(type->address + layout_.tp_traverse);
-          if (traverse == 0) continue;
-          jobs[found++] = {object, traverse};
+void merge_visits(EdgeList &edges, Visits visits) {
+    VisitTally tally(visits);
+    // Best explained first: what a table says is visited, what the scan found, what a table calls
+    // hidden.
+    const auto confirm = [&](u8 mask, u8 wanted) {
+        for (Edge &edge : edges.edges()) {
+            if ((edge.flags & mask) != wanted || edge.kind == EdgeKind::kWeak) continue;
+            if (!tally.take(edge.target)) {
+                edge.flags &= ~kGcVisible;
+            } else if (edge.flags & kScanned) {
+                edge.flags = kOwned;
+            } else {
+                edge.flags |= kPlaceless | kGcVisible;  // taken: the passes below leave it alone
+            }
         }
-      }
+    };
+    confirm(kGcVisible | kScanned, kGcVisible);
+    confirm(kGcVisible | kScanned, kGcVisible | kScanned);
+    confirm(kGcVisible | kScanned | kPlaceless, 0);
+    for (Edge &edge : edges.edges()) edge.flags &= ~kPlaceless;
+    if (tally.is_empty()) return;
+    for (u64 i = 0; i < visits.count; ++i) {
+        if (tally.take(visits.targets[i])) {
+            edges.add(visits.targets[i], EdgeKind::kUnnamed, kNoLabel, kOwned | kPlaceless);
+        }
     }
-  }
-  return found;
 }
 
-void Walker::compare_traversed(const hg_visits& visited) {
-  for (u64 i = 0, first = 0; i < visited.object_count; first = visited.ends[i++]) {
-    TypeInfo* type = types_.find(image_->word(visited.objects[i] + layout_.type));
-    if (type == nullptr) continue;
-    read_references(visited.objects[i], *type);
-    VisitTally tally({visited.targets + first, visited.ends[i] - first});
-    bool identical = true;
-    for (const Edge& edge : edges_.edges()) {
-      Position at;
-      if (!(edge.flags & kGcVisible) || !position(edge.target, at) || !is_known(at)) continue;
-      identical &= tally.take(edge.target);
+u64 Walker::objects_to_traverse(hg_traverse_job *jobs, u64 capacity) {
+    u64 found = 0;
+    for (; found < capacity && !to_traverse_.empty(); ++found) {
+        const u64 object = to_traverse_.back();
+        to_traverse_.pop_back();
+        jobs[found] = {object,
+                       image_->word(image_->word(object + layout_.type) + layout_.tp_traverse)};
     }
-    if (!identical || !tally.is_empty()) ++type->disagreements;
-  }
+    return found;
+}
+
+void Walker::add_traversed(const hg_visits &visited) {
+    for (u64 i = 0, first = 0; i < visited.object_count; first = visited.ends[i++]) {
+        const Visits visits{visited.targets + first, visited.ends[i] - first};
+        traversed_.add(visited.objects[i], visits);
+        ++counts_.traversed;
+        if (TypeInfo *type = types_.find(image_->word(visited.objects[i] + layout_.type)))
+            ++type->traversed;
+        if (counts_.references > budget_.references) ++counts_.left_out;
+        for (u64 v = 0; v < visits.count && counts_.references <= budget_.references; ++v) {
+            if (!add(visits.targets[v], false)) ++counts_.invalid_references;
+            drain();
+        }
+        counts_.references += visits.count;
+    }
+    reader_.forget_owners();
+}
+
+u64 Walker::collectable_objects(hg_traverse_job *jobs, u64 capacity) {
+    u64 found = 0;
+    auto &regions = image_->regions();
+    for (; listed_region_ < regions.size(); ++listed_region_, listed_block_ = 0) {
+        Region &region = regions[listed_region_];
+        for (; listed_block_ < region.used.size(); ++listed_block_, listed_word_ = 0) {
+            const u64 first = region.used[listed_block_] * kBlockWords;
+            const u64 words = std::min(kBlockWords, region.size / 512 + 1 - first);
+            for (; listed_word_ < words; ++listed_word_) {
+                if (found + 64 > capacity) return found;
+                for (u64 bits = region.known[first + listed_word_]; bits != 0; bits &= bits - 1) {
+                    const u64 object =
+                        region.start + ((first + listed_word_) * 64 + std::countr_zero(bits)) * 8;
+                    const TypeInfo *type = types_.find(image_->word(object + layout_.type));
+                    if (type == nullptr || !reader_.has_gc_head(object, *type)) continue;
+                    const u64 traverse = image_->word(type->address + layout_.tp_traverse);
+                    if (traverse == 0) continue;
+                    jobs[found++] = {object, traverse};
+                }
+            }
+        }
+    }
+    return found;
+}
+
+void Walker::compare_traversed(const hg_visits &visited) {
+    for (u64 i = 0, first = 0; i < visited.object_count; first = visited.ends[i++]) {
+        TypeInfo *type = types_.find(image_->word(visited.objects[i] + layout_.type));
+        if (type == nullptr) continue;
+        read_references(visited.objects[i], *type);
+        VisitTally tally({visited.targets + first, visited.ends[i] - first});
+        bool identical = true;
+        for (const Edge &edge : edges_.edges()) {
+            Position at;
+            if (!(edge.flags & kGcVisible) || !position(edge.target, at) || !is_known(at)) continue;
+            identical &= tally.take(edge.target);
+        }
+        if (!identical || !tally.is_empty()) ++type->disagreements;
+    }
 }
 
 // What an object refers to, by the tables, the scan and the traverse function of its type.
-void Walker::read_references(u64 object, const TypeInfo& type) {
-  edges_.clear();
-  reader_.references(object, type, edges_);
-  Visits visits;
-  if (type.traversed != 0 && traversed_.find(object, visits)) merge_visits(edges_, visits);
+void Walker::read_references(u64 object, const TypeInfo &type) {
+    edges_.clear();
+    reader_.references(object, type, edges_);
+    Visits visits;
+    if (type.traversed != 0 && traversed_.find(object, visits)) merge_visits(edges_, visits);
 }
 
 }  // namespace heapgraph

@@ -7,268 +7,276 @@
 namespace heapgraph {
 namespace {
 
-constexpr u64 kGcMask = ~u64{3};        // flags live in the low bits of both links
+constexpr u64 kGcMask = ~u64{3};  // flags live in the low bits of both links
 constexpr u64 kMaxListLength = 1ull << 33;
 constexpr u64 kProgressStep = 1 << 16;
 
 }  // namespace
 
-bool Walker::position(u64 address, Position& out) {
-  if (address == 0 || address & 7) return false;
-  out.region = image_->find(address);
-  if (out.region == nullptr) return false;
-  out.bit = (address - out.region->start) >> 3;
-  return true;
+bool Walker::position(u64 address, Position &out) {
+    if (address == 0 || address & 7) return false;
+    out.region = image_->find(address);
+    if (out.region == nullptr) return false;
+    out.bit = (address - out.region->start) >> 3;
+    return true;
 }
 
-TypeInfo* Walker::plausible(u64 address, const Position& at, bool strictly) {
-  const View head = image_->view(address, 16);
-  if (!head) return nullptr;
-  TypeInfo* type = types_.find(head.word(layout_.type));
-  if (type == nullptr) return nullptr;
-  if (!image_->view(address, reader_.least_bytes(address, *type))) return nullptr;
-  const u64 count = head.word(layout_.refcount);
-  if (!is_plausible_count(layout_, count)) return nullptr;
-  // A table of C code can look like an object: an address where the count is, and then a type.
-  const bool immortal = is_half(layout_) && is_immortal_count(layout_, count);
-  if (strictly && !immortal && image_->find(count_of(layout_, count)) != nullptr) return nullptr;
-  if (is_tracked(at) || !reader_.has_gc_head(address, *type)) return type;
-  // A GC object outside of all lists is untracked (no link), or on the stack of a running collection.
-  if (strictly && image_->word(address - kGcHead) != 0) return nullptr;
-  return type;
+TypeInfo *Walker::plausible(u64 address, const Position &at, bool strictly) {
+    const View head = image_->view(address, 16);
+    if (!head) return nullptr;
+    TypeInfo *type = types_.find(head.word(layout_.type));
+    if (type == nullptr) return nullptr;
+    if (!image_->view(address, reader_.least_bytes(address, *type))) return nullptr;
+    const u64 count = head.word(layout_.refcount);
+    if (!is_plausible_count(layout_, count)) return nullptr;
+    // A table of C code can look like an object: an address where the count is, and then a type.
+    const bool immortal = is_half(layout_) && is_immortal_count(layout_, count);
+    if (strictly && !immortal && image_->find(count_of(layout_, count)) != nullptr) return nullptr;
+    if (is_tracked(at) || !reader_.has_gc_head(address, *type)) return type;
+    // A GC object outside of all lists is untracked (no link), or on the stack of a running
+    // collection.
+    if (strictly && image_->word(address - kGcHead) != 0) return nullptr;
+    return type;
 }
 
 void Walker::read_gc_list(u64 head) {
-  u64 link = image_->word(head) & kGcMask;
-  for (u64 steps = 0; link != head; ++steps) {
-    Position at;
-    if (steps > kMaxListLength || !position(link + kGcHead, at) || is_tracked(at)) {
-      ++counts_.list_breaks;
-      return;
+    u64 link = image_->word(head) & kGcMask;
+    for (u64 steps = 0; link != head; ++steps) {
+        Position at;
+        if (steps > kMaxListLength || !position(link + kGcHead, at) || is_tracked(at)) {
+            ++counts_.list_breaks;
+            return;
+        }
+        if (gc_objects_.size() >= budget_.objects) {
+            ++counts_.left_out;
+            return;
+        }
+        at.region->tracked[at.bit >> 6] |= u64{1} << (at.bit & 63);
+        gc_objects_.push_back(link + kGcHead);
+        const u64 next = image_->word(link) & kGcMask;
+        if (next == 0) {
+            ++counts_.list_breaks;
+            return;
+        }
+        link = next;
     }
-    if (gc_objects_.size() >= budget_.objects) {
-      ++counts_.left_out;
-      return;
-    }
-    at.region->tracked[at.bit >> 6] |= u64{1} << (at.bit & 63);
-    gc_objects_.push_back(link + kGcHead);
-    const u64 next = image_->word(link) & kGcMask;
-    if (next == 0) {
-      ++counts_.list_breaks;
-      return;
-    }
-    link = next;
-  }
 }
 
-void Walker::read_gc_lists(const u64* heads, u64 count, u64 frozen, bool in_order) {
-  is_in_order_ = in_order;
-  for (u64 i = 0; i < count; ++i) {
-    read_gc_list(heads[i]);
-    if (i < frozen) counts_.gc_frozen = gc_objects_.size();
-    progress_.store(gc_objects_.size(), std::memory_order_relaxed);
-  }
-  counts_.gc_tracked = gc_objects_.size();
-  learn_python_class();
+void Walker::read_gc_lists(const u64 *heads, u64 count, u64 frozen, bool in_order) {
+    is_in_order_ = in_order;
+    for (u64 i = 0; i < count; ++i) {
+        read_gc_list(heads[i]);
+        if (i < frozen) counts_.gc_frozen = gc_objects_.size();
+        progress_.store(gc_objects_.size(), std::memory_order_relaxed);
+    }
+    counts_.gc_tracked = gc_objects_.size();
+    learn_python_class();
 }
 
 // The commonest deallocator and traverse function among heap types without a dot in their name
 // are those that CPython gives to classes made by a class statement.
 void Walker::learn_python_class() {
-  std::unordered_map<u64, u64> deallocs, traverses;
-  for (const u64 object : gc_objects_) {
-    const TypeInfo* type = types_.find(image_->word(object + layout_.type));
-    if (type == nullptr || !(type->flags & type_flag::kType)) continue;
-    const View view = image_->view(object, layout_.tp_size);
-    if (!(view.word(layout_.tp_flags) & type_flag::kHeapType)) continue;
-    if (types_.text(view.word(layout_.tp_name)).find('.') != std::string::npos) continue;
-    ++deallocs[view.word(layout_.tp_dealloc)];
-    ++traverses[view.word(layout_.tp_traverse)];
-  }
-  const auto commonest = [](const std::unordered_map<u64, u64>& tally) {
-    u64 best = 0, most = 0;
-    for (const auto& [function, uses] : tally) {
-      if (uses > most) best = function, most = uses;
+    std::unordered_map<u64, u64> deallocs, traverses;
+    for (const u64 object : gc_objects_) {
+        const TypeInfo *type = types_.find(image_->word(object + layout_.type));
+        if (type == nullptr || !(type->flags & type_flag::kType)) continue;
+        const View view = image_->view(object, layout_.tp_size);
+        if (!(view.word(layout_.tp_flags) & type_flag::kHeapType)) continue;
+        if (types_.text(view.word(layout_.tp_name)).find('.') != std::string::npos) continue;
+        ++deallocs[view.word(layout_.tp_dealloc)];
+        ++traverses[view.word(layout_.tp_traverse)];
     }
-    return best;
-  };
-  types_.forget();
-  types_.set_python_class_functions(commonest(deallocs), commonest(traverses));
+    const auto commonest = [](const std::unordered_map<u64, u64> &tally) {
+        u64 best = 0, most = 0;
+        for (const auto &[function, uses] : tally) {
+            if (uses > most) best = function, most = uses;
+        }
+        return best;
+    };
+    types_.forget();
+    types_.set_python_class_functions(commonest(deallocs), commonest(traverses));
 }
 
 bool Walker::add(u64 address, bool strictly) {
-  Position at;
-  if (!position(address, at)) return false;
-  if (is_known(at)) return true;
-  if (plausible(address, at, strictly) == nullptr) return false;
-  if (counts_.objects >= budget_.objects) {
-    ++counts_.left_out;
-    return false;
-  }
-  at.region->known[at.bit >> 6] |= u64{1} << (at.bit & 63);
-  ++counts_.objects;
-  stack_.push_back(address);
-  return true;
+    Position at;
+    if (!position(address, at)) return false;
+    if (is_known(at)) return true;
+    if (plausible(address, at, strictly) == nullptr) return false;
+    if (counts_.objects >= budget_.objects) {
+        ++counts_.left_out;
+        return false;
+    }
+    at.region->known[at.bit >> 6] |= u64{1} << (at.bit & 63);
+    ++counts_.objects;
+    stack_.push_back(address);
+    return true;
 }
 
 void Walker::drain() {
-  while (!stack_.empty()) {
-    const u64 object = stack_.back();
-    stack_.pop_back();
-    TypeInfo* type = types_.find(image_->word(object + layout_.type));
-    if (type == nullptr) continue;
-    if (type->wants_traverse && reader_.has_gc_head(object, *type)) to_traverse_.push_back(object);
-    if (type->blocks.depth != 0) block_owners_.push_back(object);
-    take_references(object, *type, [this] { follow_edges(); });
-    if ((counts_.objects & (kProgressStep - 1)) == 0) progress_.store(counts_.objects, std::memory_order_relaxed);
-  }
+    while (!stack_.empty()) {
+        const u64 object = stack_.back();
+        stack_.pop_back();
+        TypeInfo *type = types_.find(image_->word(object + layout_.type));
+        if (type == nullptr) continue;
+        if (type->wants_traverse && reader_.has_gc_head(object, *type))
+            to_traverse_.push_back(object);
+        if (type->blocks.depth != 0) block_owners_.push_back(object);
+        take_references(object, *type, [this] { follow_edges(); });
+        if ((counts_.objects & (kProgressStep - 1)) == 0)
+            progress_.store(counts_.objects, std::memory_order_relaxed);
+    }
 }
 
 void Walker::follow_edges() {
-  for (const Edge& edge : edges_.edges()) {
-    if (counts_.references >= budget_.references) {
-      ++counts_.left_out;
-      return;
+    for (const Edge &edge : edges_.edges()) {
+        if (counts_.references >= budget_.references) {
+            ++counts_.left_out;
+            return;
+        }
+        const bool scanned = edge.flags & kScanned;
+        if (add(edge.target, scanned)) {
+            ++counts_.references;
+        } else if (!scanned) {
+            ++counts_.invalid_references;
+        }
+        if (label_is_object(edge.kind)) add(edge.label, false);
     }
-    const bool scanned = edge.flags & kScanned;
-    if (add(edge.target, scanned)) {
-      ++counts_.references;
-    } else if (!scanned) {
-      ++counts_.invalid_references;
-    }
-    if (label_is_object(edge.kind)) add(edge.label, false);
-  }
 }
 
-void Walker::set_budget(const WalkBudget& budget) {
-  budget_ = budget;
-  image_->set_limit(budget.image_bytes);
-  reader_.set_budget(budget);
+void Walker::set_budget(const WalkBudget &budget) {
+    budget_ = budget;
+    image_->set_limit(budget.image_bytes);
+    reader_.set_budget(budget);
 }
 
-void Walker::discover(const u64* seeds, u64 count) {
-  if (!gc_objects_added_) {
-    gc_objects_added_ = true;
-    for (const u64 object : gc_objects_) {
-      if (!add(object, false)) ++counts_.invalid_references;
-      drain();
+void Walker::discover(const u64 *seeds, u64 count) {
+    if (!gc_objects_added_) {
+        gc_objects_added_ = true;
+        for (const u64 object : gc_objects_) {
+            if (!add(object, false)) ++counts_.invalid_references;
+            drain();
+        }
     }
-  }
-  for (u64 i = 0; i < count; ++i) {
-    add(seeds[i], false);
-    drain();
-  }
-  stack_ = {};
-  reader_.forget_owners();
-  progress_.store(counts_.objects, std::memory_order_relaxed);
-}
-
-// A variable may still point at an object that was freed, and the memory still look like one; what that refers
-// to mostly does not.
-bool Walker::is_sound(u64 address, const Position& at) {
-  const TypeInfo* type = plausible(address, at, true);
-  if (type == nullptr) return false;
-  bool sound = true;
-  reader_.set_claiming(false);
-  take_references(address, *type, [&] {
-    for (const Edge& edge : edges_.edges()) {
-      Position target;
-      if (edge.flags & kScanned || !sound) continue;
-      sound = position(edge.target, target) &&
-              (is_known(target) || plausible(edge.target, target, false) != nullptr);
+    for (u64 i = 0; i < count; ++i) {
+        add(seeds[i], false);
+        drain();
     }
-  });
-  reader_.set_claiming(true);
-  return sound;
+    stack_ = {};
+    reader_.forget_owners();
+    progress_.store(counts_.objects, std::memory_order_relaxed);
 }
 
-u64 Walker::scan_range(u64 start, u64 size, u64* addresses, u64* offsets, u64 capacity) {
-  u64 found = 0;
-  for (const Region& region : image_->regions()) {
-    const u64 from = std::max(start, region.start), to = std::min(start + size, region.start + region.size);
-    if (from >= to || found == capacity) continue;
-    const u64 first = from - start + (8 - (from - start) % 8) % 8;
-    image_->each_part(start + first, (to - start - first) / 8 * 8, 8, [&](View words, u64 offset) {
-      for (u64 i = 0; i < words.size() && found < capacity; i += 8) {
-        const u64 word = words.word(i);
-        Position at;
-        if (!position(word, at)) continue;
-        if (!is_known(at) && !is_sound(word, at)) continue;
-        addresses[found] = word;
-        offsets[found++] = first + offset + i;
-      }
-      return found < capacity;
+// A variable may still point at an object that was freed, and the memory still look like one; what
+// that refers to mostly does not.
+bool Walker::is_sound(u64 address, const Position &at) {
+    const TypeInfo *type = plausible(address, at, true);
+    if (type == nullptr) return false;
+    bool sound = true;
+    reader_.set_claiming(false);
+    take_references(address, *type, [&] {
+        for (const Edge &edge : edges_.edges()) {
+            Position target;
+            if (edge.flags & kScanned || !sound) continue;
+            sound = position(edge.target, target) &&
+                    (is_known(target) || plausible(edge.target, target, false) != nullptr);
+        }
     });
-  }
-  return found;
+    reader_.set_claiming(true);
+    return sound;
 }
 
-// Only blocks in use are looked at: a region of terabytes that nobody wrote to has a bitmap of gigabytes.
-void Walker::number_objects() {
-  u64 before = 0;
-  blocks_.clear();
-  for (u32 r = 0; r < image_->regions().size(); ++r) {
-    Region& region = image_->regions()[r];
-    std::sort(region.used.begin(), region.used.end());
-    const u64 words = region.size / 512 + 1;
-    for (const u32 block : region.used) {
-      const u64 first_id = before;
-      const u64 end = std::min(words, (block + u64{1}) * kBlockWords);
-      for (u64 i = block * kBlockWords; i < end; ++i) {
-        if (before == first_id && region.known[i] == 0) continue;  // there are none in front: no one asks
-        region.ranks[i] = static_cast<u32>(before);
-        before += std::popcount(region.known[i]);
-      }
-      if (before != first_id) blocks_.push_back({static_cast<u32>(first_id), r, block});
+u64 Walker::scan_range(u64 start, u64 size, u64 *addresses, u64 *offsets, u64 capacity) {
+    u64 found = 0;
+    for (const Region &region : image_->regions()) {
+        const u64 from = std::max(start, region.start),
+                  to = std::min(start + size, region.start + region.size);
+        if (from >= to || found == capacity) continue;
+        const u64 first = from - start + (8 - (from - start) % 8) % 8;
+        image_->each_part(start + first, (to - start - first) / 8 * 8, 8,
+                          [&](View words, u64 offset) {
+                              for (u64 i = 0; i < words.size() && found < capacity; i += 8) {
+                                  const u64 word = words.word(i);
+                                  Position at;
+                                  if (!position(word, at)) continue;
+                                  if (!is_known(at) && !is_sound(word, at)) continue;
+                                  addresses[found] = word;
+                                  offsets[found++] = first + offset + i;
+                              }
+                              return found < capacity;
+                          });
     }
-  }
+    return found;
+}
+
+// Only blocks in use are looked at: a region of terabytes that nobody wrote to has a bitmap of
+// gigabytes.
+void Walker::number_objects() {
+    u64 before = 0;
+    blocks_.clear();
+    for (u32 r = 0; r < image_->regions().size(); ++r) {
+        Region &region = image_->regions()[r];
+        std::sort(region.used.begin(), region.used.end());
+        const u64 words = region.size / 512 + 1;
+        for (const u32 block : region.used) {
+            const u64 first_id = before;
+            const u64 end = std::min(words, (block + u64{1}) * kBlockWords);
+            for (u64 i = block * kBlockWords; i < end; ++i) {
+                if (before == first_id && region.known[i] == 0)
+                    continue;  // there are none in front: no one asks
+                region.ranks[i] = static_cast<u32>(before);
+                before += std::popcount(region.known[i]);
+            }
+            if (before != first_id) blocks_.push_back({static_cast<u32>(first_id), r, block});
+        }
+    }
 }
 
 u64 Walker::address_of(u32 object_id) {
-  u64 address;
-  addresses_of(&object_id, 1, &address);
-  return address;
+    u64 address;
+    addresses_of(&object_id, 1, &address);
+    return address;
 }
 
-void Walker::addresses_of(const u32* ids, u64 count, u64* addresses) {
-  const NumberedBlock* block = nullptr;
-  u64 word = 0, first_id = 0;  // where the last one was found, and the first id of that word
-  for (u64 i = 0; i < count; ++i) {
-    addresses[i] = 0;
-    const auto behind = std::upper_bound(blocks_.begin(), blocks_.end(), ids[i],
-                                         [](u32 id, const NumberedBlock& each) { return id < each.first_id; });
-    if (behind == blocks_.begin()) continue;
-    const NumberedBlock& at = *std::prev(behind);
-    if (&at != block || ids[i] < first_id) {
-      block = &at;
-      word = at.block * kBlockWords;
-      first_id = at.first_id;
+void Walker::addresses_of(const u32 *ids, u64 count, u64 *addresses) {
+    const NumberedBlock *block = nullptr;
+    u64 word = 0, first_id = 0;  // where the last one was found, and the first id of that word
+    for (u64 i = 0; i < count; ++i) {
+        addresses[i] = 0;
+        const auto behind =
+            std::upper_bound(blocks_.begin(), blocks_.end(), ids[i],
+                             [](u32 id, const NumberedBlock &each) { return id < each.first_id; });
+        if (behind == blocks_.begin()) continue;
+        const NumberedBlock &at = *std::prev(behind);
+        if (&at != block || ids[i] < first_id) {
+            block = &at;
+            word = at.block * kBlockWords;
+            first_id = at.first_id;
+        }
+        const Region &region = image_->regions()[at.region];
+        const u64 end = std::min(region.size / 512 + 1, (at.block + u64{1}) * kBlockWords);
+        for (; word < end; ++word) {
+            u64 bits = region.known[word];
+            u64 left = ids[i] - first_id;
+            if (const u64 here = std::popcount(bits); here <= left) {
+                first_id += here;
+                continue;
+            }
+            for (; left != 0; --left) bits &= bits - 1;
+            addresses[i] = region.start + (word * 64 + std::countr_zero(bits)) * 8;
+            break;
+        }
     }
-    const Region& region = image_->regions()[at.region];
-    const u64 end = std::min(region.size / 512 + 1, (at.block + u64{1}) * kBlockWords);
-    for (; word < end; ++word) {
-      u64 bits = region.known[word];
-      u64 left = ids[i] - first_id;
-      if (const u64 here = std::popcount(bits); here <= left) {
-        first_id += here;
-        continue;
-      }
-      for (; left != 0; --left) bits &= bits - 1;
-      addresses[i] = region.start + (word * 64 + std::countr_zero(bits)) * 8;
-      break;
-    }
-  }
 }
 
-u32 Walker::id_at(const Position& at) const {
-  const u64 word = at.bit >> 6;
-  const u64 below = at.region->known[word] & ((u64{1} << (at.bit & 63)) - 1);
-  return at.region->ranks[word] + std::popcount(below);
+u32 Walker::id_at(const Position &at) const {
+    const u64 word = at.bit >> 6;
+    const u64 below = at.region->known[word] & ((u64{1} << (at.bit & 63)) - 1);
+    return at.region->ranks[word] + std::popcount(below);
 }
 
 u32 Walker::object_id(u64 address) {
-  Position at;
-  return position(address, at) && is_known(at) ? id_at(at) : UINT32_MAX;
+    Position at;
+    return position(address, at) && is_known(at) ? id_at(at) : UINT32_MAX;
 }
 
 }  // namespace heapgraph

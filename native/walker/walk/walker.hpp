@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "walker/walk/columns.hpp"
 #include "walker/types/heap_reader.hpp"
+#include "walker/walk/columns.hpp"
 #include "walker/walk/traverse.hpp"
 
 namespace heapgraph {
@@ -18,106 +18,124 @@ constexpr u16 kIsGc = 1, kGcTracked = 2, kImmortal = 4, kIsType = 8, kStatic = 1
 using WalkCounts = hg_walk_counts;
 
 class Walker {
- public:
-  Walker(std::unique_ptr<MemoryImage> image, const Layout& layout)
-      : image_(std::move(image)), layout_(layout), types_(*image_, layout_), reader_(*image_, layout_, types_) {}
+public:
+    Walker(std::unique_ptr<MemoryImage> image, const Layout &layout)
+        : image_(std::move(image)), layout_(layout), types_(*image_, layout_),
+          reader_(*image_, layout_, types_) {}
 
-  TypeTable& types() { return types_; }
-  MemoryImage& image() { return *image_; }
-  HeapReader& reader() { return reader_; }
+    TypeTable &types() { return types_; }
+    MemoryImage &image() { return *image_; }
+    HeapReader &reader() { return reader_; }
 
-  // Limits what follows; what is beyond it is left out and counted.
-  void set_budget(const WalkBudget& budget);
-  // Pass 0: the collector's lists, the oldest first. Marks what is tracked and learns what a Python class looks like.
-  // The first `frozen` are the permanent ones. `in_order`: their order is that of creation.
-  void read_gc_lists(const u64* heads, u64 count, u64 frozen, bool in_order);
-  // Pass 1: everything reachable from the tracked objects and these. May be called again with more.
-  void discover(const u64* seeds, u64 count);
-  // Words of a struct that are objects (known or not): for the state of interpreters.
-  u64 scan_range(u64 start, u64 size, u64* addresses, u64* offsets, u64 capacity);
-  // Between: objects whose traverse function should be asked. Each is named once; what the functions visit may lead to
-  // further ones.
-  u64 objects_to_traverse(hg_traverse_job* jobs, u64 capacity);
-  // What they visited.
-  void add_traversed(const hg_visits& visited);
-  // The instrument: every object that has a traverse function, then a comparison of what it visits
-  // with what the columns will say (TypeInfo::disagreements).
-  u64 collectable_objects(hg_traverse_job* jobs, u64 capacity);
-  void compare_traversed(const hg_visits& visited);
-  // Pass 2: number the objects in address order and write the columns, all but those of complete().
-  void emit(const AddressRange* statics, u64 static_count);
-  u32 object_id(u64 address);
-  u64 address_of(u32 object_id);
-  // Of many; quick where the ids rise.
-  void addresses_of(const u32* ids, u64 count, u64* addresses);
-  // After emit: give the copied memory back, keep the columns.
-  void forget_memory() { image_->forget(); }
-  // Last: the columns that follow from the others, when their memory is free.
-  void complete();
-  void forget_counted_in() { columns_.counted_in.clear(); }
+    // Limits what follows; what is beyond it is left out and counted.
+    void set_budget(const WalkBudget &budget);
+    // Pass 0: the collector's lists, the oldest first. Marks what is tracked and learns what a
+    // Python class looks like. The first `frozen` are the permanent ones. `in_order`: their order
+    // is that of creation.
+    void read_gc_lists(const u64 *heads, u64 count, u64 frozen, bool in_order);
+    // Pass 1: everything reachable from the tracked objects and these. May be called again with
+    // more.
+    void discover(const u64 *seeds, u64 count);
+    // Words of a struct that are objects (known or not): for the state of interpreters.
+    u64 scan_range(u64 start, u64 size, u64 *addresses, u64 *offsets, u64 capacity);
+    // Between: objects whose traverse function should be asked. Each is named once; what the
+    // functions visit may lead to further ones.
+    u64 objects_to_traverse(hg_traverse_job *jobs, u64 capacity);
+    // What they visited.
+    void add_traversed(const hg_visits &visited);
+    // The instrument: every object that has a traverse function, then a comparison of what it
+    // visits with what the columns will say (TypeInfo::disagreements).
+    u64 collectable_objects(hg_traverse_job *jobs, u64 capacity);
+    void compare_traversed(const hg_visits &visited);
+    // Pass 2: number the objects in address order and write the columns, all but those of
+    // complete().
+    void emit(const AddressRange *statics, u64 static_count);
+    u32 object_id(u64 address);
+    u64 address_of(u32 object_id);
+    // Of many; quick where the ids rise.
+    void addresses_of(const u32 *ids, u64 count, u64 *addresses);
+    // After emit: give the copied memory back, keep the columns.
+    void forget_memory() { image_->forget(); }
+    // Last: the columns that follow from the others, when their memory is free.
+    void complete();
+    void forget_counted_in() { columns_.counted_in.clear(); }
 
-  const Columns& columns() const { return columns_; }
-  const WalkCounts& counts() const { return counts_; }
-  const std::atomic<u64>& progress() const { return progress_; }
+    const Columns &columns() const { return columns_; }
+    const WalkCounts &counts() const { return counts_; }
+    const std::atomic<u64> &progress() const { return progress_; }
 
- private:
-  struct Position { Region* region; u64 bit; };
+private:
+    struct Position {
+        Region *region;
+        u64 bit;
+    };
 
-  void read_gc_list(u64 head);
-  void make_ages();
-  u64 first_of_startup();
-  bool position(u64 address, Position& out);
-  bool is_known(const Position& at) const { return at.region->known[at.bit >> 6] >> (at.bit & 63) & 1; }
-  bool is_tracked(const Position& at) const { return at.region->tracked[at.bit >> 6] >> (at.bit & 63) & 1; }
-  // The object's type when there is a plausible live object at this address.
-  TypeInfo* plausible(u64 address, const Position& at, bool strictly);
-  bool add(u64 address, bool strictly);
-  void drain();
-  bool is_sound(u64 address, const Position& at);
-  void learn_python_class();
-  void number_objects();
-  void emit_object(u64 address, const Position& at, bool is_static);
-  // `uncounted`: the object was made by the compiler, which counts no references.
-  void emit_references(u64 address, const TypeInfo& type, bool uncounted);
-  void read_references(u64 object, const TypeInfo& type);
-  // The same, given to `taker` (which looks at edges_) part by part where nobody has to see all of them.
-  template <typename Taker>
-  void take_references(u64 object, const TypeInfo& type, Taker taker) {
-    edges_.clear();
-    edges_.hand_over(taker);
-    reader_.references(object, type, edges_);
-    edges_.finish();
-    edges_.clear();
-  }
-  void follow_edges();
-  u32 write_edges(bool uncounted);
-  template <typename Visit>
-  void each_object(Visit visit);
-  void settle_doubts();
-  u32 id_at(const Position& at) const;
+    void read_gc_list(u64 head);
+    void make_ages();
+    u64 first_of_startup();
+    bool position(u64 address, Position &out);
+    bool is_known(const Position &at) const {
+        return at.region->known[at.bit >> 6] >> (at.bit & 63) & 1;
+    }
+    bool is_tracked(const Position &at) const {
+        return at.region->tracked[at.bit >> 6] >> (at.bit & 63) & 1;
+    }
+    // The object's type when there is a plausible live object at this address.
+    TypeInfo *plausible(u64 address, const Position &at, bool strictly);
+    bool add(u64 address, bool strictly);
+    void drain();
+    bool is_sound(u64 address, const Position &at);
+    void learn_python_class();
+    void number_objects();
+    void emit_object(u64 address, const Position &at, bool is_static);
+    // `uncounted`: the object was made by the compiler, which counts no references.
+    void emit_references(u64 address, const TypeInfo &type, bool uncounted);
+    void read_references(u64 object, const TypeInfo &type);
+    // The same, given to `taker` (which looks at edges_) part by part where nobody has to see all
+    // of them.
+    template <typename Taker>
+    void take_references(u64 object, const TypeInfo &type, Taker taker) {
+        edges_.clear();
+        edges_.hand_over(taker);
+        reader_.references(object, type, edges_);
+        edges_.finish();
+        edges_.clear();
+    }
+    void follow_edges();
+    u32 write_edges(bool uncounted);
+    template <typename Visit>
+    void each_object(Visit visit);
+    void settle_doubts();
+    u32 id_at(const Position &at) const;
 
-  std::unique_ptr<MemoryImage> image_;
-  Layout layout_;
-  TypeTable types_;
-  HeapReader reader_;
-  std::vector<u64> gc_objects_;  // in the order of the lists; until the ages are made
-  bool is_in_order_ = false;
-  std::vector<u64> stack_;
-  EdgeList edges_;
-  std::vector<u64> block_owners_;  // objects whose type says that they own blocks of memory
-  std::vector<u64> to_traverse_;
-  Traversed traversed_;
-  u64 listed_region_ = 0, listed_block_ = 0, listed_word_ = 0;  // where collectable_objects goes on
-  std::vector<u64> placeless_, doubtful_, trailing_;  // rows of references that the counts must confirm
-  // Where the objects of a block begin in the columns.
-  struct NumberedBlock { u32 first_id; u32 region; u32 block; };
-  std::vector<NumberedBlock> blocks_;
-  WalkBudget budget_;
-  Columns columns_;
-  std::string text_;  // a preview in the making
-  WalkCounts counts_{};
-  std::atomic<u64> progress_{0};
-  bool gc_objects_added_ = false;
+    std::unique_ptr<MemoryImage> image_;
+    Layout layout_;
+    TypeTable types_;
+    HeapReader reader_;
+    std::vector<u64> gc_objects_;  // in the order of the lists; until the ages are made
+    bool is_in_order_ = false;
+    std::vector<u64> stack_;
+    EdgeList edges_;
+    std::vector<u64> block_owners_;  // objects whose type says that they own blocks of memory
+    std::vector<u64> to_traverse_;
+    Traversed traversed_;
+    u64 listed_region_ = 0, listed_block_ = 0,
+        listed_word_ = 0;  // where collectable_objects goes on
+    std::vector<u64> placeless_, doubtful_,
+        trailing_;  // rows of references that the counts must confirm
+    // Where the objects of a block begin in the columns.
+    struct NumberedBlock {
+        u32 first_id;
+        u32 region;
+        u32 block;
+    };
+    std::vector<NumberedBlock> blocks_;
+    WalkBudget budget_;
+    Columns columns_;
+    std::string text_;  // a preview in the making
+    WalkCounts counts_{};
+    std::atomic<u64> progress_{0};
+    bool gc_objects_added_ = false;
 };
 
 }  // namespace heapgraph

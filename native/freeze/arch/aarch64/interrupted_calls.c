@@ -14,22 +14,17 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-static bool has_relative_timeout(const struct user_regs_struct *registers)
-{
+static bool has_relative_timeout(const struct user_regs_struct *registers) {
     switch (registers->regs[NUMBER_REGISTER]) {
-    case SYS_nanosleep:
-        return true;
-    case SYS_clock_nanosleep:
-        return (registers->regs[1] & TIMER_ABSTIME) == 0;
+    case SYS_nanosleep: return true;
+    case SYS_clock_nanosleep: return (registers->regs[1] & TIMER_ABSTIME) == 0;
     case SYS_futex:
         return (registers->regs[1] & FUTEX_CMD_MASK) == FUTEX_WAIT && registers->regs[3] != 0;
-    default:
-        return false;
+    default: return false;
     }
 }
 
-void arch_mend_interrupted_call(pid_t tid, struct arch_state *state, bool just_begun)
-{
+void arch_mend_interrupted_call(pid_t tid, struct arch_state *state, bool just_begun) {
     (void)just_begun;
     struct user_regs_struct *registers = &state->registers;
     errno = 0;
@@ -38,8 +33,7 @@ void arch_mend_interrupted_call(pid_t tid, struct arch_state *state, bool just_b
         registers->regs[NUMBER_REGISTER] = SYS_restart_syscall;
 }
 
-enum call_kind arch_call_kind(long number, const uint64_t arguments[CALL_ARGUMENTS])
-{
+enum call_kind arch_call_kind(long number, const uint64_t arguments[CALL_ARGUMENTS]) {
     (void)arguments;
     switch (number) {
     case SYS_futex:
@@ -53,31 +47,23 @@ enum call_kind arch_call_kind(long number, const uint64_t arguments[CALL_ARGUMEN
     case SYS_waitid:
     case SYS_flock:
     case SYS_fcntl:
-    case SYS_msgrcv:
-        return CALL_RESTARTS;
+    case SYS_msgrcv: return CALL_RESTARTS;
     case SYS_read:
-    case SYS_readv:
-        return CALL_READS;
-    default:
-        return CALL_LOSES;
+    case SYS_readv: return CALL_READS;
+    default: return CALL_LOSES;
     }
 }
 
 /* The first argument is overwritten by the result: what is left cannot be asked for. */
-bool arch_rest_of_call(const struct arch_state *stopped, struct arch_state *rest)
-{
+bool arch_rest_of_call(const struct arch_state *stopped, struct arch_state *rest) {
     (void)stopped;
     (void)rest;
     return false;
 }
 
-long arch_returning_call(const struct arch_state *state)
-{
-    return state->system_call;
-}
+long arch_returning_call(const struct arch_state *state) { return state->system_call; }
 
-void arch_add_rest(struct arch_state *stopped, long more)
-{
+void arch_add_rest(struct arch_state *stopped, long more) {
     (void)stopped;
     (void)more;
 }

@@ -40,8 +40,7 @@ __asm__(".pushsection .rodata\n"
         ".popsection\n");
 
 void arch_prepare_stub(struct arch_state *state, uint64_t code, uint64_t stack_top,
-                       uint64_t control)
-{
+                       uint64_t control) {
     state->system_call = -1;
     state->registers.pc = code;
     state->registers.sp = stack_top;
@@ -50,7 +49,4 @@ void arch_prepare_stub(struct arch_state *state, uint64_t code, uint64_t stack_t
     state->registers.regs[29] = 0; /* the end of the chain of frames */
 }
 
-void arch_pass_breakpoint(struct arch_state *state)
-{
-    state->registers.pc += 4;
-}
+void arch_pass_breakpoint(struct arch_state *state) { state->registers.pc += 4; }

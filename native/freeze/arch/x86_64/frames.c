@@ -25,12 +25,18 @@ enum {
     FLOATING_POINT_ALIGNMENT = 64,
     LARGEST_STATE = 4096, /* without AMX, which takes 8 KiB more */
     NO_SUCH_PID = INT_MAX,
-    UNSHARE = 2, /* CLOSE_RANGE_UNSHARE */
+    UNSHARE = 2,          /* CLOSE_RANGE_UNSHARE */
     NO_STACK_MODE = 0x7f, /* no valid flag of sigaltstack: the kernel leaves the stack as it is */
-    HAS_FLOATING_POINT = 1, HAS_SS = 2, STRICT_SS = 4, /* uc_flags */
-    NUMBER_PLACE = 7, MOVE_NUMBER = 0xb8, CALL_CODE = 0x050f,
+    HAS_FLOATING_POINT = 1,
+    HAS_SS = 2,
+    STRICT_SS = 4, /* uc_flags */
+    NUMBER_PLACE = 7,
+    MOVE_NUMBER = 0xb8,
+    CALL_CODE = 0x050f,
     STATE_SIZE_LEAF = 0xd,
-    FEATURES_PLACE = 464, HEADER_PLACE = 512, HEADER_SIZE = 64,
+    FEATURES_PLACE = 464,
+    HEADER_PLACE = 512,
+    HEADER_SIZE = 64,
 };
 
 #define MAGIC_BEFORE 0x46505853u /* FP_XSTATE_MAGIC1 */
@@ -58,14 +64,10 @@ struct context {
 };
 _Static_assert(sizeof(struct context) == 8 + 304, "struct ucontext of the kernel");
 
-bool arch_heals(void)
-{
-    return true;
-}
+bool arch_heals(void) { return true; }
 
 static struct context call_context(const struct healing *healing, long number, uint64_t first,
-                                   uint64_t second, uint64_t third, enum frame then)
-{
+                                   uint64_t second, uint64_t third, enum frame then) {
     return (struct context){.return_address = healing->gadgets.restore,
                             .flags = HAS_SS | STRICT_SS,
                             .stack_flags = NO_STACK_MODE,
@@ -83,18 +85,30 @@ static struct context call_context(const struct healing *healing, long number, u
 
 static struct context home_context(const struct healing *healing,
                                    const struct user_regs_struct *from, uint64_t mask,
-                                   uint64_t floating_point)
-{
+                                   uint64_t floating_point) {
     return (struct context){.return_address = healing->gadgets.restore,
                             .flags = HAS_FLOATING_POINT | HAS_SS | STRICT_SS,
                             .stack_flags = NO_STACK_MODE,
-                            .r8 = from->r8, .r9 = from->r9, .r10 = from->r10, .r11 = from->r11,
-                            .r12 = from->r12, .r13 = from->r13, .r14 = from->r14, .r15 = from->r15,
-                            .rdi = from->rdi, .rsi = from->rsi, .rbp = from->rbp,
-                            .rbx = from->rbx, .rdx = from->rdx, .rax = from->rax,
-                            .rcx = from->rcx, .rsp = from->rsp, .rip = from->rip,
+                            .r8 = from->r8,
+                            .r9 = from->r9,
+                            .r10 = from->r10,
+                            .r11 = from->r11,
+                            .r12 = from->r12,
+                            .r13 = from->r13,
+                            .r14 = from->r14,
+                            .r15 = from->r15,
+                            .rdi = from->rdi,
+                            .rsi = from->rsi,
+                            .rbp = from->rbp,
+                            .rbx = from->rbx,
+                            .rdx = from->rdx,
+                            .rax = from->rax,
+                            .rcx = from->rcx,
+                            .rsp = from->rsp,
+                            .rip = from->rip,
                             .eflags = from->eflags,
-                            .cs = (uint16_t)from->cs, .ss = (uint16_t)from->ss,
+                            .cs = (uint16_t)from->cs,
+                            .ss = (uint16_t)from->ss,
                             .floating_point = floating_point,
                             .mask = mask};
 }
@@ -102,8 +116,7 @@ static struct context home_context(const struct healing *healing,
 /* rt_sigreturn knows nothing of an interrupted call: it is made again from its instruction. A call
  * that was interrupted before is "restart_syscall" now; its number is in the instruction before, in
  * the way compilers write it. */
-static void restart_call(pid_t tid, struct user_regs_struct *registers)
-{
+static void restart_call(pid_t tid, struct user_regs_struct *registers) {
     const long result = (long)registers->rax;
     if ((long)registers->orig_rax < 0 ||
         (result != -ERESTARTSYS && result != -ERESTARTNOINTR && result != -ERESTARTNOHAND &&
@@ -112,8 +125,8 @@ static void restart_call(pid_t tid, struct user_regs_struct *registers)
     registers->rax = registers->orig_rax;
     if (registers->orig_rax == SYS_restart_syscall) {
         errno = 0;
-        const uint64_t code = (uint64_t)traced(PTRACE_PEEKDATA, tid,
-                                               registers->rip - NUMBER_PLACE, 0);
+        const uint64_t code =
+            (uint64_t)traced(PTRACE_PEEKDATA, tid, registers->rip - NUMBER_PLACE, 0);
         if (errno != 0 || (code & 0xff) != MOVE_NUMBER || (code >> 40 & 0xffff) != CALL_CODE) {
             registers->rax = (unsigned long long)-EINTR;
             return;
@@ -124,23 +137,20 @@ static void restart_call(pid_t tid, struct user_regs_struct *registers)
 }
 
 /* Bytes of the floating-point image without the parts that are in `left_out`. */
-static uint32_t size_without(uint64_t features, uint64_t left_out)
-{
+static uint32_t size_without(uint64_t features, uint64_t left_out) {
     uint32_t end = HEADER_PLACE + HEADER_SIZE;
     for (unsigned feature = 2; feature < 63; feature++) {
         unsigned size, offset, flags, unused;
         if ((features & ~left_out) >> feature & 1) {
             __cpuid_count(STATE_SIZE_LEAF, feature, size, offset, flags, unused);
-            if (offset + size > end)
-                end = offset + size;
+            if (offset + size > end) end = offset + size;
         }
     }
     return end;
 }
 
 /* The floating-point image as the kernel expects it in a frame. */
-static enum heal read_floating_point(pid_t tid, unsigned char *image, uint32_t *size)
-{
+static enum heal read_floating_point(pid_t tid, unsigned char *image, uint32_t *size) {
     static unsigned char state[LARGEST_STATE + 16384];
     struct iovec vector = {state, sizeof state};
     if (traced(PTRACE_GETREGSET, tid, REGISTER_SET_XSTATE, (uintptr_t)&vector) != 0)
@@ -148,8 +158,7 @@ static enum heal read_floating_point(pid_t tid, unsigned char *image, uint32_t *
     uint64_t features, in_use;
     memcpy(&features, state + FEATURES_PLACE, sizeof features);
     memcpy(&in_use, state + HEADER_PLACE, sizeof in_use);
-    if ((in_use & AMX_FEATURES) != 0)
-        return HEAL_NEVER;
+    if ((in_use & AMX_FEATURES) != 0) return HEAL_NEVER;
     *size = (features & AMX_FEATURES) != 0 ? size_without(features, AMX_FEATURES)
                                            : (uint32_t)vector.iov_len;
     features &= ~AMX_FEATURES;
@@ -167,14 +176,11 @@ static enum heal read_floating_point(pid_t tid, unsigned char *image, uint32_t *
 }
 
 /* A shadow stack holds the return addresses a second time: the chain would not match them. */
-static bool has_shadow_stack(pid_t pid, pid_t tid)
-{
+static bool has_shadow_stack(pid_t pid, pid_t tid) {
     char text[TASK_STATUS_SIZE];
-    if (!read_status(pid, tid, text, sizeof text))
-        return true;
+    if (!read_status(pid, tid, text, sizeof text)) return true;
     const char *features = strstr(text, "x86_Thread_features:");
-    if (features == NULL)
-        return false;
+    if (features == NULL) return false;
     const char *end = strchr(features, '\n');
     const char *found = strstr(features, "shstk");
     return found != NULL && (end == NULL || found < end);
@@ -182,24 +188,20 @@ static bool has_shadow_stack(pid_t pid, pid_t tid)
 
 /* The stack is the one that the thread was started with: a small one of a coroutine, or of a signal
  * handler, may have something else below it. */
-static bool has_room(const struct user_regs_struct *registers, uint64_t lowest)
-{
+static bool has_room(const struct user_regs_struct *registers, uint64_t lowest) {
     uint64_t start, end;
-    if (!writable_mapping_of(registers->rsp, &start, &end) || lowest < start)
-        return false;
+    if (!writable_mapping_of(registers->rsp, &start, &end) || lowest < start) return false;
     const bool is_own = registers->fs_base >= start && registers->fs_base < end;
     return is_own || is_in_main_stack(registers->rsp);
 }
 
-static bool write_memory(pid_t tid, uint64_t address, void *data, size_t size)
-{
+static bool write_memory(pid_t tid, uint64_t address, void *data, size_t size) {
     struct iovec from = {data, size}, to = {(void *)(uintptr_t)address, size};
     return process_vm_writev(tid, &from, 1, &to, 1, 0) == (ssize_t)size;
 }
 
 enum heal arch_write_frames(pid_t pid, pid_t tid, const struct arch_state *home, uint64_t mask,
-                            bool through_middle, struct healing *healing)
-{
+                            bool through_middle, struct healing *healing) {
     static struct {
         struct context contexts[FRAMES];
         uint64_t word;
@@ -208,16 +210,13 @@ enum heal arch_write_frames(pid_t pid, pid_t tid, const struct arch_state *home,
     struct user_regs_struct registers = home->registers;
     uint32_t size = 0;
     enum heal state = read_floating_point(tid, written.floating_point, &size);
-    if (state != HEAL_READY)
-        return state;
-    if (has_shadow_stack(pid, tid))
-        return HEAL_NEVER;
+    if (state != HEAL_READY) return state;
+    if (has_shadow_stack(pid, tid)) return HEAL_NEVER;
     restart_call(tid, &registers);
     const uint64_t place =
         (registers.rsp - RED_ZONE - size) & ~(uint64_t)(FLOATING_POINT_ALIGNMENT - 1);
     const uint64_t base = place - sizeof written.contexts - sizeof written.word;
-    if (!has_room(&registers, base - RED_ZONE))
-        return HEAL_NO_ROOM;
+    if (!has_room(&registers, base - RED_ZONE)) return HEAL_NO_ROOM;
 
     for (int frame = 0; frame < FRAMES; frame++)
         healing->frames[frame] = base + (uint64_t)frame * sizeof(struct context);
@@ -225,9 +224,10 @@ enum heal arch_write_frames(pid_t pid, pid_t tid, const struct arch_state *home,
     healing->word = base + sizeof written.contexts;
     struct context *contexts = written.contexts;
     contexts[LEAVE] = call_context(healing, SYS_exit_group, 0, 0, 0, HOME);
-    contexts[COPY] = call_context(healing, SYS_clone, CLONE_FILES, healing->frames[LEAVE], 0, LEAVE);
-    contexts[CLOSE] = call_context(healing, SYS_close_range, 0, UINT_MAX, UNSHARE,
-                                   through_middle ? COPY : LEAVE);
+    contexts[COPY] =
+        call_context(healing, SYS_clone, CLONE_FILES, healing->frames[LEAVE], 0, LEAVE);
+    contexts[CLOSE] =
+        call_context(healing, SYS_close_range, 0, UINT_MAX, UNSHARE, through_middle ? COPY : LEAVE);
     contexts[REAP] = call_context(healing, SYS_wait4, NO_SUCH_PID, 0, (uint64_t)__WALL, HOME);
     contexts[HOME] = home_context(healing, &registers, mask, place);
     written.word = 0;
@@ -238,8 +238,7 @@ enum heal arch_write_frames(pid_t pid, pid_t tid, const struct arch_state *home,
     return done ? HEAL_READY : errno == ESRCH ? HEAL_FAILED : HEAL_NO_ROOM;
 }
 
-void arch_enter_frame(struct arch_state *state, const struct healing *healing, enum frame frame)
-{
+void arch_enter_frame(struct arch_state *state, const struct healing *healing, enum frame frame) {
     struct user_regs_struct *registers = &state->registers;
     registers->rip = healing->gadgets.restore;
     registers->rsp = healing->frames[frame] + sizeof(uint64_t); /* behind the return address */
@@ -248,8 +247,7 @@ void arch_enter_frame(struct arch_state *state, const struct healing *healing, e
 }
 
 void arch_call_then(struct arch_state *state, const struct healing *healing, long number,
-                    const uint64_t arguments[CALL_ARGUMENTS], enum frame then)
-{
+                    const uint64_t arguments[CALL_ARGUMENTS], enum frame then) {
     arch_prepare_call(state, healing->gadgets.call, number, arguments);
     state->registers.rsp = healing->frames[then];
     state->registers.eflags = INTERRUPTS_ONLY;

@@ -13,8 +13,7 @@
 #define SYS_epoll_pwait2 441
 #endif
 
-enum call_kind arch_call_kind(long number, const uint64_t arguments[CALL_ARGUMENTS])
-{
+enum call_kind arch_call_kind(long number, const uint64_t arguments[CALL_ARGUMENTS]) {
     switch (number) {
     case SYS_futex:
     case SYS_poll:
@@ -30,31 +29,22 @@ enum call_kind arch_call_kind(long number, const uint64_t arguments[CALL_ARGUMEN
     case SYS_waitid:
     case SYS_flock:
     case SYS_fcntl:
-    case SYS_msgrcv:
-        return CALL_RESTARTS;
+    case SYS_msgrcv: return CALL_RESTARTS;
     case SYS_read:
-    case SYS_readv:
-        return CALL_READS;
+    case SYS_readv: return CALL_READS;
     case SYS_epoll_wait:
-    case SYS_epoll_pwait:
-        return (int)arguments[3] < 0 ? CALL_ENDLESS : CALL_LOSES;
-    case SYS_epoll_pwait2:
-        return arguments[3] == 0 ? CALL_ENDLESS : CALL_LOSES;
-    case SYS_rt_sigtimedwait:
-        return arguments[2] == 0 ? CALL_ENDLESS : CALL_LOSES;
+    case SYS_epoll_pwait: return (int)arguments[3] < 0 ? CALL_ENDLESS : CALL_LOSES;
+    case SYS_epoll_pwait2: return arguments[3] == 0 ? CALL_ENDLESS : CALL_LOSES;
+    case SYS_rt_sigtimedwait: return arguments[2] == 0 ? CALL_ENDLESS : CALL_LOSES;
     case SYS_write:
-    case SYS_sendto:
-        return CALL_MOVES;
-    case SYS_recvfrom:
-        return (arguments[3] & MSG_WAITALL) != 0 ? CALL_MOVES : CALL_LOSES;
-    default:
-        return CALL_LOSES;
+    case SYS_sendto: return CALL_MOVES;
+    case SYS_recvfrom: return (arguments[3] & MSG_WAITALL) != 0 ? CALL_MOVES : CALL_LOSES;
+    default: return CALL_LOSES;
     }
 }
 
 /* Calls that fail with EINTR after any stop, and do the same when they are made again. */
-static bool can_be_made_again(long number)
-{
+static bool can_be_made_again(long number) {
     switch (number) {
     case SYS_epoll_wait:
     case SYS_epoll_pwait:
@@ -76,21 +66,17 @@ static bool can_be_made_again(long number)
     case SYS_accept:
     case SYS_accept4:
     case SYS_connect: /* asked again, it waits for the connection that is on its way */
-    case SYS_msgsnd:
-        return true;
-    default:
-        return false;
+    case SYS_msgsnd: return true;
+    default: return false;
     }
 }
 
-void arch_mend_interrupted_call(pid_t tid, struct arch_state *state, bool just_begun)
-{
+void arch_mend_interrupted_call(pid_t tid, struct arch_state *state, bool just_begun) {
     (void)tid;
     struct user_regs_struct *registers = &state->registers;
     uint64_t arguments[CALL_ARGUMENTS];
     const long number = (long)registers->orig_rax;
-    if ((long)registers->rax != -EINTR || number < 0)
-        return;
+    if ((long)registers->rax != -EINTR || number < 0) return;
     arch_call_arguments(state, arguments);
     /* ERESTARTNOHAND: run it again, unless a signal handler runs first; then EINTR is the truth. */
     if (arch_call_kind(number, arguments) == CALL_ENDLESS ||
@@ -98,8 +84,7 @@ void arch_mend_interrupted_call(pid_t tid, struct arch_state *state, bool just_b
         registers->rax = (unsigned long long)-(long long)ERESTARTNOHAND;
 }
 
-bool arch_rest_of_call(const struct arch_state *stopped, struct arch_state *rest)
-{
+bool arch_rest_of_call(const struct arch_state *stopped, struct arch_state *rest) {
     uint64_t arguments[CALL_ARGUMENTS];
     const long done = (long)stopped->registers.rax, number = (long)stopped->registers.orig_rax;
     arch_call_arguments(stopped, arguments);
@@ -115,14 +100,9 @@ bool arch_rest_of_call(const struct arch_state *stopped, struct arch_state *rest
     return true;
 }
 
-long arch_returning_call(const struct arch_state *state)
-{
-    return (long)state->registers.orig_rax;
-}
+long arch_returning_call(const struct arch_state *state) { return (long)state->registers.orig_rax; }
 
-void arch_add_rest(struct arch_state *stopped, long more)
-{
-    if (more > 0)
-        stopped->registers.rax += (unsigned long long)more;
+void arch_add_rest(struct arch_state *stopped, long more) {
+    if (more > 0) stopped->registers.rax += (unsigned long long)more;
     stopped->registers.orig_rax = (unsigned long long)NO_CALL;
 }

@@ -7,12 +7,12 @@ __asm__(".pushsection .rodata\n"
         ".globl arch_stub, arch_stub_call, arch_stub_end\n"
         "arch_stub:\n"
         "    mov %rdi, %rbx\n"
-        "1:  mov 0(%rbx), %rax\n"   /* next job */
-        "    cmp 8(%rbx), %rax\n"   /* all done */
+        "1:  mov 0(%rbx), %rax\n" /* next job */
+        "    cmp 8(%rbx), %rax\n" /* all done */
         "    jae 2f\n"
         "    shl $4, %rax\n"
         "    add 16(%rbx), %rax\n"
-        "    mov 0(%rax), %rdi\n"   /* traverse(object, visit, control) */
+        "    mov 0(%rax), %rdi\n" /* traverse(object, visit, control) */
         "    lea 3f(%rip), %rsi\n"
         "    mov %rbx, %rdx\n"
         "    call *8(%rax)\n"
@@ -30,7 +30,7 @@ __asm__(".pushsection .rodata\n"
         "    mov %rax, 32(%rsi)\n"
         "    cmp 40(%rsi), %rax\n"
         "    jb 4f\n"
-        "    int3\n"                /* the buffer is full: it is emptied, and we go on */
+        "    int3\n" /* the buffer is full: it is emptied, and we go on */
         "4:  xor %eax, %eax\n"
         "    ret\n"
         "arch_stub_call:\n"
@@ -40,8 +40,7 @@ __asm__(".pushsection .rodata\n"
         ".popsection\n");
 
 void arch_prepare_stub(struct arch_state *state, uint64_t code, uint64_t stack_top,
-                       uint64_t control)
-{
+                       uint64_t control) {
     struct user_regs_struct *registers = &state->registers;
     registers->rip = code;
     registers->rsp = stack_top;
@@ -51,7 +50,6 @@ void arch_prepare_stub(struct arch_state *state, uint64_t code, uint64_t stack_t
     registers->eflags = INTERRUPTS_ONLY; /* the direction flag may be set in the middle of a copy */
 }
 
-void arch_pass_breakpoint(struct arch_state *state)
-{
+void arch_pass_breakpoint(struct arch_state *state) {
     (void)state; /* the program counter is behind it */
 }

@@ -5,8 +5,8 @@
 
 namespace heapgraph {
 
-void class_references(HeapReader& reader, u64 object, const TypeInfo& type, EdgeList& out);
-u64 class_bytes(HeapReader& reader, u64 object, const TypeInfo& type, View view);
-u64 class_footprint(HeapReader& reader, u64 object, const TypeInfo& type, View view, u64 size);
+void class_references(HeapReader &reader, u64 object, const TypeInfo &type, EdgeList &out);
+u64 class_bytes(HeapReader &reader, u64 object, const TypeInfo &type, View view);
+u64 class_footprint(HeapReader &reader, u64 object, const TypeInfo &type, View view, u64 size);
 
 }  // namespace heapgraph

@@ -7,24 +7,25 @@ namespace {
 constexpr u64 kMaxState = 1 << 20;
 
 // The module's own C state: what its traverse function visits, without names.
-void state_references(HeapReader& reader, u64 object, const TypeInfo& type, EdgeList& out) {
-  const Layout& layout = reader.layout();
-  MemoryImage& memory = reader.memory();
-  const View module = reader.body(object, type);
-  const u64 state = module.word(layout.module_state);
-  if (state == 0) return;
-  u64 size = 0, traverse = 0;
-  if (present(layout.module_state_size)) {
-    size = module.word(layout.module_state_size);
-    traverse = module.word(layout.module_state_traverse);
-  } else if (const u64 definition = module.word(layout.module_def)) {
-    size = memory.word(definition + layout.moduledef_size);
-    traverse = memory.word(definition + layout.moduledef_traverse);
-  }
-  if (size > kMaxState) return;
-  const View words = memory.view(state, size);
-  const u8 flags = (traverse ? kOwned : 0) | kScanned;
-  for (u64 at = 0; words && at + 8 <= size; at += 8) out.add(words.word(at), EdgeKind::kUnnamed, at, flags);
+void state_references(HeapReader &reader, u64 object, const TypeInfo &type, EdgeList &out) {
+    const Layout &layout = reader.layout();
+    MemoryImage &memory = reader.memory();
+    const View module = reader.body(object, type);
+    const u64 state = module.word(layout.module_state);
+    if (state == 0) return;
+    u64 size = 0, traverse = 0;
+    if (present(layout.module_state_size)) {
+        size = module.word(layout.module_state_size);
+        traverse = module.word(layout.module_state_traverse);
+    } else if (const u64 definition = module.word(layout.module_def)) {
+        size = memory.word(definition + layout.moduledef_size);
+        traverse = memory.word(definition + layout.moduledef_traverse);
+    }
+    if (size > kMaxState) return;
+    const View words = memory.view(state, size);
+    const u8 flags = (traverse ? kOwned : 0) | kScanned;
+    for (u64 at = 0; words && at + 8 <= size; at += 8)
+        out.add(words.word(at), EdgeKind::kUnnamed, at, flags);
 }
 
 }  // namespace

@@ -4,20 +4,23 @@
 namespace heapgraph {
 namespace {
 
-void memoryview_references(HeapReader& reader, u64 object, const TypeInfo&, EdgeList& out) {
-  out.add(reader.memory().word(object + reader.layout().memoryview_mbuf), EdgeKind::kField, reader.name("mbuf"));
+void memoryview_references(HeapReader &reader, u64 object, const TypeInfo &, EdgeList &out) {
+    out.add(reader.memory().word(object + reader.layout().memoryview_mbuf), EdgeKind::kField,
+            reader.name("mbuf"));
 }
 
-void weakref_references(HeapReader& reader, u64 object, const TypeInfo& type, EdgeList& out) {
-  const View view = reader.body(object, type);
-  static const std::string referent = "referent", callback = "callback";  // a heap may have millions
-  out.add(view.word(reader.layout().wr_object), EdgeKind::kWeak, reader.name(referent), 0);
-  out.add(view.word(reader.layout().wr_callback), EdgeKind::kField, reader.name(callback));
+void weakref_references(HeapReader &reader, u64 object, const TypeInfo &type, EdgeList &out) {
+    const View view = reader.body(object, type);
+    static const std::string referent = "referent",
+                             callback = "callback";  // a heap may have millions
+    out.add(view.word(reader.layout().wr_object), EdgeKind::kWeak, reader.name(referent), 0);
+    out.add(view.word(reader.layout().wr_callback), EdgeKind::kField, reader.name(callback));
 }
 
 }  // namespace
 
-extern const TypeReader memoryview_reader{.name = "memoryview", .references = memoryview_references};
+extern const TypeReader memoryview_reader{.name = "memoryview",
+                                          .references = memoryview_references};
 extern const TypeReader weakref_reader{.name = "weakref", .references = weakref_references};
 
 }  // namespace heapgraph

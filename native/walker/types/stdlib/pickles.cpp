@@ -1,5 +1,5 @@
-// Picklers and unpicklers (Modules/_pickle.c). Some releases have one or two words less or more for persistent_id and
-// persistent_load, which the basic size tells.
+// Picklers and unpicklers (Modules/_pickle.c). Some releases have one or two words less or more for
+// persistent_id and persistent_load, which the basic size tells.
 #include "walker/types/heap_reader.hpp"
 
 namespace heapgraph {
@@ -11,30 +11,33 @@ constexpr i64 kShortPickler = 144;
 constexpr u64 kMemoTable = 32, kMemoEntry = 16;
 constexpr i64 kUnpicklerMemo = 24, kUnpicklerMemoSize = 32;
 constexpr i64 kLongUnpickler = 272;  // a longer one has a word more behind the marks
-constexpr i64 kEncodingFromEnd = 48, kErrorsFromEnd = 40, kMarksFromEnd = 32, kMarksSizeFromEnd = 16;
+constexpr i64 kEncodingFromEnd = 48, kErrorsFromEnd = 40, kMarksFromEnd = 32,
+              kMarksSizeFromEnd = 16;
 
-i64 builtin_size(HeapReader& reader, const TypeInfo& type) {
-  return reader.memory().word(type.builtin_base + reader.layout().tp_basicsize);
+i64 builtin_size(HeapReader &reader, const TypeInfo &type) {
+    return reader.memory().word(type.builtin_base + reader.layout().tp_basicsize);
 }
 
-u64 pickler_bytes(HeapReader& reader, u64, const TypeInfo& type, View view) {
-  const Layout& layout = reader.layout();
-  MemoryImage& memory = reader.memory();
-  u64 size = type.basicsize;
-  if (const u64 memo = view.word(kPicklerMemo)) size += kMemoTable + memory.word(memo + kMemoAllocated) * kMemoEntry;
-  const u64 output = view.word(builtin_size(reader, type) <= kShortPickler ? kPicklerOutput - 8 : kPicklerOutput);
-  if (output != 0) size += layout.bytes_sval + 1 + memory.word(output + layout.var_size);
-  return size;
+u64 pickler_bytes(HeapReader &reader, u64, const TypeInfo &type, View view) {
+    const Layout &layout = reader.layout();
+    MemoryImage &memory = reader.memory();
+    u64 size = type.basicsize;
+    if (const u64 memo = view.word(kPicklerMemo))
+        size += kMemoTable + memory.word(memo + kMemoAllocated) * kMemoEntry;
+    const u64 output = view.word(builtin_size(reader, type) <= kShortPickler ? kPicklerOutput - 8
+                                                                             : kPicklerOutput);
+    if (output != 0) size += layout.bytes_sval + 1 + memory.word(output + layout.var_size);
+    return size;
 }
 
-u64 unpickler_bytes(HeapReader& reader, u64, const TypeInfo& type, View view) {
-  const i64 builtin = builtin_size(reader, type);
-  const i64 end = builtin > kLongUnpickler ? builtin - 16 : builtin - 8;  // where proto lies
-  u64 size = type.basicsize;
-  if (view.word(kUnpicklerMemo)) size += view.word(kUnpicklerMemoSize) * 8;
-  if (view.word(end - kMarksFromEnd + 8)) size += view.word(end - kMarksSizeFromEnd + 8) * 8;
-  return size + reader.text_bytes(view.word(end - kEncodingFromEnd + 8)) +
-         reader.text_bytes(view.word(end - kErrorsFromEnd + 8));
+u64 unpickler_bytes(HeapReader &reader, u64, const TypeInfo &type, View view) {
+    const i64 builtin = builtin_size(reader, type);
+    const i64 end = builtin > kLongUnpickler ? builtin - 16 : builtin - 8;  // where proto lies
+    u64 size = type.basicsize;
+    if (view.word(kUnpicklerMemo)) size += view.word(kUnpicklerMemoSize) * 8;
+    if (view.word(end - kMarksFromEnd + 8)) size += view.word(end - kMarksSizeFromEnd + 8) * 8;
+    return size + reader.text_bytes(view.word(end - kEncodingFromEnd + 8)) +
+           reader.text_bytes(view.word(end - kErrorsFromEnd + 8));
 }
 
 }  // namespace
