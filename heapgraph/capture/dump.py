@@ -10,6 +10,7 @@ from heapgraph.capture.cpython.interpreter_facts import read_interpreter_facts
 from heapgraph.capture.cpython.roots import RootSet, find_roots, gc_list_heads, is_collecting
 from heapgraph.capture.heap.audit import Account
 from heapgraph.capture.heap.code_table import read_code_table
+from heapgraph.capture.heap.container_facts import read_container_facts
 from heapgraph.capture.heap.traverse_account import (
     TraverseAccount,
     explain,
@@ -191,6 +192,9 @@ class _Dump:
             raise _gone(target.pid, "no object could be read")
         with self.clock.phase("code places"):
             columns.code_table = read_code_table(walk.reads, target.layout.fields, columns)
+            columns.container_table = read_container_facts(
+                walk.reads, target.layout.fields, columns
+            )
         with self.clock.phase("memory regions"):
             memory_regions = find_regions(
                 walk.reads,

@@ -136,6 +136,30 @@ class MemoryRegion:
 
 
 @dataclass(frozen=True, slots=True)
+class ContainerColumns:
+    """Containers with at least some references, and caches, by object: parallel arrays.
+
+    Attributes:
+        objects: uint32, ids, rising.
+        limits: int64, how many items may be in it; -1 for no limit.
+        removed: uint64, items that it knows were taken out: of a dict or set since its table was
+            last made, of a deque or an lru_cache ever. There may have been more.
+        slots: uint64, places of its table; 0 for none.
+    """
+
+    objects: U32
+    limits: _I64
+    removed: U64
+    slots: U64
+
+    def row_of(self, object_id: int) -> int | None:
+        """The row of an object, None for one that is not here."""
+        place = int(np.searchsorted(self.objects, object_id))
+        is_there = place < len(self.objects) and int(self.objects[place]) == object_id
+        return place if is_there else None
+
+
+@dataclass(frozen=True, slots=True)
 class PoolColumns:
     """The pools of pymalloc by address: parallel arrays.
 
@@ -302,6 +326,13 @@ class SnapshotColumns:
             numpy_array(table.column("line")),
             numpy_array(table.column("origin")),
         )
+
+    @cached_property
+    def containers(self) -> ContainerColumns:
+        """What containers know of their own past."""
+        table = self.table("containers")
+        names = ("object", "limit", "removed", "slots")
+        return ContainerColumns(*(numpy_array(table.column(name)) for name in names))
 
     @cached_property
     def modules(self) -> Modules:

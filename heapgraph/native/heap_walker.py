@@ -323,6 +323,10 @@ class HeapWalker:
         """Objects whose shallow size is at least so much, see `WalkedColumns.large`."""
         return WalkedColumns(self).large("shallow_size", least)
 
+    def out_degrees(self) -> Array:
+        """uint16[objects], references of each; 65,535 stands for more."""
+        return WalkedColumns(self).narrow("out_degree")
+
     def forget_counted_in(self) -> None:
         """Give the column `counted_in` back: no view of it may be used any more."""
         self._library.hg_walker_forget_counted_in(self._handle)

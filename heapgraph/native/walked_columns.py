@@ -85,6 +85,12 @@ class WalkedColumns:
         rows, values = self._beside(name)
         return rows[values >= least], values[values >= least]
 
+    def narrow(self, name: str) -> Array:
+        """A column as it lies in the walker's memory: its greatest number stands for all above."""
+        made = ColumnPointers()
+        self._library.hg_walker_columns(self._walker.handle, ctypes.byref(made))
+        return self._column(made, name)
+
     def _column(self, made: ColumnPointers, name: str) -> Array:
         first = getattr(made, name)
         rows = getattr(made, _OTHER_ROWS.get(name, "object_count"))

@@ -44,6 +44,7 @@ _ROW_NUMBERS: Mapping[tuple[str, str], tuple[str, int | None]] = {
     ("frames", "thread"): ("threads", None),
     ("frames", "code"): ("objects", NO_ROW),
     ("codes", "object"): ("objects", None),
+    ("containers", "object"): ("objects", None),
     ("modules", "object"): ("objects", None),
     ("regions", "object"): ("objects", NO_ROW),
     ("pools", "region"): ("regions", None),
@@ -58,7 +59,7 @@ _KINDS: Mapping[tuple[str, str], int] = {
     ("modules", "origin"): len(CodeOrigin),
 }
 
-_RISING = {("objects", "address"), ("codes", "object")}
+_RISING = {("objects", "address"), ("codes", "object"), ("containers", "object")}
 """Columns that are looked up in."""
 
 _SIZES = {

@@ -178,6 +178,16 @@ _LAYOUTS = (
         encodings={"object": "BYTE_STREAM_SPLIT", "line": "BYTE_STREAM_SPLIT"},
     ),
     _layout(
+        "containers",
+        (
+            ("object", pa.uint32()),
+            ("limit", pa.int64()),
+            ("removed", pa.uint64()),
+            ("slots", pa.uint64()),
+        ),
+        encodings={"object": "BYTE_STREAM_SPLIT"},
+    ),
+    _layout(
         "modules",
         (
             ("object", pa.uint32()),

@@ -36,6 +36,8 @@ struct deque {
     PyObject_VAR_HEAD
     void *leftblock, *rightblock;
     Py_ssize_t leftindex, rightindex;
+    size_t state;
+    Py_ssize_t maxlen;
 };
 
 // Objects/odictobject.c: what follows the dict it begins with, and a node of its linked list

@@ -216,6 +216,7 @@ class GraphBuilder:
             "threads": _table(self.threads, THREADS),
             "frames": _table(self.frames, FRAMES),
             "codes": TABLES["codes"].schema.empty_table(),
+            "containers": TABLES["containers"].schema.empty_table(),
             "modules": TABLES["modules"].schema.empty_table(),
         }
 

@@ -67,7 +67,14 @@ class HeapBuilder(MemoryRows):
         self._names: dict[str, int] = {}
         self._strings: dict[str, int] = {}
         super().__init__()
-        self._rows |= {"roots": [], "threads": [], "frames": [], "codes": [], "modules": []}
+        self._rows |= {
+            "roots": [],
+            "threads": [],
+            "frames": [],
+            "codes": [],
+            "containers": [],
+            "modules": [],
+        }
 
     def object(
         self,

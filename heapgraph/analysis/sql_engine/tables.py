@@ -87,6 +87,8 @@ create view frames as
   select id, thread, depth, "function", file, line, nullif(code, 4294967295) as code, origin
   from _frames;
 create view codes as select object, "function", file, line, origin from _codes;
+create view containers as
+  select object, nullif("limit", -1) as "limit", removed, slots from _containers;
 create view modules as select object, name, file, origin, distribution from _modules;
 create view maps as select * from _maps;
 create macro instances(name) as table
@@ -157,6 +159,8 @@ _REFS: dict[str, tuple[type[np.generic] | None, Callable[[HeapGraph], Any]]] = {
 }
 """Columns of the two large tables: what numbers they have (None: texts), and how to get them."""
 
+_WITH_ID = ("types", "names", "threads", "frames")
+_SMALL = (*_WITH_ID, "roots", "codes", "containers", "modules", "maps")
 _LARGE = {"_objects": _OBJECTS, "_refs": _REFS}
 
 
@@ -243,7 +247,7 @@ def scanned_columns(plan: Mapping[str, Any]) -> set[str]:
 def _small_tables(graph: HeapGraph) -> dict[str, pa.Table]:
     """Arrow tables by the names the views use."""
     tables = {}
-    for name in ("types", "names", "roots", "threads", "frames", "codes", "modules", "maps"):
+    for name in _SMALL:
         table = graph.table(name)
         numbers = arrow_array(np.arange(table.num_rows, dtype=np.uint32))
         for column, names in (("kind", ROOT_KIND_NAMES), ("origin", ORIGIN_NAMES)):
@@ -251,7 +255,7 @@ def _small_tables(graph: HeapGraph) -> dict[str, pa.Table]:
             if place >= 0:
                 kinds = _named(numpy_array(table.column(column)), names)
                 table = table.set_column(place, column, kinds)
-        has_id = name not in ("roots", "codes", "modules", "maps")
+        has_id = name in _WITH_ID
         tables[f"_{name}"] = table.add_column(0, "id", numbers) if has_id else table
     return tables
 

@@ -52,6 +52,7 @@ class HeapColumns:
             name and the byte offset.
         library_words: addresses of objects, and of the words in the data of libraries that hold
             them: uint64[n, 2], by library.
+        container_table: the table `containers`, see `container_facts.read_container_facts`.
         code_table: the snapshot's table `codes`, see `code_table.read_code_table`.
         walker: whose columns they are. Some (`LATE_COLUMNS`) are there when
             `HeapWalk.forget_memory` has made room for them.
@@ -64,6 +65,7 @@ class HeapColumns:
     scanned_roots: list[tuple[int, str, int]] = field(default_factory=list)
     library_words: list[tuple[LibraryData, Array]] = field(default_factory=list)
     code_table: pa.Table | None = None
+    container_table: pa.Table | None = None
     walker: HeapWalker | None = None
     _preview_ends: Array | None = None
 
@@ -88,6 +90,12 @@ class HeapColumns:
             ids = np.flatnonzero(self.arrays["shallow_size"] >= least)
             return ids, self.arrays["shallow_size"][ids]
         return self.walker.objects_of_size(least)
+
+    def degrees_capped(self) -> Array:
+        """References of each object, 65,535 for more: unsigned, there as soon as objects are."""
+        if "out_degree" in self.arrays or self.walker is None:
+            return self.arrays["out_degree"]
+        return self.walker.out_degrees()
 
     def take_counted_in(self) -> Array:
         """The column counted_in as signed numbers; its own memory goes."""

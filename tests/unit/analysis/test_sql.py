@@ -76,7 +76,8 @@ def test_the_page_lists_every_column(graph, table):
 
 
 @pytest.mark.parametrize(
-    "table", ["dominators", "types", "roots", "threads", "frames", "codes", "modules", "maps"]
+    "table",
+    ["dominators", "types", "roots", "threads", "frames", "codes", "containers", "modules", "maps"],
 )
 def test_the_page_lists_the_columns_of_small_tables(graph, table):
     first = "`(?:id|target|object|start)`"
