@@ -1,0 +1,102 @@
+"""Whether a container grows, turns over, or was loaded once: the evidence of one snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from heapgraph.analysis.ages.clock import AgeClock
+from heapgraph.analysis.ages.members import members_of
+from heapgraph.analysis.ages.past import past_of
+from heapgraph.analysis.ages.rules import Trend, judge
+from heapgraph.graph.ages import UNKNOWN, shares
+from heapgraph.units import Count, format_count
+
+if TYPE_CHECKING:
+    from heapgraph.analysis.ages.members import Members
+    from heapgraph.graph.heap_graph import HeapGraph
+
+_TENTH = 0.1
+
+_CLOCKS: WeakKeyDictionary[HeapGraph, AgeClock] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What a container does, as far as the ages of its members tell.
+
+    Attributes:
+        trend: `growing`, `turning over`, `loaded once` or `unknown`.
+        evidence: why, in words.
+        members: how many were looked at.
+        dated: of these, how many have an age.
+        newest: of these, how many are among the newest tenth of all objects with an age.
+    """
+
+    trend: str = field(metadata={"key": "class"})
+    evidence: str
+    members: Count = 0
+    dated: Count = 0
+    newest: Count = 0
+
+
+def growth_of(graph: HeapGraph, object_id: int) -> Growth:
+    """Judge one container.
+
+    Args:
+        graph: the snapshot.
+        object_id: a container, or an object that has one.
+
+    Returns:
+        The trend; `unknown` is no sign of health.
+
+    Cost: once per snapshot a pass over the objects; then what the container dominates.
+    """
+    clock = _clock(graph)
+    if not clock.is_known:
+        return Growth(Trend.UNKNOWN.value, "this Python keeps no order of its objects")
+    members = members_of(graph, object_id)
+    codes = members.codes
+    known = codes if len(codes) else np.array([members.born], np.uint8)
+    born = _birth(members, clock)
+    life = clock.life(born, members.own, known)
+    later = clock.life(min(born, clock.end_of_imports), members.own, known)
+    trend, why = judge(codes, members.count, life, past_of(graph, object_id), later)
+    newest = int((shares_of(graph, codes) < _TENTH).sum())
+    return Growth(
+        trend.value, _worded(trend, why, newest, len(codes)), members.count, len(codes), newest
+    )
+
+
+def shares_of(graph: HeapGraph, codes: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    """float32[k]: ages as parts of the oldest one."""
+    everything = np.concatenate([codes, [graph.age_codes.max(initial=UNKNOWN)]]).astype(np.uint8)
+    return shares(everything)[:-1]
+
+
+def _birth(members: Members, clock: AgeClock) -> int:
+    """The container's own, or its oldest member's; of one that got its members from elsewhere, the
+    end of the imports.
+    """
+    codes, own = members.codes, members.container_code
+    if own and len(codes) and float((codes > own).mean()) > _TENTH:
+        return max(own, min(members.born, clock.end_of_imports))
+    return members.born
+
+
+def _worded(trend: Trend, why: str, newest: int, dated: int) -> str:
+    if trend is not Trend.GROWING or not dated:
+        return why
+    return (
+        f"{format_count(newest)} of {format_count(dated)} members are among the newest tenth of all "
+        f"objects, and {why}"
+    )
+
+
+def _clock(graph: HeapGraph) -> AgeClock:
+    if graph not in _CLOCKS:
+        _CLOCKS[graph] = AgeClock(graph)
+    return _CLOCKS[graph]

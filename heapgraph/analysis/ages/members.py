@@ -1,0 +1,133 @@
+"""What is in a container, and when it was made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapgraph.graph.ages import UNKNOWN
+from heapgraph.graph.csr import rows_of_many
+from heapgraph.model import EdgeKind
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from heapgraph.graph.heap_graph import HeapGraph
+
+    Codes = npt.NDArray[np.uint8]
+    Ids = npt.NDArray[np.uint32]
+
+MIN_MEMBERS = 20
+"""Fewer say nothing of a trend."""
+
+_MUCH_BELOW = 12
+"""Dated objects below a container for each of its items, from which on the items are shelves, and
+what stands on them is looked at: a dict of users with a list each."""
+
+_ITEM_KINDS = (EdgeKind.INDEX, EdgeKind.VALUE, EdgeKind.MEMBER)
+_LEVELS = 2
+"""How far below a member to look for a part that is older: the collector may have moved the member
+itself behind its parts."""
+
+
+@dataclass(frozen=True)
+class Members:
+    """What a container holds.
+
+    Attributes:
+        count: items, or objects on the shelves.
+        codes: uint8[k], ages of those that have one; in the order of a list or dict, unless they
+            are objects on shelves.
+        own: uint32, objects that are the container's alone, itself included.
+        born: code of the container's birth: its own or that of its oldest member.
+        container_code: code of the container itself, or UNKNOWN.
+        is_in_order: the members are its items.
+    """
+
+    count: int
+    codes: Codes
+    own: Ids
+    born: int
+    container_code: int
+    is_in_order: bool
+
+
+def members_of(graph: HeapGraph, object_id: int) -> Members:
+    """Find the members of a container.
+
+    Args:
+        graph: the snapshot.
+        object_id: a list, dict, set, deque, or an object that holds such.
+
+    Cost: what it dominates.
+    """
+    tree = graph.dominators
+    parts = np.array(graph.folded.parts_of(object_id), np.uint32)
+    items = _items(graph, parts)
+    own = np.concatenate([tree.dominated(int(part)) for part in parts])
+    own = np.unique(np.concatenate([own, _dominated_by(graph, items)]))
+    dated = own[graph.age_codes[own] != UNKNOWN]
+    in_order = len(items) >= MIN_MEMBERS and len(dated) <= _MUCH_BELOW * len(items)
+    members = items if in_order else _commonest(graph, dated)
+    codes = _oldest_codes(graph, members)
+    known = codes[codes != UNKNOWN]
+    container = int(graph.age_codes[parts].max(initial=0))
+    return Members(
+        len(members),
+        known,
+        own.astype(np.uint32),
+        max(container, int(known.max(initial=0))),
+        container,
+        in_order,
+    )
+
+
+def _items(graph: HeapGraph, parts: Ids) -> Ids:
+    _, edges = rows_of_many(graph.offsets, parts)
+    is_item = np.isin(graph.edge_kinds[edges], _ITEM_KINDS)
+    items = graph.targets[edges[is_item]]
+    _, first = np.unique(items, return_index=True)
+    in_order: Ids = items[np.sort(first)]
+    return in_order
+
+
+def _dominated_by(graph: HeapGraph, items: Ids) -> Ids:
+    """What belongs to items that somebody else holds as well."""
+    tree = graph.dominators
+    below = items
+    found = [items]
+    for _ in range(_LEVELS):
+        below = tree.children_of_all(below)
+        if not len(below):
+            break
+        found.append(below)
+    return np.concatenate(found)
+
+
+def _commonest(graph: HeapGraph, objects: Ids) -> Ids:
+    """Those of the type that most of them have."""
+    if not len(objects):
+        return objects
+    types = graph.type_ids[objects]
+    result: Ids = objects[types == np.bincount(types).argmax()]
+    return result
+
+
+def _oldest_codes(graph: HeapGraph, members: Ids) -> Codes:
+    """uint8[k]: the oldest of a member and what is its own, not far below."""
+    tree, ages = graph.dominators, graph.age_codes
+    oldest = ages[members].copy()
+    owners = np.arange(len(members))
+    level = members
+    for _ in range(_LEVELS):
+        below = tree.children_of_all(level)
+        if not len(below):
+            break
+        order = np.argsort(level, kind="stable")
+        place = order[np.searchsorted(level[order], tree.idom[below])]
+        owners = owners[place]
+        np.maximum.at(oldest, owners, ages[below])
+        level = below
+    return oldest

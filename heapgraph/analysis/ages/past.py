@@ -1,0 +1,96 @@
+"""What a container's own structure says of its past: limits, places that were used, table sizes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from heapgraph.analysis.ages.rules import Past
+from heapgraph.analysis.expressions.attributes import attribute
+from heapgraph.model import UNREACHABLE, EdgeKind
+
+if TYPE_CHECKING:
+    from heapgraph.graph.heap_graph import HeapGraph
+
+_TABLES_OF_DICTS = frozenset(
+    {"dict", "defaultdict", "collections.defaultdict", "collections.Counter"}
+)
+_NAMESPACES = frozenset({"module", "type", "dict", "list", "tuple", "cell", "frame"})
+_IS_COUNT = re.compile(r"[1-9][0-9]{0,11}")
+_BOUND_NAMES = frozenset(
+    {"maxsize", "capacity", "maxlen", "max_size", "max_length", "limit", "size_limit"}
+)
+_DICT_START, _SET_START, _SET_SMALL = 8, 8, 50_000
+
+
+def past_of(graph: HeapGraph, object_id: int) -> Past:
+    """What the container, its parts and its owner tell.
+
+    Args:
+        graph: the snapshot.
+        object_id: a container, or an object that has one.
+    """
+    containers = graph.containers
+    size = int(graph.offsets[object_id + 1] - graph.offsets[object_id])
+    row = containers.row_of(object_id)
+    if row is None:
+        return Past(size, _owner_limit(graph, object_id))
+    slots, removed = int(containers.slots[row]), int(containers.removed[row])
+    limit = int(containers.limits[row])
+    items = _item_count(graph, object_id)
+    expected = _expected_slots(graph.type_name(object_id), items)
+    grew_only = expected is not None and slots <= expected and removed == 0
+    return Past(
+        items,
+        limit if limit > 0 else _owner_limit(graph, object_id),
+        removed,
+        had_more=expected is not None and slots > expected,
+        never_removed=grew_only and items > 5 * _DICT_START,
+    )
+
+
+def _item_count(graph: HeapGraph, object_id: int) -> int:
+    """Values, members or items; a key is no item of its own."""
+    begin, end = int(graph.offsets[object_id]), int(graph.offsets[object_id + 1])
+    kinds = graph.edge_kinds[begin:end]
+    counts = [
+        int((kinds == kind).sum()) for kind in (EdgeKind.VALUE, EdgeKind.MEMBER, EdgeKind.INDEX)
+    ]
+    return max(counts)
+
+
+def _expected_slots(type_name: str, items: int) -> int | None:
+    """Places of a hash table into which so many items came one by one; None for another type.
+
+    CPython makes the table of a dict anew when two thirds are used, for three times the items in
+    it; that of a set when three fifths are, for four times (above 50,000: twice).
+    """
+    if type_name in ("set",):
+        slots = _SET_START
+        while items * 5 >= (slots - 1) * 3:
+            used = -(-(slots - 1) * 3 // 5)
+            slots = _power_above(used * (2 if used > _SET_SMALL else 4) + 1)
+        return slots
+    if type_name not in _TABLES_OF_DICTS:
+        return None
+    slots = _DICT_START
+    while items > slots * 2 // 3:
+        slots = _power_above(slots * 2 // 3 * 3)
+    return slots
+
+
+def _power_above(least: int) -> int:
+    return 1 << max(least - 1, 1).bit_length()
+
+
+def _owner_limit(graph: HeapGraph, object_id: int) -> int | None:
+    """A number called maxsize or the like beside the container, in the instance that has it."""
+    parent = int(graph.root_paths.parent[object_id])
+    if parent >= UNREACHABLE:
+        return None
+    owner = graph.folded.owner_of(parent)
+    if graph.type_name(owner) in _NAMESPACES:
+        return None
+    limit = attribute(graph, owner, *_BOUND_NAMES)
+    text = graph.preview(limit) if limit is not None and graph.type_name(limit) == "int" else None
+    return int(text) if text is not None and _IS_COUNT.fullmatch(text) else None
