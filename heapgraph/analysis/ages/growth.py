@@ -16,6 +16,8 @@ from heapgraph.graph.ages import UNKNOWN, shares
 from heapgraph.units import Count, format_count
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from heapgraph.analysis.ages.members import Members
     from heapgraph.graph.heap_graph import HeapGraph
 
@@ -71,15 +73,17 @@ def growth_of(graph: HeapGraph, object_id: int) -> Growth:
     )
 
 
-def shares_of(graph: HeapGraph, codes: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def shares_of(graph: HeapGraph, codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """float32[k]: ages as parts of the oldest one."""
     everything = np.concatenate([codes, [graph.age_codes.max(initial=UNKNOWN)]]).astype(np.uint8)
     return shares(everything)[:-1]
 
 
 def _birth(members: Members, clock: AgeClock) -> int:
-    """The container's own, or its oldest member's; of one that got its members from elsewhere, the
-    end of the imports.
+    """The container's own, or that of its oldest member.
+
+    Where many members are older than the container, they came from elsewhere: then its life begins
+    with the end of the imports at the earliest.
     """
     codes, own = members.codes, members.container_code
     if own and len(codes) and float((codes > own).mean()) > _TENTH:
@@ -91,8 +95,8 @@ def _worded(trend: Trend, why: str, newest: int, dated: int) -> str:
     if trend is not Trend.GROWING or not dated:
         return why
     return (
-        f"{format_count(newest)} of {format_count(dated)} members are among the newest tenth of all "
-        f"objects, and {why}"
+        f"{format_count(newest)} of {format_count(dated)} members are among the newest tenth of "
+        f"all objects, and {why}"
     )
 
 

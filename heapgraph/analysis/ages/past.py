@@ -65,7 +65,7 @@ def _expected_slots(type_name: str, items: int) -> int | None:
     CPython makes the table of a dict anew when two thirds are used, for three times the items in
     it; that of a set when three fifths are, for four times (above 50,000: twice).
     """
-    if type_name in ("set",):
+    if type_name == "set":
         slots = _SET_START
         while items * 5 >= (slots - 1) * 3:
             used = -(-(slots - 1) * 3 // 5)

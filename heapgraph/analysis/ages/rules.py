@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,24 +81,32 @@ def judge(
         The trend, and the evidence as a part of a sentence.
     """
     if past.limit is not None and past.size >= _FULL * past.limit:
-        return Trend.TURNING_OVER, (
-            f"it is full: {format_count(past.size)} of at most {format_count(past.limit)}"
-        )
-    if len(codes) < MIN_MEMBERS or len(codes) < MIN_DATED_SHARE * count:
-        return Trend.UNKNOWN, "too few of its members have an age"
-    if life.total < MIN_TICKS:
-        return Trend.UNKNOWN, "nothing else was made meanwhile that could tell the time"
+        size, limit = format_count(past.size), format_count(past.limit)
+        return Trend.TURNING_OVER, f"it is full: {size} of at most {limit}"
+    reason = _why_unknown(codes, count, life)
+    if reason:
+        return Trend.UNKNOWN, reason
+    places = life.place(codes)
     at_end = _judge_end(codes, life)
     if at_end is not None:
         return at_end
-    if life.ticks_between(int(codes.max()), int(codes.min())) == 0:
-        return Trend.UNKNOWN, "all its members were made at one time"
-    places = life.place(codes)
     if float((places < 1 / 2).mean()) < _OLD_SHARE:
         return _judge_recent(places, past, codes, later)
     if past.removed >= _BALANCE * (past.removed + past.size):
         return Trend.TURNING_OVER, _removed_words(past)
     return _judge_spread(places)
+
+
+def _why_unknown(codes: npt.NDArray[np.uint8], count: int, life: Life) -> str:
+    """What is missing for a verdict; "" for nothing."""
+    if len(codes) < MIN_MEMBERS or len(codes) < MIN_DATED_SHARE * count:
+        return "too few of its members have an age"
+    if life.total < MIN_TICKS:
+        return "nothing else was made meanwhile that could tell the time"
+    gap = life.ticks_after(int(codes.min()))
+    if life.ticks_between(int(codes.max()), int(codes.min())) == 0 and gap < _MIN_GAP_TICKS:
+        return "all its members were made at one time"
+    return ""
 
 
 def _judge_end(codes: npt.NDArray[np.uint8], life: Life) -> tuple[Trend, str] | None:
@@ -112,8 +121,7 @@ def _judge_end(codes: npt.NDArray[np.uint8], life: Life) -> tuple[Trend, str] | 
     count = len(codes)
     if gap > max(_LOADED_GAP, 6 / count):
         return Trend.LOADED_ONCE, (
-            f"none of its members is newer than a moment long ago: "
-            f"{format_share(gap)} of its life has passed since"
+            f"nothing was added since: {format_share(gap)} of its life has passed"
         )
     if gap > max(_BURST_GAP, 3 / count):
         return Trend.UNKNOWN, f"nothing was added in the last {format_share(gap)} of its life"
@@ -123,8 +131,7 @@ def _judge_end(codes: npt.NDArray[np.uint8], life: Life) -> tuple[Trend, str] | 
 def _gaps_between(codes: npt.NDArray[np.uint8], life: Life) -> list[float]:
     """The larger times between members that follow one another, as shares, largest first."""
     used = np.flatnonzero(np.bincount(codes, minlength=CODES))[::-1].tolist()
-    pairs = zip(used, used[1:], strict=False)
-    gaps = [life.ticks_between(older, newer) / life.total for older, newer in pairs]
+    gaps = [life.ticks_between(older, newer) / life.total for older, newer in pairwise(used)]
     return sorted((gap for gap in gaps if gap > _BURST_GAP / 3), reverse=True)
 
 
@@ -147,7 +154,7 @@ def _judge_recent(
         if float((found >= _NEWEST_FIFTH).mean()) < _NEWEST_SHARE:
             return (
                 Trend.UNKNOWN,
-                "it began late, or the older members are gone: no trace says which",
+                "it began late, or older members are gone: no trace says which",
             )
     return Trend.TURNING_OVER, f"{newest} of its members are from the last fifth of its life"
 
@@ -160,9 +167,9 @@ def _judge_spread(places: npt.NDArray[np.float64]) -> tuple[Trend, str]:
     if old >= _GROWING_OLD_SHARE and filled >= _MIN_DECILES:
         return (
             Trend.GROWING,
-            f"its members are from {filled} of the 10 tenths of its life, up to now",
+            f"its members are from {filled} tenths of its life, up to now",
         )
-    return Trend.UNKNOWN, f"its members are from {filled} of the 10 tenths of its life"
+    return Trend.UNKNOWN, f"its members are from {filled} tenths of its life"
 
 
 def _removed_words(past: Past) -> str:
