@@ -31,7 +31,7 @@ def serialize(value: Any) -> Any:  # noqa: ANN401 - any part of a result
     """
     if is_dataclass(value) and not isinstance(value, type):
         return {
-            part.name: serialize(getattr(value, part.name))
+            part.metadata.get("key", part.name): serialize(getattr(value, part.name))
             for part in fields(value)
             if part.metadata.get("serialized", True)
         }

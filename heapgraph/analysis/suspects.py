@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from heapgraph.analysis.ages.growth import NO_CONTAINER, Growth, growth_of
 from heapgraph.analysis.expressions import expression, path_references
 from heapgraph.analysis.leaks.accumulation import inner_type
 from heapgraph.analysis.leaks.candidates import Candidate, find_candidates, structure_mask
@@ -52,6 +53,7 @@ class LeakSuspect:
         path: from a root to the accumulation point, or to the largest member of a group.
         reason: what, how much, who holds it, where it grows, what to do: a paragraph.
         fingerprint: the same for the same leak in every run.
+        growth: whether it grows, as far as the ages of its members tell.
     """
 
     kind: str
@@ -62,6 +64,7 @@ class LeakSuspect:
     path: PathRow | None
     reason: str
     fingerprint: str
+    growth: Growth
 
 
 @dataclass(frozen=True)
@@ -70,20 +73,23 @@ class Suspects(TableResult):
 
     Attributes:
         suspects: the rows.
-        left_out: how many more there are.
+        steady: what is as large, but was loaded once, or turns over: no leak by its looks.
+        left_out: how many more suspects there are.
     """
 
     rows_field: ClassVar[str] = "suspects"
 
     suspects: tuple[LeakSuspect, ...]
+    steady: tuple[LeakSuspect, ...] = ()
     left_out: int = not_serialized()
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document; a path has the keys of the command `path`."""
         document = super().to_dict()
-        for row, suspect in zip(document[self.rows_field], self.suspects, strict=True):
-            if suspect.path is not None:
-                row["path"] = Paths((suspect.path,)).to_dict()["paths"][0]
+        for name in (self.rows_field, "steady"):
+            for row, suspect in zip(document[name], getattr(self, name), strict=True):
+                if suspect.path is not None:
+                    row["path"] = Paths((suspect.path,)).to_dict()["paths"][0]
         return document
 
 
@@ -98,8 +104,8 @@ def find_suspects(
         limit: how many rows.
 
     Returns:
-        The suspects, largest first, where a single object counts half. None for a heap in which
-        nothing stands out.
+        The suspects: what grows first, then by size, where a single object counts half. None for
+        a heap in which nothing stands out.
 
     Cost: the dominator tree and the shortest paths, once per snapshot; then passes over the heap.
     """
@@ -113,9 +119,22 @@ def find_suspects(
     candidates = find_candidates(graph, is_structure)
     candidates.extend(find_many_instances(graph, candidates))
     candidates.sort(key=lambda candidate: -_weight(candidate))
-    shown = candidates[:limit]
-    rows = tuple(_describe(graph, candidate, is_structure) for candidate in shown)
-    return Suspects(rows, len(candidates) - len(shown))
+    judged = [(candidate, _growth(graph, candidate)) for candidate in candidates]
+    steady = [each for each in judged if each[1].is_steady]
+    moving = [each for each in judged if not each[1].is_steady]
+    moving.sort(key=lambda each: not each[1].is_growing)
+    rows, apart = (
+        tuple(_describe(graph, *each, is_structure) for each in some[:limit])
+        for some in (moving, steady)
+    )
+    return Suspects(rows, apart, len(moving) - len(rows))
+
+
+def _growth(graph: HeapGraph, candidate: Candidate) -> Growth:
+    """Of its container; alike objects that nobody holds together have no age of their own."""
+    if candidate.group is not None and candidate.group.holder is None:
+        return NO_CONTAINER
+    return growth_of(graph, candidate.point)
 
 
 def _weight(candidate: Candidate) -> float:
@@ -124,7 +143,7 @@ def _weight(candidate: Candidate) -> float:
 
 
 def _describe(
-    graph: HeapGraph, candidate: Candidate, is_structure: NDArray[np.bool_]
+    graph: HeapGraph, candidate: Candidate, growth: Growth, is_structure: NDArray[np.bool_]
 ) -> LeakSuspect:
     """A candidate with everything that is said of it."""
     has_holder = candidate.group is None or candidate.group.holder is not None
@@ -135,7 +154,7 @@ def _describe(
     text = candidate.group.expression if candidate.group is not None else ""
     if holder is not None:
         text = expression(graph, holder)
-    findings = _findings(graph, candidate, holder, text, retained)
+    findings = _findings(graph, candidate, holder, text, retained=retained, growth=growth)
     path = graph.root_paths.path_to(candidate.point)
     return LeakSuspect(
         kind=candidate.kind,
@@ -146,11 +165,18 @@ def _describe(
         path=None if path is None else path_row(graph, path),
         reason=explain(graph, findings),
         fingerprint=_fingerprint(graph, candidate, holder),
+        growth=growth,
     )
 
 
 def _findings(
-    graph: HeapGraph, candidate: Candidate, holder: int | None, text: str, retained: int
+    graph: HeapGraph,
+    candidate: Candidate,
+    holder: int | None,
+    text: str,
+    *,
+    retained: int,
+    growth: Growth,
 ) -> Findings:
     """What the wording needs to know."""
     content = candidate.content
@@ -167,7 +193,7 @@ def _findings(
         for type_name in (member_type, inner or "")
     ]
     known = find_known_leak(traits[0]) or (find_known_leak(traits[1]) if inner else None)
-    return Findings(candidate, holder, text, retained, inner, known)
+    return Findings(candidate, holder, text, retained, inner, known, growth)
 
 
 def _named_holder(graph: HeapGraph, point: int, is_structure: NDArray[np.bool_]) -> int:

@@ -15,6 +15,8 @@ from heapgraph.native import graph_kernels
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy.typing as npt
+
     from heapgraph.native.graph_kernels import U32, U64, TreeOrder
 
 
@@ -57,6 +59,18 @@ class DominatorTree:
         _, places = rows_of_many(self.order.child_offsets, object_ids)
         children: U32 = self.order.children[places]
         return children
+
+    def children_by_parent(self, object_ids: U32) -> tuple[npt.NDArray[np.int64], U32]:
+        """Children of many objects, and for each the place of its parent in `object_ids`."""
+        owners, places = rows_of_many(self.order.child_offsets, object_ids)
+        return owners, self.order.children[places]
+
+    def are_dominated(self, dominator: int, object_ids: U32) -> npt.NDArray[np.bool_]:
+        """bool[k], `dominates` of many objects."""
+        first, places = int(self.order.position[dominator]), self.order.position[object_ids]
+        end = first + int(self.order.subtree_count[dominator])
+        inside: npt.NDArray[np.bool_] = (places >= first) & (places < end) & (places != UNREACHABLE)
+        return inside
 
     def dominated(self, object_id: int) -> U32:
         """The retained set: all objects that go when this one goes, itself first, in preorder."""

@@ -116,7 +116,7 @@ class AgeClock:
         Cost: a pass over `own`, and the types.
         """
         mine = own[self._may_tick[own]]
-        table = self._table - self._count(mine)
+        table = np.maximum(self._table - self._count(mine), 0)
         table[self._companions(table, members, born)] = 0
         return Life(table.sum(axis=0), born)
 

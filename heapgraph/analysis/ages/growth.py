@@ -44,6 +44,19 @@ class Growth:
     dated: Count = 0
     newest: Count = 0
 
+    @property
+    def is_growing(self) -> bool:
+        """Up to now."""
+        return self.trend == Trend.GROWING.value
+
+    @property
+    def is_steady(self) -> bool:
+        """Loaded once, or in balance."""
+        return self.trend in (Trend.LOADED_ONCE.value, Trend.TURNING_OVER.value)
+
+
+NO_CONTAINER = Growth(Trend.UNKNOWN.value, "no single container holds them")
+
 
 def growth_of(graph: HeapGraph, object_id: int) -> Growth:
     """Judge one container.

@@ -66,8 +66,12 @@ def members_of(graph: HeapGraph, object_id: int) -> Members:
     tree = graph.dominators
     parts = np.array(graph.folded.parts_of(object_id), np.uint32)
     items = _items(graph, parts)
-    own = np.concatenate([tree.dominated(int(part)) for part in parts])
-    own = np.unique(np.concatenate([own, _dominated_by(graph, items)]))
+    is_inside = np.zeros(len(items), np.bool_)
+    tops = tree.topmost(parts).tolist()
+    for top in tops:
+        is_inside |= tree.are_dominated(top, items)
+    below = [tree.dominated(top) for top in tops]
+    own = np.concatenate([*below, _dominated_by(graph, items[~is_inside])])
     dated = own[graph.age_codes[own] != UNKNOWN]
     in_order = len(items) >= MIN_MEMBERS and len(dated) <= _MUCH_BELOW * len(items)
     members = items if in_order else _commonest(graph, dated)
@@ -77,7 +81,7 @@ def members_of(graph: HeapGraph, object_id: int) -> Members:
     return Members(
         len(members),
         known,
-        own.astype(np.uint32),
+        own,
         max(container, int(known.max(initial=0))),
         container,
         in_order,
@@ -122,12 +126,10 @@ def _oldest_codes(graph: HeapGraph, members: Ids) -> Codes:
     owners = np.arange(len(members))
     level = members
     for _ in range(_LEVELS):
-        below = tree.children_of_all(level)
+        places, below = tree.children_by_parent(level)
         if not len(below):
             break
-        order = np.argsort(level, kind="stable")
-        place = order[np.searchsorted(level[order], tree.idom[below])]
-        owners = owners[place]
+        owners = owners[places]
         np.maximum.at(oldest, owners, ages[below])
         level = below
     return oldest

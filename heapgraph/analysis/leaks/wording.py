@@ -24,6 +24,7 @@ from heapgraph.model import CodeOrigin, EdgeKind, RootKind
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
+    from heapgraph.analysis.ages.growth import Growth
     from heapgraph.analysis.leaks.candidates import Candidate
     from heapgraph.analysis.leaks.known_leaks import KnownLeak
     from heapgraph.graph.heap_graph import HeapGraph
@@ -44,6 +45,7 @@ class Findings:
         retained_size: bytes that go with it.
         inner_type: what members that are tuples or functions are about.
         known: the pattern it fits.
+        growth: what the ages of the members say.
     """
 
     candidate: Candidate
@@ -52,11 +54,17 @@ class Findings:
     retained_size: int
     inner_type: str | None
     known: KnownLeak | None
+    growth: Growth
 
 
 def explain(graph: HeapGraph, findings: Findings) -> str:
     """The paragraph."""
-    sentences = [_what(graph, findings), _who(graph, findings), _where(graph, findings)]
+    sentences = [
+        _what(graph, findings),
+        _trend(findings.growth),
+        _who(graph, findings),
+        _where(graph, findings),
+    ]
     if findings.expression.startswith(_THREAD_TABLE):
         sentences.append(_thread_functions(graph))
     if findings.known is not None:
@@ -87,6 +95,13 @@ def _what(graph: HeapGraph, findings: Findings) -> str:
     if candidate.kind == "object":
         return f"{holder}{_single(graph, findings)}."
     return f"{holder}: {_content(findings)}."
+
+
+def _trend(growth: Growth) -> str:
+    """What the ages say; nothing where they say nothing."""
+    if growth.is_growing:
+        return f"It is growing: {growth.evidence}."
+    return f"It is not growing ({growth.trend}): {growth.evidence}." if growth.is_steady else ""
 
 
 def _content(findings: Findings) -> str:

@@ -13,6 +13,8 @@ from heapgraph.safe_text import printable
 from heapgraph.units import format_share, format_size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from heapgraph.analysis.suspects import LeakSuspect, Suspects
     from heapgraph.cli.questions import Asked
 
@@ -29,6 +31,7 @@ def print_suspects(result: Suspects, asked: Asked) -> None:
     if not result.suspects:
         note("no leak suspects: no holder stands out; compare two snapshots to see what grows")
     count_left_out(result.left_out, "suspects")
+    _print_steady(result.steady)
 
 
 def suspect_line(suspect: LeakSuspect) -> str:
@@ -37,6 +40,17 @@ def suspect_line(suspect: LeakSuspect) -> str:
         f"{suspect.expression}: {format_size(suspect.retained_size)},"
         f" {format_share(suspect.share)} of the heap ({suspect.kind})"
     )
+
+
+def _print_steady(steady: Sequence[LeakSuspect]) -> None:
+    """What is large and does not grow, in one line each."""
+    if not steady:
+        return
+    say()
+    say("Large, but not growing:", bold=True)
+    for suspect in steady:
+        growth = suspect.growth
+        say(f"{_INDENT}{suspect_line(suspect)}: {growth.trend}, {growth.evidence}")
 
 
 def _print_suspect(number: int, suspect: LeakSuspect) -> None:
