@@ -98,8 +98,8 @@ class Snapshot(Questions):
         Raises:
             HeapgraphError: Graphviz is not installed, or nothing keeps it alive.
         """
-        from heapgraph.export.dot import draw  # noqa: PLC0415 - loads graphviz
-        from heapgraph.export.svg import render_svg  # noqa: PLC0415
+        from heapgraph.export.pictures import draw  # noqa: PLC0415 - only where it is asked for
+        from heapgraph.export.svg import render_svg  # noqa: PLC0415 - loads graphviz
 
         return Picture(render_svg(draw(self.graph, which, count=count)))
 

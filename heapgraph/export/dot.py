@@ -1,80 +1,53 @@
-"""Results as graphs of the dot language: chains that keep an object alive, and what it retains."""
+"""Drawings in the dot language: with their texts for other tools, or as boxes to be laid out."""
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import graphviz
 
-from heapgraph.analysis.expressions import expression, path_references
-from heapgraph.analysis.expressions.literals import UNKNOWN
-from heapgraph.analysis.expressions.segments import entry_label, is_attribute_name, is_namespace
-from heapgraph.analysis.object_rows import object_id_of
-from heapgraph.errors import HeapgraphError
-from heapgraph.export import dot_style
-from heapgraph.model import EdgeKind
-from heapgraph.safe_text import shortened
+from heapgraph.export.colours import LIGHT
+from heapgraph.export.drawing import text_height
+from heapgraph.export.pictures import draw
+from heapgraph.export.text_room import FONTS
+from heapgraph.safe_text import printable
 from heapgraph.snapshot.pending_file import write_whole
-from heapgraph.snapshot.reader import SnapshotFile
-from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
-    import graphviz
-
+    from heapgraph.export.drawing import Arrow, Box, Drawing, Line
     from heapgraph.graph.heap_graph import HeapGraph
-    from heapgraph.graph.paths import RootPath
-    from heapgraph.graph.references import Reference
 
-MAX_CHAIN = 24
-"""Objects of a chain that are drawn; of a longer one both ends are, and a count between them."""
-
-_END_OBJECTS = 10
-
-_MIN_SHARE, _MIN_CHILDREN = 0.01, 2
-"""Children of a retained tree are drawn down to this share of the whole, but at least so many."""
-
-_LABEL_CHARACTERS = 40
-_NARROWEST, _WIDEST = 1.0, 6.0
-"""Pen widths of the lines of a retained tree, in points."""
+_POINTS_PER_INCH = 72
+_LABEL_MARGIN = 8.0
+"""Between an arrow and its label, on each side of the label, in points."""
 
 
-def draw(
-    graph: HeapGraph,
-    which: int | str,
-    *,
-    dominators: bool = False,
-    count: int = 1,
-    limit: int = 6,
-) -> graphviz.Digraph:
-    """Draw what keeps an object alive, or what it retains.
+def dot_source(drawing: Drawing) -> str:
+    """The drawing for Graphviz and what reads its language: with texts, fonts and colours."""
+    digraph = _digraph(drawing)
+    digraph.attr(bgcolor=LIGHT.ground, fontname=FONTS, labelloc="t", pad="0.3", tooltip=" ")
+    digraph.attr(label=_html(drawing.title))
+    digraph.attr("edge", fontname=FONTS, fontcolor=LIGHT.text, color=LIGHT.line, arrowsize="0.7")
+    digraph.attr("node", fontname=FONTS)
+    _add_all(digraph, drawing, with_text=True)
+    source: str = digraph.source
+    return source
 
-    Args:
-        graph: the snapshot.
-        which: an object, by id or OBJECT text.
-        dominators: draw what it retains.
-        count: chains that keep it alive, at most.
-        limit: children of each object that it retains, at most.
 
-    Raises:
-        ObjectNotFound: it names nothing, or more than one object.
-        HeapgraphError: nothing keeps it alive.
+def shapes_only(drawing: Drawing) -> graphviz.Digraph:
+    """The drawing as boxes of the sizes that texts need, without a text.
+
+    The places that Graphviz finds for them do not depend on the fonts of this machine, and no text
+    of a target is read by it. The `id` of an edge is the index of its arrow.
     """
-    object_id = object_id_of(graph, which)
-    if dominators:
-        return dominated_drawing(graph, object_id, children=limit)
-    paths = graph.all_paths(object_id, count)
-    if not paths:
-        name = which if isinstance(which, str) else f"@{which}"
-        file = graph.source.path if isinstance(graph.source, SnapshotFile) else "FILE"
-        raise HeapgraphError(
-            f"nothing keeps {name} alive",
-            "no root leads to it: it is garbage that the collector has not removed yet",
-            f"look at what refers to it: heapgraph show {file} {name}",
-        )
-    return paths_drawing(graph, object_id, paths)
+    digraph = _digraph(drawing)
+    digraph.attr("node", fixedsize="true", label="")
+    _add_all(digraph, drawing, with_text=False)
+    return digraph
 
 
 def write_dot(
@@ -86,153 +59,77 @@ def write_dot(
     **options: Any,  # noqa: ANN401 - those of `draw`
 ) -> None:
     """Write a drawing as the text that Graphviz lays out; see `draw` and `Exporter.export`."""
-    write_whole(path, draw(graph, object, **options).source.encode(), force=force)
+    source = dot_source(draw(graph, object, **options))
+    write_whole(path, source.encode(), force=force)
 
 
-def paths_drawing(graph: HeapGraph, object_id: int, paths: Sequence[RootPath]) -> graphviz.Digraph:
-    """Draw the chains of references from roots to one object, roots on top.
-
-    A `__dict__` on the way is drawn as a part of the object it belongs to. Objects that several
-    chains share are drawn once.
-
-    Args:
-        graph: the snapshot.
-        object_id: the object the paths lead to; it is highlighted.
-        paths: of `HeapGraph.all_paths`.
-    """
-    drawing = _Drawing(graph, object_id, "kept alive by", "TB")
-    for path in paths:
-        drawing.add_path(path)
-    return drawing.digraph
+def _digraph(drawing: Drawing) -> graphviz.Digraph:
+    return graphviz.Digraph(
+        graph_attr={"rankdir": drawing.direction, "nodesep": "0.35", "ranksep": "0.4"},
+        node_attr={"shape": "box", "margin": "0"},
+    )
 
 
-def dominated_drawing(
-    graph: HeapGraph, object_id: int, *, children: int = 6, depth: int = 3
-) -> graphviz.Digraph:
-    """Draw what an object retains: its part of the folded dominator tree.
-
-    Args:
-        graph: the snapshot.
-        object_id: the object on top; it is highlighted.
-        children: largest children drawn of each object; the rest is one box with its size.
-        depth: levels below the object.
-    """
-    top = graph.folded.owner_of(object_id)
-    drawing = _Drawing(graph, top, "retains", "LR")
-    drawing.add_object(top)
-    level = [top]
-    for _ in range(depth):
-        level = [child for parent in level for child in drawing.add_children(parent, children)]
-    return drawing.digraph
-
-
-class _Drawing:
-    """Adds each object and each reference once."""
-
-    def __init__(self, graph: HeapGraph, goal: int, caption: str, direction: str) -> None:
-        self._graph = graph
-        self._goal = goal
-        self._done: set[tuple[str, ...]] = set()
-        self.digraph = dot_style.new_digraph(expression(graph, goal), caption, direction)
-
-    def add_path(self, path: RootPath) -> None:
-        """A root and the chain below it."""
-        root = f"root{path.root}"
-        if self._is_new(root):
-            with self.digraph.subgraph() as top:
-                top.attr(rank="min")
-                top.node(root, **dot_style.root_box(self._graph, path.root))
-        source = root
-        for target, label in self._stations(path):
-            if self._is_new(source, target, label):
-                self.digraph.edge(source, target, label=dot_style.html(label))
-            source = target
-
-    def add_object(self, object_id: int) -> str:
-        """A box with type, value and sizes; the box's name."""
-        name = f"object{object_id}"
-        if self._is_new(name):
-            is_goal = object_id == self._goal
-            self.digraph.node(name, **dot_style.object_box(self._graph, object_id, is_goal=is_goal))
-        return name
-
-    def add_children(self, parent: int, limit: int) -> list[int]:
-        """The largest children of an object, and one box for the rest; the children drawn."""
-        folded = self._graph.folded
-        source = self.add_object(parent)
-        sizes = folded.retained_sizes(folded.unsorted_children(parent))
-        whole = max(1, folded.retained_size(self._goal))
-        large = int(np.count_nonzero(sizes >= _MIN_SHARE * whole))
-        shown = folded.children(parent, min(limit, max(large, _MIN_CHILDREN)))
-        shown_sizes = [folded.retained_size(child) for child in shown]
-        for child, size in zip(shown, shown_sizes, strict=True):
-            width = _NARROWEST + (_WIDEST - _NARROWEST) * min(1.0, size / whole)
-            label = dot_style.html(self._rest_of_expression(parent, child))
-            self.digraph.edge(source, self.add_object(child), label=label, penwidth=f"{width:.1f}")
-        if rest := len(sizes) - len(shown):
-            size = int(sizes.sum()) - sum(shown_sizes)
-            text = f"... {format_count(rest)} more, {format_size(size)}"
-            self.digraph.node(f"rest{parent}", **dot_style.gap_box(text))
-            self.digraph.edge(source, f"rest{parent}", style="dashed")
-        return shown
-
-    def _rest_of_expression(self, parent: int, child: int) -> str:
-        """What a child's expression adds to its dominator's, or else how it ends."""
-        name = expression(self._graph, child)
-        return shortened(name.removeprefix(expression(self._graph, parent)), _LABEL_CHARACTERS)
-
-    def _stations(self, path: RootPath) -> list[tuple[str, str]]:
-        """Boxes of a path, each with the text of the reference to it; folded dicts left out.
-
-        Of a long chain both ends are kept, and one box counts what lies between them.
-        """
-        kept = [(self._shown(path.steps[0].object_id), "")]
-        for reference in path_references(self._graph, path):
-            target = self._shown(reference.target)
-            if target != kept[-1][0] or not is_namespace(reference):
-                kept.append((target, self._reference_text(reference)))
-        if len(kept) <= MAX_CHAIN:
-            return [(self.add_object(object_id), label) for object_id, label in kept]
-        head, tail = kept[:_END_OBJECTS], kept[-_END_OBJECTS:]
-        gap = f"gap{len(self._done)}"
-        left_out = format_count(len(kept) - len(head) - len(tail))
-        self.digraph.node(gap, **dot_style.gap_box(f"... {left_out} more"))
-        return [
-            *((self.add_object(object_id), label) for object_id, label in head),
-            (gap, kept[_END_OBJECTS][1]),
-            *((self.add_object(object_id), label) for object_id, label in tail),
-        ]
-
-    def _shown(self, object_id: int) -> int:
-        """The object in whose box an object is: its owner, except where it is itself the goal."""
-        return object_id if object_id == self._goal else self._graph.folded.owner_of(object_id)
-
-    def _reference_text(self, reference: Reference) -> str:
-        """A reference in few words: `.history`, `['user:42']`, `[3]`, `key`, `local rows`."""
-        in_namespace = self._shown(reference.source) != reference.source
-        label = entry_label(self._graph, reference, in_namespace=in_namespace)
-        kind = reference.kind
-        if label is None:
-            return kind.name.lower()
-        if label == UNKNOWN:
-            return f"<{UNKNOWN}>"
-        if kind is EdgeKind.INDEX or (kind is EdgeKind.VALUE and not in_namespace):
-            return f"[{label}]"
-        if kind in _ATTRIBUTE_KINDS and is_attribute_name(label):
-            return f".{label}"
-        return f"{kind.name.lower()} {label}"
-
-    def _is_new(self, *key: str) -> bool:
-        is_new = key not in self._done
-        self._done.add(key)
-        return is_new
+def _add_all(digraph: graphviz.Digraph, drawing: Drawing, *, with_text: bool) -> None:
+    """All boxes and arrows, those of roots in the first rank."""
+    with digraph.subgraph() as top:
+        top.attr(rank="min")
+        for name in drawing.roots():
+            top.node(name)
+    for name, box in drawing.boxes.items():
+        size = {
+            "width": f"{box.width / _POINTS_PER_INCH:.4f}",
+            "height": f"{box.height / _POINTS_PER_INCH:.4f}",
+        }
+        digraph.node(name, **size, **(_look(box) if with_text else {}))
+    for index, arrow in enumerate(drawing.arrows):
+        look = _arrow_look(arrow) if with_text else {"id": str(index)}
+        if arrow.label.text:
+            look["label"] = _label(arrow.label, with_text=with_text)
+        digraph.edge(arrow.source, arrow.target, **look)
 
 
-_ATTRIBUTE_KINDS = (
-    EdgeKind.ATTRIBUTE,
-    EdgeKind.SLOT,
-    EdgeKind.FIELD,
-    EdgeKind.VALUE,
-    EdgeKind.DICT,
-    EdgeKind.TYPE,
-)
+def _look(box: Box) -> dict[str, str]:
+    colours = LIGHT.boxes[box.look]
+    styles = ["filled", *["rounded"] * bool(colours.radius), *["dashed"] * bool(colours.dashes)]
+    return {
+        "label": _html(box.lines),
+        "tooltip": _tooltip(box.tooltip),
+        "style": ",".join(styles),
+        "fillcolor": colours.fill,
+        "color": colours.border,
+        "fontcolor": colours.text,
+        "penwidth": f"{colours.thickness:g}",
+    }
+
+
+def _arrow_look(arrow: Arrow) -> dict[str, str]:
+    look = {"penwidth": f"{arrow.thickness:g}"}
+    return {**look, "style": "dashed"} if arrow.is_dashed else look
+
+
+def _label(line: Line, *, with_text: bool) -> str:
+    """The label of an arrow: a table, because only that can be told to be so large at least."""
+    width, height = round(line.width + 2 * _LABEL_MARGIN), round(text_height([line]))
+    text = _line(line) if with_text else ""
+    cell = f'<TD WIDTH="{width}" HEIGHT="{height}">{text}</TD>'
+    return f'<<TABLE BORDER="0" CELLBORDER="0" CELLPADDING="0"><TR>{cell}</TR></TABLE>>'
+
+
+def _html(lines: Iterable[Line]) -> str:
+    """Lines as an HTML-like label of dot: nothing in them is markup or an escape."""
+    return f"<{'<BR/>'.join(map(_line, lines))}>"
+
+
+def _line(line: Line) -> str:
+    # Graphviz refuses an element with nothing in it.
+    text = escape(line.text) or " "
+    text = f"<B>{text}</B>" if line.role.is_bold else text
+    colour = f' COLOR="{LIGHT.quiet}"' if line.role.is_quiet else ""
+    return f'<FONT POINT-SIZE="{line.role.size:g}"{colour}>{text}</FONT>'
+
+
+def _tooltip(text: str) -> str:
+    """Plain text as an ordinary string of dot, in which entities and escapes would mean more."""
+    tooltip: str = graphviz.escape(printable(text).replace("&", "&amp;"))
+    return tooltip

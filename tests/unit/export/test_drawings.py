@@ -10,7 +10,9 @@ import pytest
 
 from heapgraph.analysis.expressions import resolve
 from heapgraph.errors import HeapgraphError
-from heapgraph.export.dot import MAX_CHAIN, dominated_drawing, paths_drawing
+from heapgraph.export.dot import dot_source
+from heapgraph.export.drawing import Look
+from heapgraph.export.pictures import MAX_CHAIN, dominated_drawing, paths_drawing
 from heapgraph.export.svg import render_svg
 from heapgraph.model import EdgeKind
 from heapgraph.tui.screens.destinations import write_picture
@@ -36,8 +38,12 @@ def draw_paths(graph, object_id, count=1):
     return paths_drawing(graph, object_id, graph.all_paths(object_id, count))
 
 
-def boxes(drawing):
-    return set(re.findall(r"^\s+(\w+) \[label=<", drawing.source, re.MULTILINE))
+def lines_of(drawing, name):
+    return [line.text for line in drawing.boxes[name].lines]
+
+
+def arrows_of(drawing):
+    return [(arrow.source, arrow.target, arrow.label.text) for arrow in drawing.arrows]
 
 
 def texts(svg):
@@ -45,21 +51,30 @@ def texts(svg):
 
 
 def test_a_chain_folds_dicts_and_marks_the_object(graph, heap):
-    source = draw_paths(graph, heap.ids["payload"])
+    drawing = draw_paths(graph, heap.ids["payload"])
     ids = [heap.ids[name] for name in ("app.sessions", "CACHE", "user", "history", "payload")]
-    assert boxes(source) == {"root1", *(f"object{object_id}" for object_id in ids)}
+    assert list(drawing.boxes) == ["root1", *(f"object{object_id}" for object_id in ids)]
     user, history = heap.ids["user"], heap.ids["history"]
-    assert f"object{user} -> object{history} [label=< .history >]" in source.source
-    marked = [line for line in source.source.splitlines() if "penwidth=2.5" in line]
-    assert len(marked) == 1
-    assert f"object{heap.ids['payload']} " in marked[0]
+    assert (f"object{user}", f"object{history}", ".history") in arrows_of(drawing)
+    marked = [name for name, box in drawing.boxes.items() if box.look is Look.GOAL]
+    assert marked == [f"object{heap.ids['payload']}"]
+
+
+def test_the_box_after_a_root_says_which_module(graph, heap):
+    drawing = draw_paths(graph, heap.ids["payload"])
+    assert lines_of(drawing, f"object{heap.ids['app.sessions']}")[0] == "module app.sessions"
 
 
 def test_a_root_says_who_holds_it(graph, heap):
-    frame = draw_paths(graph, heap.ids["row_payload"]).source
-    assert "thread &#x27;worker-3&#x27; in handle() at app.py:88" in frame
-    held = draw_paths(graph, heap.ids["c_bytes"]).source
-    assert "2 references that only C code holds" in held
+    frame = draw_paths(graph, heap.ids["row_payload"])
+    root, *_ = frame.roots()
+    assert lines_of(frame, root) == [
+        "frame rows",
+        "thread 'worker-3' in handle() at",
+        "app.py:88",
+    ]
+    held = draw_paths(graph, heap.ids["c_bytes"])
+    assert "2 references that only C code holds" in dot_source(held)
 
 
 def test_chains_share_their_objects():
@@ -71,8 +86,8 @@ def test_chains_share_their_objects():
     set_global(heap, "m", "X", target)
     set_global(heap, "m", "L", holder)
     drawing = draw_paths(graph_of(heap), target, 5)
-    assert drawing.source.count(f"-> object{target} ") == 2
-    assert drawing.source.count(f"\tobject{target} [label=<") == 1
+    into = [arrow for arrow in drawing.arrows if arrow.target == f"object{target}"]
+    assert len(into) == 2
 
 
 def test_the_middle_of_a_long_chain_is_counted():
@@ -86,16 +101,63 @@ def test_the_middle_of_a_long_chain_is_counted():
         heap.edge(last, following, EdgeKind.ATTRIBUTE, "next")
         last = following
     drawing = draw_paths(graph_of(heap), last)
-    assert "... 182 more" in drawing.source
-    assert len(boxes(drawing)) < MAX_CHAIN
+    assert "... 182 more" in dot_source(drawing)
+    assert len(drawing.boxes) < MAX_CHAIN
 
 
 def test_a_retained_tree_has_large_children_and_a_rest(graph, heap):
     module_id, cache = heap.ids["app.sessions"], heap.ids["CACHE"]
     drawing = dominated_drawing(graph, module_id, children=1)
-    assert f"object{module_id} -> object{cache} [label=< .CACHE > penwidth=" in drawing.source
-    assert f"rest{cache}" in drawing.source
-    assert "more, " in drawing.source
+    assert (f"object{module_id}", f"object{cache}", ".CACHE") in arrows_of(drawing)
+    assert "more, " in lines_of(drawing, f"rest{cache}")[0]
+
+
+def gathering_heap(count):
+    """m.OWNER.queue: list of so many m.Job with 1000 B of data each."""
+    heap = HeapBuilder()
+    module(heap, "m")
+    owner, queue = heap.object("m.Owner", name="owner"), heap.object("list", name="queue")
+    set_global(heap, "m", "OWNER", owner)
+    heap.edge(owner, queue, EdgeKind.SLOT, "queue")
+    jobs = [heap.object("m.Job", size=48) for _ in range(count)]
+    items(heap, queue, *jobs)
+    for job in jobs:
+        heap.edge(job, heap.object("bytes", size=1000), EdgeKind.SLOT, "data")
+    heap.ids["data"] = heap.object("str", size=60)
+    heap.edge(jobs[-1], heap.ids["data"], EdgeKind.SLOT, "name")
+    return heap
+
+
+def test_the_title_has_the_bytes_and_the_count_of_what_gathers():
+    heap = gathering_heap(30)
+    graph = graph_of(heap)
+    queue = heap.ids["queue"]
+    for drawing in (draw_paths(graph, queue), dominated_drawing(graph, queue)):
+        shown = [line.text for line in drawing.title]
+        assert shown[0] == "m.OWNER.queue"
+        assert re.fullmatch(r"30\.8 KiB retained, [\d.]+ % of the heap, 62 objects", shown[1])
+        assert shown[2] == "holds 30 of m.Job"
+        assert "holds 30 of m.Job" in lines_of(drawing, f"object{queue}")
+
+
+def test_of_one_of_many_the_title_says_where_they_gather():
+    """And its own box is marked, since that one and not the object is what to look at."""
+    heap = gathering_heap(30)
+    drawing = draw_paths(graph_of(heap), heap.ids["data"])
+    shown = [line.text for line in drawing.title]
+    assert shown[0] == "m.OWNER.queue[29].name"
+    assert shown[1].startswith("60 B retained, ")
+    assert shown[-3] == "through m.OWNER.queue"
+    assert shown[-2].startswith("30.8 KiB retained, ")
+    assert shown[-1] == "holds 30 of m.Job"
+    assert drawing.boxes[f"object{heap.ids['queue']}"].look is Look.GATHERING
+
+
+def test_few_are_no_gathering():
+    heap = gathering_heap(5)
+    drawing = draw_paths(graph_of(heap), heap.ids["data"])
+    assert not any("holds" in line.text for line in drawing.title)
+    assert {box.look for box in drawing.boxes.values()} == {Look.ROOT, Look.PLAIN, Look.GOAL}
 
 
 def hostile_heap():
@@ -118,6 +180,7 @@ def test_nothing_in_a_value_is_markup():
     assert "<b>&amp;" in shown
     assert "<script>" not in svg
     assert "\x1b" not in svg
+    assert "\u202e" not in svg
 
 
 @needs_dot
