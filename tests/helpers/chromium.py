@@ -23,7 +23,7 @@ import aiohttp
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
@@ -85,6 +85,15 @@ class BrowserPage:
                 result: dict[str, Any] = answer["result"]
                 return result
 
+    async def value(self, expression: str) -> Any:
+        """What JavaScript says in the page; a promise is waited for."""
+        answer = await self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
+        if "exceptionDetails" in answer:
+            raise RuntimeError(answer["exceptionDetails"])
+        return answer["result"].get("value")
+
     async def until(self, condition: Callable[[str], bool]) -> None:
         """Wait until the text that came fits."""
         while not condition(self.text):
@@ -124,8 +133,17 @@ class BrowserPage:
 
 
 @contextlib.asynccontextmanager
-async def open_page(program: str, folder: Path, address: str) -> AsyncIterator[BrowserPage]:
-    """Start the browser with a profile of its own, open a page, and end it afterwards."""
+async def open_page(
+    program: str, folder: Path, address: str, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[BrowserPage]:
+    """Start the browser with a profile of its own, open a page, and end it afterwards.
+
+    Args:
+        program: the browser.
+        folder: its profile.
+        address: of the page.
+        environment: variables that it has besides ours.
+    """
     process = await asyncio.create_subprocess_exec(
         program,
         "--headless=new",
@@ -137,6 +155,7 @@ async def open_page(program: str, folder: Path, address: str) -> AsyncIterator[B
         f"--user-data-dir={folder}",
         stderr=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
+        env={**os.environ, **(environment or {})},
     )
     try:
         debugging = await asyncio.wait_for(_debugging_address(process), ANSWER_LIMIT_S)

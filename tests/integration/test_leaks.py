@@ -10,7 +10,13 @@ import pytest
 from heapgraph.analysis.diff import diff_snapshots
 from heapgraph.analysis.paths import paths_to
 from heapgraph.analysis.suspects import find_suspects
+from heapgraph.export.pictures import draw
+from heapgraph.export.svg import render_svg
+from helpers.chromium import needs_chromium
+from helpers.fonts import ALL, needs_fonts
+from helpers.graphviz_program import needs_dot
 from helpers.leak_programs import LeakProgram, LiveAnswer, ask_live, grow_live, leak_programs
+from helpers.picture_view import picture_view
 from helpers.running_target import start_target
 
 
@@ -61,6 +67,29 @@ def test_a_leaked_object_is_reached_by_name(program, answer):
     objects = answer.graph.objects_of_type(program.expected["leaked_type"])
     assert len(objects) >= program.expected["objects_at_ready"]
     assert any(has_chain(answer.graph, leaked, program.expected["chain"]) for leaked in objects)
+
+
+@pytest.fixture(scope="module")
+def view(tmp_path_factory):
+    """One browser for the pictures of all programs, on a machine with all fonts."""
+    with picture_view(ALL, tmp_path_factory.mktemp("view")) as view:
+        yield view
+
+
+@needs_dot
+@needs_fonts
+@needs_chromium
+@pytest.mark.parametrize("font", ["DejaVu Sans Mono", "Liberation Mono", "DejaVu Sans"])
+def test_its_pictures_can_be_read_with_every_font(answer, view, font):
+    """Nothing is outside its box: see test_pictures.py."""
+    graph = answer.graph
+    path = answer.suspects[0].path
+    assert path is not None
+    holder = path.steps[-1].id
+    for options in ({"count": 3}, {"dominators": True}):
+        sight = view.look_at(render_svg(draw(graph, holder, **options)), font)
+        assert sight.faults == []
+        assert sight.shown == sight.texts
 
 
 def test_the_twin_has_no_suspect_that_names_the_holder(program, tmp_path):
