@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _BOX_CELLS = 40
 _LABEL_CELLS = 32
-_TITLE_CELLS, _MOST_LINES = 64, 3
+_TITLE_CELLS, _MAX_LINES = 64, 3
 """Lines of a picture, in characters of a monospaced font; names that are longer are cut there and
 whole in the tooltip of their box."""
 
@@ -104,7 +104,7 @@ def _line(text: str, role: Role) -> Line:
 
 
 def _wrapped(text: str, role: Role, limit: int = _TITLE_CELLS) -> list[Line]:
-    return [Line(part, role) for part in wrapped(cell_text(text), limit, _MOST_LINES)]
+    return [Line(part, role) for part in wrapped(cell_text(text), limit, _MAX_LINES)]
 
 
 def _kind_text(graph: HeapGraph, object_id: int, name: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from heapgraph.analysis.expressions import expression, path_references
 from heapgraph.analysis.expressions.literals import UNKNOWN
 from heapgraph.analysis.expressions.segments import entry_label, is_attribute_name, is_namespace
-from heapgraph.analysis.leaks.accumulation import MOST_STEPS
+from heapgraph.analysis.leaks.accumulation import MAX_STEPS
 from heapgraph.analysis.leaks.gathering import gathering_in, gathering_on_chain
 from heapgraph.analysis.object_rows import object_id_of
 from heapgraph.errors import HeapgraphError
@@ -33,7 +33,7 @@ MAX_CHAIN = 24
 
 _END_OBJECTS = 10
 
-_LEAST_SHARE, _LEAST_CHILDREN = 0.01, 2
+_MIN_SHARE, _MIN_CHILDREN = 0.01, 2
 """Children of a retained tree are drawn down to this share of the whole, but at least so many."""
 
 _NARROWEST, _WIDEST = 1.0, 6.0
@@ -87,7 +87,7 @@ def paths_drawing(graph: HeapGraph, object_id: int, paths: Sequence[RootPath]) -
         object_id: the object the paths lead to; it is highlighted.
         paths: of `HeapGraph.all_paths`.
     """
-    steps = [step.object_id for path in paths[:1] for step in path.steps[:MOST_STEPS]]
+    steps = [step.object_id for path in paths[:1] for step in path.steps[:MAX_STEPS]]
     chain = list(dict.fromkeys(map(graph.folded.owner_of, steps)))
     caption = "kept alive by these references, from the root on"
     builder = _Builder(graph, object_id, caption, "TB", gathering_on_chain(graph, chain))
@@ -161,8 +161,8 @@ class _Builder:
         source = self.add_object(parent)
         sizes = folded.retained_sizes(folded.unsorted_children(parent))
         whole = max(1, folded.retained_size(self._goal))
-        large = int(np.count_nonzero(sizes >= _LEAST_SHARE * whole))
-        shown = folded.children(parent, min(limit, max(large, _LEAST_CHILDREN)))
+        large = int(np.count_nonzero(sizes >= _MIN_SHARE * whole))
+        shown = folded.children(parent, min(limit, max(large, _MIN_CHILDREN)))
         shown_sizes = [folded.retained_size(child) for child in shown]
         for child, size in zip(shown, shown_sizes, strict=True):
             thickness = _NARROWEST + (_WIDEST - _NARROWEST) * min(1.0, size / whole)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 ELLIPSIS = "…"
 
+SIGN_CELLS = 2
+"""What says in a tree whether a line unfolds, before its text: `▸ `."""
+
 safe = cell_text
 """Text of the target as it may be shown: what would steer a terminal, turn or pile up, escaped."""
 
@@ -57,6 +60,7 @@ class Column:
         keep: what stays of a long text; of a path the end says more, of the keys of a dict, which
             often begin alike, both ends.
         rank: columns of the highest rank go first where the terminal is narrow; 0 stays.
+        lead: cells that the signs of a tree take before its texts, over which the title stands.
     """
 
     title: str
@@ -65,6 +69,12 @@ class Column:
     align: Literal["left", "right"] = "left"
     keep: Literal["start", "end", "both"] = "start"
     rank: int = 0
+    lead: int = 0
+
+    @property
+    def header(self) -> str:
+        """The title in the column, over the texts."""
+        return fit(" " * self.lead + self.title, self.width, align=self.align)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from heapgraph.analysis.object_rows import share_of_heap
-from heapgraph.tui.cells import Bar, Row, safe
+from heapgraph.tui.cells import SIGN_CELLS, Bar, Row, safe
 from heapgraph.tui.page import Notice, Page, PageCommand
 from heapgraph.tui.rows.grouping import GROUPINGS, group_objects
-from heapgraph.tui.rows.object_rows import OBJECT_COLUMNS, object_cells_row
+from heapgraph.tui.rows.object_rows import NAME, OBJECT_COLUMNS, object_cells_row
 from heapgraph.tui.rows.tree_nodes import (
     ORDERS,
     Line,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from heapgraph.tui.places import DominatorsOf, Place
     from heapgraph.tui.state import Session
 
+_COLUMNS = [replace(one, lead=SIGN_CELLS) if one is NAME else one for one in OBJECT_COLUMNS]
 _DEEPEST_INDENT = 12
 _FORK_STEPS = 200
 """How far `e` unfolds objects with a single child: a linked list has no end."""
@@ -44,7 +46,7 @@ class TreeTable:
     def __init__(self, session: Session, top: int | None) -> None:
         """Show the first level."""
         self.title = "dominates"
-        self.columns: Sequence[Column] = OBJECT_COLUMNS
+        self.columns: Sequence[Column] = _COLUMNS
         self.cursor = 0
         self.left_out = 0
         self.grouping, self.order, self.raw = "", ORDERS[0], False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from heapgraph.tui.cells import Column, Row, safe
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
 
     from heapgraph.analysis.results import Units
 
+_WORDED = "value"
+"""The column of named values, which are texts already."""
+
+_AMOUNT = re.compile(r"-?\d[\d,.]*( \S+)?")
 _TEXT_COLUMNS = 5
 _SHOWN_PARTS = 4
 _SHOWN_FIRST = (Unit.BYTES, Unit.SHARE)
@@ -75,7 +81,7 @@ def scalar_facts(document: dict[str, Any], units: Units) -> list[tuple[str, str]
 def named_values(values: dict[str, Any], units: Units) -> list[dict[str, Any]]:
     """Named values as rows, each worded by its own unit."""
     return [
-        {"name": name, "value": text_of_value(value, units.get(name))}
+        {"name": name, _WORDED: text_of_value(value, units.get(name))}
         for name, value in values.items()
     ]
 
@@ -140,7 +146,7 @@ def _columns(keys: list[str], rows: list[dict[str, Any]], units: Units) -> list[
     if columns and all(column.width for column in columns):
         texts = [n for n, column in enumerate(columns) if column.align == "left"]
         place = texts[0] if texts else len(columns) - 1
-        columns[place] = Column(columns[place].title)
+        columns[place] = replace(columns[place], width=0, rank=0)
     return columns
 
 
@@ -151,6 +157,9 @@ def _column(key: str, rows: list[dict[str, Any]], unit: Unit | Units | None) -> 
     title = key.replace("_", " ")
     values = [row.get(key) for row in rows[:50]]
     is_number = all(value is None or isinstance(value, int | float) for value in values)
+    is_number = is_number or (
+        key == _WORDED and all(_AMOUNT.fullmatch(str(value)) for value in values)
+    )
     if is_number and not all(value is None for value in values):
         rank = 0 if unit is Unit.BYTES else 3
         return Column(title, max(6, longest), align="right", rank=rank)

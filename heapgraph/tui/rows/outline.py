@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from heapgraph.tui.cells import Indented, Row
+from heapgraph.tui.cells import SIGN_CELLS, Indented, Row
 from heapgraph.tui.page import Page, PageCommand
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class OutlineTable:
         """Show the first level, and what is open below it."""
         self.title = title
         self.columns = columns
+        if any(line.below for line in lines):
+            self.columns = _over_the_texts(columns, lines[0].row)
         self.cursor = 0
         self.left_out = left_out
         self._can_unfold = any(line.below for line in lines)
@@ -99,6 +101,14 @@ class OutlineTable:
             while self._lines[index][1] >= depth:
                 index -= 1
             self.cursor = index
+
+
+def _over_the_texts(columns: Sequence[Column], row: Row) -> list[Column]:
+    """The columns, with room for the signs of the tree where its texts are."""
+    return [
+        replace(column, lead=SIGN_CELLS) if isinstance(cell, Indented) else column
+        for column, cell in zip(columns, row.cells, strict=True)
+    ]
 
 
 def _shown(lines: Sequence[OutlineLine], depth: int) -> list[tuple[OutlineLine, int]]:

@@ -14,6 +14,7 @@ from textual.strip import Strip
 from heapgraph.tui.cells import GAP, Bar, Indented, bar, fit, fit_indented, lay_out
 from heapgraph.tui.keys import MOVING_KEYS
 from heapgraph.tui.tables import current_row, row_of
+from heapgraph.tui.widgets.cell_segments import segments_apart
 from heapgraph.units import format_count
 
 if TYPE_CHECKING:
@@ -186,9 +187,12 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _header(self, width: int) -> Strip:
         style = self.get_component_rich_style("row-list--header")
-        parts = [fit(column.title, column.width, align=column.align) for _, column in self._layout]
-        text = NO_CURSOR + (" " * GAP).join(parts)
-        return Strip([Segment(fit(text, width), style)], width)
+        segments = [Segment(NO_CURSOR, style)]
+        for place, (_, column) in enumerate(self._layout):
+            segments += [Segment(" " * GAP, style)] * bool(place) + segments_apart(
+                column.header, style
+            )
+        return Strip(segments).adjust_cell_length(width, style)
 
     def _line(self, index: int, width: int) -> Strip:
         if self.table is None:
@@ -205,10 +209,10 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
             if isinstance(cell, Bar):
                 segments.append(Segment(bar(cell.share, column.width), bar_style))
             elif isinstance(cell, Indented):
-                segments.append(Segment(fit_indented(cell, column.width, keep=column.keep), style))
+                segments += segments_apart(fit_indented(cell, column.width, keep=column.keep), style)
             else:
                 text = fit(cell, column.width, align=column.align, keep=column.keep)
-                segments.append(Segment(text, style))
+                segments += segments_apart(text, style)
         return Strip(segments).adjust_cell_length(width, style)
 
     def _style_of(self, row: Row, *, is_cursor: bool) -> Style:
