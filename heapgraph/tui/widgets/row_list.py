@@ -209,7 +209,9 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
             if isinstance(cell, Bar):
                 segments.append(Segment(bar(cell.share, column.width), bar_style))
             elif isinstance(cell, Indented):
-                segments += segments_apart(fit_indented(cell, column.width, keep=column.keep), style)
+                segments += segments_apart(
+                    fit_indented(cell, column.width, keep=column.keep), style
+                )
             else:
                 text = fit(cell, column.width, align=column.align, keep=column.keep)
                 segments += segments_apart(text, style)

@@ -282,6 +282,7 @@ def test_the_document_has_the_keys_of_the_command_line():
         "path",
         "reason",
         "fingerprint",
+        "growth",
     ]
     assert list(row["path"]) == ["root", "expression", "steps"]
 
