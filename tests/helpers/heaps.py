@@ -139,6 +139,13 @@ class HeapBuilder(MemoryRows):
         )
         return object_id
 
+    def container(
+        self, object_id: int, *, limit: int = -1, removed: int = 0, slots: int = 0
+    ) -> None:
+        """Add a row of containers; see docs/file-format.md."""
+        row = {"object": object_id, "limit": limit, "removed": removed, "slots": slots}
+        self._rows["containers"].append(row)
+
     def module_row(
         self, object_id: int, name: str, file: str = "", origin: CodeOrigin | None = None
     ) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from heapgraph.errors import HeapgraphError, SnapshotFormatError
 from heapgraph.snapshot import SnapshotFile, open_snapshot
-from heapgraph.snapshot.schema import TABLES
+from heapgraph.snapshot.schema import FORMAT_VERSION, TABLES
 from helpers.snapshot_files import parquet_bytes, repack, sample_heap, without_privileges
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def test_compressed_members_are_refused(path: Path):
 @pytest.mark.parametrize(
     ("version", "cause", "hint"),
     [
-        (3, "a later heapgraph, 9.8.7", "pip install --upgrade heapgraph"),
+        (4, "a later heapgraph, 9.8.7", "pip install --upgrade heapgraph"),
         (1, "an earlier heapgraph, 9.8.7", "dump the process again: heapgraph dump PID"),
         (0, "an earlier heapgraph, 9.8.7", "read it with the heapgraph that wrote it, 9.8.7"),
     ],
@@ -110,7 +110,7 @@ def test_another_format_version_says_who_wrote_it(path: Path, version: int, caus
 
     repack(path, change=change)
     error = refused(path)
-    assert f"format version {version}; this heapgraph reads version 2" in error.what
+    assert f"format version {version}; this heapgraph reads version {FORMAT_VERSION}" in error.what
     assert cause in error.cause
     assert hint in error.hint
 
