@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from heapgraph.analysis.ages.growth import NO_CONTAINER, Growth, growth_of
@@ -18,9 +18,11 @@ from heapgraph.analysis.object_rows import ObjectRow, object_row, share_of_heap
 from heapgraph.analysis.paths import PathRow, Paths, path_row
 from heapgraph.analysis.results import TableResult, not_serialized
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
-from heapgraph.units import Bytes, Expression, Share
+from heapgraph.units import Bytes, Expression, Share, format_share, format_size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -32,6 +34,11 @@ DEFAULT_LIMIT = 10
 SINGLE_OBJECT_WEIGHT = 0.5
 """A single large object counts half when suspects are ranked: a table or a model that is loaded
 once is meant to be large, a container of many alike objects seldom is."""
+
+_MAX_DESCRIBED = 100
+"""Candidates that are put into words, to see which have one cause."""
+
+_MAX_NAMED = 3
 
 _PREFIX = re.compile(r"<(?:[^<>]|\.<locals>\.)*> ")
 """The function of a thread, a task or a generator may be one inside another."""
@@ -124,10 +131,33 @@ def find_suspects(
     moving = [each for each in judged if not each[1].is_steady]
     moving.sort(key=lambda each: not each[1].is_growing)
     rows, apart = (
-        tuple(_describe(graph, *each, is_structure) for each in some[:limit])
+        _merged(graph, [_describe(graph, *each, is_structure) for each in some[:_MAX_DESCRIBED]])
         for some in (moving, steady)
     )
-    return Suspects(rows, apart, len(moving) - len(rows))
+    left_out = len(rows[limit:]) + len(moving[_MAX_DESCRIBED:])
+    return Suspects(tuple(rows[:limit]), tuple(apart[:limit]), left_out)
+
+
+def _merged(graph: HeapGraph, rows: Sequence[LeakSuspect]) -> list[LeakSuspect]:
+    """One row for each cause: those with one fingerprint are one, in the place of the first."""
+    alike: dict[str, list[LeakSuspect]] = {}
+    for row in rows:
+        alike.setdefault(row.fingerprint, []).append(row)
+    return [same[0] if len(same) == 1 else _joined(graph, same) for same in alike.values()]
+
+
+def _joined(graph: HeapGraph, same: Sequence[LeakSuspect]) -> LeakSuspect:
+    """Several holders that are reached alike and hold alike things."""
+    retained = sum(row.retained_size for row in same)
+    share = share_of_heap(graph, retained)
+    others = [row.expression for row in same[1:]]
+    named = ", ".join(others[:_MAX_NAMED])
+    more = f" and {len(others) - _MAX_NAMED} more" if len(others) > _MAX_NAMED else ""
+    reason = (
+        f"{len(same)} holders of one kind keep {format_size(retained)}, {format_share(share)} of "
+        f"the heap, together. The first: {same[0].reason} The others: {named}{more}."
+    )
+    return replace(same[0], retained_size=retained, share=share, reason=reason)
 
 
 def _growth(graph: HeapGraph, candidate: Candidate) -> Growth:

@@ -13,6 +13,7 @@ import numpy as np
 
 from heapgraph.analysis.leaks.accumulation import (
     CONTENT_SHARE,
+    MANY_CHILDREN,
     Content,
     accumulation_point,
     children_of,
@@ -24,7 +25,7 @@ from heapgraph.analysis.leaks.accumulation import (
     retained_by_type,
 )
 from heapgraph.analysis.leaks.application_code import is_application_root, origin_of_type
-from heapgraph.analysis.leaks.groups import GroupHolder, holder_of_group
+from heapgraph.analysis.leaks.groups import GroupHolder, holder_of_group, members_held
 from heapgraph.model import (
     UNREACHABLE,
     VIRTUAL_ROOT,
@@ -50,6 +51,13 @@ MIN_SIZE = 2**20
 MANY_ITEMS = 1000
 """A container with so many items of one type is suspect from `ITEMS_SHARE` of the heap on: the
 length from which JOverflow looks at a collection of collections."""
+
+MIN_ALIKE = 2
+"""Items of one type that make a container of a few; a single one is the suspect itself."""
+
+HEAVY_SHARE = 0.9
+"""Of the bytes of alike objects have those that are asked who holds them: the rest are many, small,
+and held by anybody."""
 
 ITEMS_SHARE = 0.01
 """Share of the heap for such a container. Eclipse MAT reports "big drops" from 1 % on."""
@@ -143,10 +151,29 @@ def _single_objects(
         if content is not None and is_gathering(graph, point, content):
             yield _gathered(graph, point, content)
             continue
+        if content is not None and _are_few_alike(graph, point, content):
+            retained_by_point = graph.folded.retained_size(point)
+            yield Candidate("container", retained_by_point, point, content)
+            continue
         large = [int(child) for child in children if int(retained[child]) >= threshold]
         waiting.extend(large)
         if not large:
             yield _undivided(graph, point, content)
+
+
+def _are_few_alike(graph: HeapGraph, point: int, content: Content) -> bool:
+    """Whether a container has a few items of one kind, and these are what it is large by.
+
+    Items to which again much was added are looked at one by one: each may be another story.
+    """
+    if len(content.members) < MIN_ALIKE or graph.type_name(point) not in _CONTAINER_TYPES:
+        return False
+    if content.retained_size < CONTENT_SHARE * graph.folded.retained_size(point):
+        return False
+    if not np.isin(graph.root_paths.parent[content.members], [point]).all():
+        return False
+    inner = content.members[:MANY_CHILDREN].tolist()
+    return not any(is_gathering(graph, one, main_content(graph, one)) for one in inner)
 
 
 def _gathered(graph: HeapGraph, point: int, content: Content) -> Candidate:
@@ -206,10 +233,23 @@ def _groups(
             alike = members[types == row]
             alike = alike[np.argsort(~retained[alike], kind="stable")]
             content = Content(graph.type_names[row], alike, int(by_type[row]))
-            group = holder_of_group(graph, alike)
-            if group is not None and _is_plausible(graph, group, content.type_name, is_structure):
-                point = int(alike[0]) if group.holder is None else group.holder
+            group = holder_of_group(graph, _heavy(graph, alike), alike)
+            if group is None or not _is_plausible(graph, group, content.type_name, is_structure):
+                continue
+            point = int(alike[0]) if group.holder is None else group.holder
+            held = group.members
+            if group.holder is not None:
+                held = members_held(graph, group.holder, alike)
+            if held is not None:
+                content = Content(content.type_name, held, int(retained[held].sum()))
+            if content.retained_size >= threshold:
                 yield Candidate(group.kind, content.retained_size, point, content, group)
+
+
+def _heavy(graph: HeapGraph, alike: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """The largest of some objects, which lie by falling size, that have most of their bytes."""
+    sums = np.cumsum(graph.dominators.retained_sizes[alike].astype(np.float64))
+    return alike[: int(np.searchsorted(sums, HEAVY_SHARE * sums[-1])) + 1]
 
 
 def _only_c_held(graph: HeapGraph) -> NDArray[np.uint32]:

@@ -7,12 +7,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heapgraph.analysis.merged_paths import merged_paths
+import numpy as np
+
+from heapgraph.graph.path_sums import sum_on_paths
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, RootKind
 from heapgraph.units import format_count
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from heapgraph.graph.heap_graph import HeapGraph
@@ -24,6 +25,9 @@ _MAX_ASKED = 20
 """Members whose referrers are looked at, and referrers of each."""
 
 _MAX_NAMED = 2
+
+_MAX_LEVELS = 200
+"""References to look up for a holder; linked lists are longer."""
 
 COVERED_SHARE = 0.5
 """A holder speaks for a group when it has this share of its members."""
@@ -38,19 +42,24 @@ class GroupHolder:
             `c-held`, or `group` (nothing in common).
         holder: the object that has most of them, or None.
         expression: what holds them, in words, where it is no object; "" otherwise.
+        members: those that are held so, where roots hold them; else None.
     """
 
     kind: str
     holder: int | None
     expression: str = ""
+    members: NDArray[np.uint32] | None = None
 
 
-def holder_of_group(graph: HeapGraph, members: NDArray[np.uint32]) -> GroupHolder | None:
+def holder_of_group(
+    graph: HeapGraph, members: NDArray[np.uint32], alike: NDArray[np.uint32] | None = None
+) -> GroupHolder | None:
     """Find what holds most members of a group.
 
     Args:
         graph: the snapshot.
         members: uint32[k], none of which dominates another, at most 10,000 are looked at.
+        alike: all of the kind, where `members` are the heaviest of them.
 
     Returns:
         The holder, or None when no path leads to any member.
@@ -65,12 +74,50 @@ def holder_of_group(graph: HeapGraph, members: NDArray[np.uint32]) -> GroupHolde
         return None
     held_by_roots = sample[paths.parent[sample] == VIRTUAL_ROOT]
     if len(held_by_roots) >= COVERED_SHARE * len(sample):
-        return _held_by_roots(graph, held_by_roots, len(members))
-    groups, _ = merged_paths(graph, paths, sample, limit=1)
-    end = groups[0].path.steps[-1].object_id
-    if groups[0].count >= COVERED_SHARE * len(sample) and groups[0].count > 1:
+        return _held_by_roots(graph, held_by_roots, members if alike is None else alike)
+    end = _last_common(graph, sample)
+    if end is not None:
         return GroupHolder("container", graph.folded.owner_of(end))
     return GroupHolder("group", None, _type_text(graph, sample, len(members)))
+
+
+def members_held(graph: HeapGraph, holder: int, members: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Those members of a group that a holder leads to: on a shortest path, or as its own items.
+
+    Args:
+        graph: the snapshot.
+        holder: an object.
+        members: uint32[k].
+
+    Cost: one climb along the paths of the members.
+    """
+    parts = graph.folded.parts_of(holder)
+    items = np.concatenate(
+        [graph.targets[int(graph.offsets[part]) : int(graph.offsets[part + 1])] for part in parts]
+    )
+    is_held = np.isin(members, items)
+    parent = graph.root_paths.parent
+    above = members.copy()
+    for _ in range(_MAX_LEVELS):
+        is_held |= np.isin(above, parts)
+        is_inside = above < UNREACHABLE
+        if not is_inside.any():
+            break
+        above[is_inside] = parent[above[is_inside]]
+    return members[is_held]
+
+
+def _last_common(graph: HeapGraph, sample: NDArray[np.uint32]) -> int | None:
+    """The object farthest from the roots through which the paths to most members go."""
+    paths = graph.root_paths
+    rising = np.sort(sample)
+    (counts,) = sum_on_paths(paths, rising, np.ones(len(rising), np.uint64))
+    through = counts.at(counts.objects)
+    common = counts.objects[(through >= COVERED_SHARE * len(sample)) & (through > 1)]
+    common = common[~np.isin(common, rising)]
+    if not len(common):
+        return None
+    return int(common[paths.distance[common].argmax()])
 
 
 def other_holders(graph: HeapGraph, members: NDArray[np.uint32], holder: int) -> list[int]:
@@ -97,18 +144,24 @@ def other_holders(graph: HeapGraph, members: NDArray[np.uint32], holder: int) ->
     return [source for source, count in common if count >= COVERED_SHARE * len(sample) > 1]
 
 
-def _held_by_roots(graph: HeapGraph, members: NDArray[np.uint32], count: int) -> GroupHolder:
+def _held_by_roots(
+    graph: HeapGraph, members: NDArray[np.uint32], alike: NDArray[np.uint32]
+) -> GroupHolder:
     """Members that roots hold without anything between: the commonest kind of root says how."""
-    reasons: Counter[tuple[str, str]] = Counter()
-    for member in members.tolist():
-        reasons[_reason(graph, graph.root_paths.root_rows(member)[0])] += 1
+    paths = graph.root_paths
+    reasons = Counter(_reason(graph, paths.root_rows(one)[0]) for one in members.tolist())
     (kind, text), frequency = reasons.most_common(1)[0]
     if kind == "group" or frequency < COVERED_SHARE * len(members):
-        return GroupHolder("group", None, _type_text(graph, members, count))
+        return GroupHolder("group", None, _type_text(graph, members, len(alike)))
+    at_roots = alike[paths.parent[alike] == VIRTUAL_ROOT][:MAX_SAMPLED].tolist()
+    same = [one for one in at_roots if _reason(graph, paths.root_rows(one)[0]) == (kind, text)]
+    held = np.array(same, np.uint32)
+    count = len(held)
     if kind == "c-held":
         short = graph.type_name(int(members[0])).rpartition(".")[2]
-        return GroupHolder(kind, None, f"<held by C code, {format_count(count)} objects> {short}")
-    return GroupHolder(kind, None, f"<{format_count(count)} threads in {text}")
+        text = f"<held by C code, {format_count(count)} objects> {short}"
+        return GroupHolder(kind, None, text, held)
+    return GroupHolder(kind, None, f"<{format_count(count)} threads in {text}", held)
 
 
 def _reason(graph: HeapGraph, root_row: int) -> tuple[str, str]:
