@@ -1,7 +1,8 @@
 """The clock by which the life of a container is measured: other objects that live long.
 
 Age counts objects, not seconds. Between two members of a container time has passed when something
-else was made and kept between them: a session, a connection, an entry of another table.
+else was made and kept between them: a session, a connection, an entry of another table. Each of these is
+one tick, however many objects it consists of; garbage that waits for the collector is none.
 """
 
 from __future__ import annotations
@@ -28,10 +29,13 @@ _PROGRAM_TYPES = frozenset(
 )
 """Made by imports, thousands at a time, or, as tuples, moved by the collector at will."""
 
+_MIN_ITEMS = 20
+"""References of what holds things rather than consists of them."""
+
 _COMPANION_RATIO = (0.6, 8.0)
 """Objects per member of a type that may be made together with the members."""
 
-_COMPANION_DISTANCE = 0.2
+_COMPANION_DISTANCE = 0.06
 """Up to which two distributions over time are the same: half the sum of the differences."""
 
 _IMPORT_SHARE = 0.98
@@ -51,10 +55,10 @@ class Life:
     """
 
     def __init__(self, ticks: Array, born: int) -> None:
-        """Leave out what was made before."""
+        """Leave out what was made before, and what has the same code: nobody knows."""
         self.born = born
         self._until = np.zeros(CODES + 1)  # [c]: ticks with a code below c, which are newer
-        self._until[1:] = np.cumsum(np.where(np.arange(CODES) <= born, ticks, 0))
+        self._until[1:] = np.cumsum(np.where(np.arange(CODES) < born, ticks, 0))
         self.total = float(self._until[-1])
 
     def place(self, codes: npt.NDArray[np.uint8]) -> Array:
@@ -90,7 +94,7 @@ class AgeClock:
         codes, types = graph.age_codes, graph.type_ids
         self._is_program = np.array([name in _PROGRAM_TYPES for name in graph.type_names], bool)
         self._may_tick = (codes != UNKNOWN) & ~self._is_program[types]
-        self._may_tick &= ~self._belongs_to_program()
+        self._may_tick &= ~self._belongs_to_program() & self._is_unit()
         self._table = self._count(np.flatnonzero(self._may_tick))
         program = codes[self._is_program[types] & (codes != UNKNOWN)]
         self.end_of_imports = _quantile(program, _IMPORT_SHARE)
@@ -142,6 +146,15 @@ class AgeClock:
         flat = np.bincount(cells, minlength=len(graph.type_names) * CODES)
         table: Array = flat.reshape(-1, CODES).astype(np.float64)
         return table
+
+    def _is_unit(self) -> npt.NDArray[np.bool_]:
+        """bool[n]: reached by a root, and no part of something small: a session, not its fields."""
+        idom = self._graph.dominators.idom
+        degrees = np.diff(self._graph.offsets)
+        is_unit: npt.NDArray[np.bool_] = idom != UNREACHABLE
+        below = np.flatnonzero(idom < UNREACHABLE)
+        is_unit[below] = degrees[idom[below]] >= _MIN_ITEMS
+        return is_unit
 
     def _belongs_to_program(self) -> npt.NDArray[np.bool_]:
         """bool[n]: right below a class, a module or a function: their tables."""

@@ -9,8 +9,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from heapgraph.analysis.ages.clock import AgeClock
-from heapgraph.analysis.ages.members import members_of
-from heapgraph.analysis.ages.past import past_of
+from heapgraph.analysis.ages.members import MIN_MEMBERS, members_of
+from heapgraph.analysis.ages.past import past_of, past_of_shelves
 from heapgraph.analysis.ages.rules import Trend, judge
 from heapgraph.graph.ages import UNKNOWN, shares
 from heapgraph.units import Count, format_count
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
 
 _TENTH = 0.1
+
+_WITHOUT_ORDER = frozenset({"set", "collections.OrderedDict"})
+"""Sets have none, and an OrderedDict moves its members at will."""
 
 _CLOCKS: WeakKeyDictionary[HeapGraph, AgeClock] = WeakKeyDictionary()
 
@@ -78,8 +81,18 @@ def growth_of(graph: HeapGraph, object_id: int) -> Growth:
     known = codes if len(codes) else np.array([members.born], np.uint8)
     born = _birth(members, clock)
     life = clock.life(born, members.own, known)
-    later = clock.life(min(born, clock.end_of_imports), members.own, known)
-    trend, why = judge(codes, members.count, life, past_of(graph, object_id), later)
+    whole = clock.life(max(born, clock.end_of_imports), members.own, known)
+    past = past_of(graph, object_id)
+    if not members.is_in_order and len(members.items) and not past.counts_all:
+        past = past_of_shelves(graph, members.items.tolist())
+    trend, why = judge(
+        codes,
+        members.count,
+        life,
+        past,
+        _order(graph, object_id, members),
+        life.total / max(whole.total, 1.0),
+    )
     newest = int((shares_of(graph, codes) < _TENTH).sum())
     return Growth(
         trend.value, _worded(trend, why, newest, len(codes)), members.count, len(codes), newest
@@ -90,6 +103,21 @@ def shares_of(graph: HeapGraph, codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.
     """float32[k]: ages as parts of the oldest one."""
     everything = np.concatenate([codes, [graph.age_codes.max(initial=UNKNOWN)]]).astype(np.uint8)
     return shares(everything)[:-1]
+
+
+def _order(graph: HeapGraph, object_id: int, members: Members) -> float | None:
+    """How far the members stand in the order of their age, -1 to 1; None where order says nothing.
+
+    The rank correlation of the two; equal ages count as in order.
+    """
+    if not members.is_in_order or graph.type_name(object_id) in _WITHOUT_ORDER:
+        return None
+    ages = members.codes.astype(np.float64)
+    ranks = np.argsort(np.argsort(-ages, kind="stable"), kind="stable").astype(np.float64)
+    places = np.arange(len(ranks), dtype=np.float64)
+    if len(ranks) < MIN_MEMBERS:
+        return None
+    return float(np.corrcoef(ranks, places)[0, 1])
 
 
 def _birth(members: Members, clock: AgeClock) -> int:

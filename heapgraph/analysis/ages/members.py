@@ -44,6 +44,7 @@ class Members:
         born: code of the container's birth: its own or that of its oldest member.
         container_code: code of the container itself, or UNKNOWN.
         is_in_order: the members are its items.
+        items: uint32, its items, in order.
     """
 
     count: int
@@ -52,6 +53,7 @@ class Members:
     born: int
     container_code: int
     is_in_order: bool
+    items: Ids
 
 
 def members_of(graph: HeapGraph, object_id: int) -> Members:
@@ -85,6 +87,7 @@ def members_of(graph: HeapGraph, object_id: int) -> Members:
         max(container, int(known.max(initial=0))),
         container,
         in_order,
+        items,
     )
 
 
@@ -102,10 +105,8 @@ def _dominated_by(graph: HeapGraph, items: Ids) -> Ids:
     tree = graph.dominators
     below = items
     found = [items]
-    for _ in range(_LEVELS):
+    while len(below):
         below = tree.children_of_all(below)
-        if not len(below):
-            break
         found.append(below)
     return np.concatenate(found)
 

@@ -10,11 +10,18 @@ from heapgraph.analysis.expressions.attributes import attribute
 from heapgraph.model import UNREACHABLE, EdgeKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from heapgraph.graph.heap_graph import HeapGraph
 
 _TABLES_OF_DICTS = frozenset(
     {"dict", "defaultdict", "collections.defaultdict", "collections.Counter"}
+    | {"collections.OrderedDict"}
 )
+_CACHES = frozenset({"functools._lru_cache_wrapper"})
+_COUNTING = frozenset({"collections.deque"})
+"""Count what was taken out from the first day on; others since their table was made."""
+
 _NAMESPACES = frozenset({"module", "type", "dict", "list", "tuple", "cell", "frame"})
 _IS_COUNT = re.compile(r"[1-9][0-9]{0,11}")
 _BOUND_NAMES = frozenset(
@@ -38,7 +45,25 @@ def past_of(graph: HeapGraph, object_id: int) -> Past:
     slots, removed = int(containers.slots[row]), int(containers.removed[row])
     limit = int(containers.limits[row])
     items = _item_count(graph, object_id)
-    expected = _expected_slots(graph.type_name(object_id), items)
+    name = graph.type_name(object_id)
+    if name in _CACHES:
+        is_full = limit > 0 and removed > 0
+        return Past(
+            limit if is_full else items,
+            limit if limit > 0 else None,
+            removed,
+            counts_all=True,
+            never_removed=removed == 0,
+        )
+    if name in _COUNTING:
+        return Past(
+            items,
+            limit if limit > 0 else None,
+            removed,
+            counts_all=True,
+            never_removed=removed == 0,
+        )
+    expected = _expected_slots(name, items)
     grew_only = expected is not None and slots <= expected and removed == 0
     return Past(
         items,
@@ -46,6 +71,21 @@ def past_of(graph: HeapGraph, object_id: int) -> Past:
         removed,
         had_more=expected is not None and slots > expected,
         never_removed=grew_only and items > 5 * _DICT_START,
+    )
+
+
+def past_of_shelves(graph: HeapGraph, shelves: Sequence[int]) -> Past:
+    """What the containers in a container tell together, as far as each of them tells something."""
+    pasts = [past_of(graph, shelf) for shelf in shelves if graph.containers.row_of(shelf) is not None]
+    size = sum(past.size for past in pasts)
+    limits = [past.limit for past in pasts if past.limit is not None]
+    return Past(
+        size,
+        sum(limits) if limits and len(limits) == len(pasts) else None,
+        sum(past.removed for past in pasts),
+        had_more=any(past.had_more for past in pasts),
+        never_removed=len(pasts) == len(shelves) > 0 and all(p.never_removed for p in pasts),
+        counts_all=bool(pasts) and all(past.counts_all for past in pasts),
     )
 
 

@@ -38,6 +38,7 @@ class Past:
         size: items.
         limit: most items that it may have, or None.
         removed: items taken out since its table was made, or ever; 0 for not known.
+        counts_all: `removed` is of its whole life.
         had_more: its table is larger than items that only came could have made it.
         never_removed: its table is as items that only came would have made it.
     """
@@ -45,28 +46,43 @@ class Past:
     size: int
     limit: int | None = None
     removed: int = 0
+    counts_all: bool = False
     had_more: bool = False
     never_removed: bool = False
+
+    @property
+    def has_lost(self) -> bool:
+        """Whether something was taken out of it, for certain."""
+        return self.removed > 0 or self.had_more
 
 
 MIN_MEMBERS = 20
 MIN_TICKS = 100
 MIN_DATED_SHARE = 0.5
 _BURST_GAP = 0.06
-_LOADED_GAP = 0.2
+_LOADED_GAP = 0.35
 _MIN_BURSTS = 4
-_MIN_GAP_TICKS = 50
+_MIN_GAP_TICKS = 30
 _OLD_SHARE = 0.05
-_GROWING_OLD_SHARE = 0.15
-_NEWEST_FIFTH = 0.8
-_NEWEST_SHARE = 0.95
-_MIN_DECILES = 5
-_BALANCE = 0.9
+_TURNING_OLD_SHARE = 0.1
+_GROWING_OLD_SHARE = 0.3
+_MIDDLE_SHARE = 0.015
+_EARLY = 0.25
+_MIN_DECILES = 6
+_MOST = 0.75
 _FULL = 0.98
+_IN_ORDER = 0.9
+_MIXED = 0.5
+_HALF = 0.5
 
 
 def judge(
-    codes: npt.NDArray[np.uint8], count: int, life: Life, past: Past, later: Life | None = None
+    codes: npt.NDArray[np.uint8],
+    count: int,
+    life: Life,
+    past: Past,
+    order: float | None = None,
+    share: float = 1.0,
 ) -> tuple[Trend, str]:
     """Say what a container does, and why.
 
@@ -75,26 +91,42 @@ def judge(
         count: members.
         life: its time.
         past: what it knows itself.
-        later: the time since the imports were over, where that is shorter.
+        order: how far the members stand in the order of their age, -1 to 1; None for no order.
+        share: its time as a part of the program's time since the imports.
 
     Returns:
         The trend, and the evidence as a part of a sentence.
     """
-    if past.limit is not None and past.size >= _FULL * past.limit:
-        size, limit = format_count(past.size), format_count(past.limit)
-        return Trend.TURNING_OVER, f"it is full: {size} of at most {limit}"
+    known = _judge_past(past)
+    if known is not None:
+        return known
     reason = _why_unknown(codes, count, life)
     if reason:
         return Trend.UNKNOWN, reason
-    places = life.place(codes)
     at_end = _judge_end(codes, life)
     if at_end is not None:
         return at_end
-    if float((places < 1 / 2).mean()) < _OLD_SHARE:
-        return _judge_recent(places, past, codes, later)
-    if past.removed >= _BALANCE * (past.removed + past.size):
-        return Trend.TURNING_OVER, _removed_words(past)
-    return _judge_spread(places)
+    places = life.place(codes)
+    if past.has_lost:
+        return _judge_loser(places, past)
+    if order is not None and order < _IN_ORDER:
+        return _judge_disorder(places, past, order)
+    if share < _HALF:
+        return Trend.UNKNOWN, "it was made lately: its time is too short"
+    if past.never_removed:
+        return _judge_keeper(places)
+    return _judge_silent(places)
+
+
+def _judge_past(past: Past) -> tuple[Trend, str] | None:
+    """What needs no ages."""
+    if past.limit is not None and past.size >= _FULL * past.limit:
+        size, limit = format_count(past.size), format_count(past.limit)
+        return Trend.TURNING_OVER, f"it is full: {size} of at most {limit}"
+    if past.counts_all and past.removed > 0 and past.size >= MIN_MEMBERS:
+        if past.removed >= _MOST * (past.removed + past.size):
+            return Trend.TURNING_OVER, _removed_words(past)
+    return None
 
 
 def _why_unknown(codes: npt.NDArray[np.uint8], count: int, life: Life) -> str:
@@ -135,41 +167,48 @@ def _gaps_between(codes: npt.NDArray[np.uint8], life: Life) -> list[float]:
     return sorted((gap for gap in gaps if gap > _BURST_GAP / 3), reverse=True)
 
 
-def _judge_recent(
-    places: npt.NDArray[np.float64],
-    past: Past,
-    codes: npt.NDArray[np.uint8],
-    later: Life | None,
-) -> tuple[Trend, str]:
-    """Hardly a member is from the older half of the container's life."""
-    newest = format_share(float((places >= _NEWEST_FIFTH).mean()))
-    if past.removed or past.had_more:
+def _judge_loser(places: npt.NDArray[np.float64], past: Past) -> tuple[Trend, str]:
+    """Things were taken out: in balance when what is old goes, or was there from the start."""
+    if float((places < _HALF).mean()) < _TURNING_OLD_SHARE:
         return Trend.TURNING_OVER, (
-            f"hardly any member is from the first half of its life, and {_removed_words(past)}"
+            f"few members are from the first half of its life, and {_removed_words(past)}"
         )
-    if past.never_removed:
-        return Trend.GROWING, "members came late, and none was ever taken out"
-    in_later = places if later is None else later.place(codes)
-    for found in (places, in_later):
-        if float((found >= _NEWEST_FIFTH).mean()) < _NEWEST_SHARE:
-            return (
-                Trend.UNKNOWN,
-                "it began late, or older members are gone: no trace says which",
-            )
-    return Trend.TURNING_OVER, f"{newest} of its members are from the last fifth of its life"
+    middle = float(((places >= 0.2) & (places < _HALF)).mean())
+    if middle < _MIDDLE_SHARE:
+        return Trend.TURNING_OVER, (
+            f"members are from its start or from lately, and {_removed_words(past)}"
+        )
+    return Trend.UNKNOWN, f"members of all ages are left, and {_removed_words(past)}"
 
 
-def _judge_spread(places: npt.NDArray[np.float64]) -> tuple[Trend, str]:
-    """Members from the whole life, up to now."""
+def _judge_disorder(
+    places: npt.NDArray[np.float64], past: Past, order: float
+) -> tuple[Trend, str]:
+    """Newer members stand before older ones: places are used again, or it is sorted."""
+    if past.never_removed and order < _MIXED:
+        return Trend.TURNING_OVER, "its values are newer than their keys: they are replaced"
+    if not past.never_removed and float((places < _HALF).mean()) < _OLD_SHARE:
+        return Trend.TURNING_OVER, "its places are used again, and no old member is left"
+    return Trend.UNKNOWN, "its members do not stand in the order in which they were made"
+
+
+def _judge_keeper(places: npt.NDArray[np.float64]) -> tuple[Trend, str]:
+    """Nothing was ever taken out, and things still come; unless it was emptied as a whole."""
+    if float(np.quantile(places, 0.02)) > _EARLY:
+        return Trend.UNKNOWN, "it began late, or was emptied: no trace says which"
+    return Trend.GROWING, "things came from its start until now, and none was ever taken out"
+
+
+def _judge_silent(places: npt.NDArray[np.float64]) -> tuple[Trend, str]:
+    """It tells nothing itself: growing when its members outlive other things."""
     tenths = np.bincount(np.minimum((places * 10).astype(np.int64), 9), minlength=10)
     filled = int((tenths >= max(len(places) / 200, 1)).sum())
-    old = float((places < 1 / 2).mean())
-    if old >= _GROWING_OLD_SHARE and filled >= _MIN_DECILES:
-        return (
-            Trend.GROWING,
-            f"its members are from {filled} tenths of its life, up to now",
-        )
-    return Trend.UNKNOWN, f"its members are from {filled} tenths of its life"
+    old = float((places < _HALF).mean())
+    is_early = float(np.quantile(places, 0.02)) <= _EARLY
+    words = f"its members are from {filled} tenths of its life"
+    if old >= _GROWING_OLD_SHARE and filled >= _MIN_DECILES and is_early:
+        return Trend.GROWING, f"{words}, up to now"
+    return Trend.UNKNOWN, words
 
 
 def _removed_words(past: Past) -> str:
