@@ -58,7 +58,8 @@ def holder_of_group(
 
     Args:
         graph: the snapshot.
-        members: uint32[k], none of which dominates another, at most 10,000 are looked at.
+        members: uint32[k], none of which dominates another, at most 10,000 are looked at; none
+            where all of a type are garbage.
         alike: all of the kind, where `members` are the heaviest of them.
 
     Returns:
@@ -66,8 +67,7 @@ def holder_of_group(
 
     Cost: one pass up the tree of shortest paths.
     """
-    step = -(-len(members) // MAX_SAMPLED)
-    sample = members[::step]
+    sample = members[:: max(1, -(-len(members) // MAX_SAMPLED))]
     paths = graph.root_paths
     sample = sample[paths.parent[sample] != UNREACHABLE]
     if not len(sample):

@@ -16,6 +16,8 @@ from heapgraph.model import UNREACHABLE
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from heapgraph.graph.heap_graph import HeapGraph
 
 MANY_INSTANCES = 100
@@ -40,13 +42,9 @@ def find_many_instances(graph: HeapGraph, found: Sequence[Candidate]) -> Iterato
     Cost: one count per type; the merged paths of the few types that fit.
     """
     points = {candidate.point for candidate in found}
-    counts = np.bincount(graph.type_ids, minlength=len(graph.type_names))
+    is_held = graph.dominators.idom != UNREACHABLE
     retained = graph.dominators.retained_sizes
-    for row in np.flatnonzero(counts >= MANY_INSTANCES).tolist():
-        name = graph.type_names[row]
-        if _RESOURCES.fullmatch(name) is None:
-            continue
-        members = np.flatnonzero(graph.type_ids == row).astype(np.uint32)
+    for name, members in resources_among(graph, np.flatnonzero(is_held).astype(np.uint32)):
         group = holder_of_group(graph, graph.dominators.topmost(members))
         if group is None or group.holder is None or not _is_new(graph, group.holder, points):
             continue
@@ -54,6 +52,22 @@ def find_many_instances(graph: HeapGraph, found: Sequence[Candidate]) -> Iterato
         members = members[np.argsort(~retained[members], kind="stable")]
         size = graph.dominators.minimum_retained_size(members)
         yield Candidate("instances", size, group.holder, Content(name, members, size), group)
+
+
+def resources_among(
+    graph: HeapGraph, objects: NDArray[np.uint32]
+) -> Iterator[tuple[str, NDArray[np.uint32]]]:
+    """Types of open resources of which there are very many, and their objects.
+
+    Args:
+        graph: the snapshot.
+        objects: uint32[k], where to look.
+    """
+    types = graph.type_ids[objects]
+    counts = np.bincount(types, minlength=len(graph.type_names))
+    for row in np.flatnonzero(counts >= MANY_INSTANCES).tolist():
+        if _RESOURCES.fullmatch(graph.type_names[row]) is not None:
+            yield graph.type_names[row], objects[types == row]
 
 
 def _is_new(graph: HeapGraph, holder: int, points: set[int]) -> bool:
