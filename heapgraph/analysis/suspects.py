@@ -10,6 +10,8 @@ from heapgraph.analysis.ages.growth import NO_CONTAINER, Growth, growth_of
 from heapgraph.analysis.expressions import expression, path_references
 from heapgraph.analysis.leaks.accumulation import inner_type
 from heapgraph.analysis.leaks.candidates import Candidate, find_candidates, structure_mask
+from heapgraph.analysis.leaks.dead import KIND as GARBAGE
+from heapgraph.analysis.leaks.dead import explain_garbage, find_dead, whole_size
 from heapgraph.analysis.leaks.fingerprints import fingerprint, root_part, trace_parts
 from heapgraph.analysis.leaks.instances import find_many_instances
 from heapgraph.analysis.leaks.known_leaks import LeakTraits, find_known_leak
@@ -51,13 +53,14 @@ class LeakSuspect:
     """One holder that may be the leak.
 
     Attributes:
-        kind: `container`, `object`, `group`, `threads`, `c-held` or `instances`.
+        kind: `container`, `object`, `group`, `threads`, `c-held`, `instances` or `garbage`.
         expression: the holder to look at first, as Python where there is a Python name for it.
         retained_size: bytes that go with it.
-        share: the same as a share (0..1) of everything reachable.
+        share: the same as a share (0..1) of everything reachable; of garbage, of all bytes.
         accumulation_point: the object at which the bytes gather, the holder itself or below it;
-            None for a group that no single object holds.
-        path: from a root to the accumulation point, or to the largest member of a group.
+            None for a group that no single object holds; of garbage, one of its objects.
+        path: from a root to the accumulation point, or to the largest member of a group; None for
+            garbage.
         reason: what, how much, who holds it, where it grows, what to do: a paragraph.
         fingerprint: the same for the same leak in every run.
         growth: whether it grows, as far as the ages of its members tell.
@@ -125,6 +128,7 @@ def find_suspects(
     is_structure = structure_mask(graph)
     candidates = find_candidates(graph, is_structure)
     candidates.extend(find_many_instances(graph, candidates))
+    candidates.extend(find_dead(graph))
     candidates.sort(key=lambda candidate: -_weight(candidate))
     judged = [(candidate, _growth(graph, candidate)) for candidate in candidates]
     steady = [each for each in judged if each[1].is_steady]
@@ -176,6 +180,8 @@ def _describe(
     graph: HeapGraph, candidate: Candidate, growth: Growth, is_structure: NDArray[np.bool_]
 ) -> LeakSuspect:
     """A candidate with everything that is said of it."""
+    if candidate.kind == GARBAGE:
+        return _describe_garbage(graph, candidate, growth)
     has_holder = candidate.group is None or candidate.group.holder is not None
     holder = _named_holder(graph, candidate.point, is_structure) if has_holder else None
     retained = candidate.retained_size
@@ -195,6 +201,22 @@ def _describe(
         path=None if path is None else path_row(graph, path),
         reason=explain(graph, findings),
         fingerprint=_fingerprint(graph, candidate, holder),
+        growth=growth,
+    )
+
+
+def _describe_garbage(graph: HeapGraph, candidate: Candidate, growth: Growth) -> LeakSuspect:
+    """The same of what no root reaches: there is no path, and the share is one of all bytes."""
+    type_name = "" if candidate.content is None else candidate.content.type_name
+    return LeakSuspect(
+        kind=GARBAGE,
+        expression="" if candidate.group is None else candidate.group.expression,
+        retained_size=candidate.retained_size,
+        share=candidate.retained_size / whole_size(graph),
+        accumulation_point=object_row(graph, candidate.point),
+        path=None,
+        reason=explain_garbage(graph),
+        fingerprint=fingerprint([GARBAGE, type_name]),
         growth=growth,
     )
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.detectors.base import Detector, Evidence
+from heapgraph.analysis.leaks.dead import MIN_UNCOLLECTED
+from heapgraph.analysis.leaks.garbage import garbage_of
 from heapgraph.model import NO_ROW, VIRTUAL_ROOT, EdgeKind, RootKind
-from heapgraph.units import format_count
+from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,27 +19,27 @@ if TYPE_CHECKING:
     from heapgraph.analysis.detectors.facts import HeapFacts
 
 MIN_HELD = 100
-MIN_UNCOLLECTED = 1000
 _SHOWN_TYPES = 3
 _SHOWN_FINDINGS = 5
 
 
 def garbage_cycles(facts: HeapFacts) -> Iterator[Evidence]:
     """Objects that wait for the collector."""
-    graph = facts.graph
-    members = facts.ids(~facts.is_reachable)
+    graph, garbage = facts.graph, garbage_of(facts.graph)
+    members = garbage.members
     if not len(members):
         return
-    counts = np.bincount(graph.type_ids[members], minlength=len(graph.type_names))
-    commonest = np.argsort(-counts, kind="stable")[:_SHOWN_TYPES].tolist()
     types = ", ".join(
-        f"{format_count(int(counts[row]))} {graph.type_names[row]}"
-        for row in commonest
-        if counts[row]
+        f"{format_count(each.count)} {each.type}" for each in garbage.classes[:_SHOWN_TYPES]
     )
     note = f"{format_count(len(members))} unreachable objects: {types}"
+    if garbage.never_freed:
+        note += (
+            f"; {format_size(garbage.never_freed)} are never freed, since a cycle goes through"
+            f" {' and '.join(garbage.blind_types)}, which takes no part in collection"
+        )
     largest = members[np.argsort(~graph.shallow_sizes[members], kind="stable")]
-    yield Evidence(facts.size(members), len(members), note, largest)
+    yield Evidence(garbage.size, len(members), note, largest)
 
 
 def uncollected_cycles(facts: HeapFacts) -> Iterator[Evidence]:

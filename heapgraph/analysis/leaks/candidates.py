@@ -81,7 +81,8 @@ class Candidate:
 
     Attributes:
         kind: `container` (things were added to it), `object` (large by itself or by its parts),
-            `group` (alike objects that no single object holds), `threads`, `c-held`, `instances`.
+            `group` (alike objects that no single object holds), `threads`, `c-held`, `instances`,
+            `garbage` (see `dead`).
         retained_size: bytes of the accumulation point, or of all members of a group.
         point: the accumulation point; for a group without one, its largest member.
         content: what gathers there.

@@ -49,9 +49,9 @@ def find_many_instances(graph: HeapGraph, found: Sequence[Candidate]) -> Iterato
         if group is None or group.holder is None or not _is_new(graph, group.holder, points):
             continue
         points.add(group.holder)
-        members = members[np.argsort(~retained[members], kind="stable")]
-        size = graph.dominators.minimum_retained_size(members)
-        yield Candidate("instances", size, group.holder, Content(name, members, size), group)
+        by_size = members[np.argsort(~retained[members], kind="stable")]
+        size = graph.dominators.minimum_retained_size(by_size)
+        yield Candidate("instances", size, group.holder, Content(name, by_size, size), group)
 
 
 def resources_among(
