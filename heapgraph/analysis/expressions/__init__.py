@@ -5,8 +5,8 @@
     <task 'poll' in fetch() at client.py:41> response.body
     <held by C code, 2 references> list[0]
 
-What cannot be written as Python is written in `<...>`. An expression without `<` names its object
-exactly: `resolve` gives it back.
+What cannot be written as Python is written in `<...>`, with `@ID` where several read alike.
+`resolve` gives the object of every expression back.
 """
 
 from heapgraph.analysis.expressions.resolving import resolve, resolve_set

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, proxy
@@ -79,7 +80,45 @@ class RootNames:
         return frozenset(t for t in targets if self._graph.type_name(t) in _DICT_TYPES)
 
     def opening(self, row: int) -> Opening:
-        """How expressions begin that start at this root."""
+        """How expressions begin that start at this root, with `@ID` where several read alike."""
+        opening = self._opening(row)
+        kind = int(self._roots.kinds[row])
+        if kind in (RootKind.MODULE, RootKind.BUILTINS):
+            return opening
+        is_alone = self._alike[(kind, *self._key(row))] == 1
+        if is_alone or opening.prefix.endswith(f"@{self._roots.targets[row]}>"):
+            return opening
+        prefix = f"{opening.prefix[:-1]} @{self._roots.targets[row]}>"
+        return replace(opening, prefix=prefix)
+
+    @cached_property
+    def _alike(self) -> Counter[tuple[object, ...]]:
+        """How many objects are held by roots that read alike."""
+        wanted = ~np.isin(self._roots.kinds, [RootKind.MODULE, RootKind.BUILTINS])
+        found = {
+            (int(self._roots.kinds[row]), *self._key(row), int(self._roots.targets[row]))
+            for row in np.flatnonzero(wanted).tolist()
+        }
+        return Counter(each[:-1] for each in found)
+
+    def _key(self, row: int) -> tuple[object, ...]:
+        """What the opening of a root is made of."""
+        roots = self._roots
+        kind, target = int(roots.kinds[row]), int(roots.targets[row])
+        if kind == RootKind.FRAME:
+            frame = int(roots.frames[row])
+            return ("" if frame == NO_ROW else self._frame_texts[frame], roots.names[row])
+        if kind == RootKind.C_HELD:
+            return (int(roots.counts[row]), int(self._graph.type_ids[target]))
+        if kind in _NAMED_BY_FIELD:
+            return (roots.names[row],)
+        return (target if self._graph.preview(target) else int(self._graph.type_ids[target]),)
+
+    @cached_property
+    def _frame_texts(self) -> list[str]:
+        return [self.frame_text(row) for row in range(len(self._graph.frames))]
+
+    def _opening(self, row: int) -> Opening:
         root = self._roots.row(row)
         if root.kind in (RootKind.MODULE, RootKind.BUILTINS):
             return self._module_opening(root)

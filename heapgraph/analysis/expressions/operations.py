@@ -1,28 +1,13 @@
-"""The operations of an expression (`.name`, `[key]`, `type(...)`): parsed, and followed."""
+"""The operations of an expression (`.name`, `[key]`, `type(...)`): as data, and parsed."""
 
 from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from heapgraph.analysis.expressions.hidden import hidden_number, without_hidden
 from heapgraph.analysis.expressions.literals import literal_value
-from heapgraph.analysis.expressions.matching import equal_to
-from heapgraph.analysis.expressions.openings import root_names
-from heapgraph.analysis.expressions.segments import (
-    FLAT_TYPE,
-    direct_attribute_targets,
-    edges_of,
-    namespace_of,
-    type_object,
-)
 from heapgraph.errors import ObjectNotFound
-from heapgraph.model import EdgeKind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from heapgraph.graph.heap_graph import HeapGraph
 
 SYNTAX_HINT = "@ID, 0xADDRESS, or an expression such as app.CACHE['user:42'].history[0]"
 
@@ -55,20 +40,79 @@ class TypeCall:
     """`type(...)` around everything before it."""
 
 
-Operation = Attribute | Item | NamespaceItem | TypeCall
+@dataclass(frozen=True)
+class ListedItem:
+    """`list(...)[position]` of a set, or of the keys of a dict."""
+
+    position: int
+
+
+@dataclass(frozen=True)
+class CapturedVariable:
+    """`inspect.getclosurevars(...).nonlocals['name']`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class LocalVariable:
+    """`.f_locals['name']`, of a frame or of what is suspended in one."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """`<...>`: a step that Python cannot make."""
+
+    text: str
+
+
+Operation = (
+    Attribute
+    | Item
+    | NamespaceItem
+    | TypeCall
+    | ListedItem
+    | CapturedVariable
+    | LocalVariable
+    | Hidden
+)
 
 
 def parse_expression(text: str) -> tuple[str, list[Operation]]:
     """The first name of an expression and what is done to it, innermost first."""
+    plain, hidden = without_hidden(text)
     try:
-        node = ast.parse(text, mode="eval").body
+        node = ast.parse(plain, mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise _not_understood(text) from None
     operations: list[Operation] = []
     while not isinstance(node, ast.Name):
         match node:
             case ast.Attribute(value=inner, attr=name):
-                operations.append(Attribute(name))
+                operations.append(_attribute(text, name, hidden))
+            case ast.Subscript(
+                value=ast.Call(func=ast.Name(id="list"), args=[inner], keywords=[]),
+                slice=ast.Constant(value=int(position)),
+            ):
+                operations.append(ListedItem(position))
+            case ast.Subscript(
+                value=ast.Attribute(
+                    value=ast.Call(
+                        func=ast.Attribute(value=ast.Name(id="inspect"), attr="getclosurevars"),
+                        args=[inner],
+                        keywords=[],
+                    ),
+                    attr="nonlocals",
+                ),
+                slice=ast.Constant(value=str(name)),
+            ):
+                operations.append(CapturedVariable(name))
+            case ast.Subscript(value=inner, slice=ast.Name(id=name)) if hidden:
+                operations.append(_attribute(text, name, hidden))
+                if not isinstance(operations[-1], Hidden):
+                    raise _not_understood(text)
             case ast.Subscript(value=inner, slice=key):
                 operations.append(Item(_key_value(text, key)))
             case ast.Call(func=ast.Name(id="type"), args=[inner], keywords=[]):
@@ -79,6 +123,16 @@ def parse_expression(text: str) -> tuple[str, list[Operation]]:
     return node.id, _with_namespace_items(operations[::-1])
 
 
+def _attribute(text: str, name: str, hidden: list[str]) -> Operation:
+    """An attribute, or the hidden step that its name stands for."""
+    number = hidden_number(name)
+    if number is None:
+        return Attribute(name)
+    if number >= len(hidden):
+        raise _not_understood(text)
+    return Hidden(hidden[number])
+
+
 def _with_namespace_items(operations: list[Operation]) -> list[Operation]:
     """Make one operation of each `.__dict__` and the text key behind it."""
     merged: list[Operation] = []
@@ -86,6 +140,8 @@ def _with_namespace_items(operations: list[Operation]) -> list[Operation]:
         match operation:
             case Item(str(key)) if merged[-1:] == [Attribute("__dict__")]:
                 merged[-1] = NamespaceItem(key)
+            case Item(str(key)) if merged[-1:] == [Attribute("f_locals")]:
+                merged[-1] = LocalVariable(key)
             case _:
                 merged.append(operation)
     return merged
@@ -100,60 +156,7 @@ def _key_value(text: str, key: ast.expr) -> object:
 
 def _not_understood(text: str) -> ObjectNotFound:
     shown = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
-    cause = "a part in <...> is for reading only" if "<" in text else "it is no such path"
-    return ObjectNotFound(f"cannot read {shown!r} as an object", cause, SYNTAX_HINT)
-
-
-def follow_all(graph: HeapGraph, starts: Iterable[int], operations: list[Operation]) -> set[int]:
-    """Follow operations from all starts; every start that has them all contributes."""
-    found = set(starts)
-    for operation in operations:
-        found = {target for source in found for target in _follow_one(graph, source, operation)}
-    return found
-
-
-def _follow_one(graph: HeapGraph, source: int, operation: Operation) -> set[int]:
-    """What one operation leads to from one object; nothing if the object does not have it."""
-    match operation:
-        case TypeCall() | Attribute("__class__"):
-            found = {type_object(graph, source)}
-        case Item(key):
-            return _item_targets(graph, source, key)
-        case NamespaceItem(key):
-            inline = direct_attribute_targets(graph, source, key, kinds=(EdgeKind.ATTRIBUTE,))
-            return _namespace_targets(graph, source, key) or inline
-        case Attribute("__dict__"):
-            found = {_namespace(graph, source)}
-        case Attribute("flat") if graph.type_name(source) == FLAT_TYPE:
-            found = {source}
-        case Attribute(name):
-            direct = direct_attribute_targets(graph, source, name)
-            return direct or _namespace_targets(graph, source, name)
-    return {target for target in found if target is not None}
-
-
-def _namespace(graph: HeapGraph, source: int) -> int | None:
-    """The object's `__dict__`; the object itself where the dict is a root in a module's place."""
-    is_namespace = source in root_names(graph).namespaces
-    return source if is_namespace else namespace_of(graph, source)
-
-
-def _namespace_targets(graph: HeapGraph, source: int, name: str) -> set[int]:
-    namespace = _namespace(graph, source)
-    return set() if namespace is None else _item_targets(graph, namespace, name)
-
-
-def _item_targets(graph: HeapGraph, source: int, key: object) -> set[int]:
-    """What `[key]` of one object leads to: a position or an entry with an equal key."""
-    found: set[int] = set()
-    if isinstance(key, int) and not isinstance(key, bool):
-        edges = edges_of(graph, source, EdgeKind.INDEX)
-        found.update(int(t) for t in graph.targets[edges[graph.labels[edges] == key]])
-    edges = edges_of(graph, source, EdgeKind.VALUE)
-    if len(edges):
-        equal = equal_to(graph, graph.labels[edges], key)
-        found.update(int(target) for target in graph.targets[edges[equal]])
-    return found
+    return ObjectNotFound(f"cannot read {shown!r} as an object", "it is no such path", SYNTAX_HINT)
 
 
 def describe_operation(operation: Operation) -> str:
@@ -163,5 +166,11 @@ def describe_operation(operation: Operation) -> str:
             return name
         case Item(key) | NamespaceItem(key):
             return repr(key)
+        case ListedItem(position):
+            return str(position)
+        case CapturedVariable(name) | LocalVariable(name):
+            return f"variable {name!r}"
+        case Hidden(text):
+            return text
         case TypeCall():
             return "type"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapgraph.analysis.expressions.following import follow_all
 from heapgraph.analysis.expressions.literals import UNKNOWN, text_of
 from heapgraph.analysis.expressions.openings import Opening, root_names
 from heapgraph.analysis.expressions.operations import (
@@ -16,7 +17,6 @@ from heapgraph.analysis.expressions.operations import (
     Item,
     Operation,
     describe_operation,
-    follow_all,
     parse_expression,
 )
 from heapgraph.analysis.expressions.segments import (
@@ -34,7 +34,7 @@ from heapgraph.analysis.expressions.suspended_functions import (
 )
 from heapgraph.analysis.expressions.writing import expression
 from heapgraph.errors import ObjectNotFound
-from heapgraph.model import EdgeKind
+from heapgraph.model import ROOT_KIND_NAMES, EdgeKind, RootKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,6 +48,12 @@ _ADDRESS = re.compile(r"0[xX][0-9a-fA-F]+")
 _MAX_CANDIDATES = 5
 _MAX_ID_DIGITS = 10  # ids are below 2^32
 _SHOWN_CHARACTERS = 40
+_UNREACHABLE = re.compile(r"<unreachable .* @([0-9]+)>")
+_SUSPENDED_ID = re.compile(r"<[a-z]+ (?:[^<>]|<[^<>]*>)* @([0-9]{1,10})> ")
+_WRAPPERS = re.compile(r"(?:(?:type|list|inspect\.getclosurevars)\()*")
+_MANY = (RootKind.INTERNED, RootKind.IMMORTAL)
+"""Kinds of roots of which there are thousands; each begins with the name of its kind."""
+
 _NOTHING = "_"
 """Stands for the root in front of operations, which alone are no expression."""
 
@@ -71,6 +77,8 @@ def resolve(graph: HeapGraph, text: str) -> int:
     """
     text = text.strip()
     if match := _ID.fullmatch(text):
+        return _by_id(graph, text, match[1])
+    if match := _UNREACHABLE.fullmatch(text):
         return _by_id(graph, text, match[1])
     if _ADDRESS.fullmatch(text):
         return graph.find_address(int(text, 16))
@@ -144,29 +152,40 @@ def _resolve_prefixed(graph: HeapGraph, text: str) -> set[int]:
     """An expression that begins with `<...>`: every root whose opening it begins with."""
     names = root_names(graph)
     found: set[int] = set()
-    for row, target in enumerate(graph.roots.targets.tolist()):
+    kinds = [k for k in _MANY if text.startswith(f"<{ROOT_KIND_NAMES[k]} ")]
+    rows = np.isin(graph.roots.kinds, kinds or list(set(RootKind) - set(_MANY)))
+    for row in np.flatnonzero(rows).tolist():
+        target = int(graph.roots.targets[row])
         found |= _follow_opening(graph, text, names.opening(row), target)
     return found or _resolve_suspended(graph, text)
 
 
 def _resolve_suspended(graph: HeapGraph, text: str) -> set[int]:
     """An expression that begins at a variable of a generator, a coroutine or a task."""
-    found: set[int] = set()
     if not text.startswith(SUSPENDED_PREFIXES):
-        return found
+        return set()
+    match = _SUSPENDED_ID.match(text)
+    if match is not None and int(match[1]) < graph.object_count:
+        return _follow_variables(graph, text, match[0].rstrip(), int(match[1]))
+    found: dict[int, set[int]] = {}
     for object_id in suspended_objects(graph):
         if f"{suspended_place(graph, object_id)}>" not in text:
             continue
-        for opening in suspended_openings(graph, object_id):
-            if not text.startswith(f"<{opening}>"):
-                continue
-            for edge in edges_of(graph, object_id, EdgeKind.LOCAL):
-                variable = graph.reference(int(edge))
-                name = label_text(graph, variable) or UNKNOWN
-                head = name if is_attribute_name(name) else f"<{name}>"
-                found |= _follow_opening(
-                    graph, text, Opening(f"<{opening}>", head), variable.target
-                )
+        for opening, depth in suspended_openings(graph, object_id).items():
+            if text.startswith(opening):
+                targets = _follow_variables(graph, text, opening, object_id)
+                found.setdefault(depth, set()).update(targets)
+    return next((found[depth] for depth in sorted(found) if found[depth]), set())
+
+
+def _follow_variables(graph: HeapGraph, text: str, opening: str, object_id: int) -> set[int]:
+    """What a text names that begins with an opening, at one of the variables of an object."""
+    found: set[int] = set()
+    for edge in edges_of(graph, object_id, EdgeKind.LOCAL):
+        variable = graph.reference(int(edge))
+        name = label_text(graph, variable) or UNKNOWN
+        head = name if is_attribute_name(name) else f"<{name}>"
+        found |= _follow_opening(graph, text, Opening(opening, head), variable.target)
     return found
 
 
@@ -194,12 +213,15 @@ def _after_opening(text: str, opening: Opening) -> str | None:
     if not opening.prefix or not text.startswith(opening.prefix):
         return None
     rest = text[len(opening.prefix) :].lstrip()
+    match = _WRAPPERS.match(rest)
+    wrappers = "" if match is None else match[0]
+    rest = rest[len(wrappers) :]
     if not rest.startswith(opening.head):
         return None
     rest = rest[len(opening.head) :]
     if opening.is_namespace and not opening.head and is_attribute_name(rest[:1]):
-        return rest
-    return f"{_NOTHING}{rest}" if rest[:1] in ("", ".", "[") else None
+        return wrappers + rest
+    return f"{wrappers}{_NOTHING}{rest}" if rest[:1] in ("", ".", "[", ")", "<") else None
 
 
 def _one(graph: HeapGraph, text: str, found: Iterable[int]) -> int:

@@ -50,6 +50,9 @@ _C_ONLY_SOURCES = frozenset(
 
 _FIXED_LABELS = {EdgeKind.TYPE: "__class__", EdgeKind.DICT: "__dict__"}
 
+_MAX_COMPARED = 100
+"""Keys of one type that are compared in words; of more, each is named with its id."""
+
 FLAT_TYPE = "numpy.ndarray"
 """Its positions count through all dimensions, as those of its `.flat` do."""
 
@@ -115,12 +118,13 @@ def segment(graph: HeapGraph, reference: Reference) -> str:
     """
     if reference.kind is EdgeKind.VALUE:
         key = literal(graph, reference.label)
-        return f"[{key}]" if key is not None else f"[<{describe_value(graph, reference.label)}>]"
+        return f"[{key}]" if key is not None else _hidden_key(graph, reference)
     name = label_text(graph, reference)
     kind = EDGE_KIND_NAMES[reference.kind]
-    hidden = f"<{kind}>" if name is None else f"<{kind} {name}>"
+    which = "" if _is_alone(graph, reference) else f" @{reference.target}"
+    hidden = f"<{kind}{which}>" if name is None else f"<{kind} {name}{which}>"
     if name == UNKNOWN:
-        return f"<{UNKNOWN}>"
+        return f"<{UNKNOWN}{which}>"
     source_type = graph.type_name(reference.source)
     if source_type in _C_ONLY_SOURCES:
         return hidden
@@ -135,6 +139,30 @@ def segment(graph: HeapGraph, reference: Reference) -> str:
     ):
         return f".{name}"
     return hidden
+
+
+def _hidden_key(graph: HeapGraph, reference: Reference) -> str:
+    """An entry whose key is no literal, by what is known of the key, with its id if need be."""
+    text = describe_value(graph, reference.label)
+    if reference.label == NO_LABEL:
+        return f"[<{text}>]"
+    edges = edges_of(graph, reference.source, EdgeKind.VALUE)
+    keys = graph.labels[edges]
+    keys = keys[(keys != NO_LABEL) & (keys != reference.label)]
+    alike = keys[graph.type_ids[keys] == graph.type_ids[reference.label]]
+    is_alone = len(alike) <= _MAX_COMPARED and all(
+        describe_value(graph, int(key)) != text for key in alike
+    )
+    return f"[<{text}>]" if is_alone else f"[<{text} @{reference.label}>]"
+
+
+def _is_alone(graph: HeapGraph, reference: Reference) -> bool:
+    """Whether no other reference of the source, to another object, reads like this one."""
+    edges = edges_of(graph, reference.source, reference.kind)
+    others = edges[graph.targets[edges] != reference.target]
+    if reference.kind in (EdgeKind.MEMBER, EdgeKind.KEY):
+        return not len(others)
+    return not bool(np.any(graph.labels[others] == reference.label))
 
 
 def _is_c_only(kind: EdgeKind, name: str) -> bool:

@@ -23,8 +23,8 @@ EXPECTED = {
     "by_pair": "app.sessions.CACHE[('a', 1)]",
     "rows": "<thread 'worker-3' in handle() at app.py:88> rows",
     "row_payload": "<thread 'worker-3' in handle() at app.py:88> rows[0].payload",
-    "task": "app.TASKS<member _asyncio.Task>",
-    "coroutine": "app.TASKS<member _asyncio.Task>.task_coro",
+    "task": "list(app.TASKS)[0]",
+    "coroutine": "list(app.TASKS)[0].task_coro",
     "body": "<task 'poll' in fetch() at client.py:41> response.body",
     "c_list": "<held by C code, 2 references> list",
     "c_bytes": "<held by C code, 2 references> list[0]",
@@ -84,7 +84,8 @@ class OneGlobal:
         ("collections.deque", EdgeKind.INDEX, 4, "m.X[4]"),
         ("numpy.ndarray", EdgeKind.INDEX, 4, "m.X.flat[4]"),
         ("itertools._tee_dataobject", EdgeKind.INDEX, 4, "m.X<index 4>"),
-        ("set", EdgeKind.MEMBER, 0, "m.X<member list>"),
+        ("set", EdgeKind.MEMBER, 0, "list(m.X)[0]"),
+        ("m.OrderedSet", EdgeKind.MEMBER, 0, "m.X<member list>"),
         ("dict", EdgeKind.KEY, 0, "m.X<key list>"),
         ("frame", EdgeKind.STACK, 2, "m.X<stack 2>"),
         ("m.Opaque", EdgeKind.UNNAMED, 48, "m.X<unnamed +48>"),
@@ -92,7 +93,9 @@ class OneGlobal:
         ("m.C", EdgeKind.ATTRIBUTE, "is ready", "m.X.__dict__['is ready']"),
         ("m.C", EdgeKind.ATTRIBUTE, "class", "m.X.__dict__['class']"),
         ("dict", EdgeKind.VALUE, "it's", 'm.X["it\'s"]'),
-        ("generator", EdgeKind.LOCAL, "total", "<generator ?> total"),
+        ("generator", EdgeKind.LOCAL, "total", "m.X.gi_frame.f_locals['total']"),
+        ("coroutine", EdgeKind.STACK, 2, "m.X.cr_await"),
+        ("coroutine", EdgeKind.LOCAL, ".0", "m.X.cr_frame.f_locals['.0']"),
     ],
 )
 def test_each_kind_of_reference_has_its_form(source_type, kind, key, expected):
@@ -221,4 +224,77 @@ def test_the_middle_of_a_long_path_is_left_out():
         one.heap.edge(last, following, EdgeKind.ATTRIBUTE, "next")
         last = following
     text = one.expression(last)
-    assert text == "m.X" + ".next" * 11 + "<... 181 more>" + ".next" * 8
+    assert text == "m.X" + ".next" * 11 + f"<... 181 more @{last - 8}>" + ".next" * 8
+    assert resolve(graph_of(one.heap), text) == last
+
+
+def captured(one: OneGlobal) -> int:
+    """m.X: a function that captured `rows`, behind a local variable of its own."""
+    code, names = one.end(EdgeKind.FIELD, "__code__"), one.heap.object("tuple")
+    one.heap.edge(code, names, EdgeKind.FIELD, "co_localsplusnames")
+    items(one.heap, names, one.heap.string("event"), one.heap.string("rows"))
+    cells, cell, rows = (one.heap.object(name) for name in ("tuple", "cell", "list"))
+    one.heap.edge(one.x, cells, EdgeKind.FIELD, "__closure__")
+    items(one.heap, cells, cell)
+    one.heap.edge(cell, rows, EdgeKind.FIELD, "cell_contents")
+    return rows
+
+
+def named_tuple(one: OneGlobal) -> int:
+    """m.X: a named tuple of `name` and `payload`."""
+    point, namespace, fields = (one.heap.object(name) for name in ("type", "dict", "tuple"))
+    one.heap.edge(one.x, point, EdgeKind.TYPE)
+    one.heap.edge(point, namespace, EdgeKind.DICT)
+    store(one.heap, namespace, "_fields", fields)
+    items(one.heap, fields, one.heap.string("name"), one.heap.string("payload"))
+    for name in ("name", "payload"):
+        store(one.heap, namespace, name, one.heap.object("_collections._tuplegetter"))
+    one.end(EdgeKind.INDEX, 0)
+    return one.end(EdgeKind.INDEX, 1)
+
+
+def traceback_variable(one: OneGlobal) -> int:
+    """m.X.__traceback__.tb_frame has a variable `payload`."""
+    traceback = one.end(EdgeKind.FIELD, "__traceback__")
+    frame, payload = one.heap.object("frame"), one.heap.object("list")
+    one.heap.edge(traceback, frame, EdgeKind.FIELD, "tb_frame")
+    one.heap.edge(frame, payload, EdgeKind.LOCAL, "payload")
+    return payload
+
+
+def hidden_keys(one: OneGlobal) -> int:
+    """m.X has two entries whose keys read alike."""
+    targets = [one.heap.object("list") for _ in range(2)]
+    for target in targets:
+        one.heap.edge(one.x, target, EdgeKind.VALUE, one.heap.object("m.Key"))
+    return targets[1]
+
+
+@pytest.mark.parametrize(
+    ("source_type", "build", "expected"),
+    [
+        ("function", captured, "inspect.getclosurevars(m.X).nonlocals['rows']"),
+        ("m.Point", named_tuple, "m.X.payload"),
+        ("ValueError", traceback_variable, "m.X.__traceback__.tb_frame.f_locals['payload']"),
+        ("dict", hidden_keys, "m.X[<m.Key @{key}>]"),
+    ],
+)
+def test_steps_of_more_than_a_dot_keep_the_holder_and_lead_back(source_type, build, expected):
+    one = OneGlobal(source_type)
+    target = build(one)
+    graph = graph_of(one.heap)
+    text = expression(graph, target)
+    assert text == expected.format(key=target + 2)
+    assert resolve(graph, text) == target
+
+
+def test_two_that_read_alike_are_told_apart_by_their_ids():
+    """C code holds two lists, each twice."""
+    heap = HeapBuilder()
+    lists = [heap.object("list") for _ in range(2)]
+    for each in lists:
+        heap.root(RootKind.C_HELD, "", each, count=2)
+    graph = graph_of(heap)
+    texts = [expression(graph, each) for each in lists]
+    assert texts == [f"<held by C code, 2 references @{each}> list" for each in lists]
+    assert [resolve(graph, text) for text in texts] == lists

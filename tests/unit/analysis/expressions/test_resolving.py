@@ -64,7 +64,7 @@ def test_ids_and_addresses_name_objects(graph):
         ("app.sessions.CACHE['user:42'].history[9]", "history[9]", "heapgraph show FILE @"),
         ("NOWHERE.x", "no object 'NOWHERE.x'", "@ID"),
         ("app.f(1)", "cannot read 'app.f(1)'", "@ID"),
-        ("app.TASKS<member x>", "cannot read", "@ID"),
+        ("app.TASKS<member x>", "has no <member x>", "@"),
         ("app.CACHE[x]", "cannot read", "@ID"),
         ("(" * 500, "cannot read", "@ID"),
         ("type:app.Missing", "no object of type 'app.Missing'", "type:*app.Missing*"),
