@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from heapgraph.analysis.expressions.carriers import THREAD_LOCAL, thread_spaces
 from heapgraph.analysis.expressions.hidden import follow_hidden
 from heapgraph.analysis.expressions.matching import equal_to
 from heapgraph.analysis.expressions.openings import root_names
@@ -55,17 +56,22 @@ def _follow_one(graph: HeapGraph, source: int, operation: Operation) -> set[int]
     """What one operation leads to from one object; nothing if the object does not have it."""
     found: set[int | None]
     match operation:
-        case TypeCall() | Attribute("__class__"):
+        case TypeCall() | Attribute(name="__class__"):
             found = {type_object(graph, source)}
         case Item(key):
             return _item_targets(graph, source, key)
         case NamespaceItem(key):
             inline = direct_attribute_targets(graph, source, key, kinds=(EdgeKind.ATTRIBUTE,))
             return _namespace_targets(graph, source, key) or inline
+        case Attribute("__dict__", thread) if thread and graph.type_name(source) == THREAD_LOCAL:
+            found = {space for who, space in thread_spaces(graph, source) if who == thread}
         case Attribute("__dict__"):
             found = {_namespace(graph, source)}
         case Attribute("flat") if graph.type_name(source) == FLAT_TYPE:
             found = {source}
+        case Attribute(name, thread) if graph.type_name(source) == THREAD_LOCAL:
+            spaces = {s for who, s in thread_spaces(graph, source) if thread in ("", who)}
+            found = {t for space in spaces for t in _item_targets(graph, space, name)}
         case Attribute(name):
             return _attribute_targets(graph, source, name)
         case _:

@@ -9,6 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from heapgraph.analysis.expressions.carriers import (
+    CONTEXT_TYPES,
+    context_entries,
+    context_step,
+)
 from heapgraph.analysis.expressions.segments import edges_of, segment
 from heapgraph.model import EDGE_KIND_NAMES, EdgeKind
 
@@ -84,6 +89,9 @@ def follow_hidden(graph: HeapGraph, source: int, text: str) -> set[int]:
     wanted = -1 if number is None else int(number[1])
     if _LEFT_OUT.fullmatch(text):
         return {wanted} if wanted < graph.object_count else set()
+    if graph.type_name(source) in CONTEXT_TYPES and text.startswith("["):
+        entries = context_entries(graph, source)
+        return {value for key, value in entries if context_step(graph, source, key) == text}
     if text.startswith("["):
         edges = edges_of(graph, source, EdgeKind.VALUE)
     else:

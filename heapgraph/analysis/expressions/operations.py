@@ -16,9 +16,10 @@ _SHOWN_CHARACTERS = 80
 
 @dataclass(frozen=True)
 class Attribute:
-    """`.name`."""
+    """`.name`; of a threading.local, in one thread if it is said which."""
 
     name: str
+    thread: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from heapgraph.analysis.expressions.carriers import (
+    CONTEXT_TYPES,
+    THREAD_LOCAL,
+    context_key,
+    context_step,
+    is_context_tree,
+    is_event_loop,
+    local_thread,
+    loop_opening,
+)
 from heapgraph.analysis.expressions.literals import UNKNOWN, text_of
 from heapgraph.analysis.expressions.openings import RootNames, root_names
 from heapgraph.analysis.expressions.python_steps import (
@@ -45,6 +55,9 @@ _TYPE_CALL = f"type({_WRAPPED})"
 
 _UNBINDING_TYPES = frozenset({"staticmethod", "classmethod"})
 """Descriptors that `Class.name` replaces by something else."""
+
+_LOOP_MODULES = frozenset({"asyncio", "_asyncio", "uvloop"})
+"""A loop that only they hold is named by its thread."""
 
 _RESERVED_NAMES = frozenset({"__dict__", "__class__"})
 
@@ -101,6 +114,11 @@ class _Writer:
         self._previous: Reference | None = None
         self._ends: list[int] = []  # the object that each segment leads to
         self._function: int | None = None  # the last one whose closure was entered
+        self._carrier: tuple[int, int] = (0, 0)  # a context or a local, and the segments before it
+        self._carrier_is_python = False
+        self._suffix = ""
+        root = graph.roots.names[path.root].partition(".")[0]
+        self._is_of_loop = root in _LOOP_MODULES
         self._left_out = 0
         # Whether a variable can be named by the function that has it, and by what is before it.
         kind = graph.roots.kinds[path.root]
@@ -113,6 +131,7 @@ class _Writer:
         self._task = None
         self._namespace_owner = self._previous = None
         self._is_variable = False
+        self._carrier = (0, 0)
         self._write(f"<... {count} more @{reached}>", reached)
         self._left_out -= 1  # that segment is counted where the middle is cut out
 
@@ -127,8 +146,11 @@ class _Writer:
             if owner is None or not self._write_attribute(owner, reference):
                 if owner is not None:
                     self._write_dict(reference.source)
-                self._write_reference(reference)
+                if not self._write_carried(reference):
+                    self._write_reference(reference)
             self._follow_task(reference)
+        if is_event_loop(self._graph, reference.target):
+            self._enter_loop(reference.target)
         self._previous = reference
 
     def text(self) -> str:
@@ -147,7 +169,7 @@ class _Writer:
         if self._names_follow and not self._head:
             text = text.removeprefix(".")  # variables of the frame, globals of the module
         space = " " if self._prefix and (self._head or self._names_follow) and text else ""
-        return f"{self._prefix}{space}{text}"
+        return f"{self._prefix}{space}{text}{self._suffix}"
 
     def _write(self, part: str, reached: int) -> None:
         self._segments.append(part)
@@ -178,6 +200,49 @@ class _Writer:
             hidden = segment(self._graph, reference)
             part = hidden if name is None else f".__dict__[{name!r}]"
             self._write(part, reference.target)
+
+    def _write_carried(self, reference: Reference) -> bool:
+        """Write what a context or a threading.local carries as its own entry."""
+        graph = self._graph
+        type_name = graph.type_name(reference.source)
+        if type_name in CONTEXT_TYPES or type_name == THREAD_LOCAL:
+            self._carrier = (reference.source, len(self._segments))
+            self._carrier_is_python = self._is_python
+            return False
+        carrier, before = self._carrier
+        key = context_key(graph, reference)
+        if key is not None and graph.type_name(carrier) in CONTEXT_TYPES:
+            self._take_back(len(self._segments) - before)
+            self._write(context_step(graph, carrier, key), reference.target)
+            return True
+        is_table = len(self._segments) == before + 1 and graph.type_name(carrier) == THREAD_LOCAL
+        thread = local_thread(graph, reference) if is_table else None
+        if thread is not None:
+            self._take_back(1)
+            self._suffix = f" (thread {thread})"
+            self._namespace_owner, self._is_python = carrier, self._carrier_is_python
+            return True
+        if not is_context_tree(graph, reference.source):
+            self._carrier = (0, 0)
+        return False
+
+    def _enter_loop(self, loop: int) -> None:
+        """Begin again at an event loop that only a library holds, or that has no name."""
+        if self._is_python and not self._is_of_loop and self._namespace_owner is None:
+            return
+        self._begin(loop_opening(self._graph, loop))
+        self._is_python = True
+
+    def _begin(self, prefix: str) -> None:
+        """Forget what was written: it goes on behind a prefix."""
+        self._prefix, self._head, self._suffix = prefix, "", ""
+        self._segments.clear()
+        self._ends.clear()
+        self._left_out = 0
+        self._names_follow = self._head_is_namespace = self._is_of_loop = False
+        self._namespace_owner = None
+        self._dotted = ""
+        self._carrier = (0, 0)
 
     def _write_step(self, reference: Reference) -> None:
         """Write a reference that Python follows with more than a name or a key, or a plain one."""
@@ -229,7 +294,8 @@ class _Writer:
 
     def _take_back(self, count: int) -> None:
         """Forget the last segments: one takes their place."""
-        del self._segments[-count:], self._ends[-count:]
+        kept = len(self._segments) - count
+        del self._segments[kept:], self._ends[kept:]
 
     def _write_local(self, reference: Reference) -> None:
         """A variable of a suspended function, by what holds the function where Python says that."""
@@ -274,11 +340,6 @@ class _Writer:
 
     def _restart(self, reference: Reference, name: str) -> None:
         """Begin again at a local variable of a suspended function: nothing before it is Python."""
-        self._prefix = suspended_opening(self._graph, reference.source, self._task)
+        self._begin(suspended_opening(self._graph, reference.source, self._task))
         self._head = name if is_attribute_name(name) else f"<{name}>"
-        self._segments.clear()
-        self._ends.clear()
-        self._left_out = 0
-        self._names_follow = False
-        self._dotted = ""
         self._is_python = self._is_variable = True

@@ -165,11 +165,15 @@ class _RootSearch:
         self.roots.threads.append(thread.to_row())
         name = f"thread {thread.thread_id:#x}"
         self.structs.append((thread.address, self.reader.fields["ts.size"], name))
+        first, frame_row = len(self.roots.frame_rows), len(self.roots.frames)
         with self._noting(f"fields of {name}"):
             self._add_fields(thread.address, _THREAD_FIELDS, RootKind.THREAD)
             self._add_handled_exceptions(thread.address)
+        end = len(self.roots.frame_rows)
         with self._noting(f"frames of {name}"):
             self._add_frames(thread.address, row, name)
+        if len(self.roots.frames) > frame_row:  # the innermost says whose fields they are
+            self.roots.frame_rows[first:end] = [frame_row] * (end - first)
 
     def _add_handled_exceptions(self, thread: int) -> None:
         """Add the exceptions in `except` blocks that run; a generator owns those of its own."""
