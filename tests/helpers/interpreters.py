@@ -81,6 +81,23 @@ def each_interpreter() -> list[ParameterSet]:
     return [interpreter_parameter(interpreter) for interpreter in found]
 
 
+def some_interpreters(*minors: int) -> list[ParameterSet]:
+    """Of those of `each_interpreter`, as many as a test needs that asks nothing of a layout.
+
+    The oldest, the newest, 3.11 in a library of its own and Debian's in a static program, and the
+    `minors` at which what is tested does something else. All of them with HEAPGRAPH_ALL_BUILDS=1.
+    """
+    wanted = {OLDEST_MINOR, NEWEST_MINOR, 11, *minors}
+    found = each_interpreter()
+    if os.environ.get("HEAPGRAPH_ALL_BUILDS"):
+        return found
+    return [
+        one
+        for one in found
+        if isinstance(one.values[0], Interpreter) and one.values[0].version[1] in wanted
+    ]
+
+
 def interpreter_parameter(interpreter: Interpreter) -> ParameterSet:
     """A test parameter that skips when the interpreter is missing, except in CI."""
     may_skip = interpreter.is_missing and not os.environ.get("CI")

@@ -15,11 +15,22 @@ import errno
 import os
 import signal
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from heapgraph.snapshot import held_signals, pending_file
-from heapgraph.snapshot.pending_file import PendingFile
+# A fork of a process that has pyarrow in it takes much longer, and there are a thousand: only the
+# modules of the package are loaded, and not what it offers to others.
+_package = ModuleType("heapgraph.snapshot")
+_spec = find_spec("heapgraph")
+assert _spec is not None
+assert _spec.submodule_search_locations
+_package.__path__ = [str(Path(_spec.submodule_search_locations[0]) / "snapshot")]
+sys.modules[_package.__name__] = _package
+
+from heapgraph.snapshot import held_signals, pending_file  # noqa: E402 - see above
+from heapgraph.snapshot.pending_file import PendingFile  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -32,7 +32,7 @@ from helpers.captures import (
     write_capture_measured,
 )
 from helpers.core_files import stopped
-from helpers.interpreters import Interpreter, each_interpreter
+from helpers.interpreters import Interpreter, each_interpreter, some_interpreters
 from helpers.processes import children_of, is_blocked, wait_until
 from helpers.running_target import start_target
 
@@ -84,7 +84,7 @@ def large_target(tmp_path: Path) -> Iterator[RunningTarget]:
         yield target
 
 
-@pytest.mark.parametrize("interpreter", each_interpreter())
+@pytest.mark.parametrize("interpreter", some_interpreters())
 def test_a_capture_has_the_heap_of_the_process(interpreter: Interpreter, tmp_path: Path) -> None:
     """Given a standing process, its capture and itself give the same tables, byte for byte."""
     with start_target("kinds.py", python=interpreter.path) as target, stopped(target.pid):

@@ -24,7 +24,12 @@ from heapgraph.errors import CoreFileUnusable, NotAPythonProcess, TargetError, U
 from heapgraph.snapshot.reader import open_snapshot
 from helpers.cli import invoke
 from helpers.core_files import assert_same_heap, stopped, write_core
-from helpers.interpreters import Interpreter, each_interpreter, unsupported_pythons
+from helpers.interpreters import (
+    Interpreter,
+    each_interpreter,
+    some_interpreters,
+    unsupported_pythons,
+)
 from helpers.running_target import TARGETS, start_target
 
 if TYPE_CHECKING:
@@ -66,7 +71,7 @@ def core_of_kinds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield write_core(target.pid, path)
 
 
-@pytest.mark.parametrize("interpreter", each_interpreter())
+@pytest.mark.parametrize("interpreter", some_interpreters())
 def test_a_core_has_the_heap_of_the_process(interpreter: Interpreter, tmp_path: Path) -> None:
     """Given a stopped process, its core and its clone give the same tables, byte for byte."""
     with start_target("kinds.py", python=interpreter.path) as target, stopped(target.pid):

@@ -27,7 +27,7 @@ from heapgraph.capture.process.maps import read_maps
 from heapgraph.capture.process.memory import ProcessMemory
 from heapgraph.capture.process.pieces import CoreMemory
 from helpers.core_files import stopped
-from helpers.interpreters import each_interpreter
+from helpers.interpreters import some_interpreters
 from helpers.running_target import start_target
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def open_files(pid: int) -> set[str]:
     return {str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
 
 
-@pytest.mark.parametrize("interpreter", each_interpreter())
+@pytest.mark.parametrize("interpreter", some_interpreters())
 def test_a_twin_tells_what_the_clone_tells(interpreter: Interpreter) -> None:
     """Given a standing process, a walk by a twin of its copy has the columns of one by a clone."""
     with ExitStack() as cleanup:

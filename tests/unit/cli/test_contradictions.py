@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+SQL_TABLES = ("named_refs", "roots", "frames", "threads", "types", "maps", "objects")
 COMMANDS = (
     ("summary",),
     ("histogram",),
@@ -32,7 +33,7 @@ COMMANDS = (
     ("threads",),
     ("waste",),
     ("memory",),
-    ("sql", "select * from named_refs, roots, frames, threads, types, maps, objects"),
+    ("sql", "select * from " + " positional join ".join(SQL_TABLES)),
     ("svg", "@2", "-o", "{folder}/x.svg", "--force"),
     ("verify",),
 )
