@@ -15,8 +15,8 @@ from heapgraph.units import Bytes, Number, ObjectId, TypeName
 
 if TYPE_CHECKING:
     from heapgraph.analysis.registry import Progress
-    from heapgraph.graph.columns import Frame, Thread
     from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.graph.table_rows import Frame, Thread
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,9 @@ def past_of(graph: HeapGraph, object_id: int) -> Past:
 
 def past_of_shelves(graph: HeapGraph, shelves: Sequence[int]) -> Past:
     """What the containers in a container tell together, as far as each of them tells something."""
-    pasts = [past_of(graph, shelf) for shelf in shelves if graph.containers.row_of(shelf) is not None]
+    pasts = [
+        past_of(graph, shelf) for shelf in shelves if graph.containers.row_of(shelf) is not None
+    ]
     size = sum(past.size for past in pasts)
     limits = [past.limit for past in pasts if past.limit is not None]
     return Past(

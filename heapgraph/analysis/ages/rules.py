@@ -181,9 +181,7 @@ def _judge_loser(places: npt.NDArray[np.float64], past: Past) -> tuple[Trend, st
     return Trend.UNKNOWN, f"members of all ages are left, and {_removed_words(past)}"
 
 
-def _judge_disorder(
-    places: npt.NDArray[np.float64], past: Past, order: float
-) -> tuple[Trend, str]:
+def _judge_disorder(places: npt.NDArray[np.float64], past: Past, order: float) -> tuple[Trend, str]:
     """Newer members stand before older ones: places are used again, or it is sorted."""
     if past.never_removed and order < _MIXED:
         return Trend.TURNING_OVER, "its values are newer than their keys: they are replaced"

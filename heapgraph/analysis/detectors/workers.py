@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from heapgraph.analysis.detectors.facts import HeapFacts
-    from heapgraph.graph.columns import Frame
+    from heapgraph.graph.table_rows import Frame
 
 MIN_THREADS = 10
 _SHOWN_OWNERS = 3

@@ -15,8 +15,8 @@ from heapgraph.units import Address, Bytes, Count, Expression, TypeName
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from heapgraph.graph.columns import MemoryRegion
     from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.graph.table_rows import MemoryRegion
 
 NEARLY_EMPTY_SHARE = 0.25
 """An arena with less of it in use is nearly empty: the blocks of four such fit into one, so three

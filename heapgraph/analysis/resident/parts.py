@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from heapgraph.graph.columns import MemoryMapping, MemoryRegion
     from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.graph.table_rows import MemoryMapping, MemoryRegion
 
 OBJECTS, SLACK, NATIVE = "objects", "allocator slack", "other heap"
 FILES, STACKS, UNKNOWN = "mapped files", "stacks", "unknown"
