@@ -34,6 +34,11 @@ _ASK_LIMIT_S = 20.0
 _ASK = "import sys; print(sys.version_info[:2] == {version}, sys.executable)"
 
 
+def is_exhaustive() -> bool:
+    """Tell whether HEAPGRAPH_EXHAUSTIVE asks for the long form of tests that have two."""
+    return bool(os.environ.get("HEAPGRAPH_EXHAUSTIVE"))
+
+
 @dataclass(frozen=True)
 class Interpreter:
     """One CPython.
@@ -85,11 +90,11 @@ def some_interpreters(*minors: int) -> list[ParameterSet]:
     """Of those of `each_interpreter`, as many as a test needs that asks nothing of a layout.
 
     The oldest, the newest, 3.11 in a library of its own and Debian's in a static program, and the
-    `minors` at which what is tested does something else. All of them with HEAPGRAPH_ALL_BUILDS=1.
+    `minors` at which what is tested does something else. All of them with HEAPGRAPH_EXHAUSTIVE=1.
     """
     wanted = {OLDEST_MINOR, NEWEST_MINOR, 11, *minors}
     found = each_interpreter()
-    if os.environ.get("HEAPGRAPH_ALL_BUILDS"):
+    if is_exhaustive():
         return found
     return [
         one

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from helpers.interpreters import Interpreter, fetched_folder, find_python
+from helpers.interpreters import Interpreter, fetched_folder, find_python, is_exhaustive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,13 +29,17 @@ def fetched_packages(minor: int) -> Path:
     return fetched_folder() / "packages" / f"3.{minor}"
 
 
-def each_with_packages() -> list[ParameterSet]:
+EACH_SHAPE = (9, 12, 14)
+"""Of these one for each shape of attributes: dicts, values beside the instance and inside of it."""
+
+
+def each_with_packages(minors: Sequence[int] = PACKAGE_MINORS) -> list[ParameterSet]:
     """Parameters of a test: (Interpreter, folder of its packages).
 
-    Without them it skips, except in CI.
+    Without them it skips, except in CI. With HEAPGRAPH_EXHAUSTIVE=1 `minors` is all of them.
     """
     parameters = []
-    for minor in PACKAGE_MINORS:
+    for minor in PACKAGE_MINORS if is_exhaustive() else minors:
         interpreter = Interpreter(f"py3.{minor}", (3, minor), find_python(minor))
         folder = fetched_packages(minor)
         missing = interpreter.is_missing or not folder.exists()

@@ -10,7 +10,7 @@ from heapgraph.analysis.expressions.resolving import resolve
 from heapgraph.capture.dump import dump
 from heapgraph.graph.heap_graph import HeapGraph
 from helpers.interpreters import each_interpreter
-from helpers.packages import each_with_packages
+from helpers.packages import EACH_SHAPE, each_with_packages
 from helpers.running_target import TARGETS, start_target
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def test_retained_size_is_what_comes_back(
     assert not off
 
 
-@pytest.mark.parametrize(("interpreter", "packages"), each_with_packages())
+@pytest.mark.parametrize(("interpreter", "packages"), each_with_packages(EACH_SHAPE))
 def test_objects_of_extensions_come_back(
     interpreter: Interpreter, packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

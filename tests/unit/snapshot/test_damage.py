@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from heapgraph.errors import HeapgraphError, SnapshotFormatError
 from heapgraph.snapshot import open_snapshot
 from heapgraph.snapshot.schema import TABLES
 from helpers.heaps import draw_heap
+from helpers.interpreters import is_exhaustive
 from helpers.snapshot_files import repack, sample_heap
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PARTS = 8
 """Every exhaustive test is cut into so many, to keep each under a second."""
 
-CHECKED_STEP = 1 if os.environ.get("HEAPGRAPH_EVERY_BYTE") else 5
+CHECKED_STEP = 1 if is_exhaustive() else 5
 """Of the bytes of tables, which one checksum each guards, one in so many is damaged."""
 
 
