@@ -1,8 +1,9 @@
 """The clock by which the life of a container is measured: other objects that live long.
 
 Age counts objects, not seconds. Between two members of a container time has passed when something
-else was made and kept between them: a session, a connection, an entry of another table. Each of these is
-one tick, however many objects it consists of; garbage that waits for the collector is none.
+else was made and kept between them: a session, a connection, an entry of another table. Each of
+these is one tick, however many objects it consists of; garbage that waits for the collector is
+none.
 """
 
 from __future__ import annotations
@@ -90,12 +91,14 @@ class AgeClock:
 
     def __init__(self, graph: HeapGraph) -> None:
         """Count the objects with an age."""
-        self._graph = graph
-        codes, types = graph.age_codes, graph.type_ids
+        # Not the graph itself: clocks are kept in a table of weak references to graphs.
+        self._codes, self._types = codes, types = graph.age_codes, graph.type_ids
         self._is_program = np.array([name in _PROGRAM_TYPES for name in graph.type_names], bool)
         self._may_tick = (codes != UNKNOWN) & ~self._is_program[types]
-        self._may_tick &= ~self._belongs_to_program() & self._is_unit()
-        self._table = self._count(np.flatnonzero(self._may_tick))
+        self._may_tick &= ~self._belongs_to_program(graph) & _is_unit(graph)
+        self._ticks = np.flatnonzero(self._may_tick)
+        self._newest_beside = _newest_beside(graph, self._ticks)
+        self._table = self._count(self._ticks)
         program = codes[self._is_program[types] & (codes != UNKNOWN)]
         self.end_of_imports = _quantile(program, _IMPORT_SHARE)
 
@@ -124,6 +127,17 @@ class AgeClock:
         table[self._companions(table, members, born)] = 0
         return Life(table.sum(axis=0), born)
 
+    def share(self, born: int, own: npt.NDArray[np.uint32]) -> float:
+        """The time since a birth as a part of the time since the imports.
+
+        By what also came later: tables that were loaded before are no time, however large.
+        """
+        start = max(born, self.end_of_imports)
+        codes = self._codes[self._ticks]
+        counts = (self._newest_beside < born) & (codes < start)
+        counts &= ~np.isin(self._ticks, own, kind="sort")
+        return float((codes[counts] < born).mean()) if counts.any() else 1.0
+
     def _companions(
         self, table: Array, members: npt.NDArray[np.uint8], born: int
     ) -> npt.NDArray[np.bool_]:
@@ -141,28 +155,37 @@ class AgeClock:
         return companions
 
     def _count(self, objects: npt.NDArray[np.int64] | npt.NDArray[np.uint32]) -> Array:
-        graph = self._graph
-        cells = graph.type_ids[objects].astype(np.int64) * CODES + graph.age_codes[objects]
-        flat = np.bincount(cells, minlength=len(graph.type_names) * CODES)
+        cells = self._types[objects].astype(np.int64) * CODES + self._codes[objects]
+        flat = np.bincount(cells, minlength=len(self._is_program) * CODES)
         table: Array = flat.reshape(-1, CODES).astype(np.float64)
         return table
 
-    def _is_unit(self) -> npt.NDArray[np.bool_]:
-        """bool[n]: reached by a root, and no part of something small: a session, not its fields."""
-        idom = self._graph.dominators.idom
-        degrees = np.diff(self._graph.offsets)
-        is_unit: npt.NDArray[np.bool_] = idom != UNREACHABLE
-        below = np.flatnonzero(idom < UNREACHABLE)
-        is_unit[below] = degrees[idom[below]] >= _MIN_ITEMS
-        return is_unit
-
-    def _belongs_to_program(self) -> npt.NDArray[np.bool_]:
+    def _belongs_to_program(self, graph: HeapGraph) -> npt.NDArray[np.bool_]:
         """bool[n]: right below a class, a module or a function: their tables."""
-        idom = self._graph.dominators.idom
+        idom = graph.dominators.idom
         below = idom < UNREACHABLE
         result = np.zeros(len(idom), bool)
-        result[below] = self._is_program[self._graph.type_ids[idom[below]]]
+        result[below] = self._is_program[graph.type_ids[idom[below]]]
         return result
+
+
+def _newest_beside(graph: HeapGraph, objects: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """uint8[k]: the code of the newest of those objects that are in the same holder."""
+    holders = np.minimum(graph.dominators.idom[objects], len(graph.type_ids))
+    newest = np.full(len(graph.type_ids) + 1, CODES - 1, np.uint8)
+    np.minimum.at(newest, holders, graph.age_codes[objects])
+    result: npt.NDArray[np.uint8] = newest[holders]
+    return result
+
+
+def _is_unit(graph: HeapGraph) -> npt.NDArray[np.bool_]:
+    """bool[n]: reached by a root, and no part of something small: a session, not its fields."""
+    idom = graph.dominators.idom
+    degrees = np.diff(graph.offsets)
+    is_unit: npt.NDArray[np.bool_] = idom != UNREACHABLE
+    below = np.flatnonzero(idom < UNREACHABLE)
+    is_unit[below] = degrees[idom[below]] >= _MIN_ITEMS
+    return is_unit
 
 
 def _quantile(codes: npt.NDArray[np.uint8], share: float) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from heapgraph.analysis.ages.clock import AgeClock
 from heapgraph.analysis.ages.members import MIN_MEMBERS, members_of
 from heapgraph.analysis.ages.past import past_of, past_of_shelves
-from heapgraph.analysis.ages.rules import Trend, judge
+from heapgraph.analysis.ages.rules import Order, Trend, judge, order_of
 from heapgraph.graph.ages import UNKNOWN, shares
 from heapgraph.units import Count, format_count
 
@@ -81,7 +81,6 @@ def growth_of(graph: HeapGraph, object_id: int) -> Growth:
     known = codes if len(codes) else np.array([members.born], np.uint8)
     born = _birth(members, clock)
     life = clock.life(born, members.own, known)
-    whole = clock.life(max(born, clock.end_of_imports), members.own, known)
     past = past_of(graph, object_id)
     if not members.is_in_order and len(members.items) and not past.counts_all:
         past = past_of_shelves(graph, members.items.tolist())
@@ -90,8 +89,8 @@ def growth_of(graph: HeapGraph, object_id: int) -> Growth:
         members.count,
         life,
         past,
-        _order(graph, object_id, members),
-        life.total / max(whole.total, 1.0),
+        order=_order(graph, object_id, members),
+        share=clock.share(born, members.own),
     )
     newest = int((shares_of(graph, codes) < _TENTH).sum())
     return Growth(
@@ -105,19 +104,10 @@ def shares_of(graph: HeapGraph, codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.
     return shares(everything)[:-1]
 
 
-def _order(graph: HeapGraph, object_id: int, members: Members) -> float | None:
-    """How far the members stand in the order of their age, -1 to 1; None where order says nothing.
-
-    The rank correlation of the two; equal ages count as in order.
-    """
-    if not members.is_in_order or graph.type_name(object_id) in _WITHOUT_ORDER:
-        return None
-    ages = members.codes.astype(np.float64)
-    ranks = np.argsort(np.argsort(-ages, kind="stable"), kind="stable").astype(np.float64)
-    places = np.arange(len(ranks), dtype=np.float64)
-    if len(ranks) < MIN_MEMBERS:
-        return None
-    return float(np.corrcoef(ranks, places)[0, 1])
+def _order(graph: HeapGraph, object_id: int, members: Members) -> Order | None:
+    """How far the members stand in the order of their age; None where that says nothing."""
+    has_order = members.is_in_order and graph.type_name(object_id) not in _WITHOUT_ORDER
+    return order_of(members.codes) if has_order and len(members.codes) >= MIN_MEMBERS else None
 
 
 def _birth(members: Members, clock: AgeClock) -> int:

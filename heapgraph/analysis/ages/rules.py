@@ -56,24 +56,49 @@ class Past:
         return self.removed > 0 or self.had_more
 
 
+@dataclass(frozen=True)
+class Order:
+    """How far members stand in the order of their age, -1 to 1.
+
+    Attributes:
+        whole: the rank correlation of age and place.
+        steps: of neighbours of unlike age, those in order less those out of order, as a share.
+    """
+
+    whole: float
+    steps: float
+
+
+def order_of(codes: npt.NDArray[np.uint8]) -> Order:
+    """The order of members, given in the order of their container."""
+    ranks = np.argsort(np.argsort(-codes.astype(np.int64), kind="stable"), kind="stable")
+    whole = float(np.corrcoef(ranks, np.arange(len(ranks)))[0, 1])
+    steps = np.sign(-np.diff(codes.astype(np.int64)))
+    return Order(whole, float(steps.sum() / max(np.abs(steps).sum(), 1)) if steps.any() else 1.0)
+
+
 MIN_MEMBERS = 20
-MIN_TICKS = 100
+MIN_TICKS = 50
 MIN_DATED_SHARE = 0.5
-_BURST_GAP = 0.06
-_LOADED_GAP = 0.35
-_MIN_BURSTS = 4
-_MIN_GAP_TICKS = 30
-_OLD_SHARE = 0.05
-_TURNING_OLD_SHARE = 0.1
-_GROWING_OLD_SHARE = 0.3
-_MIDDLE_SHARE = 0.015
-_EARLY = 0.25
-_MIN_DECILES = 6
-_MOST = 0.75
-_FULL = 0.98
+
+_FULL = 0.98  # of a limit, from which on it counts as reached
+_MOST = 2 / 3  # of what came, which must have gone to say so without a clock
+_MIXED = 0.5  # order of steps: below, values are newer than their keys; near -1 it is the collector
 _IN_ORDER = 0.9
-_MIXED = 0.5
+
+_BURST_GAP = 0.06  # of a life, in which nothing came
+_LOADED_GAP = 0.35
+_MIN_GAP_TICKS = 30
+_MIN_BURSTS = 4
+
 _HALF = 0.5
+_START = 0.2
+_EARLY = 0.25  # where the first members are, unless it began late
+_OLD_SHARE = 0.05  # members from the first half: none worth the name
+_TURNING_OLD_SHARE = 0.1  # few
+_GROWING_OLD_SHARE = 0.3  # many
+_MIDDLE_SHARE = 0.015
+_MIN_TENTHS = 6
 
 
 def judge(
@@ -81,7 +106,8 @@ def judge(
     count: int,
     life: Life,
     past: Past,
-    order: float | None = None,
+    *,
+    order: Order | None = None,
     share: float = 1.0,
 ) -> tuple[Trend, str]:
     """Say what a container does, and why.
@@ -91,41 +117,48 @@ def judge(
         count: members.
         life: its time.
         past: what it knows itself.
-        order: how far the members stand in the order of their age, -1 to 1; None for no order.
+        order: how far the members stand in the order of their age; None where that says nothing.
         share: its time as a part of the program's time since the imports.
 
     Returns:
         The trend, and the evidence as a part of a sentence.
     """
-    known = _judge_past(past)
+    dated = len(codes) >= MIN_MEMBERS and len(codes) >= MIN_DATED_SHARE * count
+    known = _judge_past(past, order if dated else None)
     if known is not None:
         return known
     reason = _why_unknown(codes, count, life)
     if reason:
         return Trend.UNKNOWN, reason
     at_end = _judge_end(codes, life)
-    if at_end is not None:
-        return at_end
-    places = life.place(codes)
+    return _judge_ages(life.place(codes), past, order, share) if at_end is None else at_end
+
+
+def _judge_ages(
+    places: npt.NDArray[np.float64], past: Past, order: Order | None, share: float
+) -> tuple[Trend, str]:
+    """Things came until now: whether old ones stay."""
     if past.has_lost:
         return _judge_loser(places, past)
-    if order is not None and order < _IN_ORDER:
-        return _judge_disorder(places, past, order)
+    if order is not None and order.whole < _IN_ORDER:
+        return _judge_disorder(places, past)
     if share < _HALF:
         return Trend.UNKNOWN, "it was made lately: its time is too short"
-    if past.never_removed:
-        return _judge_keeper(places)
-    return _judge_silent(places)
+    return _judge_keeper(places) if past.never_removed else _judge_silent(places)
 
 
-def _judge_past(past: Past) -> tuple[Trend, str] | None:
-    """What needs no ages."""
+def _judge_past(past: Past, order: Order | None) -> tuple[Trend, str] | None:
+    """What needs no clock."""
     if past.limit is not None and past.size >= _FULL * past.limit:
         size, limit = format_count(past.size), format_count(past.limit)
         return Trend.TURNING_OVER, f"it is full: {size} of at most {limit}"
-    if past.counts_all and past.removed > 0 and past.size >= MIN_MEMBERS:
-        if past.removed >= _MOST * (past.removed + past.size):
-            return Trend.TURNING_OVER, _removed_words(past)
+    if past.size < MIN_MEMBERS:
+        return None
+    least = _MOST * (past.removed + past.size) if past.counts_all else past.size
+    if past.removed >= least:
+        return Trend.TURNING_OVER, f"two of three that came went: {_removed_words(past)}"
+    if past.never_removed and order is not None and abs(order.steps) < _MIXED:
+        return Trend.TURNING_OVER, "its values are newer than their keys: they are replaced"
     return None
 
 
@@ -173,7 +206,7 @@ def _judge_loser(places: npt.NDArray[np.float64], past: Past) -> tuple[Trend, st
         return Trend.TURNING_OVER, (
             f"few members are from the first half of its life, and {_removed_words(past)}"
         )
-    middle = float(((places >= 0.2) & (places < _HALF)).mean())
+    middle = float(((places >= _START) & (places < _HALF)).mean())
     if middle < _MIDDLE_SHARE:
         return Trend.TURNING_OVER, (
             f"members are from its start or from lately, and {_removed_words(past)}"
@@ -181,10 +214,8 @@ def _judge_loser(places: npt.NDArray[np.float64], past: Past) -> tuple[Trend, st
     return Trend.UNKNOWN, f"members of all ages are left, and {_removed_words(past)}"
 
 
-def _judge_disorder(places: npt.NDArray[np.float64], past: Past, order: float) -> tuple[Trend, str]:
+def _judge_disorder(places: npt.NDArray[np.float64], past: Past) -> tuple[Trend, str]:
     """Newer members stand before older ones: places are used again, or it is sorted."""
-    if past.never_removed and order < _MIXED:
-        return Trend.TURNING_OVER, "its values are newer than their keys: they are replaced"
     if not past.never_removed and float((places < _HALF).mean()) < _OLD_SHARE:
         return Trend.TURNING_OVER, "its places are used again, and no old member is left"
     return Trend.UNKNOWN, "its members do not stand in the order in which they were made"
@@ -204,7 +235,7 @@ def _judge_silent(places: npt.NDArray[np.float64]) -> tuple[Trend, str]:
     old = float((places < _HALF).mean())
     is_early = float(np.quantile(places, 0.02)) <= _EARLY
     words = f"its members are from {filled} tenths of its life"
-    if old >= _GROWING_OLD_SHARE and filled >= _MIN_DECILES and is_early:
+    if old >= _GROWING_OLD_SHARE and filled >= _MIN_TENTHS and is_early:
         return Trend.GROWING, f"{words}, up to now"
     return Trend.UNKNOWN, words
 
