@@ -40,7 +40,7 @@ class Service:
         """Serve one request."""
 
 
-def load_all():
+def load_all() -> dict[str, type[Service]]:
     """All services by name."""
     from benchmarks.growth_programs import (  # noqa: F401, PLC0415
         balanced,
