@@ -23,6 +23,12 @@ _COUNTING = frozenset({"collections.deque"})
 """Count what was taken out from the first day on; others since their table was made."""
 
 _NAMESPACES = frozenset({"module", "type", "dict", "list", "tuple", "cell", "frame"})
+_WORD = 8
+_MIN_FIXED = 100
+"""Items from which on an append leaves a dozen spare places."""
+_LIST_HEAD_LIMIT = 64
+"""Bytes; a list's own struct with the collector's head in front of it is smaller in each version."""
+
 _IS_COUNT = re.compile(r"[1-9][0-9]{0,11}")
 _BOUND_NAMES = frozenset(
     {"maxsize", "capacity", "maxlen", "max_size", "max_length", "limit", "size_limit"}
@@ -41,7 +47,8 @@ def past_of(graph: HeapGraph, object_id: int) -> Past:
     size = int(graph.offsets[object_id + 1] - graph.offsets[object_id])
     row = containers.row_of(object_id)
     if row is None:
-        return Past(size, _owner_limit(graph, object_id))
+        is_fixed = graph.type_name(object_id) == "list" and _is_without_spare(graph, object_id)
+        return Past(size, _owner_limit(graph, object_id), is_fixed=is_fixed)
     slots, removed = int(containers.slots[row]), int(containers.removed[row])
     limit = int(containers.limits[row])
     items = _item_count(graph, object_id)
@@ -99,6 +106,13 @@ def _item_count(graph: HeapGraph, object_id: int) -> int:
         int((kinds == kind).sum()) for kind in (EdgeKind.VALUE, EdgeKind.MEMBER, EdgeKind.INDEX)
     ]
     return max(counts)
+
+
+def _is_without_spare(graph: HeapGraph, object_id: int) -> bool:
+    """Whether a list has no place for another item: append leaves an eighth, `[None] * n` none."""
+    items = _item_count(graph, object_id)
+    spare = int(graph.shallow_sizes[object_id]) - items * _WORD
+    return items >= _MIN_FIXED and spare < _LIST_HEAD_LIMIT
 
 
 def _expected_slots(type_name: str, items: int) -> int | None:

@@ -41,6 +41,7 @@ class Past:
         counts_all: `removed` is of its whole life.
         had_more: its table is larger than items that only came could have made it.
         never_removed: its table is as items that only came would have made it.
+        is_fixed: a list without a spare place: it was made at once, and nothing was appended since.
     """
 
     size: int
@@ -49,6 +50,7 @@ class Past:
     counts_all: bool = False
     had_more: bool = False
     never_removed: bool = False
+    is_fixed: bool = False
 
     @property
     def has_lost(self) -> bool:
@@ -140,6 +142,8 @@ def _judge_ages(
     """Things came until now: whether old ones stay."""
     if past.has_lost:
         return _judge_loser(places, past)
+    if past.is_fixed:
+        return Trend.TURNING_OVER, "new members took the places of others: it never became longer"
     if order is not None and order.whole < _IN_ORDER:
         return _judge_disorder(places, past)
     if share < _HALF:

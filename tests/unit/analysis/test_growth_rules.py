@@ -102,6 +102,13 @@ def test_places_that_are_used_again_hold_no_old_members():
     assert trend_of(members_from(0.7, 1)) is Trend.UNKNOWN
 
 
+def test_a_list_that_never_became_longer_does_not_grow():
+    mixed = np.random.default_rng(2).permutation(members_from(0, 1))
+    assert trend_of(mixed, Past(400, is_fixed=True)) is Trend.TURNING_OVER
+    assert trend_of(members_from(0, 0.2), Past(400, is_fixed=True)) is Trend.LOADED_ONCE
+    assert trend_of(mixed) is Trend.UNKNOWN
+
+
 def test_a_silent_container_grows_when_its_members_stay():
     assert trend_of(members_from(0, 1)) is Trend.GROWING
     assert trend_of(members_from(0.4, 1)) is Trend.UNKNOWN
