@@ -15,7 +15,7 @@ from heapgraph.analysis.growth.repeated_growth import (
     leak_shares,
     repeated_growth,
 )
-from heapgraph.analysis.growth.rows import Diff, HolderGrowth, TypeGrowth
+from heapgraph.analysis.growth.rows import Diff, DiffTotals, HolderGrowth, TypeGrowth
 from heapgraph.analysis.growth.survivors import same_object
 from heapgraph.errors import UsageError
 from heapgraph.graph.heap_graph import HeapGraph
@@ -39,6 +39,9 @@ MIN_FOR_REPEATED_GROWTH = 4
 
 _TypeTable = dict[str, tuple[int, int]]
 """Count and shallow size by type name."""
+
+_Sums = tuple[int, int, int, int]
+"""Resident bytes, objects, their bytes, bytes of those that are garbage."""
 
 
 def diff_snapshots(
@@ -73,7 +76,8 @@ def diff_snapshots(
     count = len(graphs)
     if count == WITH_SURVIVORS:
         _check_same_process(graphs)
-    groups, counted, kept = _grouped(graphs, progress)
+    sums: list[_Sums] = []
+    groups, counted, kept = _grouped(graphs, sums, progress)
     tree = HolderTree(groups)
     surviving = None
     if count == WITH_SURVIVORS:
@@ -86,13 +90,17 @@ def diff_snapshots(
         tree.weigh_by_growth()
         holders = [_holder_row(tree, row) for row in tree.growing(limit)]
     types = _type_rows(counted, surviving)
-    return Diff(tuple(types[:limit]), tuple(holders), len(types) - len(types[:limit]))
+    totals = DiffTotals(*zip(*sums, strict=True))
+    return Diff(tuple(types[:limit]), tuple(holders), totals, len(types) - len(types[:limit]))
 
 
 def _grouped(
-    graphs: list[HeapGraph], progress: Progress | None
+    graphs: list[HeapGraph], sums: list[_Sums], progress: Progress | None
 ) -> tuple[list[PathGroups], list[_TypeTable], list[HeapGraph]]:
-    """Groups and types of each snapshot, and the graphs that are needed later; empties the list."""
+    """Groups and types of each snapshot, and the graphs that are needed later.
+
+    The list of graphs is emptied, that of sums filled.
+    """
     count = len(graphs)
     needed = range(count) if count == WITH_SURVIVORS else (0, count - 1)
     groups: list[PathGroups] = []
@@ -104,9 +112,16 @@ def _grouped(
         graph = graphs.pop(0)  # unless it is kept, its memory is free for the next one
         groups.append(group_by_path(graph))
         counted.append(_by_type(graph))
+        sums.append(_sums(graph))
         if count >= WITH_SURVIVORS and position in needed:
             kept.append(graph)
     return groups, counted, kept
+
+
+def _sums(graph: HeapGraph) -> _Sums:
+    dead = graph.unreachable_size
+    resident = int(graph.manifest["target"]["rss"])
+    return resident, graph.object_count, graph.reachable_size + dead, dead
 
 
 def _graph_of(snapshot: _Snapshot) -> HeapGraph:

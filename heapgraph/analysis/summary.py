@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heapgraph.analysis.leaks.garbage import GarbageClass, garbage_of
 from heapgraph.analysis.memory import MemoryAccount, account_memory
 from heapgraph.analysis.results import Result
 from heapgraph.model import ROOT_KIND_NAMES, UNREACHABLE, RootKind
@@ -16,10 +17,17 @@ if TYPE_CHECKING:
     from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
 
+MAX_CLASSES = 10
+"""Classes of garbage that are counted one by one."""
+
 
 @dataclass(frozen=True)
 class Totals:
-    """Counts and sizes of the whole heap; sizes are shallow, in bytes."""
+    """Counts and sizes of the whole heap; sizes are shallow, in bytes.
+
+    Attributes:
+        garbage: what is unreachable, by the classes that its cycles go through.
+    """
 
     objects: Count
     references: Count
@@ -28,6 +36,7 @@ class Totals:
     reachable_size: Bytes
     unreachable_objects: Count
     unreachable_size: Bytes
+    garbage: tuple[GarbageClass, ...]
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,7 @@ def _totals(graph: HeapGraph) -> Totals:
         reachable_size=graph.reachable_size,
         unreachable_objects=int(np.count_nonzero(unreachable)),
         unreachable_size=graph.unreachable_size,
+        garbage=garbage_of(graph).classes[:MAX_CLASSES],
     )
 
 

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from heapgraph import __version__
 from heapgraph.capture.tables import snapshot_tables
 from heapgraph.errors import CaptureInterrupted
@@ -45,6 +47,9 @@ class DumpResult:
         quality: the quality record.
         notes: sentences for the user.
         passed_over: the gentler methods that were not taken, and why.
+        resident_size: bytes of the process in memory when the dump began.
+        objects_size: bytes of all objects, dead or alive.
+        garbage_objects, garbage_size: of them, those that nothing reaches.
     """
 
     path: Path
@@ -57,6 +62,10 @@ class DumpResult:
     quality: dict[str, Any]
     notes: list[str] = field(default_factory=list)
     passed_over: dict[str, str] = field(default_factory=dict)
+    resident_size: int = 0
+    objects_size: int = 0
+    garbage_objects: int = 0
+    garbage_size: int = 0
 
 
 @dataclass(frozen=True)
@@ -164,6 +173,8 @@ def write_captured(
     }
     with clock.phase("write"):
         write_snapshot(output, manifest, tables, force=force, progress=progress)
+    sizes = captured.columns.arrays["shallow_size"]
+    is_garbage = captured.verdict.is_garbage
     return DumpResult(
         Path(output),
         captured.method,
@@ -175,6 +186,10 @@ def write_captured(
         quality,
         notes,
         captured.passed_over,
+        target.rss,
+        int(sizes.sum(dtype=np.uint64)),
+        int(np.count_nonzero(is_garbage)),
+        int(sizes.sum(dtype=np.uint64, where=is_garbage)),
     )
 
 

@@ -66,6 +66,23 @@ class HolderGrowth:
 
 
 @dataclass(frozen=True)
+class DiffTotals:
+    """All of each snapshot, the oldest first.
+
+    Attributes:
+        resident_sizes: bytes of the process in memory.
+        objects: how many, dead or alive.
+        objects_sizes: bytes of them.
+        garbage_sizes: bytes of those that nothing reaches.
+    """
+
+    resident_sizes: tuple[Bytes, ...]
+    objects: tuple[Count, ...]
+    objects_sizes: tuple[Bytes, ...]
+    garbage_sizes: tuple[Bytes, ...]
+
+
+@dataclass(frozen=True)
 class Diff(TableResult):
     """Growth by type and by holder, the most first.
 
@@ -76,6 +93,7 @@ class Diff(TableResult):
     Attributes:
         types: types whose objects became more or larger.
         holders: where the growth gathers.
+        totals: how large everything is.
         types_left_out: how many more types grew.
     """
 
@@ -83,14 +101,16 @@ class Diff(TableResult):
 
     types: tuple[TypeGrowth, ...]
     holders: tuple[HolderGrowth, ...]
+    totals: DiffTotals
     types_left_out: int = not_serialized()
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document, without what needs more or fewer snapshots than there are."""
-        return {
+        rows = {
             name: [
                 {key: value for key, value in serialize(row).items() if value is not None}
                 for row in rows
             ]
             for name, rows in (("types", self.types), ("holders", self.holders))
         }
+        return {**rows, "totals": serialize(self.totals)}

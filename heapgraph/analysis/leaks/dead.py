@@ -61,6 +61,19 @@ def whole_size(graph: HeapGraph) -> int:
     return graph.reachable_size + graph.unreachable_size
 
 
+def garbage_text(graph: HeapGraph) -> str:
+    """The garbage in a line, `20.2 MiB, 10,000 __main__.Node`; "" where it is next to nothing.
+
+    Args:
+        graph: the snapshot.
+    """
+    garbage = garbage_of(graph)
+    if garbage.size < min(MIN_SIZE, ITEMS_SHARE * whole_size(graph)) or not garbage.classes:
+        return ""
+    first = garbage.classes[0]
+    return f"{format_size(garbage.size)}, {format_count(first.count)} {first.type}"
+
+
 def explain_garbage(graph: HeapGraph) -> str:
     """The paragraph: what is dead, by which cycle, whether and why it stays, what to do."""
     garbage = garbage_of(graph)

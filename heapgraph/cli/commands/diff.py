@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heapgraph.cli.output import count_left_out, note, print_table, say
+from heapgraph.cli.output import count_left_out, note, print_facts, print_table, say
 from heapgraph.cli.questions import Layout
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from heapgraph.analysis.growth.rows import Diff, HolderGrowth
+    from heapgraph.analysis.growth.rows import Diff, DiffTotals, HolderGrowth
     from heapgraph.cli.questions import Asked
 
 
 def print_diff(result: Diff, asked: Asked) -> None:
     """Holders and types that grew, with survivors or shares where there are enough snapshots."""
+    print_facts(_totals(result.totals))
+    say()
     if not result.holders and not result.types:
         note("nothing grew in every snapshot" if len(asked.values["newer"]) > 1 else "nothing grew")
         return
@@ -24,6 +26,22 @@ def print_diff(result: Diff, asked: Asked) -> None:
     say()
     _print_types(result)
     count_left_out(result.types_left_out, "types that grew")
+
+
+def _totals(totals: DiffTotals) -> list[tuple[str, str]]:
+    """What each snapshot is in all, old -> new."""
+    counts = " -> ".join(map(format_count, totals.objects))
+    facts = [
+        ("resident", _arrows(totals.resident_sizes)),
+        ("objects", f"{_arrows(totals.objects_sizes)} ({counts})"),
+    ]
+    if any(totals.garbage_sizes):
+        facts.append(("garbage", _arrows(totals.garbage_sizes)))
+    return facts
+
+
+def _arrows(sizes: Sequence[int]) -> str:
+    return " -> ".join(map(format_size, sizes))
 
 
 def _print_holders(result: Diff) -> None:

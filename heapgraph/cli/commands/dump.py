@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from heapgraph.units import format_count, format_seconds, format_share, format_s
 
 if TYPE_CHECKING:
     from heapgraph.analysis.holders import Holders
+    from heapgraph.analysis.object_rows import ObjectRow
     from heapgraph.analysis.suspects import Suspects
     from heapgraph.capture.captured import DumpResult
 
@@ -125,14 +127,16 @@ def dump_command(  # noqa: PLR0917 - click passes every parameter by name
     if as_json:
         print_json(dump_document(result))
         return
-    from heapgraph.analysis.holders import find_holders  # noqa: PLC0415 - loads numpy
+    from heapgraph.analysis.holders import find_holders, is_own_table  # noqa: PLC0415 - loads numpy
+    from heapgraph.analysis.leaks.dead import garbage_text  # noqa: PLC0415
     from heapgraph.analysis.suspects import find_suspects  # noqa: PLC0415
 
     with opened(str(result.path)) as (graph, progress):
         holders = find_holders(graph, progress=progress)
         suspects = find_suspects(graph, progress=progress, limit=_SUSPECTS_NAMED)
-        reachable_size = graph.reachable_size
-    _print_summary(result, holders, suspects, reachable_size)
+        first = next((row for row in holders.objects if not is_own_table(graph, row.id)), None)
+        found = _Found(holders, suspects, graph.reachable_size, garbage_text(graph), first)
+    _print_summary(result, found)
 
 
 def _dump_process(
@@ -212,6 +216,10 @@ def dump_document(result: DumpResult) -> dict[str, Any]:
         "references": result.references,
         "seconds": result.seconds,
         "phases": result.phases,
+        "resident_size": result.resident_size,
+        "objects_size": result.objects_size,
+        "garbage_objects": result.garbage_objects,
+        "garbage_size": result.garbage_size,
         "quality": result.quality,
     }
 
@@ -257,33 +265,58 @@ def _how(result: DumpResult) -> list[tuple[str, str]]:
     ]
 
 
-def _print_summary(
-    result: DumpResult, holders: Holders, suspects: Suspects, reachable_size: int
-) -> None:
+@dataclass(frozen=True)
+class _Found:
+    """What a first look at the snapshot found.
+
+    Attributes:
+        holders, suspects: their first rows.
+        reachable_size: bytes of what is alive.
+        garbage: what is not, in words; "" where it is not worth a line.
+        first: the largest holder that is the program's.
+    """
+
+    holders: Holders
+    suspects: Suspects
+    reachable_size: int
+    garbage: str
+    first: ObjectRow | None
+
+
+def _print_summary(result: DumpResult, found: _Found) -> None:
     file_size = format_size(result.path.stat().st_size)
     counts = f"{format_count(result.objects)}, {format_count(result.references)} references"
+    resident = f" of {format_size(result.resident_size)} resident" if result.resident_size else ""
     print_facts(
         (
             ("snapshot", f"{result.path} ({file_size})"),
             *_how(result),
             ("took", format_seconds(result.seconds)),
-            ("objects", f"{counts}, {format_size(reachable_size)}"),
+            ("objects", f"{counts}, {format_size(found.reachable_size)}{resident}"),
+            *([("garbage", found.garbage)] if found.garbage else ()),
             ("quality", "; ".join([result.quality["grade"], *result.quality["reasons"]])),
-            *(("leak suspect", suspect_line(suspect)) for suspect in suspects.suspects),
+            *(("leak suspect", suspect_line(suspect)) for suspect in found.suspects.suspects),
         )
     )
-    if not holders.objects:
-        return
+    if found.holders.objects:
+        say()
+        print_table(
+            (("retained", "right"), ("share", "right"), ("type", "left"), ("held by", "left")),
+            (
+                (format_size(row.retained_size), format_share(row.share), row.type, row.expression)
+                for row in found.holders.objects
+            ),
+            title="biggest holders",
+        )
     say()
-    print_table(
-        (("retained", "right"), ("share", "right"), ("type", "left"), ("held by", "left")),
-        (
-            (format_size(row.retained_size), format_share(row.share), row.type, row.expression)
-            for row in holders.objects
-        ),
-        title="biggest holders",
-    )
-    biggest = holders.objects[0]
-    which = f"@{biggest.id}" if "<" in biggest.expression else biggest.expression
-    say()
-    say(f"next: {shlex.join(['heapgraph', 'path', str(result.path), which])}")
+    say(f"next: {shlex.join(['heapgraph', *_next_command(str(result.path), found)])}")
+
+
+def _next_command(path: str, found: _Found) -> list[str]:
+    """The reasons of the suspects, else the way to what is largest, else what the memory is."""
+    if found.suspects.suspects:
+        return ["suspects", path]
+    if found.first is None:
+        return ["memory", path]
+    text = found.first.expression
+    return ["path", path, f"@{found.first.id}" if "<" in text else text]

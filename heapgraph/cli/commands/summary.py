@@ -49,12 +49,16 @@ def _target_facts(target: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _total_facts(totals: Totals) -> list[tuple[str, str]]:
-    unreachable = f"{format_count(totals.unreachable_objects)} objects"
+    dead = format_size(totals.unreachable_size)
+    if totals.garbage:
+        first = totals.garbage[0]
+        dead += f", {format_count(first.count)} {first.type}"
+        dead += f" (in all {format_count(totals.unreachable_objects)} objects)"
     return [
         ("objects", f"{format_count(totals.objects)} of {format_count(totals.types)} types"),
         ("references", format_count(totals.references)),
         ("reachable", format_size(totals.reachable_size)),
-        ("unreachable", f"{format_size(totals.unreachable_size)} in {unreachable}"),
+        ("garbage", dead),
     ]
 
 

@@ -198,8 +198,10 @@ def test_snapshots_of_several_runs_show_repeated_growth(tmp_path):
     assert (holder["leak_share"], holder["leak_share_growth"]) == (56 + 4000, 3000)
     assert holder["exclusive_size"] == 56 + 4000
     table = invoke("diff", *files).stdout.splitlines()
-    assert table[1].split("  ")[0] == "share grew by"
-    assert "app.LEAK (list)" in table[2]
+    assert [line.split(" ")[0] for line in table[:2]] == ["resident", "objects"]
+    begin = table.index("holders")
+    assert table[begin + 1].split("  ")[0] == "share grew by"
+    assert "app.LEAK (list)" in table[begin + 2]
     nothing = invoke("diff", *[files[0]] * 4)
     assert "nothing grew in every snapshot" in nothing.stderr
 
@@ -263,7 +265,12 @@ def test_the_command(tmp_path):
     old = cache_heap(20).write(tmp_path / "old.heapgraph")
     new = cache_heap(50).write(tmp_path / "new.heapgraph")
     document = invoke("diff", old, new, "--json").document
-    assert list(document) == ["types", "holders"]
+    assert list(document) == ["types", "holders", "totals"]
+    totals = document["totals"]
+    assert totals["resident_sizes"] == [64 * 2**20] * 2
+    assert totals["objects"][0] < totals["objects"][1]
+    assert totals["objects_sizes"][0] < totals["objects_sizes"][1]
+    assert totals["garbage_sizes"] == [0, 0]
     assert list(document["types"][0]) == [
         "type",
         "count_growth",

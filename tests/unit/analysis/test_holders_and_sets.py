@@ -46,6 +46,29 @@ def test_a_holder_is_the_container_not_what_wraps_it():
     assert expressions == ["m.A.items", "m.B"]
 
 
+def test_what_hangs_beside_the_way_to_a_large_object_is_a_holder_too():
+    heap = HeapBuilder()
+    module(heap, "m")
+    box = heap.object("m.Box", size=48)
+    for name, size in (("most", 8000), ("rest", 2000)):
+        heap.edge(box, heap.object("bytes", size=size), EdgeKind.ATTRIBUTE, name)
+    set_global(heap, "m", "A", box)
+    set_global(heap, "m", "B", heap.object("bytes", size=100))
+    expressions = [row.expression for row in find_holders(graph_of(heap), limit=2).objects]
+    assert expressions == ["m.A.most", "m.A.rest"]
+
+
+@pytest.mark.parametrize(("size", "expected"), [(900, "m.B"), (2000, "sys.path_importer_cache")])
+def test_a_table_of_the_interpreter_is_a_holder_only_when_it_is_large(size, expected):
+    heap = HeapBuilder()
+    for name in ("m", "sys"):
+        module(heap, name)
+    set_global(heap, "sys", "path_importer_cache", heap.object("dict", size=size))
+    set_global(heap, "m", "A", heap.object("bytes", size=9000))
+    set_global(heap, "m", "B", heap.object("bytes", size=100))
+    assert find_holders(graph_of(heap), limit=2).objects[1].expression == expected
+
+
 def test_the_holder_of_a_linked_list_is_its_beginning():
     """m.HEAD -> next -> next -> ... 100 items of 10 bytes."""
     heap = HeapBuilder()
