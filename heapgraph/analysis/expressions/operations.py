@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 from heapgraph.analysis.expressions.hidden import hidden_number, without_hidden
 from heapgraph.analysis.expressions.literals import literal_value
@@ -11,6 +12,7 @@ from heapgraph.errors import ObjectNotFound
 
 SYNTAX_HINT = "@ID, 0xADDRESS, or an expression such as app.CACHE['user:42'].history[0]"
 
+_THREAD_SUFFIX = re.compile(r"(?P<text>.+) \(thread (?P<thread>'.*'|\".*\"|@?[0-9]+)\)")
 _SHOWN_CHARACTERS = 80
 
 
@@ -83,7 +85,8 @@ Operation = (
 
 def parse_expression(text: str) -> tuple[str, list[Operation]]:
     """The first name of an expression and what is done to it, innermost first."""
-    plain, hidden = without_hidden(text)
+    match = _THREAD_SUFFIX.fullmatch(text)
+    plain, hidden = without_hidden(text if match is None else match["text"])
     try:
         node = ast.parse(plain, mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
@@ -110,18 +113,21 @@ def parse_expression(text: str) -> tuple[str, list[Operation]]:
                 slice=ast.Constant(value=str(name)),
             ):
                 operations.append(CapturedVariable(name))
-            case ast.Subscript(value=inner, slice=ast.Name(id=name)) if hidden:
-                operations.append(_attribute(text, name, hidden))
-                if not isinstance(operations[-1], Hidden):
-                    raise _not_understood(text)
             case ast.Subscript(value=inner, slice=key):
-                operations.append(Item(_key_value(text, key)))
+                operations.append(_item(text, key, hidden))
             case ast.Call(func=ast.Name(id="type"), args=[inner], keywords=[]):
                 operations.append(TypeCall())
             case _:
                 raise _not_understood(text)
         node = inner
+    if match is not None:
+        operations = [_in_thread(each, match["thread"]) for each in operations]
     return node.id, _with_namespace_items(operations[::-1])
+
+
+def _in_thread(operation: Operation, thread: str) -> Operation:
+    """An attribute as it is in one thread, where it is a threading.local's."""
+    return replace(operation, thread=thread) if isinstance(operation, Attribute) else operation
 
 
 def _attribute(text: str, name: str, hidden: list[str]) -> Operation:
@@ -139,13 +145,24 @@ def _with_namespace_items(operations: list[Operation]) -> list[Operation]:
     merged: list[Operation] = []
     for operation in operations:
         match operation:
-            case Item(str(key)) if merged[-1:] == [Attribute("__dict__")]:
+            case Item(str(key)) if merged and _is_attribute(merged[-1], "__dict__"):
                 merged[-1] = NamespaceItem(key)
-            case Item(str(key)) if merged[-1:] == [Attribute("f_locals")]:
+            case Item(str(key)) if merged and _is_attribute(merged[-1], "f_locals"):
                 merged[-1] = LocalVariable(key)
             case _:
                 merged.append(operation)
     return merged
+
+
+def _item(text: str, key: ast.expr, hidden: list[str]) -> Operation:
+    """An item by its key, or the hidden step that stands in the place of one."""
+    if isinstance(key, ast.Name) and hidden_number(key.id) is not None:
+        return _attribute(text, key.id, hidden)
+    return Item(_key_value(text, key))
+
+
+def _is_attribute(operation: Operation, name: str) -> bool:
+    return isinstance(operation, Attribute) and operation.name == name
 
 
 def _key_value(text: str, key: ast.expr) -> object:

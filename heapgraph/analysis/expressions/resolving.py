@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +50,6 @@ _MAX_CANDIDATES = 5
 _MAX_ID_DIGITS = 10  # ids are below 2^32
 _SHOWN_CHARACTERS = 40
 _UNREACHABLE = re.compile(r"<unreachable .* @([0-9]+)>")
-_THREAD_SUFFIX = re.compile(r"(?P<text>[^<].*) \(thread (?P<thread>'.*'|\".*\"|@?[0-9]+)\)")
 _SUSPENDED_ID = re.compile(r"<[a-z]+ (?:[^<>]|<[^<>]*>)* @([0-9]{1,10})> ")
 _WRAPPERS = re.compile(r"(?:(?:type|list|inspect\.getclosurevars)\()*")
 _MANY = (RootKind.INTERNED, RootKind.IMMORTAL)
@@ -85,13 +83,6 @@ def resolve(graph: HeapGraph, text: str) -> int:
         return _by_id(graph, text, match[1])
     if _ADDRESS.fullmatch(text):
         return graph.find_address(int(text, 16))
-    if match := _THREAD_SUFFIX.fullmatch(text):
-        name, operations = parse_expression(match["text"])
-        operations = [
-            replace(each, thread=match["thread"]) if isinstance(each, Attribute) else each
-            for each in operations
-        ]
-        return _one(graph, text, _resolve_dotted(graph, text, name, operations))
     if text.startswith("<"):
         return _one(graph, text, _resolve_prefixed(graph, text))
     name, operations = parse_expression(text)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _MAX_PATHS = 12
 """Short paths among which one of the application is looked for."""
 
+_CYTHON_FILES = (".pyx", ".pxd", ".pxi", ".c", ".cpp")
 _MAX_PLACES = 3
 """Places in the code that are named; more would hide the sentence they stand in."""
 
@@ -107,7 +108,8 @@ def places_that_name(graph: HeapGraph, name_id: int) -> list[CodePlace]:
             namespace and the name in the code are one object.
 
     Returns:
-        At most three, by file and line; module code is left out when any function is there.
+        At most three functions, by file and line. Module code is not among them, nor what Cython
+        made of a package: their names are of no file that is here.
 
     Cost: the references of code objects and of their name tuples, in one vectorised pass.
     """
@@ -119,8 +121,12 @@ def places_that_name(graph: HeapGraph, name_id: int) -> list[CodePlace]:
     hits = np.unique(owners[rows[graph.targets[item_edges] == name_id]])
     places = [graph.codes.place(code) for code in codes[hits].tolist()]
     own = [place for place in places if place.origin in OWN_OR_UNKNOWN]
-    functions = [place for place in own if not place.function.startswith("<module")]
-    return sorted(functions or own, key=_order)[:_MAX_PLACES]
+    functions = [
+        place
+        for place in own
+        if not place.function.startswith("<module") and not place.file.endswith(_CYTHON_FILES)
+    ]
+    return sorted(functions, key=_order)[:_MAX_PLACES]
 
 
 def _order(place: CodePlace) -> tuple[str, int, str]:

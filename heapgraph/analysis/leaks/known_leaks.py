@@ -114,6 +114,13 @@ KNOWN_LEAKS = (
         owner_type=r"weakref\.Weak(Key|Value)Dictionary",
     ),
     KnownLeak(
+        "tasks that wait for what does not come",
+        "Set the event, release the lock or notify the condition, also when what should do it"
+        " fails; or give the wait a timeout: asyncio.wait_for.",
+        expression=r"\._waiters$",
+        member_type=r"_asyncio\.(Task|Future)|asyncio\.(tasks|futures)\.(Task|Future)",
+    ),
+    KnownLeak(
         "tasks that are kept",
         "Discard a task when it is done: task.add_done_callback(tasks.discard); or use"
         " asyncio.TaskGroup. A task keeps its result, its exception and its context.",

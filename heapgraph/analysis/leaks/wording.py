@@ -7,10 +7,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from heapgraph.analysis.execution.code_places import code_of
 from heapgraph.analysis.expressions import expression, path_references, write_path
+from heapgraph.analysis.expressions.attributes import namespace_entries
+from heapgraph.analysis.expressions.carriers import THREAD_LOCAL, thread_spaces
 from heapgraph.analysis.expressions.literals import text_of
 from heapgraph.analysis.expressions.openings import root_names
 from heapgraph.analysis.expressions.segments import is_namespace
+from heapgraph.analysis.expressions.suspended_functions import is_suspended
 from heapgraph.analysis.leaks.accumulation import CONTENT_SHARE
 from heapgraph.analysis.leaks.application_code import (
     ORIGIN_WORDS,
@@ -19,8 +23,10 @@ from heapgraph.analysis.leaks.application_code import (
     places_that_name,
 )
 from heapgraph.analysis.leaks.groups import other_holders
+from heapgraph.analysis.leaks.members import describe_captured, describe_members
 from heapgraph.analysis.object_rows import share_of_heap
-from heapgraph.model import CodeOrigin, EdgeKind, RootKind
+from heapgraph.graph.code_places import NO_PLACE
+from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, CodeOrigin, EdgeKind, RootKind
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
@@ -90,11 +96,11 @@ def _what(graph: HeapGraph, findings: Findings) -> str:
     share = format_share(share_of_heap(graph, findings.retained_size))
     size = f"{format_size(findings.retained_size)}, {share} of the heap"
     if findings.holder is None:
-        return f"{findings.expression} keep {size}: {_content(findings)}."
+        return f"{findings.expression} keep {size}: {_content(graph, findings)}."
     holder = f"{findings.expression} ({graph.type_name(findings.holder)}) keeps {size}"
     if candidate.kind == "object":
         return f"{holder}{_single(graph, findings)}."
-    return f"{holder}: {_content(findings)}."
+    return f"{holder}: {_content(graph, findings)}."
 
 
 def _trend(growth: Growth) -> str:
@@ -104,19 +110,37 @@ def _trend(growth: Growth) -> str:
     return f"It is not growing ({growth.trend}): {growth.evidence}." if growth.is_steady else ""
 
 
-def _content(findings: Findings) -> str:
+def _content(graph: HeapGraph, findings: Findings) -> str:
     content = findings.candidate.content
     if content is None:
         return "a single object"
     count = len(content.members)
     about = f" (of {findings.inner_type})" if findings.inner_type else ""
     each = format_size(content.retained_size // count)
-    return f"{format_count(count)} objects of type {content.type_name}{about}, {each} each"
+    named = describe_members(graph, content.type_name, content.members)
+    if named is None:
+        return f"{format_count(count)} objects of type {content.type_name}{about}, {each} each"
+    inside = describe_captured(graph, int(content.members[0]))
+    return f"{named}{_awaited(graph, findings)}, {each} each{inside}"
+
+
+def _awaited(graph: HeapGraph, findings: Findings) -> str:
+    """What tasks wait for, where they are held by it."""
+    owner, _, attribute = findings.expression.rpartition(".")
+    if attribute != "_waiters" or findings.holder is None:
+        return ""
+    before = int(graph.root_paths.parent[findings.holder])
+    if before in (VIRTUAL_ROOT, UNREACHABLE):
+        return ""
+    kind = graph.type_name(graph.folded.owner_of(before)).rpartition(".")[2]
+    return f" waiting for {kind} `{owner.rpartition('.')[2]}`"
 
 
 def _single(graph: HeapGraph, findings: Findings) -> str:
     """What a holder of one large object holds, when that is not the holder itself."""
     point = findings.candidate.point
+    if findings.holder is not None and (text := _by_thread(graph, findings)):
+        return text
     if point == findings.holder:
         own = graph.folded.shallow_size(point)
         if own >= CONTENT_SHARE * findings.retained_size:
@@ -129,12 +153,32 @@ def _single(graph: HeapGraph, findings: Findings) -> str:
     )
 
 
+def _by_thread(graph: HeapGraph, findings: Findings) -> str:
+    """Of a threading.local its heaviest variable, with how many threads have it."""
+    holder = findings.holder
+    if holder is None or graph.type_name(holder) != THREAD_LOCAL:
+        return ""
+    sizes: dict[str, list[int]] = {}
+    for _, space in thread_spaces(graph, holder):
+        for name, value in namespace_entries(graph, space):
+            sizes.setdefault(name, []).append(graph.folded.retained_size(value))
+    if not sizes:
+        return ""
+    name, each = max(sizes.items(), key=lambda item: sum(item[1]))
+    noun = "thread" if len(each) == 1 else "threads"
+    size = format_size(sum(each) // len(each))
+    short = f"{findings.expression.rpartition('.')[2]}.{name}"
+    return f", nearly all of it in `{short}`: {format_count(len(each))} {noun}, {size} each"
+
+
 def _who(graph: HeapGraph, findings: Findings) -> str:
     """The root that keeps it alive, and whose code that is."""
     path = graph.root_paths.path_to(findings.candidate.point)
     if path is None:
         return ""
     root = graph.roots.row(path.root)
+    if variable := _variable_of(graph, path):
+        return variable
     if root.kind is RootKind.MODULE:
         return _who_of_module(graph, findings, root.name)
     if findings.holder is None:
@@ -142,6 +186,24 @@ def _who(graph: HeapGraph, findings: Findings) -> str:
     opening = root_names(graph).opening(path.root)
     held = f"{opening.prefix} {opening.head}".strip()
     return f"It is held by {held}."
+
+
+def _variable_of(graph: HeapGraph, path: RootPath) -> str:
+    """The function of the application that has it in a variable, suspended in a task or so."""
+    for reference in reversed(path_references(graph, path)):
+        if reference.kind is not EdgeKind.LOCAL or not is_suspended(graph, reference.source):
+            continue
+        code = code_of(graph, reference.source)
+        place = NO_PLACE if code is None else graph.codes.place(code)
+        if place.origin in OWN_OR_UNKNOWN and place.file:
+            words = ORIGIN_WORDS[place.origin]
+            what = graph.type_name(reference.source).replace("_", " ")
+            opening = write_path(graph, path)
+            what = "task" if opening.startswith("<task ") else what
+            where = f"{posixpath.basename(place.file)}:{place.line}"
+            return f"It is a variable of the {what} {place.name} ({words}, {where})."
+        return ""
+    return ""
 
 
 def _who_of_module(graph: HeapGraph, findings: Findings, name: str) -> str:

@@ -1,0 +1,132 @@
+"""What the members of a suspect are: functions by name, tasks by what they run and wait for."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from heapgraph.analysis.execution.code_places import SUSPENDABLE_TYPES, code_of
+from heapgraph.analysis.execution.tasks import TASK_TYPES, task_parts
+from heapgraph.analysis.expressions.attributes import attribute
+from heapgraph.analysis.expressions.python_steps import captured, captured_names
+from heapgraph.units import format_count, format_size
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from heapgraph.graph.heap_graph import HeapGraph
+
+_MAX_ASKED = 1000
+"""Members whose code is looked at: as many of the largest speak for all."""
+
+_MAX_WRAPPERS = 4
+"""Partials and methods around a function; objects between a future and the task it wakes."""
+
+_MOST = 0.9
+_NOTED_SHARE = 0.3
+"""A captured variable is named when it has this share of what a function keeps."""
+
+_SMALL = 10 << 10
+"""Bytes below which they are counted one by one."""
+
+_WRAPPER_FIELDS = ("__func__", "func")
+_WRAPPED_TYPES = frozenset({"function", "method", "functools.partial"})
+_FUTURE_TYPES = frozenset({"_asyncio.Future", "asyncio.futures.Future"})
+
+
+def describe_members(graph: HeapGraph, type_name: str, members: NDArray[np.uint32]) -> str | None:
+    """Members that run code, by the code: `3,000 on_price.<locals>.hook (prices.py:5)`.
+
+    Args:
+        graph: the snapshot.
+        type_name: of the members.
+        members: uint32[k], the largest first.
+
+    Returns:
+        None for members of other types, and where no code is that of nearly all.
+
+    Cost: the references of at most 1,000 members.
+    """
+    if type_name in TASK_TYPES or type_name in _FUTURE_TYPES:
+        return _tasks(graph, type_name, members)
+    if type_name in _WRAPPED_TYPES:
+        code = _common([_function_code(graph, int(each)) for each in members[:_MAX_ASKED]])
+    elif type_name in SUSPENDABLE_TYPES:
+        code = _common([code_of(graph, int(each)) for each in members[:_MAX_ASKED]])
+    else:
+        return None
+    if code is None:
+        return None
+    place = graph.codes.place(code)
+    where = f" ({posixpath.basename(place.file)}:{place.line})" if place.file else ""
+    kind = "" if type_name == "function" else f" as {type_name}"
+    return f"{format_count(len(members))} {place.function}{where}{kind}"
+
+
+def describe_captured(graph: HeapGraph, member: int) -> str:
+    """Where the bytes of one function go: `, of which 2,000 bytes: body`; may be empty."""
+    function = _function(graph, member)
+    if function is None:
+        return ""
+    total = graph.folded.retained_size(member)
+    sizes = [
+        (graph.folded.retained_size(value), name)
+        for name in captured_names(graph, function)
+        if name is not None and (value := captured(graph, function, name)) is not None
+    ]
+    size, name = max(sizes, default=(0, ""))
+    is_own = total >= size >= _NOTED_SHARE * total
+    text = f"{format_count(size)} bytes" if size < _SMALL else format_size(size)
+    return f" (of which {text}: {name})" if is_own and name else ""
+
+
+def _tasks(graph: HeapGraph, type_name: str, members: NDArray[np.uint32]) -> str | None:
+    """Tasks, or the futures that tasks wait for, by what the tasks run."""
+    asked = members[:_MAX_ASKED].tolist()
+    tasks = asked if type_name in TASK_TYPES else [_woken_task(graph, each) for each in asked]
+    codes = []
+    for task in tasks:
+        coroutine = None if task is None else task_parts(graph, task).coroutine
+        codes.append(None if coroutine is None else code_of(graph, coroutine))
+    code = _common(codes)
+    if code is None:
+        return None
+    return f"{format_count(len(members))} tasks in {graph.codes.place(code).short_text}"
+
+
+def _woken_task(graph: HeapGraph, future: int) -> int | None:
+    """The task that goes on when a future is done."""
+    level = [future]
+    for _ in range(_MAX_WRAPPERS):
+        level = [int(child) for one in level for child in graph.dominators.unsorted_children(one)]
+        for each in level:
+            if graph.type_name(each) in TASK_TYPES:
+                return each
+    return None
+
+
+def _function(graph: HeapGraph, member: int) -> int | None:
+    """The function inside of methods and partials."""
+    for _ in range(_MAX_WRAPPERS):
+        if graph.type_name(member) == "function":
+            return member
+        inner = attribute(graph, member, *_WRAPPER_FIELDS)
+        if inner is None:
+            return None
+        member = inner
+    return None
+
+
+def _function_code(graph: HeapGraph, member: int) -> int | None:
+    function = _function(graph, member)
+    return None if function is None else attribute(graph, function, "__code__")
+
+
+def _common(codes: list[int | None]) -> int | None:
+    """The code of nearly all."""
+    if not codes:
+        return None
+    code, count = Counter(codes).most_common(1)[0]
+    return code if count >= _MOST * len(codes) else None
