@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
 
 _ID = re.compile(r" @([0-9]{1,10})>\]?$")
-_LEFT_OUT = re.compile(r"<\.\.\. [0-9]+ more @[0-9]+>")
+_JUMP = re.compile(r"<(?:\.\.\. [0-9]+ more|cell) @[0-9]+>")
 _PLACE = "hidden_step_{}_of_an_expression"
 _PLACES = re.compile(r"hidden_step_([0-9]+)_of_an_expression")
 _KINDS = {name: kind for kind, name in EDGE_KIND_NAMES.items()}
@@ -87,7 +87,7 @@ def follow_hidden(graph: HeapGraph, source: int, text: str) -> set[int]:
     """What such a step leads to from one object: every reference that is written so."""
     number = _ID.search(text)
     wanted = -1 if number is None else int(number[1])
-    if _LEFT_OUT.fullmatch(text):
+    if _JUMP.fullmatch(text):
         return {wanted} if wanted < graph.object_count else set()
     if graph.type_name(source) in CONTEXT_TYPES and text.startswith("["):
         entries = context_entries(graph, source)

@@ -37,7 +37,7 @@ _PYTHON_NAMES = {
 _C_ONLY_NAMES = frozenset(
     {"buffer", "descriptor", "exc_traceback", "exc_type", "exc_value", "f_func", "frame_obj"}
     | {"iterator", "iterators", "long_index", "mapping", "mbuf", "result", "sequence"}
-    | {"zombieframe"}
+    | {"co_localspluskinds", "co_localsplusnames", "zombieframe"}
 )
 _C_ONLY_PREFIXES = ("tp_", "ht_", "md_", "ob_", "lc_")
 """Fields of C structs so named have no Python attribute."""

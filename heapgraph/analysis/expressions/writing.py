@@ -116,6 +116,7 @@ class _Writer:
         self._function: int | None = None  # the last one whose closure was entered
         self._carrier: tuple[int, int] = (0, 0)  # a context or a local, and the segments before it
         self._carrier_is_python = False
+        self._reached = path.steps[0].object_id
         self._suffix = ""
         root = graph.roots.names[path.root].partition(".")[0]
         self._is_of_loop = root in _LOOP_MODULES
@@ -151,7 +152,7 @@ class _Writer:
             self._follow_task(reference)
         if is_event_loop(self._graph, reference.target):
             self._enter_loop(reference.target)
-        self._previous = reference
+        self._previous, self._reached = reference, reference.target
 
     def text(self) -> str:
         """The expression so far."""
@@ -168,6 +169,8 @@ class _Writer:
             text = part.replace(_WRAPPED, text) if _WRAPPED in part else text + part
         if self._names_follow and not self._head:
             text = text.removeprefix(".")  # variables of the frame, globals of the module
+        if self._is_variable and self._graph.type_name(self._reached) == "cell":
+            text += f"<cell @{self._reached}>"  # by its name alone, the variable is what is in it
         space = " " if self._prefix and (self._head or self._names_follow) and text else ""
         return f"{self._prefix}{space}{text}{self._suffix}"
 

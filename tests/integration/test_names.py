@@ -1,0 +1,130 @@
+"""Every expression that is printed names its object; what is plain Python does so in the target."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+
+from heapgraph.analysis.expressions import expression, resolve
+from heapgraph.analysis.expressions.attributes import module_entries
+from heapgraph.analysis.expressions.segments import edges_of
+from heapgraph.analysis.paths import paths_to
+from heapgraph.analysis.suspects import find_suspects
+from heapgraph.analysis.threads import list_threads
+from heapgraph.model import UNREACHABLE
+from helpers.interpreters import each_interpreter
+from helpers.leak_programs import ask_live, leak_programs
+from helpers.live_graphs import dump_graph
+from helpers.running_target import start_target
+
+ASKED, MOST = 60, 250
+_TEXT = re.compile(r"b?'(?:[^'\\]|\\.)*'|b?\"(?:[^\"\\]|\\.)*\"")
+
+
+def is_python(text: str) -> bool:
+    """Whether nothing of it is `<...>`, and no thread is named."""
+    return "<" not in _TEXT.sub("", text) and "(thread " not in _TEXT.sub("", text)
+
+
+def some_objects(graph, count: int) -> list[int]:
+    """Reachable objects, the same in each run of the test for the same heap."""
+    reached = list(range(graph.object_count))
+    random.Random(7).shuffle(reached)
+    parents = graph.root_paths.parent
+    return [each for each in reached if parents[each] != UNREACHABLE][:count]
+
+
+def below_globals(graph) -> list[int]:
+    """Objects that the program's constants lead to, the nearest first, each once."""
+    entries = module_entries(graph, resolve(graph, "__main__"))
+    found = {target: None for name, target in entries.items() if name.isupper()}
+    waiting = list(found)
+    for each in waiting:
+        if len(found) > 2 * MOST or graph.type_name(each) in ("type", "module"):
+            continue
+        new = [int(graph.targets[edge]) for edge in edges_of(graph, each)]
+        new = [target for target in new if target not in found]
+        found.update(dict.fromkeys(new))
+        waiting += new
+    return list(found)
+
+
+def misread(graph, printed: list[tuple[str, int]]) -> list[str]:
+    """Expressions that do not lead back to their objects, with why."""
+    wrong = []
+    for text, meant in printed:
+        try:
+            found = resolve(graph, text)
+        except Exception as failure:  # noqa: BLE001 - whatever happens is the finding
+            wrong.append(f"{text}: {failure}")
+        else:
+            wrong += [] if found == meant else [f"{text}: @{found}, not @{meant}"]
+    return wrong
+
+
+def printed_by_questions(graph) -> list[tuple[str, int]]:
+    """What suspects, dominators, path and threads print, with the objects that are meant."""
+    printed = []
+    for suspect in find_suspects(graph).suspects:
+        point = suspect.accumulation_point
+        if point is not None:
+            printed.append((point.expression, point.id))
+        if suspect.path is not None:
+            printed.append((suspect.path.expression, suspect.path.steps[-1].id))
+    largest = graph.folded.children(2**32 - 1, 30)
+    for each in [*largest, *some_objects(graph, ASKED)]:
+        printed.append((expression(graph, each), each))
+    for row in paths_to(graph, objects=[int(largest[0])], count=5).paths:
+        printed.append((row.expression, row.steps[-1].id))
+    threads = list_threads(graph, limit=20, suspended=True)
+    printed += [(task.expression, task.id) for task in threads.tasks]
+    printed += [(row.expression, row.largest) for row in threads.suspended]
+    return printed
+
+
+@pytest.mark.parametrize("program", leak_programs(), ids=lambda program: program.name)
+def test_what_is_printed_of_a_leaking_program_is_accepted(program, tmp_path):
+    if program.missing:
+        pytest.skip(f"needs {', '.join(program.missing)}")
+    graph = ask_live(program, tmp_path).graph
+    assert not misread(graph, printed_by_questions(graph))
+
+
+@pytest.mark.parametrize("interpreter", each_interpreter())
+def test_what_is_plain_python_names_the_same_object_in_the_target(interpreter, tmp_path):
+    """Every object below __main__, and some of all others."""
+    with start_target("names_of_all_kinds.py", python=interpreter.path) as target:
+        graph = dump_graph(target, tmp_path / "names.heapgraph")
+        own = below_globals(graph)[:MOST]
+        asked = [(expression(graph, each), each) for each in own + some_objects(graph, ASKED)]
+        assert not misread(graph, asked)
+        plain = [(text, each) for text, each in asked if is_python(text)]
+        assert len(plain) > ASKED
+        wrong = []
+        for text, each in plain:
+            target.send(text)
+            answer = target.read_line()
+            if answer != str(int(graph.addresses[each])):
+                wrong.append(f"{text}: {answer}")
+        assert not wrong, (len(wrong), len(plain), wrong[:20])
+
+
+@pytest.mark.parametrize("interpreter", each_interpreter())
+def test_each_way_of_python_is_written(interpreter, tmp_path):
+    with start_target("names_of_all_kinds.py", python=interpreter.path) as target:
+        graph = dump_graph(target, tmp_path / "names.heapgraph")
+        for text in (
+            "__main__.POINT.payload",
+            "__main__.GENERATOR.gi_frame.f_locals['rows'][1]",
+            "__main__.COROUTINE.cr_await.cr_frame.f_locals['reply']",
+            "__main__.ERROR.__traceback__.tb_next.tb_frame.f_locals['payload']",
+            "inspect.getclosurevars(__main__.CLOSURE).nonlocals['rows']",
+            "__main__.CHAIN.following.rows",
+        ):
+            target.send(text)
+            address = int(target.read_line())
+            assert resolve(graph, text) == graph.find_address(address)
+            written = expression(graph, graph.find_address(address))
+            assert written == text or written.startswith("list("), written
