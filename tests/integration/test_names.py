@@ -91,7 +91,7 @@ def parameter(program):
     return pytest.param(program, id=program.name, marks=marks)
 
 
-@pytest.mark.parametrize("program", map(parameter, leak_programs()))
+@pytest.mark.parametrize("program", [parameter(each) for each in leak_programs()])
 def test_what_is_printed_of_a_leaking_program_is_accepted(program, tmp_path):
     graph = ask_live(program, tmp_path).graph
     assert not misread(graph, printed_by_questions(graph))
