@@ -269,7 +269,18 @@ class ObjectReader:
         count, upper = word & 0xFFFFFFFF, word >> 32
         if count >= _MAX_SANE_REFCOUNT:  # immortal
             return True
-        return count > 0 and (upper & 0xFFFF if kind is Refcount.HALF_WITH_FLAGS else upper) == 0
+        carry = upper & 0xFFFF if kind is Refcount.HALF_WITH_FLAGS else upper
+        if carry >> 16:
+            return False
+        # Extensions count immortal objects on into bit 32; freed memory has an address here.
+        return not self._is_readable(carry << 32 | count) if carry else count > 0
+
+    def _is_readable(self, address: int) -> bool:
+        try:
+            self.memory.u64(address & -_WORD)
+        except UnreadableMemory:
+            return False
+        return True
 
     def _item_count(self, address: int, max_items: int) -> int:
         count = self.word(address, "var.size")

@@ -36,7 +36,7 @@ bool OwnedBlocks::looks_like_object(u64 address) {
     const Layout &layout = reader_.layout();
     const View head = memory_.view(address, layout.object_size);
     if (!head) return false;
-    return is_plausible_count(layout, head.word(layout.refcount)) &&
+    return is_plausible_count(memory_, layout, address, head.word(layout.refcount)) &&
            reader_.types().find(head.word(layout.type)) != nullptr;
 }
 

@@ -28,7 +28,7 @@ TypeInfo *Walker::plausible(u64 address, const Position &at, bool strictly) {
     if (type == nullptr) return nullptr;
     if (!image_->view(address, reader_.least_bytes(address, *type))) return nullptr;
     const u64 count = head.word(layout_.refcount);
-    if (!is_plausible_count(layout_, count)) return nullptr;
+    if (!is_plausible_count(*image_, layout_, address, count)) return nullptr;
     // A table of C code can look like an object: an address where the count is, and then a type.
     const bool immortal = is_half(layout_) && is_immortal_count(layout_, count);
     if (strictly && !immortal && image_->find(count_of(layout_, count)) != nullptr) return nullptr;
