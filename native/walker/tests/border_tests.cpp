@@ -138,15 +138,51 @@ void check_wild_addresses(const LayoutTable &table) {
 
 void check_freed_objects(const LayoutTable &table) {
     HeapBuilder heap(table);
-    const u64 kept = heap.number(6), freed = heap.number(7);
+    const u64 kept = heap.number(6), freed = heap.number(7), next = heap.data.start() + 64;
     const u64 list = heap.list({kept, freed});
-    put_word(freed + heap.layout.refcount,
-             table.at_least(12) ? heap.data.start() | 0x100000000 : 0);
+    // The link to the next free block: of pymalloc, of glibc, of glibc at the end of its list.
+    for (const u64 link : {next, next ^ freed >> 12, freed >> 12, u64{0}}) {
+        put_word(freed + heap.layout.refcount, table.at_least(12) ? link : 0);
+        if (link != 0 && !(link & 0xffff00000000)) continue;  // as small as a count
+        WalkedHeap walked(heap);
+        CHECK(walked.targets(list, EdgeKind::kIndex) == Objects{kept});
+        CHECK(!walked.has(freed));
+    }
+}
+
+// An immortal object stays one when an extension has counted in all 64 bits of its word.
+void check_carried_counts(const LayoutTable &table) {
+    if (!table.at_least(12)) return;
+    HeapBuilder heap(table);
+    const u64 number = heap.number(6), list = heap.list({number});
+    for (const u64 word : {0xffffffffull + 1000, 0xffffffffull + (5ull << 32), 1ull << 32,
+                           0x123'ffffffffull, 0xffffffffull}) {
+        put_word(number + heap.layout.refcount, word);
+        WalkedHeap walked(heap);
+        CHECK(walked.targets(list, EdgeKind::kIndex) == Objects{number});
+        CHECK(walked.flags(number) & kImmortal);
+        CHECK_EQUAL(walked.counts().invalid_references, 0);
+    }
+}
+
+// A metaclass may be its own type, where its bases lead to `type`; the head of an empty list is no
+// type.
+void check_self_typed(const LayoutTable &table) {
+    HeapBuilder heap(table);
+    const auto made_own = [&](const TypeSpec &spec) {
+        const u64 type = heap.static_type(spec);
+        put_word(type + heap.layout.type, type);
+        return type;
+    };
+    TypeSpec spec{.name = "extension.Meta", .base = heap.type_type, .flags = type_flag::kType};
+    spec.basicsize = heap.layout.ht_size + 8;
+    const u64 metaclass = made_own(spec);
+    const u64 without_base = made_own({.name = "list head", .flags = type_flag::kType});
+    spec.basicsize = 16;
+    const u64 too_small = made_own(spec);
+    const u64 list = heap.list({metaclass, without_base, too_small});
     WalkedHeap walked(heap);
-    CHECK(walked.targets(list, EdgeKind::kIndex) == Objects{kept});
-    put_word(freed + heap.layout.refcount, 0);
-    WalkedHeap again(heap);
-    CHECK(!again.has(freed));
+    CHECK(walked.targets(list, EdgeKind::kIndex) == Objects{metaclass});
 }
 
 void check_gc_lists(const LayoutTable &table) {
@@ -245,6 +281,8 @@ void test_borders(const LayoutTable &table) {
     check_holes(table);
     check_wild_addresses(table);
     check_freed_objects(table);
+    check_carried_counts(table);
+    check_self_typed(table);
     check_gc_lists(table);
     check_scan(table);
     check_bad_regions();

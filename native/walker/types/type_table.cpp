@@ -34,6 +34,24 @@ void TypeTable::forget() {
     types_.clear();
 }
 
+// `type` is its own type, and so may be a metaclass that C code derives from it (Shiboken of
+// PySide6). Other words that point at themselves are heads of empty lists.
+bool TypeTable::is_own_type(View type) {
+    if (text(type.word(layout_.tp_name)) == "type") return true;
+    for (int i = 0; i < kMaxBases; ++i) {
+        const u64 base = type.word(layout_.tp_base);
+        if (!(type.word(layout_.tp_flags) & type_flag::kType)) return false;
+        const View next = memory_.view(base, layout_.tp_size);
+        if (!next ||
+            type.signed_word(layout_.tp_basicsize) < next.signed_word(layout_.tp_basicsize))
+            return false;
+        if (next.word(layout_.type) == base && text(next.word(layout_.tp_name)) == "type")
+            return true;
+        type = next;
+    }
+    return false;
+}
+
 bool TypeTable::is_type(u64 address) {
     if (address & 7) return false;
     const View type = memory_.view(address, layout_.tp_size);
@@ -44,9 +62,7 @@ bool TypeTable::is_type(u64 address) {
     if (basicsize < 16 || basicsize > kMaxBasicsize) return false;
     if (itemsize < 0 || itemsize > kMaxItemsize || type.signed_word(layout_.refcount) == 0)
         return false;
-    // One type is its own: other words that point at themselves are heads of empty lists.
-    if (type.word(layout_.type) == address && text(type.word(layout_.tp_name)) != "type")
-        return false;
+    if (type.word(layout_.type) == address && !is_own_type(type)) return false;
     const View meta = memory_.view(type.word(layout_.type), layout_.tp_size);
     if (!meta || !(meta.word(layout_.tp_flags) & type_flag::kType)) return false;
     const View metameta = memory_.view(meta.word(layout_.type), layout_.tp_size);

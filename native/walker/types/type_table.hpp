@@ -149,6 +149,7 @@ private:
 
     static u64 hash(u64 address) { return (address >> 4) * 0x9E3779B97F4A7C15ull >> 20; }
     bool is_type(u64 address);
+    bool is_own_type(View type);
     TypeInfo *discover(u64 address);
     void remember(u64 address, TypeInfo *type);
     void place(u64 address, TypeInfo *type);
