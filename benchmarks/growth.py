@@ -21,6 +21,7 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from zlib import crc32
 
 import heapgraph
 from benchmarks.growth_programs.backgrounds import BACKGROUNDS
@@ -80,13 +81,13 @@ def cases(arguments: argparse.Namespace) -> list[Case]:
     chosen = []
     for row, python in enumerate(arguments.python):
         version = version_of(python)
-        for place, name in enumerate(sorted(load_all())):
+        for name in sorted(load_all()):
             if not any(word in name for word in words):
                 continue
             for column, mode in enumerate(MODES):
                 if mode not in arguments.modes:
                     continue
-                one = backgrounds[(place + column + row) % len(backgrounds)]
+                one = backgrounds[(crc32(name.encode()) + column + row) % len(backgrounds)]
                 each = backgrounds if arguments.all_backgrounds else [one]
                 chosen += [Case(name, mode, background, version, python) for background in each]
         chosen = [case for case in chosen if case.version != version] + [

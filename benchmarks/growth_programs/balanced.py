@@ -1,9 +1,8 @@
-"""Queues, sessions, pools and windows: as much goes as comes. Runs on CPython 3.8 too."""
+"""Sessions, pools and windows: as much goes as comes. Runs on CPython 3.8 too."""
 
 from __future__ import annotations
 
 import heapq
-import queue
 import random
 import weakref
 from collections import OrderedDict, deque
@@ -21,49 +20,6 @@ class RecentEvents(Service):
 
     def request(self, number):
         self.store.append(document(number))
-
-
-class WorkQueue(Service):
-    verdicts = (TURNING,)
-    where = "__main__.SERVICE.inbox.queue"
-    requests = 8000
-
-    def __init__(self):
-        self.inbox = queue.Queue()
-
-    def request(self, number):
-        self.inbox.put(Job(number))
-        if self.inbox.qsize() > 2000:
-            self.inbox.get()
-
-
-class WavesInQueue(Service):
-    """The consumer stops now and then and catches up; it rises at the end."""
-
-    verdicts = (TURNING,)
-    requests = 9500
-
-    def __init__(self):
-        self.store = deque()
-
-    def request(self, number):
-        self.store.append(Job(number))
-        if number % 2500 > 1500:
-            for _ in range(min(3, len(self.store))):
-                self.store.popleft()
-
-
-class SlidingWindow(Service):
-    verdicts = (TURNING,)
-    requests = 10000
-
-    def __init__(self):
-        self.store = deque()
-
-    def request(self, number):
-        self.store.append({"at": number, "value": [number]})
-        while self.store[0]["at"] < number - 2500:
-            self.store.popleft()
 
 
 class RingOfSamples(Service):
@@ -146,34 +102,6 @@ class LoyalSessions(Service):
             del self.store[self.leaving.popleft()]
 
 
-class WriteBuffer(Service):
-    """Flushed as a whole when it is full."""
-
-    verdicts = (TURNING,)
-    requests = 11500
-
-    def __init__(self):
-        self.store = []
-
-    def request(self, number):
-        self.store.append(Order(number))
-        if len(self.store) == 4000:
-            self.store.clear()
-
-
-class DeadlineHeap(Service):
-    verdicts = (TURNING,)
-    requests = 9000
-
-    def __init__(self):
-        self.store = []
-
-    def request(self, number):
-        heapq.heappush(self.store, (number + random.random() * 4000, number, Job(number)))
-        while self.store[0][0] < number:
-            heapq.heappop(self.store)
-
-
 class RecentPictures(Service):
     verdicts = (TURNING,)
     where = "__main__.SERVICE.store.data"
@@ -213,22 +141,6 @@ class LatestPerDevice(Service):
         self.store[random.randrange(2500)] = document(number)
 
 
-class InFlight(Service):
-    """Requests wait for their answers; the load has its ups and downs."""
-
-    verdicts = (TURNING,)
-    requests = 12000
-
-    def __init__(self):
-        self.store = {}
-
-    def request(self, number):
-        self.store[number] = Job(number)
-        limit = 2000 + 600 * (number // 1500 % 2)
-        while len(self.store) > limit:
-            del self.store[next(iter(self.store))]
-
-
 class FetchedResults(Service):
     verdicts = (TURNING,)
     requests = 10000
@@ -246,22 +158,6 @@ class FetchedResults(Service):
             del self.store[self.waiting.pop()]
 
 
-class DedupeWindow(Service):
-    verdicts = (TURNING,)
-    requests = 9000
-
-    def __init__(self):
-        self.store = set()
-        self.order = deque()
-
-    def request(self, number):
-        view = View(number)
-        self.store.add(view)
-        self.order.append(view)
-        if len(self.order) > 2000:
-            self.store.remove(self.order.popleft())
-
-
 class UndoStacks(Service):
     """Oldest steps fall off an OrderedDict of documents, each with its own list."""
 
@@ -275,3 +171,18 @@ class UndoStacks(Service):
         self.store.setdefault(number // 3, []).append({"step": [number]})
         if len(self.store) > 800:
             self.store.popitem(last=False)
+
+
+class ListenersComeAndGo(Service):
+    """A list of those who listen now; each leaves when it likes."""
+
+    verdicts = (TURNING,)
+    requests = 9000
+
+    def __init__(self):
+        self.store = []
+
+    def request(self, number):
+        self.store.append(View(number))
+        if len(self.store) > 2000:
+            del self.store[random.randrange(len(self.store))]

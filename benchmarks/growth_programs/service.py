@@ -48,6 +48,7 @@ def load_all() -> dict[str, type[Service]]:
         growing,
         leaking,
         loaded,
+        queues,
         untracked,
     )
 

@@ -107,7 +107,14 @@ def shares_of(graph: HeapGraph, codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.
 def _order(graph: HeapGraph, object_id: int, members: Members) -> Order | None:
     """How far the members stand in the order of their age; None where that says nothing."""
     has_order = members.is_in_order and graph.type_name(object_id) not in _WITHOUT_ORDER
-    return order_of(members.codes) if has_order and len(members.codes) >= MIN_MEMBERS else None
+    if not has_order or len(members.codes) < MIN_MEMBERS:
+        return None
+    order = order_of(members.codes)
+    own = members.container_code
+    if own and float((members.codes > own).mean()) > _TENTH:
+        # The values of a dict that was made after them were not put in one by one.
+        return Order(order.whole, 1.0)
+    return order
 
 
 def _birth(members: Members, clock: AgeClock) -> int:

@@ -27,7 +27,7 @@ _WORD = 8
 _MIN_FIXED = 100
 """Items from which on an append leaves a dozen spare places."""
 _LIST_HEAD_LIMIT = 64
-"""Bytes: more than the struct of a list and the head of the collector in front of it take."""
+"""Bytes; a list's own struct, with the collector's head in front, is smaller in each version."""
 
 _IS_COUNT = re.compile(r"[1-9][0-9]{0,11}")
 _BOUND_NAMES = frozenset(
