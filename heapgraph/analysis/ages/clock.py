@@ -43,6 +43,10 @@ _IMPORT_SHARE = 0.98
 """Of the functions and classes that were made before the imports are taken to be over."""
 
 
+_START_SHARE = 0.5
+"""Of the same, before the program can be said to run: the others may be imported lazily."""
+
+
 class Life:
     """The time of one container, in ticks of its clock.
 
@@ -101,6 +105,7 @@ class AgeClock:
         self._table = self._count(self._ticks)
         program = codes[self._is_program[types] & (codes != UNKNOWN)]
         self.end_of_imports = _quantile(program, _IMPORT_SHARE)
+        self._start = _quantile(program, _START_SHARE)
 
     @property
     def is_known(self) -> bool:
@@ -128,11 +133,11 @@ class AgeClock:
         return Life(table.sum(axis=0), born)
 
     def share(self, born: int, own: npt.NDArray[np.uint32]) -> float:
-        """The time since a birth as a part of the time since the imports.
+        """The time since a birth as a part of the time since the program's start.
 
         By what also came later: tables that were loaded before are no time, however large.
         """
-        start = max(born, self.end_of_imports)
+        start = max(born, self._start)
         codes = self._codes[self._ticks]
         counts = (self._newest_beside < born) & (codes < start)
         counts &= ~np.isin(self._ticks, own, kind="sort")

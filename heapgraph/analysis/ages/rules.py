@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.graph.ages import CODES
+from heapgraph.graph.ages import AGE_STEPS, CODES
 from heapgraph.units import format_count, format_share
 
 if TYPE_CHECKING:
@@ -75,6 +75,10 @@ def order_of(codes: npt.NDArray[np.uint8]) -> Order:
     """The order of members, given in the order of their container."""
     ranks = np.argsort(np.argsort(-codes.astype(np.int64), kind="stable"), kind="stable")
     whole = float(np.corrcoef(ranks, np.arange(len(ranks)))[0, 1])
+    if int(codes.max()) - int(codes.min()) < AGE_STEPS:
+        return Order(
+            whole, 1.0
+        )  # made within so short a time that the collector may have mixed them
     steps = np.sign(-np.diff(codes.astype(np.int64)))
     return Order(whole, float(steps.sum() / max(np.abs(steps).sum(), 1)) if steps.any() else 1.0)
 
@@ -89,11 +93,12 @@ _MIXED = 0.5  # order of steps: below, values are newer than their keys; near -1
 _IN_ORDER = 0.9
 
 _BURST_GAP = 0.06  # of a life, in which nothing came
-_LOADED_GAP = 0.35
+_LOADED_GAP = 0.4
 _MIN_GAP_TICKS = 30
 _MIN_BURSTS = 4
 
 _HALF = 0.5
+_MATURE = 0.75  # of the program's time, that a container must have been there
 _START = 0.2
 _EARLY = 0.25  # where the first members are, unless it began late
 _OLD_SHARE = 0.05  # members from the first half: none worth the name
@@ -146,7 +151,7 @@ def _judge_ages(
         return Trend.TURNING_OVER, "new members took the places of others: it never became longer"
     if order is not None and order.whole < _IN_ORDER:
         return _judge_disorder(places, past)
-    if share < _HALF:
+    if share < _MATURE:
         return Trend.UNKNOWN, "it was made lately: its time is too short"
     return _judge_keeper(places) if past.never_removed else _judge_silent(places)
 
@@ -206,6 +211,8 @@ def _gaps_between(codes: npt.NDArray[np.uint8], life: Life) -> list[float]:
 
 def _judge_loser(places: npt.NDArray[np.float64], past: Past) -> tuple[Trend, str]:
     """Things were taken out: in balance when what is old goes, or was there from the start."""
+    if past.counts_all:
+        return Trend.UNKNOWN, f"more than a third of all that came is there, {_removed_words(past)}"
     if float((places < _HALF).mean()) < _TURNING_OLD_SHARE:
         return Trend.TURNING_OVER, (
             f"few members are from the first half of its life, and {_removed_words(past)}"

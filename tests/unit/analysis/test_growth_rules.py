@@ -60,6 +60,8 @@ def test_values_that_are_replaced_are_newer_than_their_keys():
     mixed = np.random.default_rng(1).permutation(members_from(0, 1))
     assert trend_of(mixed, KEEPER) is Trend.TURNING_OVER
     assert trend_of(mixed[:10], KEEPER) is Trend.UNKNOWN
+    together = np.random.default_rng(1).permutation(members_from(0, 0.2))
+    assert trend_of(together, KEEPER) is Trend.LOADED_ONCE
     assert trend_of(members_from(0, 1)[::-1], KEEPER) is Trend.UNKNOWN  # the collector did that
 
 
@@ -90,6 +92,14 @@ def test_a_container_that_lost_some_turns_over_when_old_members_go():
     assert trend_of(members_from(0, 1), Past(400, had_more=True)) is Trend.UNKNOWN
 
 
+def test_a_queue_that_kept_much_of_what_came_may_have_a_slow_consumer():
+    queue = Past(400, removed=500, counts_all=True)
+    assert trend_of(members_from(0.6, 1), queue) is Trend.UNKNOWN
+    assert trend_of(members_from(0.6, 1), Past(400, removed=900, counts_all=True)) is (
+        Trend.TURNING_OVER
+    )
+
+
 def test_a_container_that_never_lost_any_grows_unless_it_was_emptied():
     assert trend_of(members_from(0, 1), KEEPER) is Trend.GROWING
     assert trend_of(members_from(0.6, 1), KEEPER) is Trend.UNKNOWN
@@ -115,8 +125,8 @@ def test_a_silent_container_grows_when_its_members_stay():
 
 
 def test_a_container_that_was_made_lately_is_not_called_growing():
-    assert trend_of(members_from(0, 1), KEEPER, share=0.3) is Trend.UNKNOWN
-    assert trend_of(members_from(0, 1), KEEPER, share=0.7) is Trend.GROWING
+    assert trend_of(members_from(0, 1), KEEPER, share=0.6) is Trend.UNKNOWN
+    assert trend_of(members_from(0, 1), KEEPER, share=0.8) is Trend.GROWING
 
 
 @pytest.mark.parametrize("seed", range(20))
