@@ -25,6 +25,16 @@ struct module_until_3_9 {
     PyObject *weaklist, *name;
 };
 
+// Modules/atexitmodule.c, 3.8 to 3.9: the state of the module; later a part of the interpreter's.
+// The callbacks are pointers to what each keeps.
+struct atexit_state_until_3_9 {
+    void **callbacks;
+    int count, room;
+};
+struct atexit_call {
+    PyObject *func, *args, *kwargs;
+};
+
 // Modules/_collectionsmodule.c
 #define DEQUE_BLOCK_SLOTS 64
 struct deque_block {

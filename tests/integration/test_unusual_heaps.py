@@ -9,6 +9,7 @@ import pytest
 from heapgraph.analysis.expressions.resolving import resolve
 from heapgraph.capture.dump import dump
 from heapgraph.graph.heap_graph import HeapGraph
+from heapgraph.model import ObjectFlags, RootKind
 from helpers.interpreters import each_interpreter
 from helpers.running_target import start_target
 
@@ -61,3 +62,49 @@ def test_a_metaclass_that_is_its_own_type_is_a_class(
     assert graph.type_name(metaclass) == "__main__.own_metaclass.<locals>.Meta"
     types = [each.target for each in graph.referents(metaclass) if each.target == metaclass]
     assert types, "it refers to itself as its type"
+
+
+def test_what_atexit_calls_are_roots_with_that_name(
+    interpreter: Interpreter, tmp_path: Path
+) -> None:
+    """Given 2,001 methods that only atexit keeps, with arguments, all are named by it."""
+    graph, quality = _dumped(interpreter, "exit_callbacks", tmp_path)
+
+    assert _is_good(quality), quality
+    rows = [row for row, name in enumerate(graph.roots.names) if name == "atexit callbacks"]
+    targets = [int(graph.roots.targets[row]) for row in rows]
+    types = [graph.type_name(target) for target in targets]
+    if types == ["list"]:  # since 3.14
+        types = [
+            graph.type_name(part.target)
+            for entry in graph.referents(targets[0])
+            for part in graph.referents(entry.target)
+        ]
+    assert types.count("method") >= 2001
+    assert types.count("dict") >= 2001
+    assert quality["c_held"] < 100
+    assert graph.unreachable_size < 100_000
+
+
+def test_a_heap_of_interned_strings_is_a_sound_one(
+    interpreter: Interpreter, tmp_path: Path
+) -> None:
+    graph, quality = _dumped(interpreter, "interned", tmp_path)
+
+    assert _is_good(quality), quality
+    (table,) = graph.roots.targets[graph.roots.kinds == RootKind.INTERNED].tolist()
+    assert graph.type_name(table) == "dict"
+    if (quality["immortal_unreached"]) > 20_000:  # 3.12.0 to 3.12.6
+        immortal = (graph.flags & ObjectFlags.IMMORTAL) != 0
+        assert immortal.sum() > 30_000
+
+
+def test_what_a_list_of_free_objects_still_points_at_is_garbage(
+    interpreter: Interpreter, tmp_path: Path
+) -> None:
+    """Given dead cycles whose dicts were taken from that list, its words keep nothing."""
+    graph, quality = _dumped(interpreter, "stale_words", tmp_path)
+
+    assert _is_good(quality), quality
+    assert graph.unreachable_size > 8 << 20
+    assert quality["garbage"] >= 16

@@ -34,6 +34,9 @@ _NAMED_BY_FIELD = {
     RootKind.LIBRARY: "C variable of",
 }
 
+_OWN_NAME = re.compile(r"atexit callbacks\b.*")
+"""Roots of the interpreter that are known by a name of their own and not as fields."""
+
 _DICT_TYPES = frozenset({"dict", "collections.OrderedDict", "collections.defaultdict"})
 
 
@@ -128,13 +131,20 @@ class RootNames:
             noun = "reference" if root.count == 1 else "references"
             short = self._graph.type_name(root.target).rpartition(".")[2]
             return Opening(f"<held by C code, {format_count(root.count)} {noun}>", short)
+        return Opening(self._text_of(root), "")
+
+    def _text_of(self, root: Root) -> str:
+        """What stands for a root that is no Python name."""
+        if root.kind is RootKind.INTERPRETER and _OWN_NAME.fullmatch(root.name):
+            return f"<{root.name}>"
+        if root.kind is RootKind.INTERNED and root.name.startswith("interned"):
+            return f"<interned strings{root.name.removeprefix('interned')}>"
         if root.kind in _NAMED_BY_FIELD:
             word = _NAMED_BY_FIELD[root.kind]
             if root.name == word:  # its own name is not known
-                return Opening(f"<{word} @{root.target}>", "")
-            return Opening(f"<{word} {root.name.removeprefix(word).lstrip()}>", "")
-        what = describe_value(self._graph, root.target)
-        return Opening(f"<{ROOT_KIND_NAMES[root.kind]} {what}>", "")
+                return f"<{word} @{root.target}>"
+            return f"<{word} {root.name.removeprefix(word).lstrip()}>"
+        return f"<{ROOT_KIND_NAMES[root.kind]} {describe_value(self._graph, root.target)}>"
 
     def _module_opening(self, root: Root) -> Opening:
         """A module by its name in sys.modules, or by its number where two go by that name."""

@@ -25,7 +25,12 @@ from heapgraph.analysis.leaks.accumulation import (
     retained_by_type,
 )
 from heapgraph.analysis.leaks.application_code import is_application_root, origin_of_type
-from heapgraph.analysis.leaks.groups import GroupHolder, holder_of_group, members_held
+from heapgraph.analysis.leaks.groups import (
+    EXIT_CALLBACKS,
+    GroupHolder,
+    holder_of_group,
+    members_held,
+)
 from heapgraph.model import (
     UNREACHABLE,
     VIRTUAL_ROOT,
@@ -254,9 +259,12 @@ def _heavy(graph: HeapGraph, alike: NDArray[np.uint32]) -> NDArray[np.uint32]:
 
 
 def _only_c_held(graph: HeapGraph) -> NDArray[np.uint32]:
-    """Targets of roots that nothing else explains."""
+    """Targets of roots that nothing else explains, and of those that atexit has in a table."""
     kinds, targets = graph.roots.kinds, graph.roots.targets
-    by_c, by_others = targets[kinds == RootKind.C_HELD], targets[kinds != RootKind.C_HELD]
+    is_by_c = kinds == RootKind.C_HELD
+    for row in np.flatnonzero(kinds == RootKind.INTERPRETER).tolist():
+        is_by_c[row] = graph.roots.row(row).name.startswith(EXIT_CALLBACKS)
+    by_c, by_others = targets[is_by_c], targets[~is_by_c]
     by_c = by_c[~np.isin(by_c, by_others)]
     only: NDArray[np.uint32] = by_c[graph.root_paths.parent[by_c] == VIRTUAL_ROOT]
     return only

@@ -33,6 +33,10 @@ COVERED_SHARE = 0.5
 """A holder speaks for a group when it has this share of its members."""
 
 
+EXIT_CALLBACKS = "atexit callbacks"
+"""Name of the roots that atexit calls at the end, which a table of C structs holds up to 3.13."""
+
+
 @dataclass(frozen=True)
 class GroupHolder:
     """How the members of a group are held.
@@ -159,8 +163,8 @@ def _held_by_roots(
     count = len(held)
     if kind == "c-held":
         short = graph.type_name(int(members[0])).rpartition(".")[2]
-        text = f"<held by C code, {format_count(count)} objects> {short}"
-        return GroupHolder(kind, None, text, held)
+        named = f"<{text}, {format_count(count)} objects> {short}"
+        return GroupHolder(kind, None, named, held)
     return GroupHolder(kind, None, f"<{format_count(count)} threads in {text}", held)
 
 
@@ -168,10 +172,12 @@ def _reason(graph: HeapGraph, root_row: int) -> tuple[str, str]:
     """Kind of suspect that a root makes, and what its members share."""
     root = graph.roots.row(root_row)
     if root.kind is RootKind.C_HELD:
-        return "c-held", ""
+        return "c-held", "held by C code"
     if root.kind is RootKind.FRAME and root.frame < len(graph.frames):
         frame = graph.frames[root.frame]
         return "threads", f"{frame.function}() at {posixpath.basename(frame.file)}> {root.name}"
+    if root.kind is RootKind.INTERPRETER and root.name.startswith(EXIT_CALLBACKS):
+        return "c-held", root.name
     return "group", ""
 
 

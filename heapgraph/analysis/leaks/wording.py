@@ -22,7 +22,7 @@ from heapgraph.analysis.leaks.application_code import (
     application_path,
     places_that_name,
 )
-from heapgraph.analysis.leaks.groups import other_holders
+from heapgraph.analysis.leaks.groups import EXIT_CALLBACKS, other_holders
 from heapgraph.analysis.leaks.members import describe_captured, describe_members
 from heapgraph.analysis.object_rows import share_of_heap
 from heapgraph.graph.code_places import NO_PLACE
@@ -235,6 +235,9 @@ def _others(graph: HeapGraph, findings: Findings) -> str:
 def _who_of_group(findings: Findings) -> str:
     if findings.candidate.kind == "threads":
         return "They are variables of functions that are still running."
+    group = findings.candidate.group
+    if group is not None and group.expression.startswith(f"<{EXIT_CALLBACKS}"):
+        return "atexit calls them when the program ends, and keeps them until then."
     if findings.candidate.kind == "c-held":
         return "More references to each are counted than were found: C code holds the others."
     return "No single object holds them."

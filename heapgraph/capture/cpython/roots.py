@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from heapgraph.capture.cpython.collector import collector_address, gc_list_heads, is_collecting
+from heapgraph.capture.cpython.exit_callbacks import NAME, exit_callbacks
 from heapgraph.capture.cpython.frames import MAX_DEPTH, FrameReader
 from heapgraph.capture.cpython.interned import find_interned_dict
 from heapgraph.capture.cpython.layouts.kinds import Interned
@@ -117,6 +118,11 @@ class _RootSearch:
             self._add_collector(interpreter)
         with self._noting(f"interned strings of {name}"):
             self._add_interned(interpreter)
+        with self._noting(f"atexit callbacks of {name}"):
+            for held in exit_callbacks(self.reader, address):
+                self.roots.add(
+                    held.address, RootKind.INTERPRETER, NAME + suffix, counted=held.is_counted
+                )
         with self._noting(f"threads of {name}"):
             for thread in read_threads(self.reader, self._runtime_address, interpreter):
                 self._add_thread(thread)
