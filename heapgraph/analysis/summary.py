@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heapgraph.analysis.leaks.garbage import GarbageClass, garbage_of
+from heapgraph.analysis.garbage.found import GarbageClass, garbage_of
 from heapgraph.analysis.memory import MemoryAccount, account_memory
 from heapgraph.analysis.results import Result
 from heapgraph.model import ROOT_KIND_NAMES, UNREACHABLE, RootKind

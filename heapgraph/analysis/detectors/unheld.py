@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.detectors.base import Detector, Evidence
-from heapgraph.analysis.leaks.dead import MIN_UNCOLLECTED
-from heapgraph.analysis.leaks.garbage import garbage_of
+from heapgraph.analysis.garbage.found import MIN_UNCOLLECTED, garbage_of
 from heapgraph.model import NO_ROW, VIRTUAL_ROOT, EdgeKind, RootKind
 from heapgraph.units import format_count, format_size
 

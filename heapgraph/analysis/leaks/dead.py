@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from heapgraph.analysis.garbage.found import MIN_UNCOLLECTED, garbage_of
 from heapgraph.analysis.leaks.accumulation import Content
 from heapgraph.analysis.leaks.candidates import ITEMS_SHARE, MIN_SIZE, SUSPECT_SHARE, Candidate
-from heapgraph.analysis.leaks.garbage import garbage_of
 from heapgraph.analysis.leaks.groups import GroupHolder
 from heapgraph.analysis.leaks.instances import resources_among
 from heapgraph.units import format_count, format_share, format_size
@@ -16,13 +16,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from heapgraph.analysis.leaks.garbage import Garbage, GarbageClass
+    from heapgraph.analysis.garbage.found import Garbage, GarbageClass
     from heapgraph.graph.heap_graph import HeapGraph
 
 KIND = "garbage"
 
-MIN_UNCOLLECTED = 1000
-"""Dead objects from which on a small share of the heap is worth telling, where they stay."""
 
 _SHOWN_CLASSES = 4
 

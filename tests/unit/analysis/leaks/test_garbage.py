@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from heapgraph.analysis.leaks.garbage import garbage_of
+from heapgraph.analysis.garbage.found import garbage_of
 from heapgraph.analysis.suspects import find_suspects
 from heapgraph.model import EdgeKind, ObjectFlags, RootKind
 from helpers.app_heap import MEBIBYTE, graph_of, items, store

@@ -8,8 +8,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from heapgraph.analysis.leaks.collection import Collection, collection_of
-from heapgraph.analysis.leaks.cycles import DeadGraph, cycle_text
+from heapgraph.analysis.garbage.collection import Collection, collection_of
+from heapgraph.analysis.garbage.cycles import DeadGraph, cycle_text
 from heapgraph.graph.ages import UNKNOWN, younger
 from heapgraph.graph.object_sets import sum_by_group
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, ObjectFlags
@@ -28,6 +28,9 @@ _TRIED = 10
 """Objects of a class from which a way back to themselves is looked for."""
 
 _KNOWN: WeakKeyDictionary[HeapGraph, Garbage] = WeakKeyDictionary()
+
+MIN_UNCOLLECTED = 1000
+"""Dead objects from which on a small share of the heap is worth telling, where they stay."""
 
 
 @dataclass(frozen=True)

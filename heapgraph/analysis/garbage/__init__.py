@@ -1,0 +1,1 @@
+"""What no root reaches: its classes, its cycles, and what the collector does about it."""
