@@ -98,7 +98,7 @@ _MIN_GAP_TICKS = 30
 _MIN_BURSTS = 4
 
 _HALF = 0.5
-_MATURE = 0.75  # of the program's time, that a container must have been there
+_MATURE = 0.5  # of the program's time, that a container must have been there
 _START = 0.2
 _EARLY = 0.25  # where the first members are, unless it began late
 _OLD_SHARE = 0.05  # members from the first half: none worth the name

@@ -125,8 +125,8 @@ def test_a_silent_container_grows_when_its_members_stay():
 
 
 def test_a_container_that_was_made_lately_is_not_called_growing():
-    assert trend_of(members_from(0, 1), KEEPER, share=0.6) is Trend.UNKNOWN
-    assert trend_of(members_from(0, 1), KEEPER, share=0.8) is Trend.GROWING
+    assert trend_of(members_from(0, 1), KEEPER, share=0.4) is Trend.UNKNOWN
+    assert trend_of(members_from(0, 1), KEEPER, share=0.6) is Trend.GROWING
 
 
 @pytest.mark.parametrize("seed", range(20))
