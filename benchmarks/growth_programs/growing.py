@@ -243,13 +243,3 @@ class MetricLabels(Service):
     def request(self, number):
         label = ("GET", "/user/%d" % (number - number % 2), 200)
         self.store.setdefault(label, Order(number)).total += 1
-
-
-class MemoOfMethod(Service):
-    def __init__(self):
-        self.store = {}
-
-    def request(self, number):
-        key = (number // 2, "full")
-        if key not in self.store:
-            self.store[key] = [[number, number], [number]]

@@ -210,3 +210,13 @@ class FullThenLeftAlone(Service):
     def request(self, number):
         if len(self.store) < 3000:
             self.store[number] = Job(number)
+
+
+class MemoOfMethod(Service):
+    def __init__(self):
+        self.store = {}
+
+    def request(self, number):
+        key = (number // 2, "full")
+        if key not in self.store:
+            self.store[key] = [[number, number], [number]]
