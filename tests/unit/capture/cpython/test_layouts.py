@@ -137,6 +137,6 @@ def test_table_with_a_missing_or_unknown_kind_is_refused() -> None:
 
 def test_the_walker_numbers_the_kinds_alike() -> None:
     header = (REPOSITORY / "native" / "walker" / "types" / "kinds.hpp").read_text()
-    rows = re.findall(r"^  KIND\((.*?)\)", header, re.MULTILINE)
+    rows = re.findall(r"^ +KIND\((.*?)\)", header, re.MULTILINE)
     native = {name: values for name, *values in (row.split(", ") for row in rows)}
     assert native == {name: [value.name.lower() for value in kind] for name, kind in KINDS.items()}
