@@ -298,7 +298,7 @@ def test_deeper_frames_than_the_limit_are_left_out_and_noted(
 def test_only_frames_have_frame_rows(scene: Scene) -> None:
     roots = scene.roots
     for kind, row in zip(roots.kinds, roots.frame_rows, strict=True):
-        assert (row == NO_ROW) == (kind != RootKind.FRAME)
+        assert (row == NO_ROW) == (kind not in (RootKind.FRAME, RootKind.THREAD))
 
 
 def test_every_root_is_an_object(scene: Scene) -> None:
