@@ -24,6 +24,10 @@ OWN_TABLE_SHARE = 0.1
 """The interpreter's own tables are holders from this share of the heap on: below it, they are what
 every program has, and nobody can do anything about them."""
 
+BESIDE_SHARE = 0.01
+"""What hangs beside the way to a holder is looked at from this share of the heap on: the rest is
+small change, keys and names mostly."""
+
 _OWN_ROOTS = (RootKind.INTERPRETER, RootKind.INTERNED, RootKind.BUILTINS, RootKind.STATIC_TYPE)
 _OWN_MODULES = frozenset(
     {"sys", "builtins", "_imp", "_frozen_importlib", "_frozen_importlib_external", "zipimport"}
@@ -79,7 +83,8 @@ def find_holders(
             point, passed = _gathering_point(graph, object_id, limit)
             queue.add(point, is_gathering_point=True)
             for other in passed:
-                queue.add(other, is_gathering_point=False)
+                if graph.folded.retained_size(other) >= BESIDE_SHARE * graph.reachable_size:
+                    queue.add(other, is_gathering_point=False)
     return Holders(tuple(object_row(graph, object_id) for object_id in found))
 
 
