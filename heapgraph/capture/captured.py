@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from heapgraph.capture.cpython.roots import RootSet
     from heapgraph.capture.cpython.target import Target
     from heapgraph.capture.heap.audit import Verdict
+    from heapgraph.capture.heap.columns import HeapColumns
     from heapgraph.capture.heap.traverse_account import TraverseAccount
-    from heapgraph.capture.heap.walk import HeapColumns
     from heapgraph.capture.process.maps import Mapping
     from heapgraph.capture.regions.regions import MemoryRegions
 

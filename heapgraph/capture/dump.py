@@ -18,7 +18,6 @@ from heapgraph.capture.heap.traverse_account import (
     traverse_twin,
 )
 from heapgraph.capture.heap.walk import (
-    HeapColumns,
     HeapWalk,
     readable_regions,
     static_ranges,
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from heapgraph.capture.captured import DumpResult, Progress
     from heapgraph.capture.cpython.interpreter_facts import InterpreterFacts
     from heapgraph.capture.cpython.target import Target
+    from heapgraph.capture.heap.columns import HeapColumns
     from heapgraph.capture.process.maps import Mapping
 
     _Walked: TypeAlias = tuple[

@@ -15,7 +15,7 @@ from heapgraph.capture.heap.code_table import read_code_table
 from heapgraph.capture.heap.container_facts import read_container_facts
 from heapgraph.capture.heap.traverse import TraverseLog
 from heapgraph.capture.heap.traverse_account import TraverseAccount, explain, traverse_twin
-from heapgraph.capture.heap.walk import HeapColumns, HeapWalk, readable_regions, static_ranges
+from heapgraph.capture.heap.walk import HeapWalk, readable_regions, static_ranges
 from heapgraph.capture.live.twin import Twin, thread_pointer_of
 from heapgraph.capture.process.budget import budget_of_pieces
 from heapgraph.capture.process.libraries import find_library_data
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from heapgraph.capture.cpython.collector import ListHeads
     from heapgraph.capture.cpython.roots import RootSet
     from heapgraph.capture.heap.audit import Verdict
+    from heapgraph.capture.heap.columns import HeapColumns
 
 _MISSING_SHOWN = 3
 

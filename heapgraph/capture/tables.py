@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from heapgraph.capture.heap.columns import preview_bytes
 from heapgraph.capture.heap.type_names import TypeNames
-from heapgraph.capture.heap.walk import preview_bytes
 from heapgraph.model import NO_ROW, ObjectFlags
 from heapgraph.snapshot.schema import table_from_columns, table_from_rows
 from heapgraph.source_files import origin_of_file
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from heapgraph.capture.cpython.roots import RootSet
     from heapgraph.capture.heap.audit import Verdict
-    from heapgraph.capture.heap.walk import HeapColumns
+    from heapgraph.capture.heap.columns import HeapColumns
     from heapgraph.capture.process.maps import Mapping
     from heapgraph.capture.regions.regions import MemoryRegions
 

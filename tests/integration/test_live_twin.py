@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from heapgraph.capture.cpython.root_set import RootSet
     from heapgraph.capture.cpython.target import Target
+    from heapgraph.capture.heap.columns import HeapColumns
     from heapgraph.capture.heap.traverse_account import TraverseAccount
-    from heapgraph.capture.heap.walk import HeapColumns
     from heapgraph.capture.process.maps import Mapping
     from heapgraph.native.file_pieces import FilePiece
     from helpers.interpreters import Interpreter

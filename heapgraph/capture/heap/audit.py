@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from heapgraph.capture.cpython.roots import RootSet
-    from heapgraph.capture.heap.walk import HeapColumns
+    from heapgraph.capture.heap.columns import HeapColumns
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -190,8 +190,8 @@ class Account:
         if not claimed.any():
             return
         sure = EdgeFlags.SCANNED | EdgeFlags.COUNTED
-        words = (arrays["edge_flags"] & sure) == sure
-        for reference in np.flatnonzero(words & claimed[arrays["target"]]).tolist():
+        words = np.flatnonzero((arrays["edge_flags"] & sure) == sure)  # few: types without a rule
+        for reference in words[claimed[arrays["target"][words]]].tolist():
             target = arrays["target"][reference]
             if self._surplus[target] < 0 and target in self._held_by_named:
                 self._surplus[target] += 1

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.capture.heap.texts import column_of, read_texts, text_column
+from heapgraph.capture.heap.texts import read_texts, text_column, words_at
 from heapgraph.snapshot.arrow_arrays import arrow_array
 from heapgraph.snapshot.schema import table_from_columns
 from heapgraph.source_files import origin_of_file
@@ -16,17 +16,14 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from heapgraph.capture.heap.columns import HeapColumns
     from heapgraph.capture.heap.texts import Array
-    from heapgraph.capture.heap.walk import HeapColumns
     from heapgraph.native.memory_reads import MemoryReads
 
 _READER = "code"
-"""By which the walker reads code objects; nothing can be derived from their type."""
 
 _STEP = 1 << 18
-"""Objects that are looked at, or read, at a time."""
-
-_WORD = 8
+"""Objects that are read at a time."""
 
 
 def read_code_table(
@@ -44,11 +41,11 @@ def read_code_table(
 
     Cost: 1 us per code object; each text is read once, however many share it.
     """
-    ids = _code_objects(columns)
+    ids = columns.read_by({_READER: 0})[_READER]
     name = "code.qualname" if "code.qualname" in fields else "code.name"
     wanted = [fields[name], fields["code.filename"], fields["code.firstlineno"]]
     heads = [
-        _heads(reads, columns.addresses_of(ids[start : start + _STEP]), wanted)
+        words_at(reads, columns.addresses_of(ids[start : start + _STEP]), wanted)
         for start in range(0, len(ids), _STEP)
     ]
     words = np.concatenate([np.empty((0, len(wanted)), np.uint64), *heads])
@@ -66,23 +63,6 @@ def read_code_table(
             "origin": _origins(texts, places[:, 1]),
         },
     )
-
-
-def _code_objects(columns: HeapColumns) -> Array:
-    """int64, ids of all code objects, rising. Nothing as long as the heap is made for it."""
-    is_code = np.array([walked.reader == _READER for walked in columns.types], np.bool_)
-    types = columns.arrays["type"]
-    found = [
-        np.flatnonzero(is_code[types[start : start + _STEP]]) + start
-        for start in range(0, len(types), _STEP)
-    ]
-    return np.concatenate([np.empty(0, np.int64), *found])
-
-
-def _heads(reads: MemoryReads, addresses: Array, offsets: list[int]) -> Array:
-    """uint64[n, offsets], the words at some offsets of each object."""
-    heads = reads.gather(addresses, max(offsets) + _WORD)
-    return np.stack([column_of(heads, at, np.uint64) for at in offsets], axis=1)
 
 
 def _origins(texts: pa.StringArray, rows: Array) -> Array:

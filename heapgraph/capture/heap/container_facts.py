@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from heapgraph.capture.heap.texts import column_of
+from heapgraph.capture.heap.texts import words_at
 from heapgraph.snapshot.schema import table_from_columns
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from heapgraph.capture.heap.columns import HeapColumns
     from heapgraph.capture.heap.texts import Array
-    from heapgraph.capture.heap.walk import HeapColumns
     from heapgraph.native.memory_reads import MemoryReads
 
     Facts: TypeAlias = tuple[Array, Array, Array]
@@ -26,7 +26,6 @@ MIN_REFERENCES = 20
 
 UNLIMITED = -1
 _STEP = 1 << 18
-_WORD = 8
 _MAX_SANE = 1 << 48
 """Of a count; more is damage, and becomes nothing."""
 
@@ -47,11 +46,11 @@ def read_container_facts(
     Cost: 0.3 us per container.
     """
     found = [np.empty((0, 4), np.int64)]
-    for name, reader in _READERS.items():
-        ids = _of_reader(columns, name)
+    least = {name: 0 if name == "lru_cache" else MIN_REFERENCES for name in _READERS}
+    for name, ids in columns.read_by(least).items():
         for start in range(0, len(ids), _STEP):
             part = ids[start : start + _STEP]
-            facts = reader(_Structs(reads, fields), columns.addresses_of(part))
+            facts = _READERS[name](_Structs(reads, fields), columns.addresses_of(part))
             found.append(np.stack([part, *(each.astype(np.int64) for each in facts)], axis=1))
     rows = np.concatenate(found)
     rows = rows[np.argsort(rows[:, 0], kind="stable")]
@@ -76,29 +75,13 @@ class _Structs:
 
     def words(self, addresses: Array, *names: str) -> list[Array]:
         """Each an int64[n]."""
-        offsets = [self.fields[name] for name in names]
-        heads = self._reads.gather(addresses, max(offsets) + _WORD)
-        return [column_of(heads, at, np.uint64).view(np.int64) for at in offsets]
+        words = words_at(self._reads, addresses, [self.fields[name] for name in names])
+        return list(words.view(np.int64).T)
 
     def bytes(self, addresses: Array, name: str) -> Array:
         """int64[n], of a field that is one byte wide."""
         at = self.fields[name]
         return self._reads.gather(addresses, at + 1)[:, at].astype(np.int64)
-
-
-def _of_reader(columns: HeapColumns, name: str) -> Array:
-    """int64, rising: the objects that the walker reads so, and that have some references."""
-    least = 0 if name == "lru_cache" else MIN_REFERENCES
-    is_wanted = np.array([walked.reader == name for walked in columns.types], np.bool_)
-    types, degrees = columns.arrays["type"], columns.degrees_capped()
-    found = [
-        np.flatnonzero(
-            is_wanted[types[start : start + _STEP]] & (degrees[start : start + _STEP] >= least)
-        )
-        + start
-        for start in range(0, len(types), _STEP)
-    ]
-    return np.concatenate([np.empty(0, np.int64), *found])
 
 
 def _dicts(structs: _Structs, addresses: Array) -> Facts:

@@ -20,7 +20,7 @@ from heapgraph.snapshot.limits import MAX_TEXT_BYTES
 from heapgraph.source_files import CUT, MAX_CHARACTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from heapgraph.native.memory_reads import MemoryReads
 
@@ -31,6 +31,7 @@ _MAX_BYTES = 2**26
 unreadable, so that a target with texts without end cannot ask for any amount of memory."""
 
 _ASCII = 128
+_WORD = 8
 
 
 def read_texts(reads: MemoryReads, fields: Mapping[str, int], addresses: Array) -> pa.StringArray:
@@ -80,6 +81,12 @@ def column_of(heads: Array, offset: int, kind: type[np.generic]) -> Array:
     size = np.dtype(kind).itemsize
     values: Array = np.ascontiguousarray(heads[:, offset : offset + size]).view(kind)[:, 0]
     return values
+
+
+def words_at(reads: MemoryReads, addresses: Array, offsets: Sequence[int]) -> Array:
+    """uint64[n, offsets], the words at some offsets of each of n structs."""
+    heads = reads.gather(addresses, max(offsets) + _WORD)
+    return np.stack([column_of(heads, at, np.uint64) for at in offsets], axis=1)
 
 
 def _are_texts(reads: MemoryReads, fields: Mapping[str, int], types: Array) -> Array:

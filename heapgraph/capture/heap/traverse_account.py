@@ -14,8 +14,9 @@ from heapgraph.capture.process.memory import UnreadableMemory
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from heapgraph.capture.heap.columns import HeapColumns
     from heapgraph.capture.heap.traverse import CodePlace
-    from heapgraph.capture.heap.walk import HeapColumns, HeapWalk
+    from heapgraph.capture.heap.walk import HeapWalk
     from heapgraph.capture.live.frozen import FrozenClone
     from heapgraph.capture.live.twin import Twin
 

@@ -9,7 +9,7 @@ from heapgraph.model import EdgeKind
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from heapgraph.capture.heap.walk import HeapColumns
+    from heapgraph.capture.heap.columns import HeapColumns
     from heapgraph.native.walked_type import WalkedType
 
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made at run time, by a class statement or from a spec

@@ -1,14 +1,14 @@
-"""The walk as the capture sees it: regions in, columns with names and types out."""
+"""The walk as the capture sees it: regions in, columns out."""
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from heapgraph.capture.heap.columns import HeapColumns
 from heapgraph.capture.heap.traverse import BATCH_OBJECTS
 from heapgraph.capture.process.maps import MEMORY_DEVICES, NO_MEMORY
 from heapgraph.capture.types.resolving import resolve
@@ -20,8 +20,6 @@ from heapgraph.native.walker_structs import ABSENT, BlockRule, BufferRule, Field
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    import pyarrow as pa
-
     from heapgraph.capture.cpython.collector import ListHeads
     from heapgraph.capture.cpython.layouts import Layout
     from heapgraph.capture.heap.traverse import CloneTraversal
@@ -30,122 +28,11 @@ if TYPE_CHECKING:
     from heapgraph.capture.types.resolving import ResolvedRule
     from heapgraph.native.file_pieces import FilePiece
     from heapgraph.native.walk_budget import WalkBudget
-    from heapgraph.native.walked_type import WalkedType
 
 Array: TypeAlias = npt.NDArray[Any]
 Progress: TypeAlias = "Callable[[str, int, int], None]"
 
 _PROGRESS_INTERVAL_S = 0.2
-_PREVIEWS_A_STEP = 1 << 12
-
-
-@dataclass
-class HeapColumns:
-    """The walker's result: one array per column, and what rows of types and names mean.
-
-    Attributes:
-        arrays: by name, see `HeapWalker.columns`.
-        types: by row of the type column.
-        names: by row of field and slot labels.
-        counts: totals and failures, see `HeapWalker.counts`.
-        scanned_roots: object addresses found in structs of the interpreter, with the struct's
-            name and the byte offset.
-        library_words: addresses of objects, and of the words in the data of libraries that hold
-            them: uint64[n, 2], by library.
-        container_table: the table `containers`, see `container_facts.read_container_facts`.
-        code_table: the snapshot's table `codes`, see `code_table.read_code_table`.
-        walker: whose columns they are. Some (`LATE_COLUMNS`) are there when
-            `HeapWalk.forget_memory` has made room for them.
-    """
-
-    arrays: dict[str, Array]
-    types: list[WalkedType]
-    names: list[str]
-    counts: dict[str, int]
-    scanned_roots: list[tuple[int, str, int]] = field(default_factory=list)
-    library_words: list[tuple[LibraryData, Array]] = field(default_factory=list)
-    code_table: pa.Table | None = None
-    container_table: pa.Table | None = None
-    walker: HeapWalker | None = None
-    _preview_ends: Array | None = None
-
-    @property
-    def object_count(self) -> int:
-        """Number of objects."""
-        return len(self.arrays["type"])
-
-    def addresses_of(self, ids: Array) -> Array:
-        """Addresses of objects: uint64, as long as the argument."""
-        if "address" in self.arrays or self.walker is None:
-            return self.arrays["address"][ids]
-        return self.walker.addresses(ids)
-
-    def objects_of_size(self, least: int) -> tuple[Array, Array]:
-        """Objects whose shallow size is at least so much: their ids, int64 and rising, and sizes.
-
-        Args:
-            least: 64 KiB or more.
-        """
-        if "shallow_size" in self.arrays or self.walker is None:
-            ids = np.flatnonzero(self.arrays["shallow_size"] >= least)
-            return ids, self.arrays["shallow_size"][ids]
-        return self.walker.objects_of_size(least)
-
-    def degrees_capped(self) -> Array:
-        """References of each object, 65,535 for more: unsigned, there as soon as objects are."""
-        if "out_degree" in self.arrays or self.walker is None:
-            return self.arrays["out_degree"]
-        return self.walker.out_degrees()
-
-    def take_counted_in(self) -> Array:
-        """The column counted_in as signed numbers; its own memory goes."""
-        counted: Array = self.arrays.pop("counted_in").astype(np.int64)
-        if self.walker is not None:
-            self.walker.forget_counted_in()
-        return counted
-
-    def ids_of(self, addresses: Sequence[int] | Array) -> Array:
-        """Object ids of addresses, -1 where there is no object; int64[len(addresses)]."""
-        wanted = np.asarray(addresses, dtype=np.uint64)
-        known = self.arrays["address"]
-        if not len(known):
-            return np.full(len(wanted), -1, dtype=np.int64)
-        places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-        return np.where(known[places] == wanted, places, -1).astype(np.int64)
-
-    def name_row(self, name: str) -> int:
-        """Row of a name, added when it is new."""
-        if name not in self.names:
-            self.names.append(name)
-        return self.names.index(name)
-
-    def offsets(self) -> Array:
-        """First reference of each object, and the end of the last: uint64[objects + 1]."""
-        result = np.zeros(self.object_count + 1, dtype=np.uint64)
-        np.cumsum(self.arrays["out_degree"], out=result[1:])
-        return result
-
-    def preview(self, object_id: int) -> str | None:
-        """What an object looks like, None for no object and when its kind has no preview."""
-        # A key that is no object, in a dict that was caught half-made, has the label NO_LABEL.
-        sizes = self.arrays["preview_size"]
-        if not 0 <= object_id < self.object_count or not sizes[object_id]:
-            return None
-        first = object_id // _PREVIEWS_A_STEP
-        if self._preview_ends is None:  # where each step begins in the text
-            steps = np.arange(0, len(sizes), _PREVIEWS_A_STEP)
-            self._preview_ends = np.concatenate(
-                ([0], np.cumsum(np.add.reduceat(preview_bytes(sizes), steps, dtype=np.int64)))
-            )
-        before = preview_bytes(sizes[first * _PREVIEWS_A_STEP : object_id])
-        start = int(self._preview_ends[first]) + int(before.sum(dtype=np.int64))
-        end = start + int(sizes[object_id]) - 1
-        return self.arrays["previews"][start:end].tobytes().decode(errors="replace")
-
-
-def preview_bytes(sizes: Array) -> Array:
-    """The column preview_size as bytes of text, 0 for no preview."""
-    return sizes - (sizes > 0)
 
 
 def readable_regions(maps: Iterable[Mapping]) -> list[tuple[int, int]]:

@@ -12,7 +12,7 @@ from heapgraph.model import ObjectFlags
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from heapgraph.capture.heap.walk import HeapColumns
+    from heapgraph.capture.heap.columns import HeapColumns
     from heapgraph.native.memory_reads import MemoryReads
 
 _WORDS = 16

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from heapgraph.capture.cpython.layouts import Layout
-    from heapgraph.capture.heap.walk import HeapColumns
+    from heapgraph.capture.heap.columns import HeapColumns
     from heapgraph.capture.process.maps import Mapping
     from heapgraph.capture.process.residency import Residency
     from heapgraph.capture.regions.malloc_heaps import MallocHeap

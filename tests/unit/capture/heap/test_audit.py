@@ -8,7 +8,7 @@ import numpy as np
 
 from heapgraph.capture.cpython.root_set import RootSet
 from heapgraph.capture.heap.audit import Account, Verdict
-from heapgraph.capture.heap.walk import HeapColumns
+from heapgraph.capture.heap.columns import HeapColumns
 from heapgraph.model import EdgeFlags, EdgeKind, ObjectFlags, RootKind
 from heapgraph.native.walked_type import WalkedType
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from heapgraph.capture.cpython.layouts import layout_for
-from heapgraph.capture.heap.walk import HeapColumns
+from heapgraph.capture.heap.columns import HeapColumns
 from heapgraph.capture.process.maps import Mapping, is_anonymous, with_sizes
 from heapgraph.capture.regions.claims import Claims, Region
 from heapgraph.capture.regions.regions import MemoryRegions, find_regions

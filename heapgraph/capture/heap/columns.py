@@ -1,0 +1,157 @@
+"""What a walk has found: columns, with what their rows of types and names mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+    from heapgraph.capture.process.libraries import LibraryData
+    from heapgraph.native.heap_walker import HeapWalker
+    from heapgraph.native.walked_type import WalkedType
+
+Array: TypeAlias = npt.NDArray[Any]
+
+_PREVIEWS_A_STEP = 1 << 12
+_OBJECTS_A_STEP = 1 << 18
+_NONE = 1 << 32  # more references than any object has
+
+
+@dataclass
+class HeapColumns:
+    """The walker's result: one array per column, and what rows of types and names mean.
+
+    Attributes:
+        arrays: by name, see `HeapWalker.columns`.
+        types: by row of the type column.
+        names: by row of field and slot labels.
+        counts: totals and failures, see `HeapWalker.counts`.
+        scanned_roots: object addresses found in structs of the interpreter, with the struct's
+            name and the byte offset.
+        library_words: addresses of objects, and of the words in the data of libraries that hold
+            them: uint64[n, 2], by library.
+        container_table: the table `containers`, see `container_facts.read_container_facts`.
+        code_table: the snapshot's table `codes`, see `code_table.read_code_table`.
+        walker: whose columns they are. Some (`LATE_COLUMNS`) are there when
+            `HeapWalk.forget_memory` has made room for them.
+    """
+
+    arrays: dict[str, Array]
+    types: list[WalkedType]
+    names: list[str]
+    counts: dict[str, int]
+    scanned_roots: list[tuple[int, str, int]] = field(default_factory=list)
+    library_words: list[tuple[LibraryData, Array]] = field(default_factory=list)
+    code_table: pa.Table | None = None
+    container_table: pa.Table | None = None
+    walker: HeapWalker | None = None
+    _preview_ends: Array | None = None
+
+    @property
+    def object_count(self) -> int:
+        """Number of objects."""
+        return len(self.arrays["type"])
+
+    def addresses_of(self, ids: Array) -> Array:
+        """Addresses of objects: uint64, as long as the argument."""
+        if "address" in self.arrays or self.walker is None:
+            return self.arrays["address"][ids]
+        return self.walker.addresses(ids)
+
+    def objects_of_size(self, least: int) -> tuple[Array, Array]:
+        """Objects whose shallow size is at least so much: their ids, int64 and rising, and sizes.
+
+        Args:
+            least: 64 KiB or more.
+        """
+        if "shallow_size" in self.arrays or self.walker is None:
+            ids = np.flatnonzero(self.arrays["shallow_size"] >= least)
+            return ids, self.arrays["shallow_size"][ids]
+        return self.walker.objects_of_size(least)
+
+    def read_by(self, readers: Mapping[str, int]) -> dict[str, Array]:
+        """Objects by how the walker reads them; nothing can be derived from their type.
+
+        Args:
+            readers: names of readers, each with the fewest references that an object must have;
+                65,535 at most.
+
+        Returns:
+            Ids for each, int64 and rising.
+
+        Cost: one pass over the objects, in steps: nothing as long as the heap is made for it.
+        """
+        least = np.array([readers.get(walked.reader, _NONE) for walked in self.types], np.int64)
+        types, degrees = self.arrays["type"], self._degrees_capped()
+        found = [np.empty(0, np.int64)]
+        for start in range(0, len(types), _OBJECTS_A_STEP):
+            here = slice(start, start + _OBJECTS_A_STEP)
+            found.append(np.flatnonzero(degrees[here] >= least[types[here]]) + start)
+        ids = np.concatenate(found)
+        order = {name: row for row, name in enumerate(readers)}
+        of_type = np.array([order.get(each.reader, len(order)) for each in self.types], np.uint8)
+        rows = of_type[types[ids]]
+        return {name: ids[rows == row] for name, row in order.items()}
+
+    def _degrees_capped(self) -> Array:
+        """References of each object, 65,535 for more: unsigned, there as soon as objects are."""
+        if "out_degree" in self.arrays or self.walker is None:
+            return self.arrays["out_degree"]
+        return self.walker.out_degrees()
+
+    def take_counted_in(self) -> Array:
+        """The column counted_in as signed numbers; its own memory goes."""
+        counted: Array = self.arrays.pop("counted_in").astype(np.int64)
+        if self.walker is not None:
+            self.walker.forget_counted_in()
+        return counted
+
+    def ids_of(self, addresses: Sequence[int] | Array) -> Array:
+        """Object ids of addresses, -1 where there is no object; int64[len(addresses)]."""
+        wanted = np.asarray(addresses, dtype=np.uint64)
+        known = self.arrays["address"]
+        if not len(known):
+            return np.full(len(wanted), -1, dtype=np.int64)
+        places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+        return np.where(known[places] == wanted, places, -1).astype(np.int64)
+
+    def name_row(self, name: str) -> int:
+        """Row of a name, added when it is new."""
+        if name not in self.names:
+            self.names.append(name)
+        return self.names.index(name)
+
+    def offsets(self) -> Array:
+        """First reference of each object, and the end of the last: uint64[objects + 1]."""
+        result = np.zeros(self.object_count + 1, dtype=np.uint64)
+        np.cumsum(self.arrays["out_degree"], out=result[1:])
+        return result
+
+    def preview(self, object_id: int) -> str | None:
+        """What an object looks like, None for no object and when its kind has no preview."""
+        # A key that is no object, in a dict that was caught half-made, has the label NO_LABEL.
+        sizes = self.arrays["preview_size"]
+        if not 0 <= object_id < self.object_count or not sizes[object_id]:
+            return None
+        first = object_id // _PREVIEWS_A_STEP
+        if self._preview_ends is None:  # where each step begins in the text
+            steps = np.arange(0, len(sizes), _PREVIEWS_A_STEP)
+            self._preview_ends = np.concatenate(
+                ([0], np.cumsum(np.add.reduceat(preview_bytes(sizes), steps, dtype=np.int64)))
+            )
+        before = preview_bytes(sizes[first * _PREVIEWS_A_STEP : object_id])
+        start = int(self._preview_ends[first]) + int(before.sum(dtype=np.int64))
+        end = start + int(sizes[object_id]) - 1
+        return self.arrays["previews"][start:end].tobytes().decode(errors="replace")
+
+
+def preview_bytes(sizes: Array) -> Array:
+    """The column preview_size as bytes of text, 0 for no preview."""
+    return sizes - (sizes > 0)
