@@ -119,9 +119,8 @@ def _grouped(
 
 
 def _sums(graph: HeapGraph) -> _Sums:
-    dead = graph.unreachable_size
     resident = int(graph.manifest["target"]["rss"])
-    return resident, graph.object_count, graph.reachable_size + dead, dead
+    return resident, graph.object_count, graph.total_size, graph.unreachable_size
 
 
 def _graph_of(snapshot: _Snapshot) -> HeapGraph:

@@ -105,7 +105,7 @@ def _totals(graph: HeapGraph) -> Totals:
         objects=graph.object_count,
         references=graph.reference_count,
         types=len(graph.type_names),
-        size=graph.reachable_size + graph.unreachable_size,
+        size=graph.total_size,
         reachable_size=graph.reachable_size,
         unreachable_objects=int(np.count_nonzero(unreachable)),
         unreachable_size=graph.unreachable_size,

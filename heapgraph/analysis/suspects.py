@@ -11,7 +11,7 @@ from heapgraph.analysis.expressions import expression, path_references
 from heapgraph.analysis.leaks.accumulation import inner_type
 from heapgraph.analysis.leaks.candidates import Candidate, find_candidates, structure_mask
 from heapgraph.analysis.leaks.dead import KIND as GARBAGE
-from heapgraph.analysis.leaks.dead import explain_garbage, find_dead, whole_size
+from heapgraph.analysis.leaks.dead import explain_garbage, find_dead
 from heapgraph.analysis.leaks.fingerprints import fingerprint, root_part, trace_parts
 from heapgraph.analysis.leaks.instances import find_many_instances
 from heapgraph.analysis.leaks.known_leaks import LeakTraits, find_known_leak
@@ -212,7 +212,7 @@ def _describe_garbage(graph: HeapGraph, candidate: Candidate, growth: Growth) ->
         kind=GARBAGE,
         expression="" if candidate.group is None else candidate.group.expression,
         retained_size=candidate.retained_size,
-        share=candidate.retained_size / whole_size(graph),
+        share=candidate.retained_size / graph.total_size,
         accumulation_point=object_row(graph, candidate.point),
         path=None,
         reason=explain_garbage(graph),

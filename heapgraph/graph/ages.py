@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from heapgraph.graph.heap_graph import HeapGraph
-    from heapgraph.native.graph_kernels import U8
 
 UNKNOWN = 0
 """The code of an object whose age nobody knows."""
@@ -24,8 +23,6 @@ AGE_STEPS = 9
 """Codes to each doubling of an age."""
 
 CODES = 256
-
-_F64 = "npt.NDArray[np.float64]"
 
 
 @cache
@@ -39,18 +36,19 @@ def younger() -> npt.NDArray[np.float64]:
     return middle
 
 
-def shares(codes: U8) -> npt.NDArray[np.float32]:
-    """float32[k], the part of all objects with an age that is younger: 0 newest, 1 oldest; or -1.
+def shares(oldest: int) -> npt.NDArray[np.float32]:
+    """float32[256], by code: the part of all objects with an age that is younger; -1 for unknown.
 
     Args:
-        codes: of all objects; the oldest of them is the measure.
+        oldest: the code that is 1; the newest is 0.
     """
-    oldest = max(float(younger()[codes.max(initial=0)]), 1.0)
-    share: npt.NDArray[np.float32] = (younger() / oldest).astype(np.float32)
+    parts = younger() / max(float(younger()[oldest]), 1.0)
+    share: npt.NDArray[np.float32] = parts.astype(np.float32)
     share[UNKNOWN] = -1
-    return share[codes]
+    return share
 
 
 def object_ages(graph: HeapGraph) -> npt.NDArray[np.float32]:
-    """float32[n], the same for all objects of a snapshot."""
-    return shares(graph.age_codes)
+    """float32[n], the same for all objects of a snapshot, by the oldest of them."""
+    codes = graph.age_codes
+    return shares(int(codes.max(initial=UNKNOWN)))[codes]

@@ -211,6 +211,11 @@ class HeapGraph(KeptColumns):
         """Shallow size of everything no root reaches, bytes."""
         return int(self.shallow_sizes.sum()) - self.reachable_size
 
+    @property
+    def total_size(self) -> int:
+        """Shallow size of all objects, dead or alive, bytes."""
+        return self.reachable_size + self.unreachable_size
+
     def retained_by_type(self) -> U64:
         """uint64[types], bytes that go for certain with all objects of a type (the minimum)."""
         return self.dominators.minimum_retained_by_group(self.type_ids, len(self.type_names))

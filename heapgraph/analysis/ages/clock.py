@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.graph.ages import CODES, UNKNOWN
+from heapgraph.graph.ages import CODES, UNKNOWN, shares
 from heapgraph.model import UNREACHABLE
 
 if TYPE_CHECKING:
@@ -87,6 +87,10 @@ class Life:
 class AgeClock:
     """All that could be a tick, by type and age; one per snapshot.
 
+    Attributes:
+        end_of_imports: code of the time when most functions and classes were there.
+        shares: float32[256], see `graph.ages.shares`.
+
     Args:
         graph: the snapshot.
 
@@ -106,6 +110,7 @@ class AgeClock:
         program = codes[self._is_program[types] & (codes != UNKNOWN)]
         self.end_of_imports = _quantile(program, _IMPORT_SHARE)
         self._start = _quantile(program, _START_SHARE)
+        self.shares = shares(int(codes.max(initial=UNKNOWN)))
 
     @property
     def is_known(self) -> bool:
@@ -140,7 +145,9 @@ class AgeClock:
         start = max(born, self._start)
         codes = self._codes[self._ticks]
         counts = (self._newest_beside < born) & (codes < start)
-        counts &= ~np.isin(self._ticks, own, kind="sort")
+        is_own = np.zeros(len(self._codes), np.bool_)
+        is_own[own] = True
+        counts &= ~is_own[self._ticks]
         return float((codes[counts] < born).mean()) if counts.any() else 1.0
 
     def _companions(

@@ -9,15 +9,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from heapgraph.analysis.ages.clock import AgeClock
-from heapgraph.analysis.ages.members import MIN_MEMBERS, members_of
+from heapgraph.analysis.ages.members import members_of
 from heapgraph.analysis.ages.past import past_of, past_of_shelves
-from heapgraph.analysis.ages.rules import Order, Trend, judge, order_of
-from heapgraph.graph.ages import UNKNOWN, shares
+from heapgraph.analysis.ages.rules import MIN_MEMBERS, Order, Trend, judge, order_of
 from heapgraph.units import Count, format_count
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from heapgraph.analysis.ages.members import Members
     from heapgraph.graph.heap_graph import HeapGraph
 
@@ -92,16 +89,10 @@ def growth_of(graph: HeapGraph, object_id: int) -> Growth:
         order=_order(graph, object_id, members),
         share=clock.share(born, members.own),
     )
-    newest = int((shares_of(graph, codes) < _TENTH).sum())
+    newest = int((clock.shares[codes] < _TENTH).sum())
     return Growth(
         trend.value, _worded(trend, why, newest, len(codes)), members.count, len(codes), newest
     )
-
-
-def shares_of(graph: HeapGraph, codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """float32[k]: ages as parts of the oldest one."""
-    everything = np.concatenate([codes, [graph.age_codes.max(initial=UNKNOWN)]]).astype(np.uint8)
-    return shares(everything)[:-1]
 
 
 def _order(graph: HeapGraph, object_id: int, members: Members) -> Order | None:
@@ -110,8 +101,7 @@ def _order(graph: HeapGraph, object_id: int, members: Members) -> Order | None:
     if not has_order or len(members.codes) < MIN_MEMBERS:
         return None
     order = order_of(members.codes)
-    own = members.container_code
-    if own and float((members.codes > own).mean()) > _TENTH:
+    if members.came_from_elsewhere:
         # The values of a dict that was made after them were not put in one by one.
         return Order(order.whole, 1.0)
     return order
@@ -123,9 +113,8 @@ def _birth(members: Members, clock: AgeClock) -> int:
     Where many members are older than the container, they came from elsewhere: then its life begins
     with the end of the imports at the earliest.
     """
-    codes, own = members.codes, members.container_code
-    if own and len(codes) and float((codes > own).mean()) > _TENTH:
-        return max(own, min(members.born, clock.end_of_imports))
+    if members.came_from_elsewhere:
+        return max(members.container_code, min(members.born, clock.end_of_imports))
     return members.born
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapgraph.analysis.ages.rules import MIN_MEMBERS
 from heapgraph.graph.ages import UNKNOWN
 from heapgraph.graph.csr import rows_of_many
 from heapgraph.model import EdgeKind
@@ -19,14 +20,16 @@ if TYPE_CHECKING:
     Codes = npt.NDArray[np.uint8]
     Ids = npt.NDArray[np.uint32]
 
-MIN_MEMBERS = 20
-"""Fewer say nothing of a trend."""
-
 _MUCH_BELOW = 12
 """Dated objects below a container for each of its items, from which on the items are shelves, and
 what stands on them is looked at: a dict of users with a list each."""
 
-_ITEM_KINDS = (EdgeKind.INDEX, EdgeKind.VALUE, EdgeKind.MEMBER)
+ITEM_KINDS = (EdgeKind.INDEX, EdgeKind.VALUE, EdgeKind.MEMBER)
+"""References to items; a key is no item of its own."""
+
+_ELSEWHERE_SHARE = 0.1
+"""Of members that are older than their container: these were not made for it."""
+
 _LEVELS = 2
 """How far below a member to look for a part that is older: the collector may have moved the member
 itself behind its parts."""
@@ -54,6 +57,14 @@ class Members:
     container_code: int
     is_in_order: bool
     items: Ids
+
+    @property
+    def came_from_elsewhere(self) -> bool:
+        """Whether many members are older than the container, whose own age is known."""
+        own = self.container_code
+        if own == UNKNOWN or not len(self.codes):
+            return False
+        return float((self.codes > own).mean()) > _ELSEWHERE_SHARE
 
 
 def members_of(graph: HeapGraph, object_id: int) -> Members:
@@ -93,7 +104,7 @@ def members_of(graph: HeapGraph, object_id: int) -> Members:
 
 def _items(graph: HeapGraph, parts: Ids) -> Ids:
     _, edges = rows_of_many(graph.offsets, parts)
-    is_item = np.isin(graph.edge_kinds[edges], _ITEM_KINDS)
+    is_item = np.isin(graph.edge_kinds[edges], ITEM_KINDS)
     items = graph.targets[edges[is_item]]
     _, first = np.unique(items, return_index=True)
     in_order: Ids = items[np.sort(first)]

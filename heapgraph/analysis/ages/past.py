@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from heapgraph.analysis.ages.members import ITEM_KINDS
 from heapgraph.analysis.ages.rules import Past
 from heapgraph.analysis.expressions.attributes import attribute
-from heapgraph.model import UNREACHABLE, EdgeKind
+from heapgraph.model import UNREACHABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +19,8 @@ _TABLES_OF_DICTS = frozenset(
     {"dict", "defaultdict", "collections.defaultdict", "collections.Counter"}
     | {"collections.OrderedDict"}
 )
-_CACHES = frozenset({"functools._lru_cache_wrapper"})
-_COUNTING = frozenset({"collections.deque"})
+_CACHE = "functools._lru_cache_wrapper"
+_COUNTING = frozenset({"collections.deque", _CACHE})
 """Count what was taken out from the first day on; others since their table was made."""
 
 _NAMESPACES = frozenset({"module", "type", "dict", "list", "tuple", "cell", "frame"})
@@ -53,18 +54,11 @@ def past_of(graph: HeapGraph, object_id: int) -> Past:
     limit = int(containers.limits[row])
     items = _item_count(graph, object_id)
     name = graph.type_name(object_id)
-    if name in _CACHES:
-        is_full = limit > 0 and removed > 0
-        return Past(
-            limit if is_full else items,
-            limit if limit > 0 else None,
-            removed,
-            counts_all=True,
-            never_removed=removed == 0,
-        )
     if name in _COUNTING:
+        # An lru_cache has its entries in a dict of its own; one that has evicted any is full.
+        is_full_cache = name == _CACHE and limit > 0 and removed > 0
         return Past(
-            items,
+            limit if is_full_cache else items,
             limit if limit > 0 else None,
             removed,
             counts_all=True,
@@ -102,10 +96,7 @@ def _item_count(graph: HeapGraph, object_id: int) -> int:
     """Values, members or items; a key is no item of its own."""
     begin, end = int(graph.offsets[object_id]), int(graph.offsets[object_id + 1])
     kinds = graph.edge_kinds[begin:end]
-    counts = [
-        int((kinds == kind).sum()) for kind in (EdgeKind.VALUE, EdgeKind.MEMBER, EdgeKind.INDEX)
-    ]
-    return max(counts)
+    return max(int((kinds == kind).sum()) for kind in ITEM_KINDS)
 
 
 def _is_without_spare(graph: HeapGraph, object_id: int) -> bool:

@@ -83,7 +83,7 @@ def order_of(codes: npt.NDArray[np.uint8]) -> Order:
     return Order(whole, float(steps.sum() / max(np.abs(steps).sum(), 1)) if steps.any() else 1.0)
 
 
-MIN_MEMBERS = 20
+MIN_MEMBERS = 20  # fewer say nothing of a trend
 MIN_TICKS = 50
 MIN_DATED_SHARE = 0.5
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
 
 KIND = "garbage"
-
+"""Of a suspect that is no holder."""
 
 _SHOWN_CLASSES = 4
 
@@ -40,10 +40,11 @@ def find_dead(graph: HeapGraph) -> Iterator[Candidate]:
     if garbage.example is None:
         return
     resources = list(resources_among(graph, garbage.members))
-    if not resources and not _is_worth_telling(garbage, whole_size(graph)):
+    is_worth_telling = _is_worth_telling(garbage, graph.total_size)
+    if not resources and not is_worth_telling:
         return
     first = garbage.classes[0]
-    if resources and not _is_worth_telling(garbage, whole_size(graph)):
+    if not is_worth_telling:
         name, members = resources[0]
         text = _expression(len(members), name)
         content = Content(name, members, first.size)
@@ -54,11 +55,6 @@ def find_dead(graph: HeapGraph) -> Iterator[Candidate]:
     yield Candidate(KIND, garbage.size, garbage.example, content, group)
 
 
-def whole_size(graph: HeapGraph) -> int:
-    """Bytes of all objects, dead or alive: what the share of garbage is a share of."""
-    return graph.reachable_size + graph.unreachable_size
-
-
 def garbage_text(graph: HeapGraph) -> str:
     """The garbage in a line, `20.2 MiB, 10,000 __main__.Node`; "" where it is next to nothing.
 
@@ -66,7 +62,7 @@ def garbage_text(graph: HeapGraph) -> str:
         graph: the snapshot.
     """
     garbage = garbage_of(graph)
-    if garbage.size < min(MIN_SIZE, ITEMS_SHARE * whole_size(graph)) or not garbage.classes:
+    if garbage.size < min(MIN_SIZE, ITEMS_SHARE * graph.total_size) or not garbage.classes:
         return ""
     first = garbage.classes[0]
     return f"{format_size(garbage.size)}, {format_count(first.count)} {first.type}"
@@ -103,7 +99,7 @@ def _expression(count: int, type_name: str) -> str:
 
 
 def _what(graph: HeapGraph, garbage: Garbage) -> str:
-    share = format_share(garbage.size / max(whole_size(graph), 1))
+    share = format_share(garbage.size / max(graph.total_size, 1))
     first = garbage.classes[0]
     return (
         f"Garbage: {format_count(first.count)} dead {first.type}, and all that only they hold."
