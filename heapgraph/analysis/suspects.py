@@ -12,7 +12,12 @@ from heapgraph.analysis.leaks.accumulation import inner_type
 from heapgraph.analysis.leaks.candidates import Candidate, find_candidates, structure_mask
 from heapgraph.analysis.leaks.dead import KIND as GARBAGE
 from heapgraph.analysis.leaks.dead import explain_garbage, find_dead
-from heapgraph.analysis.leaks.fingerprints import fingerprint, root_part, trace_parts
+from heapgraph.analysis.leaks.fingerprints import (
+    ends_at_an_item,
+    fingerprint,
+    root_part,
+    trace_parts,
+)
 from heapgraph.analysis.leaks.instances import find_many_instances
 from heapgraph.analysis.leaks.known_leaks import LeakTraits, find_known_leak
 from heapgraph.analysis.leaks.wording import Findings, explain
@@ -272,7 +277,10 @@ def _owner_type(graph: HeapGraph, object_id: int) -> str:
 
 
 def _fingerprint(graph: HeapGraph, candidate: Candidate, holder: int | None) -> str:
-    """The trace to the holder and what gathers in it; of a group, its root and type."""
+    """The trace to the holder and what gathers in it; of a group, its root and type.
+
+    One large item is told by its container: with the next one that container is the holder.
+    """
     type_name = "" if candidate.content is None else candidate.content.type_name
     path = graph.root_paths.path_to(candidate.point if holder is None else holder)
     if path is None:
@@ -280,4 +288,7 @@ def _fingerprint(graph: HeapGraph, candidate: Candidate, holder: int | None) -> 
     if holder is None:
         root = "" if candidate.kind == "group" else root_part(graph, path.root)
         return fingerprint([candidate.kind, root, type_name])
-    return fingerprint(trace_parts(graph, path.root, path_references(graph, path), type_name))
+    references = path_references(graph, path)
+    if candidate.kind == "object" and ends_at_an_item(references):
+        references, type_name = references[:-1], graph.type_name(holder)
+    return fingerprint(trace_parts(graph, path.root, references, type_name))

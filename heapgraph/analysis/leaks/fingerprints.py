@@ -51,6 +51,15 @@ def trace_parts(
     return [*parts, leaked_type]
 
 
+def ends_at_an_item(references: Sequence[Reference]) -> bool:
+    """Whether a path ends in a container, not in a name: at a key, a position, in a set."""
+    return (
+        len(references) > 1
+        and references[-1].kind not in _NAMED_KINDS
+        and not is_namespace(references[-2])
+    )
+
+
 def root_part(graph: HeapGraph, root_row: int) -> str:
     """A root without what changes from run to run: threads by function, fields without address."""
     root = graph.roots.row(root_row)
