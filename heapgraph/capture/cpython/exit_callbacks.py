@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 NAME = "atexit callbacks"
 """How the roots are called."""
 
-_MOST_CALLBACKS = 1_000_000
+_MAX_CALLBACKS = 1_000_000
 _WORD = 8
 
 
@@ -55,7 +55,7 @@ def exit_callbacks(reader: ObjectReader, interpreter: int) -> Iterator[Held]:
 
 
 def _rows(reader: ObjectReader, table: int, count: int, *, counted: bool) -> Iterator[Held]:
-    if not 0 <= count <= _MOST_CALLBACKS:
+    if not 0 <= count <= _MAX_CALLBACKS:
         raise UnreadableMemory(f"atexit claims {count} callbacks")
     if table == 0 or count == 0:
         return

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CONTROLLERS_SIZE = 4096, MOST_WRITERS = 4 };
+enum { CONTROLLERS_SIZE = 4096, MAX_WRITERS = 4 };
 
 /* What one thread can rewrite until a clone is gone: heapgraph/capture/live/memory_limits.py has
  * the figures, and says where they come from. */
@@ -32,7 +32,7 @@ static int64_t reserve_for(pid_t pid) {
     int64_t writers = number_after(status, "Threads", -1);
     const int64_t processors = sysconf(_SC_NPROCESSORS_ONLN);
     if (writers > processors) writers = processors;
-    if (writers > MOST_WRITERS) writers = MOST_WRITERS;
+    if (writers > MAX_WRITERS) writers = MAX_WRITERS;
     const int64_t rewritten = writers * (BURST + anonymous / ENDING_SHARE);
     return rewritten < anonymous ? rewritten : anonymous;
 }

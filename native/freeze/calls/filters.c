@@ -18,7 +18,7 @@
 #endif
 #define GET_FILTER 0x420c /* PTRACE_SECCOMP_GET_FILTER */
 
-enum { MOST_FILTERS = 64 };
+enum { MAX_FILTERS = 64 };
 
 /* The machine that the kernel runs filters on: two registers and a few words (linux/filter.h). */
 struct machine {
@@ -138,7 +138,7 @@ static bool allows_all(const struct sock_filter *steps, int count, uint64_t inst
 
 enum filter judge_filters(pid_t tid, uint64_t instruction) {
     static struct sock_filter steps[BPF_MAXINSNS];
-    for (int number = 0; number < MOST_FILTERS; number++) {
+    for (int number = 0; number < MAX_FILTERS; number++) {
         const long count = traced(GET_FILTER, tid, (uintptr_t)number, 0);
         if (count < 0) /* ENOENT: behind the last */
             return errno == ENOENT && number > 0 ? FILTER_ALLOWS : FILTER_UNKNOWN;

@@ -12,7 +12,7 @@
 enum {
     STOP_LIMIT_NS = 50 * 1000000,
     LOOK_NS = 100 * 1000,
-    MOST_STOPS = 10, /* of threads that then could not take the call */
+    MAX_STOPS = 10, /* of threads that then could not take the call */
 };
 
 /* A filter may be installed at any time, in one thread only: look at this one, which stands.
@@ -197,7 +197,7 @@ bool treat_some_thread(pid_t pid, bool through_middle, int64_t within_ns, treatm
                             .failure = failure,
                             .guard_ns = guard_for_copy_ns(pid)};
     const int64_t deadline = now_ns() + within_ns;
-    int tries = MOST_STOPS;
+    int tries = MAX_STOPS;
     *failure = (struct failure){"code", ENOEXEC, "its C library is of a kind that is not known"};
     if (!find_gadgets(pid, &search.gadgets)) return false;
     *failure = (struct failure){"busy", EAGAIN, "no thread can take the call now"};

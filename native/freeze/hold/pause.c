@@ -12,7 +12,7 @@
 enum {
     STOP_LIMIT_NS = 50 * 1000000,
     ROUNDS = 100,
-    MOST_THREAD_IDS = 1 << 22,
+    MAX_THREAD_IDS = 1 << 22,
     PATIENCE_NS = 100 * 1000000,
     LOOK_NS = 20 * 1000,
 };
@@ -37,7 +37,7 @@ bool pause_is_held(void) { return held.active; }
 int64_t pause_deadline(void) { return held.active ? held.deadline : INT64_MAX; }
 
 /* One bit for each thread id that there can be (PID_MAX_LIMIT): which are asked to stop. */
-static uint8_t asked[MOST_THREAD_IDS / 8];
+static uint8_t asked[MAX_THREAD_IDS / 8];
 
 static bool is_asked(pid_t tid) { return (asked[tid / 8] >> tid % 8 & 1) != 0; }
 
@@ -76,7 +76,7 @@ struct walk {
 /* Ask a thread to stop, unless that would cost it something. It is looked at just before. */
 static bool ask(pid_t tid, void *context) {
     struct walk *walk = context;
-    if (tid >= MOST_THREAD_IDS || is_asked(tid)) return true;
+    if (tid >= MAX_THREAD_IDS || is_asked(tid)) return true;
     const struct standing thread = {tid, look_at_thread(held.pid, tid)};
     if (thread.seen == IN_LOSING_CALL && held.sleeping < MAX_THREADS) {
         walk->news |= leave_asleep(tid);

@@ -22,8 +22,8 @@
 enum {
     FILTER_AT = 64, /* in the page; in front of it are the instructions */
     FILTER_ROOM = 256,
-    MOST_RANGES = 256, /* of this small program */
-    MOST_FILES = 1 << 14,
+    MAX_RANGES = 256, /* of this small program */
+    MAX_FILES = 1 << 14,
     LINE_SIZE = 512,
     FILTER_MODE = 2, /* SECCOMP_MODE_FILTER */
     CALL_LIMIT_S = 30,
@@ -83,13 +83,13 @@ struct range {
     bool is_of_kernel; /* [vdso] and the like, which newer kernels seal */
 };
 
-static int list_ranges(pid_t child, struct range ranges[MOST_RANGES]) {
+static int list_ranges(pid_t child, struct range ranges[MAX_RANGES]) {
     char path[64], line[LINE_SIZE];
     snprintf(path, sizeof path, "/proc/%d/maps", child);
     FILE *maps = fopen(path, "re");
     if (maps == NULL) return -1;
     int count = 0;
-    while (count < MOST_RANGES && fgets(line, sizeof line, maps) != NULL) {
+    while (count < MAX_RANGES && fgets(line, sizeof line, maps) != NULL) {
         struct range *range = &ranges[count];
         if (sscanf(line, "%" SCNx64 "-%" SCNx64, &range->start, &range->end) != 2 ||
             range->start > INT64_MAX) /* [vsyscall] is no memory of the process */
@@ -102,7 +102,7 @@ static int list_ranges(pid_t child, struct range ranges[MOST_RANGES]) {
 }
 
 bool unmap_all(pid_t child, uint64_t page) {
-    static struct range ranges[MOST_RANGES];
+    static struct range ranges[MAX_RANGES];
     int count = list_ranges(child, ranges);
     for (int i = 0; i < count; i++) {
         const struct range *range = &ranges[i];
@@ -154,7 +154,7 @@ static int next_file(pid_t child) {
 }
 
 bool close_all(pid_t child, uint64_t page) {
-    for (int i = 0; i < MOST_FILES; i++) {
+    for (int i = 0; i < MAX_FILES; i++) {
         const int file = next_file(child);
         if (file < 0) return file == -1;
         const uint64_t arguments[CALL_ARGUMENTS] = {(uint64_t)file};

@@ -19,7 +19,7 @@
 enum {
     PAGE = 4096,
     CPU_SECONDS = 600, /* far more than the traversal of any heap takes; ends it for certain */
-    LEAST_CORE = 1,    /* "no core file", which 0 does not say to a program in core_pattern */
+    MIN_CORE = 1,      /* "no core file", which 0 does not say to a program in core_pattern */
     ROBUST_LIST_SIZE = 24,
 };
 
@@ -51,7 +51,7 @@ static int give_up(void) {
     syscall(SYS_set_robust_list, NULL, (size_t)ROBUST_LIST_SIZE);
     prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
     step_back();
-    int error = limit(RLIMIT_CORE, LEAST_CORE);
+    int error = limit(RLIMIT_CORE, MIN_CORE);
     if (error == 0) error = limit(RLIMIT_CPU, CPU_SECONDS);
     if (error == 0) error = limit(RLIMIT_MEMLOCK, 0);
     if (error == 0) error = limit(RLIMIT_FSIZE, 0);

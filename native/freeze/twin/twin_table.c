@@ -14,7 +14,7 @@ enum {
     LOWEST = 1 << 16,    /* vm.mmap_min_addr nearly everywhere */
     SPARE_MAPPINGS = 64, /* for the stub, its memory, and what allocators ask for */
     DEFAULT_MAPPINGS = 65530,
-    MOST_FILES = 1 << 14,      /* that are counted */
+    MAX_FILES = 1 << 14,       /* that are counted */
     MEMORY_FILES = 0x01021994, /* TMPFS_MAGIC, linux/magic.h: also the files of memfd_create */
 };
 
@@ -90,11 +90,11 @@ static uint64_t memory_of_file(int file) {
 }
 
 uint64_t table_memory_allowed(int table, uint64_t count) {
-    bool seen[MOST_FILES] = {false};
+    bool seen[MAX_FILES] = {false};
     struct twin_row row;
     uint64_t allowed = growth_allowed;
     for (uint64_t i = 0; i < count && table_row(table, i, &row); i++) {
-        if (row.in_file == 0 || row.descriptor >= MOST_FILES || seen[row.descriptor]) continue;
+        if (row.in_file == 0 || row.descriptor >= MAX_FILES || seen[row.descriptor]) continue;
         seen[row.descriptor] = true;
         allowed += memory_of_file((int)row.descriptor);
     }

@@ -21,23 +21,23 @@ u64 pool_block_bytes(MemoryImage &image, const Layout &layout, u64 address) {
     const u64 pool_size = layout.kinds.pools == kind::pools::large ? kLargePool : kSmallPool;
     const u64 pool = address & ~(pool_size - 1);
     const View header = image.view(pool, kPoolHeader);
-    const u64 size = (u64{header.half(kPoolSizeClass)} + 1) * kAlignment, offset = address - pool;
-    if (!header || header.half(kPoolSizeClass) >= kSizeClasses ||
-        header.half(kPoolLast) != pool_size - size)
+    const u64 size = (u64{header.u32_at(kPoolSizeClass)} + 1) * kAlignment, offset = address - pool;
+    if (!header || header.u32_at(kPoolSizeClass) >= kSizeClasses ||
+        header.u32_at(kPoolLast) != pool_size - size)
         return 0;
-    const u64 used = header.half(kPoolCount), end = header.half(kPoolNext);
+    const u64 used = header.u32_at(kPoolCount), end = header.u32_at(kPoolNext);
     if (used == 0 || used > (pool_size - kPoolHeader) / size || end > pool_size) return 0;
     return offset >= kPoolHeader && offset < end && (offset - kPoolHeader) % size == 0 ? size : 0;
 }
 
 u64 malloc_block_bytes(MemoryImage &image, u64 address) {
     const View header = image.view(address - kHeader, kHeader);
-    const u64 word = header.word(8), size = word & ~kFlags, chunk = address - kHeader;
+    const u64 word = header.u64_at(8), size = word & ~kFlags, chunk = address - kHeader;
     if (size < 2 * kHeader || size % kHeader != 0 || !image.covers(chunk, size)) return 0;
     if (word & kMapped)
-        return chunk % kMapPage == header.word(0) && size % kMapPage == 0 ? size - kHeader : 0;
+        return chunk % kMapPage == header.u64_at(0) && size % kMapPage == 0 ? size - kHeader : 0;
     const View following = image.view(chunk + size, kHeader);
-    const u64 next = following.word(8);
+    const u64 next = following.u64_at(8);
     if (!(next & kPrevInUse) || (next & ~kFlags) < kHeader || (next & ~kFlags) % kHeader != 0)
         return 0;
     return size - kHeader / 2;  // the word in front of the next chunk belongs to this one
@@ -58,14 +58,14 @@ ChunkTotals walk_chunks(MemoryImage &image, u64 start, u64 end, u64 *free_starts
     while (totals.next < end && totals.free_chunks < capacity) {
         const u64 at = totals.next;
         const View header = image.view(at, kHeader);
-        const u64 word = header.word(8), size = word & ~kFlags;
+        const u64 word = header.u64_at(8), size = word & ~kFlags;
         if (size == 0 && end - at <= kLargestFence) totals.next = end;
         if (size < kHeader || size % kHeader != 0 || word & kMapped || size > end - at) break;
         bool is_free = size == end - at;
         if (!is_free && end - at - size >= kHeader) {
             const View following = image.view(at + size, kHeader);
-            is_free = !(following.word(8) & kPrevInUse);
-            if (is_free && following.word(0) != size) break;
+            is_free = !(following.u64_at(8) & kPrevInUse);
+            if (is_free && following.u64_at(0) != size) break;
         }
         if (is_free) {
             free_starts[totals.free_chunks] = at;

@@ -25,7 +25,7 @@ constexpr u64 kMaxCapacity = 1ull << 46;
 // A std::vector is three pointers: to its items, behind the last one, and behind the room for more.
 // What lies in that room was left behind by others.
 bool is_vector(View words, u64 at, u64 size) {
-    const u64 first = words.word(at), end = words.word(at + 8), limit = words.word(at + 16);
+    const u64 first = words.u64_at(at), end = words.u64_at(at + 8), limit = words.u64_at(at + 16);
     return first <= end && end <= limit && limit - first <= size && limit != first;
 }
 
@@ -36,8 +36,8 @@ bool OwnedBlocks::looks_like_object(u64 address) {
     const Layout &layout = reader_.layout();
     const View head = memory_.view(address, layout.object_size);
     if (!head) return false;
-    return is_plausible_count(memory_, layout, address, head.word(layout.refcount)) &&
-           reader_.types().find(head.word(layout.type)) != nullptr;
+    return is_plausible_count(memory_, layout, address, head.u64_at(layout.refcount)) &&
+           reader_.types().find(head.u64_at(layout.type)) != nullptr;
 }
 
 // The block at this address when it is nobody's yet.
@@ -53,7 +53,7 @@ bool OwnedBlocks::find_block(u64 address, const Search &from, OwnedBlock &block)
 // Objects of a module often point at its state, which all share: it holds their class.
 bool OwnedBlocks::is_module_state(View block, const TypeInfo &type) {
     for (u64 at = 0; at + 8 <= block.size(); at += 8) {
-        if (block.word(at) == type.builtin_base) return true;
+        if (block.u64_at(at) == type.builtin_base) return true;
     }
     return false;
 }
@@ -91,12 +91,12 @@ void OwnedBlocks::search_words(const Search &from, std::vector<Search> &next) {
         next.push_back({from.owner, from.type, block.address, block.address + block.used, depth});
     };
     for (u64 at = 0; at + 8 <= words.size(); at += 8) {
-        const bool shared = is_shared_pointer(words.word(at), words.word(at + 8));
+        const bool shared = is_shared_pointer(words.u64_at(at), words.u64_at(at + 8));
         OwnedBlock block;
-        if (shared && find_block(words.word(at + 8), from, block)) take(block);
-        if (!find_block(words.word(at), from, block)) continue;
+        if (shared && find_block(words.u64_at(at + 8), from, block)) take(block);
+        if (!find_block(words.u64_at(at), from, block)) continue;
         block.is_vector = is_vector(words, at, block.size);
-        if (block.is_vector) block.used = words.word(at + 8) - block.address;
+        if (block.is_vector) block.used = words.u64_at(at + 8) - block.address;
         if (shared || block.is_vector || from.depth < rule.raw_depth) take(block);
     }
 }
@@ -107,10 +107,10 @@ bool OwnedBlocks::is_shared_pointer(u64 object, u64 control) {
     if (object == 0 || control == 0 || control % 16 != 0) return false;
     const View head = memory_.view(control, 16);
     const auto is_count = [](u32 count) { return count > 0 && count < kMaxUsers; };
-    if (!head || !is_count(head.half(8)) || !is_count(head.half(12))) return false;
-    const u64 vtable = head.word(0);
+    if (!head || !is_count(head.u32_at(8)) || !is_count(head.u32_at(12))) return false;
+    const u64 vtable = head.u64_at(0);
     return vtable % 8 == 0 && memory_.find(vtable) != nullptr &&
-           memory_.find(memory_.word(vtable)) != nullptr;
+           memory_.find(memory_.u64_at(vtable)) != nullptr;
 }
 
 const std::vector<OwnedBlock> &OwnedBlocks::blocks_of(u64 object) {
@@ -141,7 +141,7 @@ void OwnedBlocks::references(u64 object, const TypeInfo &type, EdgeList &out) {
         if (!reader_.afford(block.used)) return;
         const View words = memory_.view(block.address, block.used);
         for (u64 at = 0; at + 8 <= words.size(); at += 8, label += 8) {
-            const u64 target = words.word(at);
+            const u64 target = words.u64_at(at);
             if (target != object && target % 8 == 0 && target != 0 && looks_like_object(target)) {
                 const bool trailing = !block.is_vector && at + 8 == block.size;
                 const bool holds = has_stack && reader_.type_of(target)->reader->is("frame");
@@ -168,9 +168,10 @@ u64 OwnedBlocks::own_bytes(u64 object, const TypeInfo &type) {
 u64 OwnedBlocks::arrow_bytes(View block) {
     u64 total = 0;
     for (u64 at = 0; at + kBufferCapacity + 8 <= block.size(); at += 8) {
-        if (!is_pool_buffer(block.word(at))) continue;
-        const u64 capacity = block.word(at + kBufferCapacity);
-        if (capacity < kMaxCapacity && block.word(at + kBufferSize) <= capacity) total += capacity;
+        if (!is_pool_buffer(block.u64_at(at))) continue;
+        const u64 capacity = block.u64_at(at + kBufferCapacity);
+        if (capacity < kMaxCapacity && block.u64_at(at + kBufferSize) <= capacity)
+            total += capacity;
     }
     return total;
 }
@@ -179,7 +180,7 @@ bool OwnedBlocks::is_pool_buffer(u64 vtable) {
     if (vtable == 0 || vtable % 8 != 0 || memory_.find(vtable) == nullptr) return false;
     const auto [entry, is_new] = pool_buffers_.try_emplace(vtable, false);
     if (is_new) {
-        const u64 name = memory_.word(memory_.word(vtable - kTypeInfo) + kTypeInfoName);
+        const u64 name = memory_.u64_at(memory_.u64_at(vtable - kTypeInfo) + kTypeInfoName);
         entry->second = reader_.types().text(name) == kPoolBuffer;
     }
     return entry->second;

@@ -15,7 +15,7 @@ constexpr u64 kPage = 4096;
 u64 stack_frame_bytes(HeapReader &reader, u64 frame) {
     const Layout &layout = reader.layout();
     const View view = reader.memory().view(frame, layout.if_localsplus);
-    const u64 code = object_of(layout, view.word(layout.if_code));
+    const u64 code = object_of(layout, view.u64_at(layout.if_code));
     const TypeInfo *type = reader.type_of(code);
     if (!view || type == nullptr || !type->reader->is("code") ||
         view.read<i8>(layout.if_owner) != kOwnedByThread)
@@ -34,13 +34,13 @@ std::vector<u64> stack_frames(HeapReader &reader, u64 last_chunk, u64 top) {
     std::vector<u64> chunks, frames;
     for (u64 chunk = last_chunk; chunk != 0 && chunks.size() < kMaxChunks;) {
         chunks.push_back(chunk);
-        chunk = memory.word(chunk + layout.chunk_previous);
+        chunk = memory.u64_at(chunk + layout.chunk_previous);
     }
     std::reverse(chunks.begin(), chunks.end());
     for (const u64 chunk : chunks) {
         const u64 begin = chunk + layout.chunk_data;
         const u64 end =
-            chunk == last_chunk ? top : begin + memory.word(chunk + layout.chunk_top) * 8;
+            chunk == last_chunk ? top : begin + memory.u64_at(chunk + layout.chunk_top) * 8;
         u64 at = begin + (chunk == chunks.front() ? 8 : 0);
         while (at < end && frames.size() < kMaxFrames) {
             const u64 bytes = stack_frame_bytes(reader, at);
@@ -61,19 +61,19 @@ void add_suspended_stack(HeapReader &reader, View state, EdgeList &out) {
     MemoryImage &memory = reader.memory();
     if (!present(layout.chunk_data)) return;
     for (u64 at = 0; at + 24 <= state.size(); at += 8) {
-        const u64 chunk = state.word(at), top = state.word(at + 8), end = state.word(at + 16);
+        const u64 chunk = state.u64_at(at), top = state.u64_at(at + 8), end = state.u64_at(at + 16);
         if (chunk == 0 || chunk % kPage != 0 || top <= chunk + layout.chunk_data || top > end)
             continue;
         const View head = memory.view(chunk, layout.chunk_data);
-        if (!head || head.word(layout.chunk_size) != end - chunk ||
-            head.word(layout.chunk_previous) % kPage != 0)
+        if (!head || head.u64_at(layout.chunk_size) != end - chunk ||
+            head.u64_at(layout.chunk_previous) % kPage != 0)
             continue;
         const std::vector<u64> frames = stack_frames(reader, chunk, top);
         for (const u64 frame : frames) {
             if (reader.is_running(frame)) return;
         }
         for (const u64 frame : frames) {
-            const u64 object = memory.word(frame + layout.if_frame_object);
+            const u64 object = memory.u64_at(frame + layout.if_frame_object);
             if (object != 0) out.add(object, EdgeKind::kField, reader.name("gr_frame"), 0);
             if (object == 0) add_frame(reader, frame, kCounted, out);
         }

@@ -18,8 +18,8 @@ constexpr u64 kLargestOffset = 1ULL << 62;  // in a file, so that nothing added 
 constexpr u64 kPage = 4096;
 constexpr u64 kHugePage = 2u << 20;
 constexpr u64 kStop = UINT64_MAX;
-constexpr u64 kLeastMapped = 64 << 10;  // a smaller piece is read: mappings are few
-constexpr u64 kMostMapped = 1 << 14;    // of the 65,530 that a process may have (vm.max_map_count)
+constexpr u64 kMinMapped = 64 << 10;  // a smaller piece is read: mappings are few
+constexpr u64 kMaxMapped = 1 << 14;   // of the 65,530 that a process may have (vm.max_map_count)
 constexpr u64 kBlocksAhead = 16;  // 4 MiB: enough to stay in front, little when it was for nothing
 
 // Address space without memory behind it: pages come when they are written.
@@ -128,16 +128,15 @@ void MemoryImage::map_pieces(Region &region) {
         const u64 from = std::max(piece.start, region.start);
         const u64 to = std::min(piece.start + piece.in_file / kPage * kPage, end / kPage * kPage);
         const u64 at = piece.offset + (from - piece.start);
-        if (from >= to || to - from < kLeastMapped || from % kPage != 0 || at % kPage != 0)
-            continue;
-        if (maps_ >= kMostMapped || !may_map(piece)) continue;
+        if (from >= to || to - from < kMinMapped || from % kPage != 0 || at % kPage != 0) continue;
+        if (maps_ >= kMaxMapped || !may_map(piece)) continue;
         u8 *place = region.copy + (from - region.start);
         if (mmap(place, to - from, PROT_READ, MAP_SHARED | MAP_FIXED,
                  static_cast<int>(piece.descriptor), static_cast<off_t>(at)) == MAP_FAILED) {
             // The reserved pages may be gone from here.
             mmap(place, to - from, PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-            maps_ = kMostMapped;
+            maps_ = kMaxMapped;
             continue;
         }
         ++maps_;

@@ -41,10 +41,10 @@ public:
         }
         return value;
     }
-    u64 word(i64 offset) const { return read<u64>(offset); }
-    i64 signed_word(i64 offset) const { return read<i64>(offset); }
-    u32 half(i64 offset) const { return read<u32>(offset); }
-    u8 byte(i64 offset) const { return read<u8>(offset); }
+    u64 u64_at(i64 offset) const { return read<u64>(offset); }
+    i64 i64_at(i64 offset) const { return read<i64>(offset); }
+    u32 u32_at(i64 offset) const { return read<u32>(offset); }
+    u8 u8_at(i64 offset) const { return read<u8>(offset); }
     // The bytes themselves, for previews and bulk comparison; [0, size()) only.
     const u8 *bytes() const { return data_; }
 
@@ -121,7 +121,7 @@ public:
         const u64 available = region->size - (address - region->start);
         return view(address, size < available ? size : available);
     }
-    u64 word(u64 address) { return view(address, 8).word(0); }
+    u64 u64_at(u64 address) { return view(address, 8).u64_at(0); }
     // Whether a whole range lies in one region; nothing is read.
     bool covers(u64 address, u64 size) {
         const Region *region = find(address);

@@ -203,15 +203,15 @@ void check_mapped_pieces() {
                                  {kSomewhere + kPiece, kPiece, file, 0, kPiece},
                                  {kSomewhere + 2 * kPiece + kPage, 100, file, 8, 100}},
                                 3 * kPiece);
-    CHECK_EQUAL(image->word(kSomewhere + 16), kPiece + 17);
-    CHECK_EQUAL(image->word(kSomewhere + kPiece + 16), 17);
+    CHECK_EQUAL(image->u64_at(kSomewhere + 16), kPiece + 17);
+    CHECK_EQUAL(image->u64_at(kSomewhere + kPiece + 16), 17);
     const View across = image->view(kSomewhere + kPiece - 8, 16);
-    CHECK(across.word(0) == 2 * kPiece - 7 && across.word(8) == 1);
+    CHECK(across.u64_at(0) == 2 * kPiece - 7 && across.u64_at(8) == 1);
     CHECK(image->load(kSomewhere, kSomewhere + 2 * kPiece));
     CHECK_EQUAL(image->bytes_read(), 0);
     // A small piece is read, what no piece has is a hole.
-    CHECK_EQUAL(image->word(kSomewhere + 2 * kPiece + kPage), 9);
-    CHECK_EQUAL(image->word(kSomewhere + 2 * kPiece), 0);
+    CHECK_EQUAL(image->u64_at(kSomewhere + 2 * kPiece + kPage), 9);
+    CHECK_EQUAL(image->u64_at(kSomewhere + 2 * kPiece), 0);
     CHECK(image->bytes_read() == 100 && image->bytes_unreadable() > 0);
     image->forget();
     CHECK(!image->view(kSomewhere, 8));
@@ -224,14 +224,14 @@ void check_pieces_that_are_read() {
     const FilePiece whole{kSomewhere, kPiece, static_cast<u64>(unsealed), 0, kPiece};
     const auto image = image_of({whole}, kPiece);
     CHECK(ftruncate(unsealed, kPage) == 0);
-    CHECK_EQUAL(image->word(kSomewhere + kPage - 8), kPage - 7);
-    CHECK_EQUAL(image->word(kSomewhere + 2 * kPage), 0);
+    CHECK_EQUAL(image->u64_at(kSomewhere + kPage - 8), kPage - 7);
+    CHECK_EQUAL(image->u64_at(kSomewhere + 2 * kPage), 0);
     // Sealed, but shorter than the piece says; and pieces that begin within a page.
     CHECK(fcntl(unsealed, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
-    CHECK_EQUAL(image_of({whole}, kPiece)->word(kSomewhere + kPiece - 8), 0);
+    CHECK_EQUAL(image_of({whole}, kPiece)->u64_at(kSomewhere + kPiece - 8), 0);
     const u64 sealed = static_cast<u64>(memory_file(2 * kPiece, true));
     const auto odd = image_of({{kSomewhere, kPiece, sealed, 24, kPiece}}, kPiece);
-    CHECK(odd->word(kSomewhere) == 25 && odd->bytes_read() == kPiece);
+    CHECK(odd->u64_at(kSomewhere) == 25 && odd->bytes_read() == kPiece);
     close(unsealed);
     close(static_cast<int>(sealed));
 }
@@ -252,7 +252,7 @@ void check_sparse_pages() {
     CHECK(image->load(region.start, region.end));
     CHECK_EQUAL(image->bytes_read(), kPages * kPage);
     CHECK(resident_bytes() < before + 4 * kPages * kPage);
-    CHECK_EQUAL(image->word(region.start + 7 * kStep), 8);
+    CHECK_EQUAL(image->u64_at(region.start + 7 * kStep), 8);
     CHECK(!image->view(region.start + kStep / 2, 8));
 }
 

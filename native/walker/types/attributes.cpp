@@ -16,12 +16,12 @@ bool has_inline_values(const Layout &layout) {
 
 ManagedDict managed_dict(HeapReader &reader, u64 object, const TypeInfo &type) {
     const Layout &layout = reader.layout();
-    const u64 word = reader.memory().word(object + layout.managed_dict);
+    const u64 word = reader.memory().u64_at(object + layout.managed_dict);
     switch (layout.kinds.managed_dict) {
     case kind::managed_dict::inline_values:
         return {word, type.flags & type_flag::kInlineValues ? object + type.basicsize : 0};
     case kind::managed_dict::two_words:
-        return {word, reader.memory().word(object + layout.managed_values)};
+        return {word, reader.memory().u64_at(object + layout.managed_values)};
     default: return word & 1 ? ManagedDict{0, word + 1} : ManagedDict{word, 0};  // one tagged word
     }
 }
@@ -37,7 +37,7 @@ void add_values(HeapReader &reader, u64 address, u64 count, const TypeInfo &type
     for (u64 i = 0; values && i < count; ++i) {
         const u64 key = i < type.shared_keys.size() ? type.shared_keys[i] : 0;
         const EdgeKind kind = key ? EdgeKind::kAttribute : EdgeKind::kUnnamed;
-        out.add(values.word(first + i * 8), kind, key ? key : kNoLabel);
+        out.add(values.u64_at(first + i * 8), kind, key ? key : kNoLabel);
     }
 }
 
@@ -50,15 +50,15 @@ void add_managed(HeapReader &reader, u64 object, const TypeInfo &type, EdgeList 
         return;
     }
     const View head = at.values ? reader.memory().view(at.values, layout.dv_values) : View{};
-    const bool has_values = head.byte(layout.dv_valid);
+    const bool has_values = head.u8_at(layout.dv_valid);
     // Some releases visit either the values or the dict, others the dict, and the values from it.
     const bool from_dict = layout.visits_materialized_dicts();
     out.add(at.dict, EdgeKind::kDict, kNoLabel, has_values && !from_dict ? kCounted : kOwned);
     if (!has_values) return;
     if (from_dict && at.dict != 0 &&
-        reader.memory().word(at.dict + layout.dict_values) == at.values)
+        reader.memory().u64_at(at.dict + layout.dict_values) == at.values)
         return;
-    add_values(reader, at.values, head.byte(layout.dv_capacity), type, out);
+    add_values(reader, at.values, head.u8_at(layout.dv_capacity), type, out);
 }
 
 }  // namespace
@@ -77,7 +77,7 @@ void add_attributes(HeapReader &reader, u64 object, const TypeInfo &type, EdgeLi
     for (const FieldRule &field : type.fields) {
         if (field.offset == offset) return;
     }
-    out.add(reader.memory().word(object + offset), EdgeKind::kDict, kNoLabel);
+    out.add(reader.memory().u64_at(object + offset), EdgeKind::kDict, kNoLabel);
 }
 
 u64 attribute_bytes(HeapReader &reader, u64 object, const TypeInfo &type) {
@@ -86,7 +86,7 @@ u64 attribute_bytes(HeapReader &reader, u64 object, const TypeInfo &type) {
     const u64 values = managed_dict(reader, object, type).values;
     if (values == 0) return 0;
     if (has_inline_values(layout)) {
-        const u64 capacity = reader.memory().view(values, 8).byte(layout.dv_capacity);
+        const u64 capacity = reader.memory().view(values, 8).u8_at(layout.dv_capacity);
         return round_up(layout.dv_values + capacity * 8 + capacity,
                         8);  // one byte each for the insertion order
     }

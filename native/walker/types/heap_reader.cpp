@@ -25,14 +25,14 @@ void HeapReader::items_at(u64 owner, u64 address, u64 count, EdgeList &out, u8 f
     if (count > kMaxItems) return;
     each_part(owner, address, count * 8, 8, [&](View words, u64 offset) {
         for (u64 at = 0; at < words.size(); at += 8)
-            out.add(words.word(at), EdgeKind::kIndex, (offset + at) / 8, flags);
+            out.add(words.u64_at(at), EdgeKind::kIndex, (offset + at) / 8, flags);
     });
 }
 
 u64 HeapReader::item_count(View object) {
-    const i64 size = object.signed_word(layout_.var_size);
+    const i64 size = object.i64_at(layout_.var_size);
     if (layout_.kinds.int_size == kind::int_size::tagged &&
-        type_flags(object.word(layout_.type)) & type_flag::kLong) {
+        type_flags(object.u64_at(layout_.type)) & type_flag::kLong) {
         return static_cast<u64>(size) >> 3;
     }
     return size < 0 ? -static_cast<u64>(size) : size;
@@ -42,13 +42,13 @@ u64 HeapReader::text_bytes(u64 address) {
     const View text = memory_.view_up_to(address, kMaxText);
     if (address == 0 || !text) return 0;
     u64 length = 0;
-    while (length < text.size() && text.byte(length) != 0) ++length;
+    while (length < text.size() && text.u8_at(length) != 0) ++length;
     return length + 1;
 }
 
 bool HeapReader::is_interned(u64 object, const TypeInfo &type) {
     return type.is_str &&
-           (memory_.view(object, layout_.uni_ascii_size).half(layout_.uni_state) & 3);
+           (memory_.view(object, layout_.uni_ascii_size).u32_at(layout_.uni_state) & 3);
 }
 
 }  // namespace heapgraph

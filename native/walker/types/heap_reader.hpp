@@ -55,9 +55,11 @@ public:
         return type.reader->least_bytes(*this, object, type);
     }
     bool is_immortal(u64 object) {
-        return is_immortal_count(layout_, memory_.word(object + layout_.refcount));
+        return is_immortal_count(layout_, memory_.u64_at(object + layout_.refcount));
     }
-    i64 refcount(u64 object) { return count_of(layout_, memory_.word(object + layout_.refcount)); }
+    i64 refcount(u64 object) {
+        return count_of(layout_, memory_.u64_at(object + layout_.refcount));
+    }
     bool is_interned(u64 object, const TypeInfo &type);
     // Settle which block is whose, when all objects that have blocks are known.
     void share_blocks(std::vector<u64> owners) { blocks_.share(std::move(owners)); }
@@ -88,13 +90,17 @@ public:
     View body(u64 object, const TypeInfo &type) { return memory_.view(object, type.basicsize); }
     u32 name(const std::string &text) { return types_.names().row(text); }
     // What the walker knows of the object's type; null when that is none.
-    const TypeInfo *type_of(u64 object) { return types_.find(memory_.word(object + layout_.type)); }
+    const TypeInfo *type_of(u64 object) {
+        return types_.find(memory_.u64_at(object + layout_.type));
+    }
     bool is_heap_type(u64 type) { return type_flags(type) & type_flag::kHeapType; }
-    u64 type_flags(u64 type) { return memory_.view(type, layout_.tp_size).word(layout_.tp_flags); }
+    u64 type_flags(u64 type) {
+        return memory_.view(type, layout_.tp_size).u64_at(layout_.tp_flags);
+    }
     bool is_running(u64 frame) const { return running_frames_.count(frame) != 0; }
     // ob_size of an object without its sign; of an int the number of its digits.
     u64 item_count(View object);
-    u64 tuple_length(u64 tuple) { return memory_.word(tuple + layout_.var_size); }
+    u64 tuple_length(u64 tuple) { return memory_.u64_at(tuple + layout_.var_size); }
     // Bytes of a C string with its end mark; 0 for none.
     u64 text_bytes(u64 address);
     // The parts of a table of `owner` that hold something, see MemoryImage::each_part; nothing of
@@ -113,7 +119,7 @@ public:
     // Two owners of one table are damage, or a way to make us read it a thousand times: false for
     // the second.
     bool may_read(u64 owner, u64 address, u64 size) {
-        return size < TableClaims::kLeastBytes || may_read_large(owner, address, size);
+        return size < TableClaims::kMinBytes || may_read_large(owner, address, size);
     }
     // Takes so much from the budget of this pass; false when it is used up.
     bool afford(u64 bytes);

@@ -10,7 +10,7 @@ namespace {
 
 void add_fields(View object, const TypeInfo &type, EdgeList &out) {
     for (const FieldRule &field : type.fields) {
-        out.add(object.word(field.offset), field.kind, field.name, field.flags);
+        out.add(object.u64_at(field.offset), field.kind, field.name, field.flags);
     }
 }
 
@@ -21,7 +21,7 @@ void add_scanned_words(View object, const TypeInfo &type, EdgeList &out) {
         if (at == type.dictoffset || at == type.weaklistoffset) continue;
         bool named = false;
         for (const FieldRule &field : type.fields) named |= field.offset == at;
-        if (!named) out.add(object.word(at), EdgeKind::kUnnamed, at, kOwned | kScanned);
+        if (!named) out.add(object.u64_at(at), EdgeKind::kUnnamed, at, kOwned | kScanned);
     }
 }
 

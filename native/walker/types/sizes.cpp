@@ -15,12 +15,13 @@ u64 buffers_bytes(HeapReader &reader, u64 object, const TypeInfo &type, View vie
     u64 size = 0;
     for (const BufferRule &buffer : type.buffers) {
         if (buffer.in_getsizeof != in_getsizeof) continue;
-        const u64 address = view.word(buffer.pointer);
+        const u64 address = view.u64_at(buffer.pointer);
         if (address == 0 || address - object < u64(type.basicsize)) continue;
-        if (present(buffer.flag) && view.byte(buffer.flag) == 0) continue;
+        if (present(buffer.flag) && view.u8_at(buffer.flag) == 0) continue;
         u64 count = 1;
-        if (buffer.how == BufferCount::kWord) count = view.word(buffer.count);
-        if (buffer.how == BufferCount::kTuple) count = reader.tuple_length(view.word(buffer.count));
+        if (buffer.how == BufferCount::kWord) count = view.u64_at(buffer.count);
+        if (buffer.how == BufferCount::kTuple)
+            count = reader.tuple_length(view.u64_at(buffer.count));
         if (count < kMaxSize / 64) size += count * buffer.item_size;
     }
     return size;

@@ -29,8 +29,8 @@ template <typename Visit>
 void each_member(MemoryImage &memory, u64 entry, Visit visit) {
     for (int i = 0; entry != 0 && i < kMaxMembers; ++i, entry += kMemberSize) {
         const View view = memory.view(entry, kMemberSize);
-        if (!view || view.word(0) == 0) return;
-        visit(Member{view.word(0), view.read<i32>(kMemberType), view.signed_word(kMemberOffset)});
+        if (!view || view.u64_at(0) == 0) return;
+        visit(Member{view.u64_at(0), view.read<i32>(kMemberType), view.i64_at(kMemberOffset)});
     }
 }
 
@@ -38,7 +38,7 @@ void each_member(MemoryImage &memory, u64 entry, Visit visit) {
 
 // Struct sequences (os.stat_result) have a member for each item, also for those len() leaves out.
 void TypeTable::count_struct_items(TypeInfo &info) {
-    each_member(memory_, memory_.word(info.builtin_base + layout_.tp_members),
+    each_member(memory_, memory_.u64_at(info.builtin_base + layout_.tp_members),
                 [&](const Member &member) {
                     if (!member.lies_in(layout_.tuple_item, kMaxMembers * 8)) return;
                     info.tuple_items =
@@ -48,7 +48,7 @@ void TypeTable::count_struct_items(TypeInfo &info) {
 
 void TypeTable::add_members(TypeInfo &info, u64 type_address) {
     each_member(
-        memory_, memory_.word(type_address + layout_.tp_members), [&](const Member &member) {
+        memory_, memory_.u64_at(type_address + layout_.tp_members), [&](const Member &member) {
             if (member.kind != kMemberObject && member.kind != kMemberObjectEx) return;
             if (!member.lies_in(info.scan_from, info.scan_to)) return;
             if (member.offset == info.dictoffset)
@@ -68,14 +68,14 @@ void TypeTable::add_slots(TypeInfo &info) {
     for (int level = 0; at != info.builtin_base && at != 0 && level < kMaxBases; ++level) {
         const View type = memory_.view(at, layout_.tp_size);
         if (!type) break;
-        each_member(memory_, type.word(layout_.tp_members), [&](const Member &member) {
+        each_member(memory_, type.u64_at(layout_.tp_members), [&](const Member &member) {
             if (member.kind != kMemberObjectEx ||
                 !member.lies_in(layout_.object_size, info.basicsize))
                 return;
             info.fields.push_back(
                 {member.offset, names_.row(text(member.name)), EdgeKind::kSlot, kOwned});
         });
-        at = type.word(layout_.tp_base);
+        at = type.u64_at(layout_.tp_base);
     }
 }
 

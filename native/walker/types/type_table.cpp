@@ -23,8 +23,8 @@ u32 NameTable::row(const std::string &name) {
 std::string TypeTable::text(u64 address) {
     const View view = memory_.view_up_to(address, kMaxName);
     std::string result;
-    for (u64 i = 0; i < view.size() && view.byte(i) != 0; ++i)
-        result += static_cast<char>(view.byte(i));
+    for (u64 i = 0; i < view.size() && view.u8_at(i) != 0; ++i)
+        result += static_cast<char>(view.u8_at(i));
     return result;
 }
 
@@ -37,15 +37,14 @@ void TypeTable::forget() {
 // `type` is its own type, and so may be a metaclass that C code derives from it (Shiboken of
 // PySide6). Other words that point at themselves are heads of empty lists.
 bool TypeTable::is_own_type(View type) {
-    if (text(type.word(layout_.tp_name)) == "type") return true;
+    if (text(type.u64_at(layout_.tp_name)) == "type") return true;
     for (int i = 0; i < kMaxBases; ++i) {
-        const u64 base = type.word(layout_.tp_base);
-        if (!(type.word(layout_.tp_flags) & type_flag::kType)) return false;
+        const u64 base = type.u64_at(layout_.tp_base);
+        if (!(type.u64_at(layout_.tp_flags) & type_flag::kType)) return false;
         const View next = memory_.view(base, layout_.tp_size);
-        if (!next ||
-            type.signed_word(layout_.tp_basicsize) < next.signed_word(layout_.tp_basicsize))
+        if (!next || type.i64_at(layout_.tp_basicsize) < next.i64_at(layout_.tp_basicsize))
             return false;
-        if (next.word(layout_.type) == base && text(next.word(layout_.tp_name)) == "type")
+        if (next.u64_at(layout_.type) == base && text(next.u64_at(layout_.tp_name)) == "type")
             return true;
         type = next;
     }
@@ -56,26 +55,26 @@ bool TypeTable::is_type(u64 address) {
     if (address & 7) return false;
     const View type = memory_.view(address, layout_.tp_size);
     if (!type) return false;
-    const u64 flags = type.word(layout_.tp_flags);
-    const i64 basicsize = type.signed_word(layout_.tp_basicsize);
-    const i64 itemsize = type.signed_word(layout_.tp_itemsize);
+    const u64 flags = type.u64_at(layout_.tp_flags);
+    const i64 basicsize = type.i64_at(layout_.tp_basicsize);
+    const i64 itemsize = type.i64_at(layout_.tp_itemsize);
     if (basicsize < 16 || basicsize > kMaxBasicsize) return false;
-    if (itemsize < 0 || itemsize > kMaxItemsize || type.signed_word(layout_.refcount) == 0)
-        return false;
-    if (type.word(layout_.type) == address && !is_own_type(type)) return false;
-    const View meta = memory_.view(type.word(layout_.type), layout_.tp_size);
-    if (!meta || !(meta.word(layout_.tp_flags) & type_flag::kType)) return false;
-    const View metameta = memory_.view(meta.word(layout_.type), layout_.tp_size);
-    if (!metameta || !(metameta.word(layout_.tp_flags) & type_flag::kType)) return false;
+    if (itemsize < 0 || itemsize > kMaxItemsize || type.i64_at(layout_.refcount) == 0) return false;
+    if (type.u64_at(layout_.type) == address && !is_own_type(type)) return false;
+    const View meta = memory_.view(type.u64_at(layout_.type), layout_.tp_size);
+    if (!meta || !(meta.u64_at(layout_.tp_flags) & type_flag::kType)) return false;
+    const View metameta = memory_.view(meta.u64_at(layout_.type), layout_.tp_size);
+    if (!metameta || !(metameta.u64_at(layout_.tp_flags) & type_flag::kType)) return false;
     if (flags & type_flag::kReady) return true;
     // Up to 3.10 a few static types are used without having been made ready: no base, no dict.
-    return type.word(layout_.type) == meta.word(layout_.type) && type.word(layout_.tp_base) == 0 &&
-           type.word(layout_.tp_dealloc) != 0 && !text(type.word(layout_.tp_name)).empty();
+    return type.u64_at(layout_.type) == meta.u64_at(layout_.type) &&
+           type.u64_at(layout_.tp_base) == 0 && type.u64_at(layout_.tp_dealloc) != 0 &&
+           !text(type.u64_at(layout_.tp_name)).empty();
 }
 
 bool TypeTable::is_python_class(View type) const {
-    return (type.word(layout_.tp_flags) & type_flag::kHeapType) && class_dealloc_ != 0 &&
-           type.word(layout_.tp_dealloc) == class_dealloc_;
+    return (type.u64_at(layout_.tp_flags) & type_flag::kHeapType) && class_dealloc_ != 0 &&
+           type.u64_at(layout_.tp_dealloc) == class_dealloc_;
 }
 
 TypeInfo *TypeTable::discover(u64 address) {
@@ -108,18 +107,18 @@ void TypeTable::place(u64 address, TypeInfo *type) {
 }
 
 void TypeTable::read_basics(TypeInfo &info, View type) {
-    info.tp_name = text(type.word(layout_.tp_name));
-    info.flags = type.word(layout_.tp_flags);
-    info.basicsize = type.signed_word(layout_.tp_basicsize);
-    info.itemsize = type.signed_word(layout_.tp_itemsize);
-    info.dictoffset = type.signed_word(layout_.tp_dictoffset);
+    info.tp_name = text(type.u64_at(layout_.tp_name));
+    info.flags = type.u64_at(layout_.tp_flags);
+    info.basicsize = type.i64_at(layout_.tp_basicsize);
+    info.itemsize = type.i64_at(layout_.tp_itemsize);
+    info.dictoffset = type.i64_at(layout_.tp_dictoffset);
     if (info.dictoffset < -kMaxBasicsize || info.dictoffset > kMaxBasicsize) info.dictoffset = 0;
-    info.weaklistoffset = type.signed_word(layout_.tp_weaklistoffset);
-    info.base = type.word(layout_.tp_base);
+    info.weaklistoffset = type.i64_at(layout_.tp_weaklistoffset);
+    info.base = type.u64_at(layout_.tp_base);
     info.is_gc = info.flags & type_flag::kHaveGc;
     info.is_heap = info.flags & type_flag::kHeapType;
     info.is_python_class = is_python_class(type);
-    const u64 traverse = type.word(layout_.tp_traverse);
+    const u64 traverse = type.u64_at(layout_.tp_traverse);
     // Instances of Python classes visit their class in every version, those of C heap types
     // since 3.9.
     info.type_edge_visible = info.is_heap && info.is_gc &&
@@ -135,10 +134,10 @@ void TypeTable::read_basics(TypeInfo &info, View type) {
     for (int i = 0; i < kMaxBases; ++i) {
         const View base = memory_.view(info.builtin_base, layout_.tp_size);
         if (!base || !is_python_class(base)) break;
-        info.builtin_base = base.word(layout_.tp_base);
+        info.builtin_base = base.u64_at(layout_.tp_base);
     }
     if (info.is_heap) {
-        info.cached_keys = memory_.word(info.address + layout_.ht_cached_keys);
+        info.cached_keys = memory_.u64_at(info.address + layout_.ht_cached_keys);
         read_shared_keys(info);
     }
 }
@@ -148,13 +147,13 @@ const TypeRule *TypeTable::nearest_rule(u64 address, u64 &ruled, bool &found) {
         const View type = memory_.view(address, layout_.tp_size);
         if (!type) break;
         const auto rule =
-            is_python_class(type) ? rules_.end() : rules_.find(text(type.word(layout_.tp_name)));
+            is_python_class(type) ? rules_.end() : rules_.find(text(type.u64_at(layout_.tp_name)));
         if (rule != rules_.end()) {
             ruled = address;
             found = true;
             return &rule->second;
         }
-        address = type.word(layout_.tp_base);
+        address = type.u64_at(layout_.tp_base);
     }
     found = false;
     return nullptr;
@@ -163,8 +162,8 @@ const TypeRule *TypeTable::nearest_rule(u64 address, u64 &ruled, bool &found) {
 // Bindings of C++ classes (nanobind) share no base class, but a metaclass.
 const TypeRule *TypeTable::rule_of_metaclass(u64 address) {
     static const std::string prefix = "metaclass ";
-    const u64 metaclass = memory_.word(address + layout_.type);
-    const std::string wanted = prefix + text(memory_.word(metaclass + layout_.tp_name));
+    const u64 metaclass = memory_.u64_at(address + layout_.type);
+    const std::string wanted = prefix + text(memory_.u64_at(metaclass + layout_.tp_name));
     auto rule = rules_.upper_bound(wanted);
     if (rule == rules_.begin()) return nullptr;
     --rule;
@@ -181,7 +180,7 @@ void TypeTable::choose_reader(TypeInfo &info) {
     bool found = false;
     const TypeRule *rule = nearest_rule(info.builtin_base, ruled, found);
     if (!found ||
-        memory_.word(ruled + layout_.tp_base) == 0) {  // that of `object`, which says nothing
+        memory_.u64_at(ruled + layout_.tp_base) == 0) {  // that of `object`, which says nothing
         if (const TypeRule *bound = rule_of_metaclass(info.builtin_base)) {
             rule = bound;
             found = true;
@@ -195,23 +194,22 @@ void TypeTable::choose_reader(TypeInfo &info) {
         info.fields = rule->fields;
         info.buffers = rule->buffers;
         const View base = memory_.view(ruled, layout_.tp_size);
-        info.scan_from = base.signed_word(layout_.tp_basicsize);
+        info.scan_from = base.i64_at(layout_.tp_basicsize);
         info.scan_to = info.scan_from;
         // A rule that names fields of a fixed-size struct has said all there is in it.
         // (Struct sequences put their further items, counted below, into the basic size
         // since 3.13.)
         if (ruled != info.builtin_base && !info.is_tuple)
-            info.scan_to = builtin.signed_word(layout_.tp_basicsize);
+            info.scan_to = builtin.i64_at(layout_.tp_basicsize);
         if (present(rule->scan_from)) {
             info.scan_from = rule->scan_from;
-            info.scan_to = builtin.signed_word(layout_.tp_basicsize);
+            info.scan_to = builtin.i64_at(layout_.tp_basicsize);
         }
         info.blocks = rule->blocks;
-        info.blocks_to =
-            std::clamp(builtin.signed_word(layout_.tp_basicsize), i64{0}, info.basicsize);
+        info.blocks_to = std::clamp(builtin.i64_at(layout_.tp_basicsize), i64{0}, info.basicsize);
     } else if (builtin) {
         info.scan_from = layout_.object_size;
-        info.scan_to = builtin.signed_word(layout_.tp_basicsize);
+        info.scan_to = builtin.i64_at(layout_.tp_basicsize);
     }
     // A damaged base may say anything.
     info.scan_from = std::max(info.scan_from, layout_.object_size);
@@ -219,23 +217,23 @@ void TypeTable::choose_reader(TypeInfo &info) {
     info.knows_fields = info.scan_from >= info.scan_to;
     // A C subclass with a traverse function of its own refers to something that its base does not.
     // (Struct sequences differ too, but their items are all known; theirs needs a current thread.)
-    const u64 traverse = memory_.word(info.address + layout_.tp_traverse);
+    const u64 traverse = memory_.u64_at(info.address + layout_.tp_traverse);
     const bool differs =
         found && !info.is_tuple &&
-        builtin.word(layout_.tp_traverse) != memory_.word(ruled + layout_.tp_traverse);
+        builtin.u64_at(layout_.tp_traverse) != memory_.u64_at(ruled + layout_.tp_traverse);
     // Types that C code makes without a deallocator of their own get that of Python classes.
     const bool made_by_c =
         info.is_python_class && class_traverse_ != 0 && traverse != class_traverse_;
     // A rule without fields (PyCapsule) says that no word is a reference, not that nothing is
     // referred to.
     const bool empty = found && info.reader == &plain_reader && rule->fields.empty() &&
-                       builtin.word(layout_.tp_flags) & type_flag::kHaveGc;
+                       builtin.u64_at(layout_.tp_flags) & type_flag::kHaveGc;
     info.wants_traverse =
         info.is_gc && traverse != 0 &&
         (!info.knows_fields || differs || made_by_c || empty || info.reader->is("module"));
     for (u64 at = info.builtin_base, i = 0; at != ruled && at != 0 && i < kMaxBases; ++i) {
         add_members(info, at);
-        at = memory_.word(at + layout_.tp_base);
+        at = memory_.u64_at(at + layout_.tp_base);
     }
     if (info.is_tuple && ruled != info.builtin_base) count_struct_items(info);
     add_slots(info);
@@ -249,7 +247,7 @@ void TypeTable::read_shared_keys(TypeInfo &info) {
     info.shared_capacity = keys.capacity;
     const View entries = memory_.view(keys.entries, keys.entry_bytes());
     for (u64 i = 0; entries && i < keys.count; ++i) {
-        info.shared_keys.push_back(entries.word(i * keys.stride + keys.key_offset));
+        info.shared_keys.push_back(entries.u64_at(i * keys.stride + keys.key_offset));
     }
 }
 

@@ -27,10 +27,10 @@ u64 least_age(int byte) {
 u64 Walker::first_of_startup() {
     u64 run = 0;
     for (u64 i = 0; i < counts_.gc_frozen; ++i) {
-        const TypeInfo *type = types_.find(image_->word(gc_objects_[i] + layout_.type));
+        const TypeInfo *type = types_.find(image_->u64_at(gc_objects_[i] + layout_.type));
         const bool is_wrapper = type != nullptr && type->tp_name == "wrapper_descriptor";
-        const u64 owner = is_wrapper ? image_->word(gc_objects_[i] + layout_.descr_type) : 0;
-        const bool is_of_object = owner != 0 && image_->word(owner + layout_.tp_base) == 0;
+        const u64 owner = is_wrapper ? image_->u64_at(gc_objects_[i] + layout_.descr_type) : 0;
+        const bool is_of_object = owner != 0 && image_->u64_at(owner + layout_.tp_base) == 0;
         run = is_of_object ? run + 1 : 0;
         if (run == kDenseRun) return i + 1 - run;
     }

@@ -21,7 +21,7 @@ class TableClaims {
 public:
     // A table of fewer bytes is read for everyone: it costs little, and its place in here would
     // cost as much.
-    static constexpr u64 kLeastBytes = 4096;
+    static constexpr u64 kMinBytes = 4096;
 
     // True when no one else has any of it. With `keep` it is the owner's from now on.
     bool take(u64 owner, u64 start, u64 size, bool keep) {

@@ -56,7 +56,7 @@ public:
     const T *end() const { return data_ + size_; }
 
 private:
-    static constexpr u64 kLeastBytes = 1 << 16;
+    static constexpr u64 kMinBytes = 1 << 16;
 
     void swap(Column &other) {
         std::swap(data_, other.data_);
@@ -64,8 +64,8 @@ private:
         std::swap(capacity_, other.capacity_);
     }
     void make_room(u64 rows) {
-        const u64 least = std::max(kLeastBytes, std::max(rows, 2 * capacity_) * sizeof(T));
-        const u64 bytes = (least + kLeastBytes - 1) / kLeastBytes * kLeastBytes;
+        const u64 least = std::max(kMinBytes, std::max(rows, 2 * capacity_) * sizeof(T));
+        const u64 bytes = (least + kMinBytes - 1) / kMinBytes * kMinBytes;
         void *place = data_ ? mremap(data_, capacity_ * sizeof(T), bytes, MREMAP_MAYMOVE)
                             : mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

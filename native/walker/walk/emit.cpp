@@ -98,7 +98,7 @@ void Walker::settle_doubts() {
 }
 
 void Walker::emit_object(u64 address, const Position &at, bool is_static) {
-    TypeInfo *type = types_.find(image_->word(address + layout_.type));
+    TypeInfo *type = types_.find(image_->u64_at(address + layout_.type));
     if (type == nullptr) return;  // cannot happen: only objects with a type become known
     u16 flags = 0;
     if (reader_.has_gc_head(address, *type)) flags |= kIsGc;

@@ -76,7 +76,7 @@ u64 Walker::objects_to_traverse(hg_traverse_job *jobs, u64 capacity) {
         const u64 object = to_traverse_.back();
         to_traverse_.pop_back();
         jobs[found] = {object,
-                       image_->word(image_->word(object + layout_.type) + layout_.tp_traverse)};
+                       image_->u64_at(image_->u64_at(object + layout_.type) + layout_.tp_traverse)};
     }
     return found;
 }
@@ -86,7 +86,7 @@ void Walker::add_traversed(const hg_visits &visited) {
         const Visits visits{visited.targets + first, visited.ends[i] - first};
         traversed_.add(visited.objects[i], visits);
         ++counts_.traversed;
-        if (TypeInfo *type = types_.find(image_->word(visited.objects[i] + layout_.type)))
+        if (TypeInfo *type = types_.find(image_->u64_at(visited.objects[i] + layout_.type)))
             ++type->traversed;
         if (counts_.references > budget_.references) ++counts_.left_out;
         for (u64 v = 0; v < visits.count && counts_.references <= budget_.references; ++v) {
@@ -111,9 +111,9 @@ u64 Walker::collectable_objects(hg_traverse_job *jobs, u64 capacity) {
                 for (u64 bits = region.known[first + listed_word_]; bits != 0; bits &= bits - 1) {
                     const u64 object =
                         region.start + ((first + listed_word_) * 64 + std::countr_zero(bits)) * 8;
-                    const TypeInfo *type = types_.find(image_->word(object + layout_.type));
+                    const TypeInfo *type = types_.find(image_->u64_at(object + layout_.type));
                     if (type == nullptr || !reader_.has_gc_head(object, *type)) continue;
-                    const u64 traverse = image_->word(type->address + layout_.tp_traverse);
+                    const u64 traverse = image_->u64_at(type->address + layout_.tp_traverse);
                     if (traverse == 0) continue;
                     jobs[found++] = {object, traverse};
                 }
@@ -125,7 +125,7 @@ u64 Walker::collectable_objects(hg_traverse_job *jobs, u64 capacity) {
 
 void Walker::compare_traversed(const hg_visits &visited) {
     for (u64 i = 0, first = 0; i < visited.object_count; first = visited.ends[i++]) {
-        TypeInfo *type = types_.find(image_->word(visited.objects[i] + layout_.type));
+        TypeInfo *type = types_.find(image_->u64_at(visited.objects[i] + layout_.type));
         if (type == nullptr) continue;
         read_references(visited.objects[i], *type);
         VisitTally tally({visited.targets + first, visited.ends[i] - first});

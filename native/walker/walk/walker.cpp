@@ -24,10 +24,10 @@ bool Walker::position(u64 address, Position &out) {
 TypeInfo *Walker::plausible(u64 address, const Position &at, bool strictly) {
     const View head = image_->view(address, 16);
     if (!head) return nullptr;
-    TypeInfo *type = types_.find(head.word(layout_.type));
+    TypeInfo *type = types_.find(head.u64_at(layout_.type));
     if (type == nullptr) return nullptr;
     if (!image_->view(address, reader_.least_bytes(address, *type))) return nullptr;
-    const u64 count = head.word(layout_.refcount);
+    const u64 count = head.u64_at(layout_.refcount);
     if (!is_plausible_count(*image_, layout_, address, count)) return nullptr;
     // A table of C code can look like an object: an address where the count is, and then a type.
     const bool immortal = is_half(layout_) && is_immortal_count(layout_, count);
@@ -35,12 +35,12 @@ TypeInfo *Walker::plausible(u64 address, const Position &at, bool strictly) {
     if (is_tracked(at) || !reader_.has_gc_head(address, *type)) return type;
     // A GC object outside of all lists is untracked (no link), or on the stack of a running
     // collection.
-    if (strictly && image_->word(address - kGcHead) != 0) return nullptr;
+    if (strictly && image_->u64_at(address - kGcHead) != 0) return nullptr;
     return type;
 }
 
 void Walker::read_gc_list(u64 head) {
-    u64 link = image_->word(head) & kGcMask;
+    u64 link = image_->u64_at(head) & kGcMask;
     for (u64 steps = 0; link != head; ++steps) {
         Position at;
         if (steps > kMaxListLength || !position(link + kGcHead, at) || is_tracked(at)) {
@@ -53,7 +53,7 @@ void Walker::read_gc_list(u64 head) {
         }
         at.region->tracked[at.bit >> 6] |= u64{1} << (at.bit & 63);
         gc_objects_.push_back(link + kGcHead);
-        const u64 next = image_->word(link) & kGcMask;
+        const u64 next = image_->u64_at(link) & kGcMask;
         if (next == 0) {
             ++counts_.list_breaks;
             return;
@@ -78,13 +78,13 @@ void Walker::read_gc_lists(const u64 *heads, u64 count, u64 frozen, bool in_orde
 void Walker::learn_python_class() {
     std::unordered_map<u64, u64> deallocs, traverses;
     for (const u64 object : gc_objects_) {
-        const TypeInfo *type = types_.find(image_->word(object + layout_.type));
+        const TypeInfo *type = types_.find(image_->u64_at(object + layout_.type));
         if (type == nullptr || !(type->flags & type_flag::kType)) continue;
         const View view = image_->view(object, layout_.tp_size);
-        if (!(view.word(layout_.tp_flags) & type_flag::kHeapType)) continue;
-        if (types_.text(view.word(layout_.tp_name)).find('.') != std::string::npos) continue;
-        ++deallocs[view.word(layout_.tp_dealloc)];
-        ++traverses[view.word(layout_.tp_traverse)];
+        if (!(view.u64_at(layout_.tp_flags) & type_flag::kHeapType)) continue;
+        if (types_.text(view.u64_at(layout_.tp_name)).find('.') != std::string::npos) continue;
+        ++deallocs[view.u64_at(layout_.tp_dealloc)];
+        ++traverses[view.u64_at(layout_.tp_traverse)];
     }
     const auto commonest = [](const std::unordered_map<u64, u64> &tally) {
         u64 best = 0, most = 0;
@@ -116,7 +116,7 @@ void Walker::drain() {
     while (!stack_.empty()) {
         const u64 object = stack_.back();
         stack_.pop_back();
-        TypeInfo *type = types_.find(image_->word(object + layout_.type));
+        TypeInfo *type = types_.find(image_->u64_at(object + layout_.type));
         if (type == nullptr) continue;
         if (type->wants_traverse && reader_.has_gc_head(object, *type))
             to_traverse_.push_back(object);
@@ -195,7 +195,7 @@ u64 Walker::scan_range(u64 start, u64 size, u64 *addresses, u64 *offsets, u64 ca
         image_->each_part(start + first, (to - start - first) / 8 * 8, 8,
                           [&](View words, u64 offset) {
                               for (u64 i = 0; i < words.size() && found < capacity; i += 8) {
-                                  const u64 word = words.word(i);
+                                  const u64 word = words.u64_at(i);
                                   Position at;
                                   if (!position(word, at)) continue;
                                   if (!is_known(at) && !is_sound(word, at)) continue;

@@ -6,14 +6,14 @@ namespace {
 
 bool preview_bytes(HeapReader &reader, u64 object, const TypeInfo &, std::string &out) {
     const Layout &layout = reader.layout();
-    const u64 length = reader.memory().word(object + layout.var_size);
+    const u64 length = reader.memory().u64_at(object + layout.var_size);
     const u64 shown = length < kPreviewCharacters ? length : kPreviewCharacters;
     const View data = reader.memory().view(object + layout.bytes_sval, shown);
     if (!data && shown != 0) return false;
     out += "b'";
     static const char *hex = "0123456789abcdef";
     for (u64 i = 0; i < shown; ++i) {
-        const u8 byte = data.byte(i);
+        const u8 byte = data.u8_at(i);
         if (byte == '\\' || byte == '\'') {
             out += '\\';
             out += static_cast<char>(byte);
@@ -32,7 +32,7 @@ bool preview_bytes(HeapReader &reader, u64 object, const TypeInfo &, std::string
 
 u64 bytearray_bytes(HeapReader &reader, u64, const TypeInfo &type, View view) {
     const Layout &layout = reader.layout();
-    const u64 bytes = view.word(layout.bytearray_alloc);
+    const u64 bytes = view.u64_at(layout.bytearray_alloc);
     const bool in_bytes_object = present(layout.bytearray_object) && bytes != 0;  // 3.15
     return type.basicsize + bytes + (in_bytes_object ? layout.bytes_sval + 1 : 0);
 }

@@ -5,10 +5,10 @@
 namespace heapgraph {
 namespace {
 
-constexpr u64 kMostStaticSubclasses = 4096;  // 3.12 and later: a small number in static types
+constexpr u64 kMaxStaticSubclasses = 4096;  // 3.12 and later: a small number in static types
 
 u64 shared_keys_bytes(HeapReader &reader, u64 object) {
-    const u64 keys = reader.memory().word(object + reader.layout().ht_cached_keys);
+    const u64 keys = reader.memory().u64_at(object + reader.layout().ht_cached_keys);
     return keys ? read_key_table(reader.memory(), reader.layout(), keys).bytes : 0;
 }
 
@@ -20,11 +20,12 @@ i64 class_least(HeapReader &reader, u64 object, const TypeInfo &type) {
 void add_heap_part(HeapReader &reader, u64 object, EdgeList &out) {
     const Layout &layout = reader.layout();
     const View view = reader.memory().view(object, layout.ht_size);
-    out.add(view.word(layout.ht_name), EdgeKind::kField, reader.name("__name__"), kCounted);
-    out.add(view.word(layout.ht_qualname), EdgeKind::kField, reader.name("__qualname__"), kCounted);
-    out.add(view.word(layout.ht_slots), EdgeKind::kField, reader.name("__slots__"), kCounted);
+    out.add(view.u64_at(layout.ht_name), EdgeKind::kField, reader.name("__name__"), kCounted);
+    out.add(view.u64_at(layout.ht_qualname), EdgeKind::kField, reader.name("__qualname__"),
+            kCounted);
+    out.add(view.u64_at(layout.ht_slots), EdgeKind::kField, reader.name("__slots__"), kCounted);
     if (present(layout.ht_module)) {
-        out.add(view.word(layout.ht_module), EdgeKind::kField, reader.name("ht_module"));
+        out.add(view.u64_at(layout.ht_module), EdgeKind::kField, reader.name("ht_module"));
     }
     // The names of split-table attributes belong to the class, not to its instances.
     if (const TypeInfo *self = reader.types().find(object)) {
@@ -39,17 +40,17 @@ void add_heap_part(HeapReader &reader, u64 object, EdgeList &out) {
 void class_references(HeapReader &reader, u64 object, const TypeInfo &, EdgeList &out) {
     const Layout &layout = reader.layout();
     const View view = reader.memory().view(object, layout.tp_size);
-    const bool heap = view.word(layout.tp_flags) & type_flag::kHeapType;
+    const bool heap = view.u64_at(layout.tp_flags) & type_flag::kHeapType;
     const u8 owned = heap ? kOwned : kCounted;
-    out.add(view.word(layout.tp_dict), EdgeKind::kDict, kNoLabel, owned);
-    out.add(view.word(layout.tp_cache), EdgeKind::kField, reader.name("tp_cache"), owned);
-    out.add(view.word(layout.tp_mro), EdgeKind::kField, reader.name("__mro__"), owned);
-    out.add(view.word(layout.tp_bases), EdgeKind::kField, reader.name("__bases__"), owned);
+    out.add(view.u64_at(layout.tp_dict), EdgeKind::kDict, kNoLabel, owned);
+    out.add(view.u64_at(layout.tp_cache), EdgeKind::kField, reader.name("tp_cache"), owned);
+    out.add(view.u64_at(layout.tp_mro), EdgeKind::kField, reader.name("__mro__"), owned);
+    out.add(view.u64_at(layout.tp_bases), EdgeKind::kField, reader.name("__bases__"), owned);
     // A static type names its base without counting it.
-    out.add(view.word(layout.tp_base), EdgeKind::kField, reader.name("__base__"),
+    out.add(view.u64_at(layout.tp_base), EdgeKind::kField, reader.name("__base__"),
             heap ? kOwned : 0);
-    const u64 subclasses = view.word(layout.tp_subclasses);
-    if (subclasses > kMostStaticSubclasses) {
+    const u64 subclasses = view.u64_at(layout.tp_subclasses);
+    if (subclasses > kMaxStaticSubclasses) {
         out.add(subclasses, EdgeKind::kField, reader.name("tp_subclasses"), kCounted);
     }
     if (heap) add_heap_part(reader, object, out);
@@ -66,7 +67,7 @@ u64 class_footprint(HeapReader &reader, u64 object, const TypeInfo &type, View v
     if (!reader.is_heap_type(object)) return size;
     const u64 members = (reader.item_count(view) + 1) * type.itemsize;
     return kGcHead + round_up(type.basicsize + members, 8) + shared_keys_bytes(reader, object) +
-           reader.text_bytes(reader.memory().word(object + reader.layout().tp_doc));
+           reader.text_bytes(reader.memory().u64_at(object + reader.layout().tp_doc));
 }
 
 extern const TypeReader type_reader{.name = "type",

@@ -23,7 +23,7 @@ constexpr u64 kOpcodeCacheEntry = 32;
 
 // 0 when nothing is cached.
 u64 cached_fields(const Layout &layout, View code) {
-    return present(layout.code_cached) ? code.word(layout.code_cached) : 0;
+    return present(layout.code_cached) ? code.u64_at(layout.code_cached) : 0;
 }
 
 void code_references(HeapReader &reader, u64 object, const TypeInfo &type, EdgeList &out) {
@@ -32,7 +32,7 @@ void code_references(HeapReader &reader, u64 object, const TypeInfo &type, EdgeL
     if (cached == 0) return;
     const View words = reader.memory().view(cached, layout.code_cached_size);
     for (const CachedField &field : kCached) {
-        out.add(words.word(layout.*field.place), EdgeKind::kField, reader.name(field.name),
+        out.add(words.u64_at(layout.*field.place), EdgeKind::kField, reader.name(field.name),
                 kCounted);
     }
 }
@@ -41,17 +41,17 @@ u64 code_bytes(HeapReader &reader, u64, const TypeInfo &type, View view) {
     const Layout &layout = reader.layout();
     u64 size = type.basicsize;
     if (present(layout.code_adaptive)) {
-        size = round_up(layout.code_adaptive + view.word(layout.var_size) * 2, 8);
+        size = round_up(layout.code_adaptive + view.u64_at(layout.var_size) * 2, 8);
     } else {
-        if (view.word(layout.code_cell2arg))
-            size += reader.tuple_length(view.word(layout.code_cellvars)) * 8;
-        if (view.word(layout.code_extra + kOpcodeCacheMap)) {  // made when the code has run often
-            size += reader.memory().word(view.word(layout.code_code) + layout.var_size) / 2;
-            size += view.byte(layout.code_extra + kOpcodeCacheSize) * kOpcodeCacheEntry;
+        if (view.u64_at(layout.code_cell2arg))
+            size += reader.tuple_length(view.u64_at(layout.code_cellvars)) * 8;
+        if (view.u64_at(layout.code_extra + kOpcodeCacheMap)) {  // made when the code has run often
+            size += reader.memory().u64_at(view.u64_at(layout.code_code) + layout.var_size) / 2;
+            size += view.u8_at(layout.code_extra + kOpcodeCacheSize) * kOpcodeCacheEntry;
         }
     }
-    if (const u64 extra = view.word(layout.code_extra))
-        size += 16 + reader.memory().word(extra) * 8;
+    if (const u64 extra = view.u64_at(layout.code_extra))
+        size += 16 + reader.memory().u64_at(extra) * 8;
     return size;
 }
 
@@ -62,9 +62,9 @@ u64 code_footprint(HeapReader &reader, u64, const TypeInfo &, View view, u64 siz
 bool preview_code(HeapReader &reader, u64 object, const TypeInfo &, std::string &out) {
     const Layout &layout = reader.layout();
     const View view = reader.memory().view(object, layout.code_size);
-    if (!append_text(reader, view.word(layout.code_name), out)) return false;
+    if (!append_text(reader, view.u64_at(layout.code_name), out)) return false;
     out += " (";
-    append_text(reader, view.word(layout.code_filename), out);
+    append_text(reader, view.u64_at(layout.code_filename), out);
     out += ':';
     out += std::to_string(view.read<i32>(layout.code_firstlineno));
     out += ')';

@@ -8,7 +8,7 @@ constexpr u64 kManyInterned =
 
 bool is_str(HeapReader &reader, u64 object) {
     const View head = reader.memory().view(object, 16);
-    return head && reader.type_flags(head.word(reader.layout().type)) & type_flag::kUnicode;
+    return head && reader.type_flags(head.u64_at(reader.layout().type)) & type_flag::kUnicode;
 }
 
 // A shared key table that its class has replaced belongs to the dicts that still use it; the first
@@ -31,9 +31,9 @@ void add_split(HeapReader &reader, const DictTable &table, EdgeList &out) {
             const u64 first = offset / keys.stride, count = entries.size() / keys.stride;
             const View values = reader.memory().view(table.values + first * 8, count * 8);
             for (u64 i = 0; i < count; ++i) {
-                const u64 key = entries.word(i * keys.stride + keys.key_offset);
+                const u64 key = entries.u64_at(i * keys.stride + keys.key_offset);
                 if (owns_keys) out.add(key, EdgeKind::kKey, first + i, kCounted);
-                out.add(values.word(i * 8), key ? EdgeKind::kValue : EdgeKind::kUnnamed,
+                out.add(values.u64_at(i * 8), key ? EdgeKind::kValue : EdgeKind::kUnnamed,
                         key ? key : kNoLabel);
             }
         });
@@ -47,8 +47,8 @@ void while_entries(HeapReader &reader, const DictTable &table, GoesOn goes_on) {
     reader.memory().each_part(table.entries, keys.entry_bytes(), keys.stride,
                               [&](View entries, u64) {
                                   for (u64 at = 0; at < entries.size() && more; at += keys.stride) {
-                                      const u64 key = entries.word(at + keys.key_offset),
-                                                value = entries.word(at + keys.value_offset);
+                                      const u64 key = entries.u64_at(at + keys.key_offset),
+                                                value = entries.u64_at(at + keys.value_offset);
                                       if (key != 0 && value != 0) more = goes_on(key, value);
                                   }
                                   return more;
@@ -89,7 +89,7 @@ DictTable dict_table(HeapReader &reader, u64 dict) {
     MemoryImage &memory = reader.memory();
     const View view = memory.view(dict, layout.dict_size);
     DictTable table;
-    table.keys = read_key_table(memory, layout, view.word(layout.dict_keys));
+    table.keys = read_key_table(memory, layout, view.u64_at(layout.dict_keys));
     if (table.keys.address == 0 || table.keys.count > kMaxItems) return DictTable{};
     table.dict = dict;
     const u64 general = reader.learned().general_lookup;
@@ -98,11 +98,11 @@ DictTable dict_table(HeapReader &reader, u64 dict) {
         (!present(layout.dk_kind) && (general == 0 || table.keys.lookup != general));
     if (memory.covers(table.keys.entries, table.keys.entry_bytes()))
         table.entries = table.keys.entries;
-    const u64 values = view.word(layout.dict_values);
+    const u64 values = view.u64_at(layout.dict_values);
     if (values == 0) return table;
     table.is_split = true;
     if (present(layout.dv_embedded))
-        table.values_embedded = memory.view(values, 4).byte(layout.dv_embedded);
+        table.values_embedded = memory.view(values, 4).u8_at(layout.dv_embedded);
     const u64 first = values + (present(layout.dv_values) ? layout.dv_values : 0);
     if (memory.covers(first, table.keys.count * 8)) table.values = first;
     return table;
@@ -124,8 +124,8 @@ void dict_references(HeapReader &reader, u64 object, const TypeInfo &, EdgeList 
     reader.each_part(
         object, table.entries, keys.entry_bytes(), keys.stride, [&](View entries, u64 offset) {
             for (u64 at = 0; at < entries.size(); at += keys.stride) {
-                const u64 key = entries.word(at + keys.key_offset),
-                          value = entries.word(at + keys.value_offset);
+                const u64 key = entries.u64_at(at + keys.key_offset),
+                          value = entries.u64_at(at + keys.value_offset);
                 if (value == 0 || key == 0) continue;
                 if (interned) {
                     out.add(key, EdgeKind::kWeak, name, key_flags);

@@ -14,9 +14,10 @@ u64 local_name(HeapReader &reader, u64 code, u64 position) {
     const Layout &layout = reader.layout();
     const View view = reader.memory().view(code, layout.code_size);
     const auto take = [&](i64 field) -> u64 {
-        const u64 tuple = view.word(field);
+        const u64 tuple = view.u64_at(field);
         const u64 count = reader.tuple_length(tuple);
-        if (position < count) return reader.memory().word(tuple + layout.tuple_item + position * 8);
+        if (position < count)
+            return reader.memory().u64_at(tuple + layout.tuple_item + position * 8);
         position -= count;
         return 0;
     };
@@ -40,7 +41,7 @@ void add_slots(HeapReader &reader, u64 first, u64 code, i64 depth, bool depth_kn
     // either.
     const u8 local_flags = depth_known || !present(reader.layout().if_size) ? flags : kCounted;
     for (i64 i = 0; slots && i < words; ++i) {
-        const u64 word = slots.word(i * 8);
+        const u64 word = slots.u64_at(i * 8);
         if (i < room.locals) {
             const u64 name = local_name(reader, code, i);
             add_stackref(reader, word, name ? EdgeKind::kLocal : EdgeKind::kStack,
@@ -56,16 +57,16 @@ void add_slots(HeapReader &reader, u64 first, u64 code, i64 depth, bool depth_kn
 void add_old_frame(HeapReader &reader, u64 object, EdgeList &out) {
     const Layout &layout = reader.layout();
     const View view = reader.memory().view(object, layout.frame_localsplus);
-    const u64 code = view.word(layout.frame_code);
+    const u64 code = view.u64_at(layout.frame_code);
     const u64 first = object + layout.frame_localsplus;
-    const u64 stack = view.word(layout.frame_valuestack);
+    const u64 stack = view.u64_at(layout.frame_valuestack);
     i64 depth;
     bool known;
     if (present(layout.frame_stackdepth)) {  // 3.10
         depth = view.read<i32>(layout.frame_stackdepth);
         known = depth >= 0;
     } else {
-        const u64 top = view.word(layout.frame_stacktop);
+        const u64 top = view.u64_at(layout.frame_stacktop);
         known = top != 0;
         depth = static_cast<i64>(top - stack) / 8;
     }
@@ -74,14 +75,14 @@ void add_old_frame(HeapReader &reader, u64 object, EdgeList &out) {
     // One that no thread runs lies on a stack that was put aside. The reference by which the C code
     // there runs its caller belongs to that stack.
     if (known || reader.is_running(object)) return;
-    out.add(view.word(layout.frame_back), EdgeKind::kField, reader.name("f_back"),
+    out.add(view.u64_at(layout.frame_back), EdgeKind::kField, reader.name("f_back"),
             kCounted | kScanned | kTrailing);
 }
 
 void frame_references(HeapReader &reader, u64 object, const TypeInfo &, EdgeList &out) {
     const Layout &layout = reader.layout();
     if (!present(layout.if_size)) return add_old_frame(reader, object, out);
-    const u64 frame = reader.memory().word(object + layout.frame_iframe);
+    const u64 frame = reader.memory().u64_at(object + layout.frame_iframe);
     const View view = reader.memory().view(frame, layout.if_size);
     const i8 owner = view.read<i8>(layout.if_owner);
     // A frame that has left the interpreter belongs to its frame object, and for one on a stack
@@ -95,10 +96,10 @@ u64 frame_bytes(HeapReader &reader, u64, const TypeInfo &, View view) {
     const Layout &layout = reader.layout();
     if (!present(layout.if_size)) {
         return layout.frame_localsplus +
-               frame_slots(reader, view.word(layout.frame_code)).all() * 8;
+               frame_slots(reader, view.u64_at(layout.frame_code)).all() * 8;
     }
     // Not the place in the frame object: that is filled in only when the function has left.
-    const u64 code = reader.memory().word(view.word(layout.frame_iframe) + layout.if_code);
+    const u64 code = reader.memory().u64_at(view.u64_at(layout.frame_iframe) + layout.if_code);
     return layout.frame_data + layout.if_localsplus +
            frame_slots(reader, object_of(layout, code)).all() * 8;
 }
@@ -114,7 +115,7 @@ FrameSlots frame_slots(HeapReader &reader, u64 code) {
     } else {
         slots.locals = view.read<i32>(layout.code_nlocals);
         for (const i64 field : {layout.code_cellvars, layout.code_freevars}) {
-            slots.locals += reader.tuple_length(view.word(field));
+            slots.locals += reader.tuple_length(view.u64_at(field));
         }
     }
     slots.stack = view.read<i32>(layout.code_stacksize);
@@ -137,19 +138,19 @@ void add_frame(HeapReader &reader, u64 frame, u8 flags, EdgeList &out) {
     const Layout &layout = reader.layout();
     const View view = reader.memory().view(frame, layout.if_localsplus);
     if (!view) return;
-    const u64 code = view.word(layout.if_code);
+    const u64 code = view.u64_at(layout.if_code);
     add_stackref(reader, code, EdgeKind::kField, reader.name("f_code"), flags, out);
-    add_stackref(reader, view.word(layout.if_func), EdgeKind::kField, reader.name("f_func"), flags,
-                 out);
-    out.add(view.word(layout.if_locals), EdgeKind::kField, reader.name("f_locals"), flags);
+    add_stackref(reader, view.u64_at(layout.if_func), EdgeKind::kField, reader.name("f_func"),
+                 flags, out);
+    out.add(view.u64_at(layout.if_locals), EdgeKind::kField, reader.name("f_locals"), flags);
     // Who put a stack aside may have taken over the one reference to the object of its frame.
     const u8 own_object = flags == kOwned ? kOwned : kCounted | kScanned | kTrailing;
-    out.add(view.word(layout.if_frame_object), EdgeKind::kField, reader.name("frame_obj"),
+    out.add(view.u64_at(layout.if_frame_object), EdgeKind::kField, reader.name("frame_obj"),
             own_object);
     i64 depth;
     bool known;
     if (present(layout.if_stackpointer)) {
-        const u64 pointer = view.word(layout.if_stackpointer);
+        const u64 pointer = view.u64_at(layout.if_stackpointer);
         known = pointer != 0;
         depth = static_cast<i64>(pointer - (frame + layout.if_localsplus)) / 8;
     } else {

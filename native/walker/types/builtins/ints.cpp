@@ -45,7 +45,7 @@ u64 int_footprint(HeapReader &reader, u64 object, const TypeInfo &type, View vie
 bool preview_int(HeapReader &reader, u64 object, const TypeInfo &type, std::string &out) {
     const Layout &layout = reader.layout();
     const View view = reader.memory().view(object, layout.long_digit);
-    const i64 tag = view.signed_word(layout.long_tag);
+    const i64 tag = view.i64_at(layout.long_tag);
     bool negative;
     u64 digits;
     if (layout.kinds.int_size == kind::int_size::tagged) {
@@ -65,7 +65,7 @@ bool preview_int(HeapReader &reader, u64 object, const TypeInfo &type, std::stri
     }
     const View words = reader.memory().view(object + layout.long_digit, digits * kDigitBytes);
     unsigned __int128 value = 0;
-    for (u64 i = digits; i-- > 0;) value = value << kDigitBits | words.half(i * kDigitBytes);
+    for (u64 i = digits; i-- > 0;) value = value << kDigitBits | words.u32_at(i * kDigitBytes);
     if (negative) out += '-';
     append_decimal(out, value);
     return true;

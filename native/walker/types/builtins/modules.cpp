@@ -11,21 +11,21 @@ void state_references(HeapReader &reader, u64 object, const TypeInfo &type, Edge
     const Layout &layout = reader.layout();
     MemoryImage &memory = reader.memory();
     const View module = reader.body(object, type);
-    const u64 state = module.word(layout.module_state);
+    const u64 state = module.u64_at(layout.module_state);
     if (state == 0) return;
     u64 size = 0, traverse = 0;
     if (present(layout.module_state_size)) {
-        size = module.word(layout.module_state_size);
-        traverse = module.word(layout.module_state_traverse);
-    } else if (const u64 definition = module.word(layout.module_def)) {
-        size = memory.word(definition + layout.moduledef_size);
-        traverse = memory.word(definition + layout.moduledef_traverse);
+        size = module.u64_at(layout.module_state_size);
+        traverse = module.u64_at(layout.module_state_traverse);
+    } else if (const u64 definition = module.u64_at(layout.module_def)) {
+        size = memory.u64_at(definition + layout.moduledef_size);
+        traverse = memory.u64_at(definition + layout.moduledef_traverse);
     }
     if (size > kMaxState) return;
     const View words = memory.view(state, size);
     const u8 flags = (traverse ? kOwned : 0) | kScanned;
     for (u64 at = 0; words && at + 8 <= size; at += 8)
-        out.add(words.word(at), EdgeKind::kUnnamed, at, flags);
+        out.add(words.u64_at(at), EdgeKind::kUnnamed, at, flags);
 }
 
 }  // namespace

@@ -7,11 +7,11 @@ namespace {
 void list_references(HeapReader &reader, u64 object, const TypeInfo &type, EdgeList &out) {
     const View view = reader.body(object, type);
     const Layout &layout = reader.layout();
-    reader.items_at(object, view.word(layout.list_item), view.word(layout.var_size), out);
+    reader.items_at(object, view.u64_at(layout.list_item), view.u64_at(layout.var_size), out);
 }
 
 u64 list_bytes(HeapReader &reader, u64, const TypeInfo &type, View view) {
-    return type.basicsize + view.word(reader.layout().list_allocated) * 8;
+    return type.basicsize + view.u64_at(reader.layout().list_allocated) * 8;
 }
 
 void tuple_references(HeapReader &reader, u64 object, const TypeInfo &type, EdgeList &out) {

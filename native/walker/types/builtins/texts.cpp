@@ -13,7 +13,7 @@ struct TextState {
 };
 
 TextState read_state(const Layout &layout, View view) {
-    const u32 state = view.half(layout.uni_state);
+    const u32 state = view.u32_at(layout.uni_state);
     return {state >> 2 & 7, (state & 32) != 0, (state & 64) != 0};
 }
 
@@ -40,13 +40,14 @@ void append_utf8(std::string &out, u32 code) {
 u64 str_bytes(HeapReader &reader, u64, const TypeInfo &, View view) {
     const Layout &layout = reader.layout();
     const TextState state = read_state(layout, view);
-    const u64 length = view.word(layout.uni_length);
+    const u64 length = view.u64_at(layout.uni_length);
     if (state.compact && state.ascii) return layout.uni_ascii_size + length + 1;
-    const u64 data = view.word(layout.uni_data);
+    const u64 data = view.u64_at(layout.uni_data);
     u64 size = state.compact ? layout.uni_compact_size + (length + 1) * state.width
                              : layout.uni_size + (data ? (length + 1) * state.width : 0);
-    const u64 utf8 = view.word(layout.uni_utf8);
-    if (utf8 != 0 && (state.compact || utf8 != data)) size += view.word(layout.uni_utf8_length) + 1;
+    const u64 utf8 = view.u64_at(layout.uni_utf8);
+    if (utf8 != 0 && (state.compact || utf8 != data))
+        size += view.u64_at(layout.uni_utf8_length) + 1;
     return size;
 }
 
@@ -70,17 +71,17 @@ bool append_text(HeapReader &reader, u64 text, std::string &out) {
     const View view = memory.view(text, layout.uni_ascii_size);
     if (!view) return false;
     const TextState state = read_state(layout, view);
-    const u64 length = view.word(layout.uni_length), width = state.width;
+    const u64 length = view.u64_at(layout.uni_length), width = state.width;
     if (width != 1 && width != 2 && width != 4) return false;
     u64 data = text + (state.ascii ? layout.uni_ascii_size : layout.uni_compact_size);
-    if (!state.compact) data = memory.word(text + layout.uni_data);
+    if (!state.compact) data = memory.u64_at(text + layout.uni_data);
     const u64 shown = length < kPreviewCharacters ? length : kPreviewCharacters;
     const View characters = memory.view(data, shown * width);
     if (!characters && shown != 0) return false;
     for (u64 i = 0; i < shown; ++i) {
-        append_utf8(out, width == 1   ? characters.byte(i)
+        append_utf8(out, width == 1   ? characters.u8_at(i)
                          : width == 2 ? characters.read<u16>(i * 2)
-                                      : characters.half(i * 4));
+                                      : characters.u32_at(i * 4));
     }
     if (shown < length) out += kCut;
     return true;

@@ -5,7 +5,7 @@ namespace heapgraph {
 namespace {
 
 void memoryview_references(HeapReader &reader, u64 object, const TypeInfo &, EdgeList &out) {
-    out.add(reader.memory().word(object + reader.layout().memoryview_mbuf), EdgeKind::kField,
+    out.add(reader.memory().u64_at(object + reader.layout().memoryview_mbuf), EdgeKind::kField,
             reader.name("mbuf"));
 }
 
@@ -13,8 +13,8 @@ void weakref_references(HeapReader &reader, u64 object, const TypeInfo &type, Ed
     const View view = reader.body(object, type);
     static const std::string referent = "referent",
                              callback = "callback";  // a heap may have millions
-    out.add(view.word(reader.layout().wr_object), EdgeKind::kWeak, reader.name(referent), 0);
-    out.add(view.word(reader.layout().wr_callback), EdgeKind::kField, reader.name(callback));
+    out.add(view.u64_at(reader.layout().wr_object), EdgeKind::kWeak, reader.name(referent), 0);
+    out.add(view.u64_at(reader.layout().wr_callback), EdgeKind::kField, reader.name(callback));
 }
 
 }  // namespace

@@ -37,11 +37,11 @@ Descr read_descr(View view) {
     const i32 size1 = view.read<i32>(kElementSize1);
     // In version 2 this word holds flags, all of them in its lower half; version 1 keeps the
     // alignment, at least 1, in the upper half.
-    const bool is_version1 = size1 >= 0 && view.word(kElementSize1) >> 32 != 0;
-    descr.size = is_version1 ? size1 : view.word(kElementSize2);
-    descr.holds_references = view.byte(is_version1 ? kFlags1 : kFlags2) & kHoldsReferences;
-    descr.subarray = view.word(is_version1 ? kSubarray1 : kSubarray2);
-    descr.fields = view.word(is_version1 ? kFields1 : kFields2);
+    const bool is_version1 = size1 >= 0 && view.u64_at(kElementSize1) >> 32 != 0;
+    descr.size = is_version1 ? size1 : view.u64_at(kElementSize2);
+    descr.holds_references = view.u8_at(is_version1 ? kFlags1 : kFlags2) & kHoldsReferences;
+    descr.subarray = view.u64_at(is_version1 ? kSubarray1 : kSubarray2);
+    descr.fields = view.u64_at(is_version1 ? kFields1 : kFields2);
     return descr;
 }
 
@@ -57,7 +57,7 @@ void find_object_places(HeapReader &reader, u64 address, u64 offset, int depth,
     if (descr.number == kObjectType) return places.push_back(offset);
     if (descr.number != kVoidType || !descr.holds_references) return;
     if (descr.subarray != 0) {  // PyArray_ArrayDescr: {base, shape}
-        const u64 base = memory.word(descr.subarray);
+        const u64 base = memory.u64_at(descr.subarray);
         const u64 size = read_descr(memory.view_up_to(base, kDescrSize)).size;
         for (u64 at = 0; size != 0 && at + size <= descr.size && places.size() <= kMaxPlaces;
              at += size) {
@@ -70,15 +70,15 @@ void find_object_places(HeapReader &reader, u64 address, u64 offset, int depth,
     std::vector<u64> seen;                 // a title is a second key of the same field
     for (u64 i = 0; fields.entries && i < std::min(fields.keys.count, kMaxPlaces); ++i) {
         const u64 field =
-            memory.word(fields.entries + i * fields.keys.stride + fields.keys.value_offset);
+            memory.u64_at(fields.entries + i * fields.keys.stride + fields.keys.value_offset);
         if (field == 0) continue;
         const View number =
-            memory.view(memory.word(field + layout.tuple_item + 8), layout.long_size);
-        const u64 place = number.half(layout.long_digit);
+            memory.view(memory.u64_at(field + layout.tuple_item + 8), layout.long_size);
+        const u64 place = number.u32_at(layout.long_digit);
         bool repeated = false;
         for (const u64 other : seen) repeated |= other == place;
         seen.push_back(place);
-        const u64 dtype = memory.word(field + layout.tuple_item);
+        const u64 dtype = memory.u64_at(field + layout.tuple_item);
         if (!repeated) find_object_places(reader, dtype, offset + place, depth + 1, places);
     }
 }
@@ -100,18 +100,18 @@ struct Shape {
     u64 size = 0;          // of all, in bytes
     bool in_order = true;  // one after the other, in C order
 
-    i64 length(i64 axis) const { return lengths.word(axis * 8); }
-    i64 stride(i64 axis) const { return strides.word(axis * 8); }
+    i64 length(i64 axis) const { return lengths.u64_at(axis * 8); }
+    i64 stride(i64 axis) const { return strides.u64_at(axis * 8); }
 };
 
 // False when it is none that memory could have.
 bool read_shape(MemoryImage &memory, const Layout &layout, View array, Shape &shape) {
     shape.dimensions = array.read<i32>(layout.ndarray_nd);
     if (shape.dimensions < 0 || shape.dimensions > kMaxDimensions) return false;
-    shape.lengths = memory.view(array.word(layout.ndarray_dimensions), shape.dimensions * 8);
-    shape.strides = memory.view(array.word(layout.ndarray_strides), shape.dimensions * 8);
+    shape.lengths = memory.view(array.u64_at(layout.ndarray_dimensions), shape.dimensions * 8);
+    shape.strides = memory.view(array.u64_at(layout.ndarray_strides), shape.dimensions * 8);
     shape.element_size =
-        read_descr(memory.view_up_to(array.word(layout.ndarray_descr), kDescrSize)).size;
+        read_descr(memory.view_up_to(array.u64_at(layout.ndarray_descr), kDescrSize)).size;
     i64 highest = 0, dense = shape.element_size;  // strides in C order
     for (i64 axis = shape.dimensions - 1; axis >= 0; --axis) {
         const i64 length = shape.length(axis), stride = shape.stride(axis);
@@ -139,7 +139,7 @@ void add_strided(MemoryImage &memory, u64 first, const Shape &shape, const std::
     u64 element = first;
     for (u64 i = 0; i < shape.count; ++i) {
         for (const u64 place : places)
-            out.add(memory.word(element + place), EdgeKind::kIndex, i, kCounted);
+            out.add(memory.u64_at(element + place), EdgeKind::kIndex, i, kCounted);
         for (i64 axis = shape.dimensions - 1; axis >= 0; --axis) {
             element += shape.stride(axis);
             if (++at[axis] < shape.length(axis)) break;
@@ -155,10 +155,10 @@ void ndarray_references(HeapReader &reader, u64 object, const TypeInfo &type, Ed
     const Layout &layout = reader.layout();
     const View view = reader.body(object, type);
     if (!(view.read<i32>(layout.ndarray_flags) & kOwnsData)) return;
-    const std::vector<u64> &places = object_places(reader, view.word(layout.ndarray_descr));
+    const std::vector<u64> &places = object_places(reader, view.u64_at(layout.ndarray_descr));
     Shape shape;
     if (places.empty() || !read_shape(memory, layout, view, shape)) return;
-    const u64 first = view.word(layout.ndarray_data), step = shape.element_size;
+    const u64 first = view.u64_at(layout.ndarray_data), step = shape.element_size;
     if (!memory.covers(first + shape.lowest, shape.size)) return;
     if (!shape.in_order) {
         if (!reader.may_read(object, first + shape.lowest, shape.size) ||
@@ -169,7 +169,7 @@ void ndarray_references(HeapReader &reader, u64 object, const TypeInfo &type, Ed
     reader.each_part(object, first, shape.size, step, [&](View data, u64 offset) {
         for (u64 at = 0; at < data.size(); at += step) {
             for (const u64 place : places) {
-                out.add(data.word(at + place), EdgeKind::kIndex, (offset + at) / step, kCounted);
+                out.add(data.u64_at(at + place), EdgeKind::kIndex, (offset + at) / step, kCounted);
             }
         }
     });
@@ -183,9 +183,9 @@ u64 ndarray_bytes(HeapReader &reader, u64, const TypeInfo &type, View view) {
     if (dimensions > kMaxDimensions) return size;
     size += dimensions * 16;
     if (!(view.read<i32>(layout.ndarray_flags) & kOwnsData)) return size;
-    u64 bytes = read_descr(memory.view_up_to(view.word(layout.ndarray_descr), kDescrSize)).size;
-    const View shape = memory.view(view.word(layout.ndarray_dimensions), dimensions * 8);
-    for (u64 i = 0; i < dimensions; ++i) bytes *= shape.word(i * 8);
+    u64 bytes = read_descr(memory.view_up_to(view.u64_at(layout.ndarray_descr), kDescrSize)).size;
+    const View shape = memory.view(view.u64_at(layout.ndarray_dimensions), dimensions * 8);
+    for (u64 i = 0; i < dimensions; ++i) bytes *= shape.u64_at(i * 8);
     return size + bytes;
 }
 

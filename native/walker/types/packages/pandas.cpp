@@ -11,16 +11,16 @@ constexpr i64 kBuckets = 0, kEmpty = 16, kKeys = 24, kHead = 40;
 // Buckets without a key hold what was there before; one bit each tells them.
 void khash_references(HeapReader &reader, u64 object, const TypeInfo &type, EdgeList &out) {
     MemoryImage &memory = reader.memory();
-    const View table = memory.view(reader.body(object, type).word(kTable), kHead);
-    const u64 buckets = table.half(kBuckets);
-    const u64 empty = table.word(kEmpty);
+    const View table = memory.view(reader.body(object, type).u64_at(kTable), kHead);
+    const u64 buckets = table.u32_at(kBuckets);
+    const u64 empty = table.u64_at(kEmpty);
     if (!memory.covers(empty, (buckets + 31) / 32 * 4)) return;
-    reader.each_part(object, table.word(kKeys), buckets * 8, 8, [&](View keys, u64 offset) {
+    reader.each_part(object, table.u64_at(kKeys), buckets * 8, 8, [&](View keys, u64 offset) {
         for (u64 at = 0; at < keys.size(); at += 8) {
             const u64 i = (offset + at) / 8;
-            const u32 bits = memory.view(empty + i / 32 * 4, 4).half(0);
+            const u32 bits = memory.view(empty + i / 32 * 4, 4).u32_at(0);
             if (!(bits >> (i % 32) & 1))
-                out.add(keys.word(at), EdgeKind::kKey, i, kCounted | kScanned);
+                out.add(keys.u64_at(at), EdgeKind::kKey, i, kCounted | kScanned);
         }
     });
 }

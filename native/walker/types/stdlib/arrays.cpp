@@ -10,15 +10,15 @@ constexpr u64 kMaxCodes = 1 << 16;
 u64 array_bytes(HeapReader &reader, u64, const TypeInfo &type, View view) {
     const Layout &layout = reader.layout();
     const View descr =
-        reader.memory().view(view.word(layout.array_descr), layout.array_itemsize + 4);
+        reader.memory().view(view.u64_at(layout.array_descr), layout.array_itemsize + 4);
     const u64 width = descr.read<i32>(layout.array_itemsize);
-    return type.basicsize + view.word(layout.array_allocated) * width;
+    return type.basicsize + view.u64_at(layout.array_allocated) * width;
 }
 
 u64 format_bytes(HeapReader &reader, u64, const TypeInfo &type, View view) {
     u64 codes = 1;  // the end mark is one of them
-    const u64 first = view.word(reader.layout().struct_codes);
-    while (codes < kMaxCodes && reader.memory().word(first + (codes - 1) * kCode) != 0) ++codes;
+    const u64 first = view.u64_at(reader.layout().struct_codes);
+    while (codes < kMaxCodes && reader.memory().u64_at(first + (codes - 1) * kCode) != 0) ++codes;
     return type.basicsize + codes * kCode;
 }
 

@@ -33,13 +33,13 @@ void ctype_references(HeapReader &reader, u64 object, const TypeInfo &type, Edge
     class_references(reader, object, type, out);
     if (layout.kinds.ctypes_info ==
         kind::ctypes_info::dict) {  // a pointer class visits what its dict owns
-        const u64 dict = reader.memory().word(object + layout.tp_dict);
-        const u64 proto = reader.memory().word(dict + layout.dict_size + kProto);
+        const u64 dict = reader.memory().u64_at(object + layout.tp_dict);
+        const u64 proto = reader.memory().u64_at(dict + layout.dict_size + kProto);
         return out.add(proto, EdgeKind::kField, reader.name("proto"), kGcVisible);
     }
     const View info = reader.memory().view(info_of(layout, object), kLongest);
     const auto add = [&](const InfoField &field) {
-        out.add(info.word(field.offset), EdgeKind::kField, reader.name(field.name));
+        out.add(info.u64_at(field.offset), EdgeKind::kField, reader.name(field.name));
     };
     for (const InfoField &field : kInfoFields) add(field);
     if (layout.kinds.ctypes_info == kind::ctypes_info::state_with_pointer) add(kPointerType);
@@ -48,9 +48,9 @@ void ctype_references(HeapReader &reader, u64 object, const TypeInfo &type, Edge
 // Format, shape and the types of the fields: blocks of their own.
 u64 stg_bytes(HeapReader &reader, u64 address, i64 format) {
     const View info = reader.memory().view(address, kLongest);
-    u64 size = reader.text_bytes(info.word(format)) + i64{info.read<i32>(format + 8)} * 8;
-    if (info.word(kElements) && info.word(kLength) < kMaxElements)
-        size += (info.word(kLength) + 1) * 8;
+    u64 size = reader.text_bytes(info.u64_at(format)) + i64{info.read<i32>(format + 8)} * 8;
+    if (info.u64_at(kElements) && info.u64_at(kLength) < kMaxElements)
+        size += (info.u64_at(kLength) + 1) * 8;
     return size;
 }
 

@@ -14,8 +14,8 @@ bool is_aware(HeapReader &reader, View view) {
 void datetime_references(HeapReader &reader, u64 object, const TypeInfo &type, EdgeList &out) {
     const View view = reader.body(object, type);
     if (!is_aware(reader, view)) return;
-    const u64 builtin = reader.memory().word(type.builtin_base + reader.layout().tp_basicsize);
-    out.add(view.word(builtin - kTimezone), EdgeKind::kField, reader.name("tzinfo"), kCounted);
+    const u64 builtin = reader.memory().u64_at(type.builtin_base + reader.layout().tp_basicsize);
+    out.add(view.u64_at(builtin - kTimezone), EdgeKind::kField, reader.name("tzinfo"), kCounted);
 }
 
 u64 datetime_footprint(HeapReader &reader, u64, const TypeInfo &type, View view, u64 size) {

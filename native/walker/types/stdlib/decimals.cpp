@@ -8,9 +8,9 @@ constexpr u8 kNotOwned = 0x20 | 0x40 | 0x80;  // MPD_DATAFLAGS: static, shared o
 constexpr u64 kDigitWord = 8;                 // mpd_uint_t
 
 u64 decimal_bytes(HeapReader &reader, u64 object, const TypeInfo &type, View view) {
-    const u64 words = view.word(reader.layout().decimal_allocated);
+    const u64 words = view.u64_at(reader.layout().decimal_allocated);
     const bool apart =
-        !(view.byte(reader.layout().decimal_flags) & kNotOwned) && words <= kMaxItems;
+        !(view.u8_at(reader.layout().decimal_flags) & kNotOwned) && words <= kMaxItems;
     return struct_bytes(reader, object, type, view) + (apart ? words * kDigitWord : 0);
 }
 

@@ -9,7 +9,7 @@ namespace {
 // Those references belong to the links and are not counted again.
 void lru_cache_references(HeapReader &reader, u64 object, const TypeInfo &, EdgeList &out) {
     const Layout &layout = reader.layout();
-    u64 link = reader.memory().word(object + layout.lru_elem_next);
+    u64 link = reader.memory().u64_at(object + layout.lru_elem_next);
     const u32 key = reader.name("key"), result = reader.name("result"), own = reader.name("link");
     LoopGuard guard;
     while (link != 0 && link != object && !guard.has_seen(link)) {
@@ -17,11 +17,11 @@ void lru_cache_references(HeapReader &reader, u64 object, const TypeInfo &, Edge
         if (!view || !reader.afford(view.size())) return;
         out.add(link, EdgeKind::kField, own,
                 kCounted);  // the list owns each link once, the dict once more
-        out.add(view.word(layout.lru_elem_key), EdgeKind::kField, key, kGcVisible);
-        out.add(view.word(layout.lru_elem_result), EdgeKind::kField, result, kGcVisible);
+        out.add(view.u64_at(layout.lru_elem_key), EdgeKind::kField, key, kGcVisible);
+        out.add(view.u64_at(layout.lru_elem_result), EdgeKind::kField, result, kGcVisible);
         if (layout.kinds.lru_link == kind::lru_link::with_type)
-            out.add(view.word(layout.type), EdgeKind::kType, kNoLabel, kGcVisible);
-        link = view.word(layout.lru_elem_next);
+            out.add(view.u64_at(layout.type), EdgeKind::kType, kNoLabel, kGcVisible);
+        link = view.u64_at(layout.lru_elem_next);
     }
 }
 
@@ -29,11 +29,11 @@ void lru_cache_references(HeapReader &reader, u64 object, const TypeInfo &, Edge
 void tee_references(HeapReader &reader, u64 object, const TypeInfo &type, EdgeList &out) {
     const Layout &layout = reader.layout();
     const View view = reader.body(object, type);
-    out.add(view.word(layout.tee_it), EdgeKind::kField, reader.name("it"));
-    out.add(view.word(layout.tee_nextlink), EdgeKind::kField, reader.name("nextlink"));
+    out.add(view.u64_at(layout.tee_it), EdgeKind::kField, reader.name("it"));
+    out.add(view.u64_at(layout.tee_nextlink), EdgeKind::kField, reader.name("nextlink"));
     const i32 count = view.read<i32>(layout.tee_numread);
     for (i32 i = 0; i < count && layout.tee_values + i * 8 + 8 <= type.basicsize; ++i) {
-        out.add(view.word(layout.tee_values + i * 8), EdgeKind::kIndex, i);
+        out.add(view.u64_at(layout.tee_values + i * 8), EdgeKind::kIndex, i);
     }
 }
 

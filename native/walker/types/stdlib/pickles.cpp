@@ -15,18 +15,18 @@ constexpr i64 kEncodingFromEnd = 48, kErrorsFromEnd = 40, kMarksFromEnd = 32,
               kMarksSizeFromEnd = 16;
 
 i64 builtin_size(HeapReader &reader, const TypeInfo &type) {
-    return reader.memory().word(type.builtin_base + reader.layout().tp_basicsize);
+    return reader.memory().u64_at(type.builtin_base + reader.layout().tp_basicsize);
 }
 
 u64 pickler_bytes(HeapReader &reader, u64, const TypeInfo &type, View view) {
     const Layout &layout = reader.layout();
     MemoryImage &memory = reader.memory();
     u64 size = type.basicsize;
-    if (const u64 memo = view.word(kPicklerMemo))
-        size += kMemoTable + memory.word(memo + kMemoAllocated) * kMemoEntry;
-    const u64 output = view.word(builtin_size(reader, type) <= kShortPickler ? kPicklerOutput - 8
-                                                                             : kPicklerOutput);
-    if (output != 0) size += layout.bytes_sval + 1 + memory.word(output + layout.var_size);
+    if (const u64 memo = view.u64_at(kPicklerMemo))
+        size += kMemoTable + memory.u64_at(memo + kMemoAllocated) * kMemoEntry;
+    const u64 output = view.u64_at(builtin_size(reader, type) <= kShortPickler ? kPicklerOutput - 8
+                                                                               : kPicklerOutput);
+    if (output != 0) size += layout.bytes_sval + 1 + memory.u64_at(output + layout.var_size);
     return size;
 }
 
@@ -34,10 +34,10 @@ u64 unpickler_bytes(HeapReader &reader, u64, const TypeInfo &type, View view) {
     const i64 builtin = builtin_size(reader, type);
     const i64 end = builtin > kLongUnpickler ? builtin - 16 : builtin - 8;  // where proto lies
     u64 size = type.basicsize;
-    if (view.word(kUnpicklerMemo)) size += view.word(kUnpicklerMemoSize) * 8;
-    if (view.word(end - kMarksFromEnd + 8)) size += view.word(end - kMarksSizeFromEnd + 8) * 8;
-    return size + reader.text_bytes(view.word(end - kEncodingFromEnd + 8)) +
-           reader.text_bytes(view.word(end - kErrorsFromEnd + 8));
+    if (view.u64_at(kUnpicklerMemo)) size += view.u64_at(kUnpicklerMemoSize) * 8;
+    if (view.u64_at(end - kMarksFromEnd + 8)) size += view.u64_at(end - kMarksSizeFromEnd + 8) * 8;
+    return size + reader.text_bytes(view.u64_at(end - kEncodingFromEnd + 8)) +
+           reader.text_bytes(view.u64_at(end - kErrorsFromEnd + 8));
 }
 
 }  // namespace

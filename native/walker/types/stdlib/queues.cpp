@@ -12,15 +12,16 @@ void queue_references(HeapReader &reader, u64 object, const TypeInfo &type, Edge
     const View view = reader.body(object, type);
     const Layout &layout = reader.layout();
     if (present(layout.queue_list))
-        return out.add(view.word(layout.queue_list), EdgeKind::kField, reader.name("lst"));
-    const u64 capacity = view.word(layout.queue_capacity), length = view.word(layout.queue_length);
+        return out.add(view.u64_at(layout.queue_list), EdgeKind::kField, reader.name("lst"));
+    const u64 capacity = view.u64_at(layout.queue_capacity),
+              length = view.u64_at(layout.queue_length);
     if (capacity > kMaxCapacity || length > capacity) return;
-    const u64 first = view.word(layout.queue_first), items = view.word(layout.queue_items);
+    const u64 first = view.u64_at(layout.queue_first), items = view.u64_at(layout.queue_items);
     if (first >= capacity || !reader.memory().covers(items, capacity * 8)) return;
     const auto run = [&](u64 from, u64 count, u64 place) {  // the ring goes on at its start
         reader.each_part(object, items + from * 8, count * 8, 8, [&](View words, u64 offset) {
             for (u64 at = 0; at < words.size(); at += 8)
-                out.add(words.word(at), EdgeKind::kIndex, place + (offset + at) / 8);
+                out.add(words.u64_at(at), EdgeKind::kIndex, place + (offset + at) / 8);
         });
     };
     const u64 to_end = std::min(length, capacity - first);
