@@ -108,3 +108,16 @@ def test_what_a_list_of_free_objects_still_points_at_is_garbage(
     assert _is_good(quality), quality
     assert graph.unreachable_size > 8 << 20
     assert quality["garbage"] >= 16
+
+
+def test_bytes_behind_an_object_are_its_own(interpreter: Interpreter, tmp_path: Path) -> None:
+    """Given objects of 16 bytes in larger blocks, each has its block, but getsizeof is Python's."""
+    graph, quality = _dumped(interpreter, "bytes_behind", tmp_path)
+
+    assert _is_good(quality), quality
+    objects = [resolve(graph, f"__main__.KEPT[{place}]") for place in range(6)]
+    assert {int(graph.getsizeof[each]) for each in objects} == {16}
+    sizes = [int(graph.shallow_sizes[each]) for each in objects]
+    for asked, found in zip([16, 200, 512, 4000, 300000, 16], sizes, strict=True):
+        assert asked <= found < asked + (4096 if asked > 100000 else 32), sizes
+    assert sizes[0] == sizes[5] == 16

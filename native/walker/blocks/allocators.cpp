@@ -34,8 +34,11 @@ u64 malloc_block_bytes(MemoryImage &image, u64 address) {
     const View header = image.view(address - kHeader, kHeader);
     const u64 word = header.u64_at(8), size = word & ~kFlags, chunk = address - kHeader;
     if (size < 2 * kHeader || size % kHeader != 0 || !image.covers(chunk, size)) return 0;
-    if (word & kMapped)
-        return chunk % kMapPage == header.u64_at(0) && size % kMapPage == 0 ? size - kHeader : 0;
+    if (word & kMapped) {  // pages; the header is no part of the size since glibc 2.42
+        if (chunk % kMapPage != header.u64_at(0)) return 0;
+        if ((size + kHeader) % kMapPage == 0) return size;
+        return size % kMapPage == 0 ? size - kHeader : 0;
+    }
     const View following = image.view(chunk + size, kHeader);
     const u64 next = following.u64_at(8);
     if (!(next & kPrevInUse) || (next & ~kFlags) < kHeader || (next & ~kFlags) % kHeader != 0)

@@ -179,6 +179,32 @@ void check_owned_blocks(const LayoutTable &table) {
     walked.check_reference_counts();
 }
 
+// The block that begins with an object is the object's, however little its type says; what an
+// allocator gives beyond what it was asked for is nobody's, and a block of several objects not the
+// first one's.
+void check_bytes_behind(const LayoutTable &table) {
+    HeapBuilder heap(table);
+    const u64 type = heap.static_type({.name = "extension.Buffer", .basicsize = 48});
+    const auto made = [&](u64 at, u64 of_type) {
+        put_word(at + heap.layout.refcount, 1);
+        put_word(at + heap.layout.type, of_type);
+        return at;
+    };
+    const u64 large = made(heap.allocate_chunk(4000), type),
+              tight = made(heap.allocate_chunk(48), type);
+    const u64 slab = made(heap.allocate_chunk(4000), type), second = made(slab + 2000, type);
+    const u64 classed = heap.python_class("Buffer", type, {});
+    const u64 derived = made(heap.allocate_chunk(4000), classed);
+    heap.list({large, tight, slab, second, derived});
+    WalkedHeap walked(heap);
+    CHECK_EQUAL(walked.getsizeof_(large), 48);
+    CHECK_EQUAL(walked.shallow(large), 4008);
+    CHECK_EQUAL(walked.shallow(tight), 48);
+    CHECK_EQUAL(walked.shallow(slab), 48);
+    CHECK_EQUAL(walked.shallow(second), 48);
+    CHECK_EQUAL(walked.shallow(derived), walked.getsizeof_(derived));
+}
+
 // A stack that no thread runs is that of its greenlet: the frames' objects, and what frames without
 // one refer to.
 void check_suspended_stacks(const LayoutTable &table) {
@@ -225,6 +251,7 @@ void test_objects(const LayoutTable &table) {
     check_attributes(table);
     check_c_structs(table);
     check_owned_blocks(table);
+    check_bytes_behind(table);
     check_suspended_stacks(table);
 }
 

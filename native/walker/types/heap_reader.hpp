@@ -126,6 +126,7 @@ public:
 
 private:
     bool may_read_large(u64 owner, u64 address, u64 size);
+    u64 bytes_behind(u64 object, const TypeInfo &type);
     u64 footprint(u64 object, const TypeInfo &type, View view, u64 getsizeof_bytes);
 
     MemoryImage &memory_;

@@ -1,6 +1,9 @@
 // How large an object is. sys.getsizeof: each type has its own idea of what belongs to it. Shallow
 // size: the bytes asked of the allocators for it and the buffers it owns, which is what tracemalloc
 // would see freed; that starts from getsizeof and corrects what it leaves out.
+#include <algorithm>
+
+#include "walker/blocks/allocators.hpp"
 #include "walker/types/attributes.hpp"
 #include "walker/types/heap_reader.hpp"
 
@@ -8,6 +11,16 @@ namespace heapgraph {
 namespace {
 
 constexpr u64 kMaxSize = 1ull << 46;  // a larger size is a damaged header
+
+// What allocators give beyond what they are asked for: a size class of CPython's own, or a chunk of
+// glibc's with a rest that is too small for one; pages, where the chunk is a mapping of its own.
+constexpr u64 kPoolRest = 15, kSmallRequest = 512, kChunkRest = 31, kMappingRest = 4096 + 31;
+constexpr u64 kMinMapping = 128 << 10;  // the smallest chunk that has one, and its largest rest
+
+u64 allocator_rest(u64 block) {
+    if (block <= kSmallRequest) return kPoolRest;
+    return block < kMinMapping - 4096 ? kChunkRest : kMappingRest;
+}
 
 // Buffers of the type's rule; which of them a type's __sizeof__ counts is part of the rule.
 u64 buffers_bytes(HeapReader &reader, u64 object, const TypeInfo &type, View view,
@@ -27,7 +40,36 @@ u64 buffers_bytes(HeapReader &reader, u64 object, const TypeInfo &type, View vie
     return size;
 }
 
+// Whether an object begins in [start, end).
+bool holds_object(MemoryImage &memory, u64 start, u64 end) {
+    const Region *region = memory.find(start);
+    if (region == nullptr) return false;
+    const u64 first = (start - region->start) / 8;
+    const u64 last = std::min((end - region->start) / 8, region->size / 8);
+    const auto &used = region->used;
+    for (auto block = std::lower_bound(used.begin(), used.end(), first / 64 / kBlockWords);
+         block != used.end() && *block * kBlockWords * 64 < last; ++block) {
+        u64 bit = std::max(first, *block * kBlockWords * 64);
+        const u64 behind = std::min(last, (*block + u64{1}) * kBlockWords * 64);
+        for (u64 step; bit < behind; bit += step) {
+            step = std::min(behind - bit, 64 - bit % 64);
+            const u64 mask = (step == 64 ? ~u64{0} : (u64{1} << step) - 1) << bit % 64;
+            if (region->known[bit / 64] & mask) return true;
+        }
+    }
+    return false;
+}
+
 }  // namespace
+
+// A struct of C code may go on behind what its type says (cffi's new("char[4000]")). The block that
+// begins with an object is the object's, where no other one lies in it.
+u64 HeapReader::bytes_behind(u64 object, const TypeInfo &type) {
+    const u64 head = (type.is_gc ? kGcHead : 0) + type.preheader, asked = head + type.basicsize;
+    const u64 block = block_bytes(memory_, layout_, object - head);
+    if (block <= asked + allocator_rest(block)) return 0;
+    return holds_object(memory_, object + 8, object - head + block) ? 0 : block - asked;
+}
 
 Sizes HeapReader::sizes(u64 object, const TypeInfo &type) {
     const View view = memory_.view_up_to(object, type.basicsize);  // a short string has less
@@ -48,7 +90,8 @@ Sizes HeapReader::sizes(u64 object, const TypeInfo &type) {
 
 u64 HeapReader::footprint(u64 object, const TypeInfo &type, View view, u64 getsizeof_bytes) {
     const u64 size = getsizeof_bytes + attribute_bytes(*this, object, type) +
-                     buffers_bytes(*this, object, type, view, false) + blocks_.bytes(object, type);
+                     buffers_bytes(*this, object, type, view, false) + blocks_.bytes(object, type) +
+                     (type.may_go_on ? bytes_behind(object, type) : 0);
     return type.reader->footprint(*this, object, type, view, size);
 }
 

@@ -186,6 +186,12 @@ void TypeTable::choose_reader(TypeInfo &info) {
             found = true;
         }
     }
+    const bool says_nothing = rule == nullptr || (memory_.u64_at(ruled + layout_.tp_base) == 0 &&
+                                                  rule->blocks.depth == 0);
+    // Since 3.13 values of attributes follow the struct.
+    const bool has_values = layout_.kinds.managed_dict == kind::managed_dict::inline_values &&
+                            info.flags & type_flag::kInlineValues;
+    info.may_go_on = says_nothing && info.itemsize == 0 && !info.is_python_class && !has_values;
     const View builtin = memory_.view(info.builtin_base, layout_.tp_size);
     if (found) {
         info.reader = rule->reader;

@@ -75,6 +75,7 @@ struct TypeInfo {
     bool is_python_class = false;  // made by a class statement
     bool type_edge_visible = false;
     bool knows_fields = true;     // false: its body was scanned
+    bool may_go_on = false;       // no rule says how large its objects are, nor does the type
     bool wants_traverse = false;  // its own traverse function knows more than we do
     u64 traversed = 0;            // objects whose traverse function ran
     u64 disagreements = 0;        // objects that it told other references of

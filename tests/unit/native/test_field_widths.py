@@ -12,10 +12,10 @@ from helpers.interpreters import MINORS
 
 WALKER = Path(__file__).resolve().parents[3] / "native" / "walker"
 WIDTHS = {
-    "word": ("u8", "i8"),
-    "signed_word": ("u8", "i8"),
-    "half": ("u4",),
-    "byte": ("u1",),
+    "u64_at": ("u8", "i8"),
+    "i64_at": ("u8", "i8"),
+    "u32_at": ("u4",),
+    "u8_at": ("u1",),
     "read<i32>": ("i4",),
     "read<i8>": ("i1",),
     "read<double>": ("u8",),
@@ -23,7 +23,7 @@ WIDTHS = {
 """How a view is read, and of which fields: those without a width are words."""
 
 _LAYOUT = r"(?:\w+ \+ )?(?:reader\.layout\(\)|layout_?)"
-READ = re.compile(rf"\.(word|signed_word|half|byte|read<\w+>)\({_LAYOUT}\.(\w+)\)")
+READ = re.compile(rf"\.(u64_at|i64_at|u32_at|u8_at|read<\w+>)\({_LAYOUT}\.(\w+)\)")
 
 
 def reads() -> list[tuple[str, str, str]]:
