@@ -29,7 +29,7 @@ from heapgraph.capture.live.target import inspect_target
 from heapgraph.capture.process.libraries import find_library_data
 from heapgraph.capture.process.maps import read_maps, withheld_bytes
 from heapgraph.capture.process.memory import ProcessMemory, UnreadableMemory
-from heapgraph.capture.regions.regions import MemoryRegions, find_regions
+from heapgraph.capture.regions.regions import MemoryRegions, find_regions, survey_memory
 from heapgraph.errors import CaptureInterrupted, MemoryRanShort
 from heapgraph.snapshot.writer import check_output
 from heapgraph.units import format_size
@@ -186,6 +186,16 @@ class _Dump:
             walk.discover_from(libraries)
         with self.clock.phase("traverse"):
             traversed = self._traverse(frozen, named, walk)
+        with self.clock.phase("memory regions"):
+            survey = survey_memory(
+                walk.reads,
+                residency,
+                maps,
+                layout=target.layout,
+                thread_ids=named.thread_ids(),
+            )
+        with self.clock.phase("lost objects"):
+            walk.discover_lost(*survey.pools.blocks)
         with self.clock.phase("read objects"):
             columns = walk.emit(static_ranges(maps, target.runtime_address, target.runtime_end))
         if not columns.object_count:
@@ -196,14 +206,7 @@ class _Dump:
                 walk.reads, target.layout.fields, columns
             )
         with self.clock.phase("memory regions"):
-            memory_regions = find_regions(
-                walk.reads,
-                residency,
-                maps,
-                layout=target.layout,
-                thread_ids=named.thread_ids(),
-                columns=columns,
-            )
+            memory_regions = find_regions(survey, columns)
         walk.forget_memory(columns)
         return columns, named, maps, traversed, memory_regions, facts
 

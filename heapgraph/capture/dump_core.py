@@ -20,7 +20,7 @@ from heapgraph.capture.live.twin import Twin, thread_pointer_of
 from heapgraph.capture.process.budget import budget_of_pieces
 from heapgraph.capture.process.libraries import find_library_data
 from heapgraph.capture.process.memory import UnreadableMemory
-from heapgraph.capture.regions.regions import MemoryRegions, find_regions
+from heapgraph.capture.regions.regions import MemoryRegions, find_regions, survey_memory
 from heapgraph.errors import CaptureInterrupted
 from heapgraph.native.walked_type import NAMELESS
 from heapgraph.safe_text import storable
@@ -166,6 +166,16 @@ class _Steps:
 
     def _emit(self, walk: HeapWalk, named: RootSet) -> tuple[HeapColumns, MemoryRegions]:
         target = self.found.target
+        with self.clock.phase("memory regions"):
+            survey = survey_memory(
+                walk.reads,
+                self.found.residency,
+                target.maps,
+                layout=target.layout,
+                thread_ids=named.thread_ids(),
+            )
+        with self.clock.phase("lost objects"):
+            walk.discover_lost(*survey.pools.blocks)
         with self.clock.phase("read objects"):
             columns = walk.emit(
                 static_ranges(target.maps, target.runtime_address, target.runtime_end)
@@ -176,14 +186,7 @@ class _Steps:
                 walk.reads, target.layout.fields, columns
             )
         with self.clock.phase("memory regions"):
-            regions = find_regions(
-                walk.reads,
-                self.found.residency,
-                target.maps,
-                layout=target.layout,
-                thread_ids=named.thread_ids(),
-                columns=columns,
-            )
+            regions = find_regions(survey, columns)
         walk.forget_memory(columns)
         return columns, regions
 

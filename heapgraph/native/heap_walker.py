@@ -44,6 +44,9 @@ _WORDS = ctypes.POINTER(ctypes.c_uint64)
 _WORD_BYTES = 8
 _WORDS_A_SCAN = 1 << 18
 
+LOST_AT_ONCE = 1 << 20
+"""The most objects that one look through the pools gives."""
+
 
 def layout_field_names() -> list[str]:
     """Names of the layout fields the walker asks for, in its order."""
@@ -241,6 +244,34 @@ class HeapWalker:
                 break
             at = int(pairs[-1][1][-1]) + _WORD_BYTES
         return tuple(np.concatenate(column) for column in zip(*pairs, strict=True))  # type: ignore[return-value]
+
+    def lost_objects(self, pools: Array, block_sizes: Array, pool_size: int) -> Array:
+        """Objects in blocks in use that nothing found so far refers to: uint64 addresses.
+
+        Args:
+            pools: uint64, of pymalloc.
+            block_sizes: bytes of the blocks of each.
+            pool_size: bytes of a pool.
+
+        Returns:
+            At most `LOST_AT_ONCE`: when they are discovered, there may be more.
+        """
+        starts = _as_u64(pools)
+        sizes = np.ascontiguousarray(block_sizes, np.uint32)
+        addresses = np.empty(LOST_AT_ONCE, np.uint64)
+        found = ctypes.c_uint64()
+        status = self._library.hg_walker_lost_objects(
+            self._handle,
+            starts.ctypes.data,
+            sizes.ctypes.data,
+            len(starts),
+            pool_size,
+            addresses.ctypes.data,
+            len(addresses),
+            ctypes.byref(found),
+        )
+        check(status, "looking for lost objects")
+        return addresses[: found.value]
 
     def to_traverse(self, capacity: int, *, everything: bool = False) -> Array:
         """Take objects whose traverse function should run, each once.

@@ -30,6 +30,10 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
         _STATUS,
         (_POINTER, AddressRange, _POINTER, _POINTER, _U64, _POINTER),
     ),
+    "hg_walker_lost_objects": (
+        _STATUS,
+        (_POINTER, _POINTER, _POINTER, _U64, _U64, _POINTER, _U64, _POINTER),
+    ),
     "hg_walker_to_traverse": (_STATUS, (_POINTER, _POINTER, _U64, _POINTER)),
     "hg_walker_all_to_traverse": (_STATUS, (_POINTER, _POINTER, _U64, _POINTER)),
     "hg_walker_add_traversed": (_STATUS, (_POINTER, _POINTER)),
@@ -56,7 +60,7 @@ WALKER_INTERFACE = Interface(
     library="walker",
     header="native/walker/api/walker.h",
     version_function="hg_walker_version",
-    version=2,
+    version=3,
     functions=_FUNCTIONS,
     structs=WALKER_STRUCTS,
 )

@@ -11,6 +11,7 @@ import numpy as np
 
 from heapgraph.graph.path_sums import sum_on_paths
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, RootKind
+from heapgraph.snapshot.arrow_arrays import numpy_array
 from heapgraph.units import format_count
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ _MAX_NAMED = 2
 
 _MAX_LEVELS = 200
 """References to look up for a holder; linked lists are longer."""
+
+_READY, _HAVE_GC = 1 << 12, 1 << 14
+"""Bits of tp_flags: of every type in use, and of those whose objects have a GC head."""
 
 COVERED_SHARE = 0.5
 """A holder speaks for a group when it has this share of its members."""
@@ -148,6 +152,22 @@ def other_holders(graph: HeapGraph, members: NDArray[np.uint32], holder: int) ->
     return [source for source, count in common if count >= COVERED_SHARE * len(sample) > 1]
 
 
+def are_lost(graph: HeapGraph, members: NDArray[np.uint32]) -> bool:
+    """Whether nothing at all refers to objects that are counted: they were found as blocks only.
+
+    Args:
+        graph: the snapshot.
+        members: objects that C code holds; the first few are looked at.
+
+    Cost: the reverse references, once per snapshot.
+    """
+    sample = members[:_MAX_ASKED]
+    types = numpy_array(graph.table("types").column("flags"))[graph.type_ids[sample]]
+    if not len(sample) or (types.astype(np.int64) & (_READY | _HAVE_GC) != _READY).any():
+        return False
+    return not any(len(graph.reverse.edges_to(member)) for member in sample.tolist())
+
+
 def _held_by_roots(
     graph: HeapGraph, members: NDArray[np.uint32], alike: NDArray[np.uint32]
 ) -> GroupHolder:
@@ -157,15 +177,36 @@ def _held_by_roots(
     (kind, text), frequency = reasons.most_common(1)[0]
     if kind == "group" or frequency < COVERED_SHARE * len(members):
         return GroupHolder("group", None, _type_text(graph, members, len(alike)))
-    at_roots = alike[paths.parent[alike] == VIRTUAL_ROOT][:MAX_SAMPLED].tolist()
-    same = [one for one in at_roots if _reason(graph, paths.root_rows(one)[0]) == (kind, text)]
-    held = np.array(same, np.uint32)
+    held = _held_for(graph, alike[paths.parent[alike] == VIRTUAL_ROOT], (kind, text))
     count = len(held)
     if kind == "c-held":
         short = graph.type_name(int(members[0])).rpartition(".")[2]
+        if are_lost(graph, held):
+            return GroupHolder(kind, None, f"<{format_count(count)} lost objects> {short}", held)
         named = f"<{text}, {format_count(count)} objects> {short}"
         return GroupHolder(kind, None, named, held)
     return GroupHolder(kind, None, f"<{format_count(count)} threads in {text}", held)
+
+
+def _held_for(
+    graph: HeapGraph, at_roots: NDArray[np.uint32], reason: tuple[str, str]
+) -> NDArray[np.uint32]:
+    """Those of the objects that roots hold for this reason, rising.
+
+    Cost: one pass over the roots; roots of one kind, frame and name have one reason.
+    """
+    roots = graph.roots
+    rows = np.flatnonzero(np.isin(roots.targets, at_roots)).tolist()
+    kinds, frames = roots.kinds.tolist(), roots.frames.tolist()
+    alike: dict[tuple[int, int, str], bool] = {}
+    held = []
+    for row in rows:
+        key = kinds[row], frames[row], roots.names[row]
+        if key not in alike:
+            alike[key] = _reason(graph, row) == reason
+        if alike[key]:
+            held.append(row)
+    return np.unique(roots.targets[held])
 
 
 def _reason(graph: HeapGraph, root_row: int) -> tuple[str, str]:

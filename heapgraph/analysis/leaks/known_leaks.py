@@ -77,6 +77,13 @@ KNOWN_LEAKS = (
         member_type=r"function|method|functools\.partial",
     ),
     KnownLeak(
+        "references that were never given back",
+        "A Py_DECREF is missing, or a Py_INCREF is too many, in the extension (or ctypes code) that"
+        " handles this type; or C code keeps them in memory of its own.",
+        expression=r"^<[\d,]+ lost objects> ",
+        kind="c-held",
+    ),
+    KnownLeak(
         "references that only C code holds",
         "An event loop in C holds its running timers and callbacks, an extension what was"
         " registered with it. If nothing there should, a Py_DECREF is missing in the extension (or"

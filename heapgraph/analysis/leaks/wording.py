@@ -22,15 +22,17 @@ from heapgraph.analysis.leaks.application_code import (
     application_path,
     places_that_name,
 )
-from heapgraph.analysis.leaks.groups import EXIT_CALLBACKS, other_holders
+from heapgraph.analysis.leaks.groups import EXIT_CALLBACKS, are_lost, other_holders
 from heapgraph.analysis.leaks.members import describe_captured, describe_members
 from heapgraph.analysis.object_rows import share_of_heap
 from heapgraph.graph.code_places import NO_PLACE
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, CodeOrigin, EdgeKind, RootKind
+from heapgraph.safe_text import begun
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
     from heapgraph.analysis.ages.growth import Growth
+    from heapgraph.analysis.leaks.accumulation import Content
     from heapgraph.analysis.leaks.candidates import Candidate
     from heapgraph.analysis.leaks.known_leaks import KnownLeak
     from heapgraph.graph.heap_graph import HeapGraph
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 _THREAD_TABLE = "threading._active"
 _MAX_FUNCTIONS = 3
+_MAX_SAMPLES, _SAMPLE_CHARACTERS = 3, 24
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,7 @@ def _who(graph: HeapGraph, findings: Findings) -> str:
     if root.kind is RootKind.MODULE:
         return _who_of_module(graph, findings, root.name)
     if findings.holder is None:
-        return _who_of_group(findings)
+        return _who_of_group(graph, findings)
     opening = root_names(graph).opening(path.root)
     held = f"{opening.prefix} {opening.head}".strip()
     return f"It is held by {held}."
@@ -232,15 +235,32 @@ def _others(graph: HeapGraph, findings: Findings) -> str:
     return f" They are also held by {' and '.join(names)}, which must let go too." if names else ""
 
 
-def _who_of_group(findings: Findings) -> str:
+def _who_of_group(graph: HeapGraph, findings: Findings) -> str:
     if findings.candidate.kind == "threads":
         return "They are variables of functions that are still running."
     group = findings.candidate.group
     if group is not None and group.expression.startswith(f"<{EXIT_CALLBACKS}"):
         return "atexit calls them when the program ends, and keeps them until then."
-    if findings.candidate.kind == "c-held":
+    content = findings.candidate.content
+    is_held = findings.candidate.kind == "c-held"
+    if is_held and content is not None and are_lost(graph, content.members):
+        return _lost(graph, content)
+    if is_held:
         return "More references to each are counted than were found: C code holds the others."
     return "No single object holds them."
+
+
+def _lost(graph: HeapGraph, content: Content) -> str:
+    """Objects that are counted, and that nothing was found to refer to."""
+    previews = graph.previews(content.members[:_MAX_SAMPLES])
+    samples = ", ".join(
+        repr(begun(text, _SAMPLE_CHARACTERS)) for text in dict.fromkeys(previews) if text
+    )
+    named = f" ({samples})" if samples else ""
+    return (
+        f"{format_count(len(content.members))} lost {content.type_name}{named}: nothing refers to"
+        " them, and each is still counted as if something did."
+    )
 
 
 def _where(graph: HeapGraph, findings: Findings) -> str:

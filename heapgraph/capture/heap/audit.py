@@ -127,7 +127,9 @@ class Account:
         reached = self._reach()
         reached = self._add_scanned(reached)
         reached = self._add_libraries(reached)
-        named_share = float(reached.mean()) if len(reached) else 1.0
+        # What nobody refers to is no reason to distrust the walk: it was looked for.
+        others = len(reached) - len(self._columns.lost)
+        named_share = min(1.0, float(reached.sum()) / others) if others > 0 else 1.0
         held = self._add_surplus(reached)
         immortal = self._add_immortal(reached)
         garbage = self._reach() == 0
@@ -301,8 +303,9 @@ class Account:
         }
         reasons = list(_reasons(record, counts, int(mortal.sum())))
         reasons += self._missing_roots()
-        alive = len(garbage) - record["garbage"]
-        named = named_share * len(garbage)
+        others = len(garbage) - len(self._columns.lost)
+        alive = others - record["garbage"]
+        named = named_share * others
         if named < MIN_NAMED_SHARE * alive and self._held_types > MAX_HELD_TYPES:
             reasons.append(
                 f"only {format_share(named / alive)} of the objects are reached from named roots, "

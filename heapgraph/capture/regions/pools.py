@@ -73,6 +73,11 @@ class Pools:
     arena_ends: Array
 
     @property
+    def blocks(self) -> tuple[Array, Array, int]:
+        """What leads to their blocks: `starts`, `block_sizes`, and the bytes of a pool."""
+        return self.starts, self.block_sizes, self.sizes.pool
+
+    @property
     def in_use(self) -> Array:
         """int64, bytes of the blocks in use of each pool."""
         return self.used.astype(np.int64) * self.block_sizes

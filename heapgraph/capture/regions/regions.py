@@ -57,16 +57,15 @@ class MemoryRegions:
     pool_resident: Array
 
 
-def find_regions(
+def survey_memory(
     reads: MemoryReads,
     residency: Residency,
     maps: Sequence[Mapping],
     *,
     layout: Layout,
     thread_ids: Iterable[int],
-    columns: HeapColumns,
-) -> MemoryRegions:
-    """Find out what the private anonymous memory is used for.
+) -> MemorySurvey:
+    """Find heaps, stacks, pools and large blocks in the private anonymous memory.
 
     Args:
         reads: of the frozen moment.
@@ -74,14 +73,24 @@ def find_regions(
         maps: the mappings of that moment, with sizes.
         layout: of the target's CPython.
         thread_ids: of the Python threads; glibc's are addresses at the ends of their stacks.
-        columns: the objects, which may own large blocks.
 
     Cost: about 0.2 us per page in memory, 10 ns per chunk of malloc.
     """
-    survey = _Survey(reads, residency, maps)
+    survey = MemorySurvey(reads, residency, maps)
     survey.claim_heaps()
     survey.claim_stacks(list(thread_ids))
-    pools, resident = survey.claim_arenas_and_chunks(layout)
+    survey.claim_arenas_and_chunks(layout)
+    return survey
+
+
+def find_regions(survey: MemorySurvey, columns: HeapColumns) -> MemoryRegions:
+    """Find out what the rest of the private anonymous memory is used for.
+
+    Args:
+        survey: what is known of it without the objects; once.
+        columns: the objects, which may own large blocks.
+    """
+    pools, resident = survey.pools, survey.pool_resident
     survey.claim_other_stacks()
     survey.claim_data()
     survey.claim_owned(columns)
@@ -111,10 +120,19 @@ def _runs(mappings: Iterable[Mapping]) -> list[_Run]:
     return runs
 
 
-class _Survey:
-    """The claims of one frozen moment; the order of the calls says who has a byte."""
+class MemorySurvey:
+    """The claims of one frozen moment; the order of the calls says who has a byte.
+
+    Attributes:
+        pools: of pymalloc, when arenas were claimed.
+        pool_resident: int64, bytes of each in memory.
+    """
+
+    pools: Pools
+    pool_resident: Array
 
     def __init__(self, reads: MemoryReads, residency: Residency, maps: Sequence[Mapping]) -> None:
+        """Nothing is claimed yet."""
         self.reads = reads
         self.residency = residency
         # Also what has nothing in memory: a block begins in one mapping and ends in such a one.
@@ -126,20 +144,15 @@ class _Survey:
         self.claims = Claims(residency)
         self.runs = _runs(self.unnamed)
 
-    def claim_arenas_and_chunks(self, layout: Layout) -> tuple[Pools, Array]:
-        """Claim arenas of pymalloc, and large blocks of malloc that have mappings of their own.
-
-        Returns:
-            The pools, and what is in memory of each.
-        """
+    def claim_arenas_and_chunks(self, layout: Layout) -> None:
+        """Claim arenas of pymalloc, and large blocks of malloc that have mappings of their own."""
         scan = PageScan(self.reads, layout)
         for run in self.runs:
             for start, end in self.claims.gaps(run.start, run.end):
                 scan.look_at(self.residency.resident_pages(start, end), end)
-        pools, resident = self._claim_arenas(scan.pools())
+        self.pools, self.pool_resident = self._claim_arenas(scan.pools())
         for start, end, kind in scan.blocks:
             self.claims.claim(start, end, kind)
-        return pools, resident
 
     def _claim_arenas(self, pools: Pools) -> tuple[Pools, Array]:
         starts = pools.starts.astype(np.int64)

@@ -149,6 +149,14 @@ int hg_walker_scan_range(hg_walker *walker, hg_range range, u64 *addresses, u64 
     });
 }
 
+int hg_walker_lost_objects(hg_walker *walker, const u64 *pools, const uint32_t *block_sizes,
+                           u64 count, u64 pool_size, u64 *addresses, u64 capacity, u64 *found) {
+    *found = 0;
+    return guarded([&] {
+        *found = walker->lost_objects(pools, block_sizes, count, pool_size, addresses, capacity);
+    });
+}
+
 int hg_walker_to_traverse(hg_walker *walker, hg_traverse_job *jobs, u64 capacity, u64 *found) {
     *found = 0;
     return guarded([&] { *found = walker->objects_to_traverse(jobs, capacity); });

@@ -11,8 +11,9 @@
  * thread): hg_walker_new; hg_walker_add_rule for each type, hg_walker_set_budget,
  * hg_walker_set_running_frames; hg_walker_read_gc_lists; hg_walker_discover, and what finds more to
  * discover (hg_walker_scan_range, hg_walker_to_traverse and hg_walker_add_traversed) as often as
- * wanted; hg_walker_compare_traversed; hg_walker_emit; hg_walker_forget_memory;
- * hg_walker_complete; hg_walker_free. Memory can be read from the start until it is forgotten.
+ * wanted; hg_walker_lost_objects when all else is found; hg_walker_compare_traversed;
+ * hg_walker_emit; hg_walker_forget_memory; hg_walker_complete; hg_walker_free. Memory can be read
+ * from the start until it is forgotten.
  *
  * No C++ exception gets out: a function that does work returns an hg_walker_status.
  */
@@ -30,7 +31,7 @@ extern "C" {
 #endif
 
 /* Raised whenever a struct, a signature or the meaning of one changes. */
-#define HG_WALKER_VERSION 2
+#define HG_WALKER_VERSION 3
 
 /* An offset of a field that the target's CPython does not have. */
 #define HG_ABSENT INT64_C(-1)
@@ -276,6 +277,14 @@ HG_API int hg_walker_discover(hg_walker *walker, const uint64_t *seeds, uint64_t
  * addresses, offsets: [capacity], *found of them written. */
 HG_API int hg_walker_scan_range(hg_walker *walker, hg_range range, uint64_t *addresses,
                                 uint64_t *offsets, uint64_t capacity, uint64_t *found);
+
+/* Objects in blocks in use that nothing found so far refers to, of types without a GC head: they
+ * have a count, a known type and the size of their block. To be discovered like any other.
+ * pools, block_sizes: [count], pymalloc's pools of pool_size bytes. addresses: [capacity], *found
+ * of them written; when they are full there may be more. */
+HG_API int hg_walker_lost_objects(hg_walker *walker, const uint64_t *pools,
+                                  const uint32_t *block_sizes, uint64_t count, uint64_t pool_size,
+                                  uint64_t *addresses, uint64_t capacity, uint64_t *found);
 
 /* Objects whose traverse function should run, each once: until *found is 0. jobs: [capacity]. */
 HG_API int hg_walker_to_traverse(hg_walker *walker, hg_traverse_job *jobs, uint64_t capacity,

@@ -38,6 +38,9 @@ public:
     void discover(const u64 *seeds, u64 count);
     // Words of a struct that are objects (known or not): for the state of interpreters.
     u64 scan_range(u64 start, u64 size, u64 *addresses, u64 *offsets, u64 capacity);
+    // Objects in blocks of pools that nothing found so far refers to; see lost.cpp.
+    u64 lost_objects(const u64 *pools, const u32 *block_sizes, u64 count, u64 pool_size,
+                     u64 *addresses, u64 capacity);
     // Between: objects whose traverse function should be asked. Each is named once; what the
     // functions visit may lead to further ones.
     u64 objects_to_traverse(hg_traverse_job *jobs, u64 capacity);
@@ -85,6 +88,7 @@ private:
     bool add(u64 address, bool strictly);
     void drain();
     bool is_sound(u64 address, const Position &at);
+    bool is_lost_object(u64 address, u64 block_size, u64 count, u64 type_address);
     void learn_python_class();
     void number_objects();
     void emit_object(u64 address, const Position &at, bool is_static);

@@ -11,7 +11,7 @@ from heapgraph.capture.cpython.layouts import layout_for
 from heapgraph.capture.heap.columns import HeapColumns
 from heapgraph.capture.process.maps import Mapping, is_anonymous, with_sizes
 from heapgraph.capture.regions.claims import Claims, Region
-from heapgraph.capture.regions.regions import MemoryRegions, find_regions
+from heapgraph.capture.regions.regions import MemoryRegions, find_regions, survey_memory
 from heapgraph.capture.regions.thread_stacks import find_stacks
 from heapgraph.model import NO_ROW, RegionKind
 from heapgraph.native.walked_type import WalkedType
@@ -40,14 +40,14 @@ def survey(
     threads: tuple[int, ...] = (),
     columns: HeapColumns | None = None,
 ) -> MemoryRegions:
-    return find_regions(
+    found = survey_memory(
         pages.reads,
         pages.residency,
         maps or (pages.mapping(),),
         layout=layout_for((3, 13)),
         thread_ids=threads,
-        columns=columns or columns_of(),
     )
+    return find_regions(found, columns or columns_of())
 
 
 def kinds(found: MemoryRegions) -> list[tuple[RegionKind, int]]:
