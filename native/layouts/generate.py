@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Writes the layout tables of `heapgraph/capture/cpython/layouts/` from CPython's own headers.
 
-    python native/layouts/generate.py INCLUDE...
+    python native/layouts/generate.py [INCLUDE...]
 
 INCLUDE is the folder with Python.h of one version, e.g. a pyenv version's include/python3.13.
+Without one, those of pyenv's versions and of the interpreters that `make interpreters` fetched.
 Given several folders of one minor version, the oldest makes the table, and what the others have
 differently becomes a revision in it. Fields are those of fields.txt, kinds those of kinds.txt.
 Needs a C compiler for the machine it runs on, which has to have 64-bit pointers and little-endian
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 SOURCES = Path(__file__).resolve().parent
 TABLES = SOURCES.parents[1] / "heapgraph" / "capture" / "cpython" / "layouts"
 COMPILE_LIMIT_S = 120
+OLDEST_MINOR = 8
 
 _MEMBER = re.compile(r"(?P<type>(?:struct )?\w+)\.(?P<member>[A-Za-z_][\w.]*)")
 _AS = re.compile(r"(?P<source>.*\S)\s+as (?P<width>[iu][1248])")
@@ -216,9 +218,37 @@ def _sections(prefix: str, values: Mapping[str, object]) -> list[str]:
     return lines
 
 
+def known_folders() -> list[Path]:
+    """Folders with headers of the interpreters that the tests run on as well."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    fetched = Path(os.environ.get("HEAPGRAPH_INTERPRETERS", SOURCES.parents[1] / ".interpreters"))
+    found = [*pyenv.glob("versions/*/include/python3.*"), *fetched.glob("*/usr/include/python3.*")]
+    usual = re.compile(r"python3\.(\d+)")  # not the debug and free-threaded builds, nor 3.7m
+    return sorted(
+        path
+        for path in found
+        if (name := usual.fullmatch(path.name)) is not None
+        and int(name[1]) >= OLDEST_MINOR
+        and (path / "Python.h").is_file()
+    )
+
+
+def check_revisions(table: Path, headers: list[Headers]) -> None:
+    """Refuse to forget what headers that are not given have differently."""
+    if not table.is_file():
+        return
+    given = {each.release for each in headers}
+    missing = set(re.findall(r'^\[revisions\."([^"]+)"', table.read_text(), re.MULTILINE)) - given
+    if missing:
+        raise GeneratorError(
+            f"{table.name} has a revision for {', '.join(sorted(missing))}, whose headers are not "
+            "given; add their folder"
+        )
+
+
 def main() -> int:
     """Write the table of each version that is named by its headers."""
-    includes = [Path(name).resolve() for name in sys.argv[1:]]
+    includes = [Path(name).resolve() for name in sys.argv[1:]] or known_folders()
     if not includes:
         sys.stderr.write(__doc__ or "")
         return 2
@@ -226,6 +256,8 @@ def main() -> int:
         by_minor: dict[int, list[Headers]] = {}
         for include in includes:
             by_minor.setdefault(minor_of(include), []).append(read_headers(include))
+        for minor, headers in by_minor.items():
+            check_revisions(TABLES / f"cpython-3.{minor}.toml", headers)
     except GeneratorError as error:
         sys.stderr.write(f"{error}\n")
         return 1
