@@ -136,6 +136,24 @@ struct decimal_object {
     Py_ssize_t exponent, digits, length, allocated;
 };
 
+// Modules/_zoneinfo.c: offsets from UTC, those of the rule for later years in the object itself
+struct zone_offset {
+    PyObject *utcoff, *dstoff, *tzname;
+    long seconds;
+};
+struct zone_info {
+    PyObject_HEAD
+    PyObject *key, *file_repr, *weakreflist;
+    size_t transitions, offsets_count;
+    int64_t *utc, *wall, *wall_folded;
+    struct zone_offset **of_transition, *before;
+    struct zone_offset std, dst;
+    int dst_difference;
+    void *start, *end;
+    unsigned char standard_only;
+    struct zone_offset *offsets;
+};
+
 // Modules/_struct.c
 struct struct_object {
     PyObject_HEAD

@@ -76,10 +76,19 @@ def test_paths_are_as_short_as_those_of_networkx(graph, own):
     [
         ("re.Match", {"string", "re", "regs"}),
         ("re.Pattern", {"pattern", "groupindex", "indexgroup"}),
+        (
+            "zoneinfo.ZoneInfo",
+            {"key", "file_repr", "utcoff", "dstoff", "tzname"}
+            | {
+                f"tzrule_after.{rule}.{name}"
+                for rule in ("std", "dst")
+                for name in ("utcoff", "dstoff", "tzname")
+            },
+        ),
     ],
 )
-def test_references_of_regular_expressions_have_names(graph, type_name, names):
-    """Given patterns with groups, and matches, when they are asked, all fields have names."""
+def test_references_of_the_library_have_names(graph, type_name, names):
+    """Given objects with all their parts, when they are asked, all fields have names."""
     found = set()
     for object_id in graph.objects_of_type(type_name).tolist():
         references = graph.referents(object_id)

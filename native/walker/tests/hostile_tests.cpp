@@ -46,6 +46,8 @@ void check_absurd_counts(const LayoutTable &table) {
     damage_word(heap, get_word(zoo.bound + 16) - 8, zoo.bound, 8);
     damage_word(heap, get_word(zoo.bound + 16) + 16, zoo.bound, 8);
     damage_word(heap, get_word(zoo.hash_table + 24), zoo.hash_table, 64 * kPage / 8);
+    if (present(at.zone_offsets_count))
+        damage_word(heap, zoo.zone + at.zone_offsets_count, zoo.zone, 8);
     damage_word(heap, zoo.queue + 48, zoo.queue, 8);
     damage_word(heap, zoo.queue + 56, zoo.queue, 8);
     damage_word(heap, zoo.module + at.module_state, zoo.module, 8);

@@ -135,6 +135,7 @@ void check_c_structs(const LayoutTable &table) {
         CHECK(walked.targets(object, EdgeKind::kIndex) == few);
     }
     CHECK_EQUAL(walked.targets(zoo.ordered, EdgeKind::kKey).size(), 2);
+    if (present(heap.layout.zone_offsets)) CHECK(walked.targets(zoo.zone, EdgeKind::kField) == few);
     CHECK(walked.reference(zoo.opaque, EdgeKind::kUnnamed).target == zoo.list);
     CHECK(walked.reference(zoo.opaque, EdgeKind::kUnnamed).label == 32);
     CHECK((walked.reference(zoo.weak, EdgeKind::kWeak).target == zoo.list));

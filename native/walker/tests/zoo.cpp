@@ -105,6 +105,21 @@ u64 build_element(HeapBuilder &heap, u64 tag, u64 child) {
     return object;
 }
 
+// A zone with one offset from UTC.
+u64 build_zone(HeapBuilder &heap, const Objects &offset) {
+    const Layout &at = heap.layout;
+    const u64 type = heap.static_type({.name = "zoneinfo.ZoneInfo", .basicsize = 208});
+    const u64 object = heap.instance(type);
+    if (!present(at.zone_offsets)) return object;
+    const u64 offsets = heap.data.allocate(at.zone_offset_size);
+    put_word(object + at.zone_offsets, offsets);
+    put_word(object + at.zone_offsets_count, 1);
+    heap.own(offsets + at.zone_utcoff, offset[0]);
+    heap.own(offsets + at.zone_dstoff, offset[1]);
+    heap.own(offsets + at.zone_tzname, offset[2]);
+    return object;
+}
+
 u64 build_queue(HeapBuilder &heap, const Objects &items) {
     const u64 type =
         heap.static_type({.name = "_queue.SimpleQueue", .basicsize = 72, .flags = kHaveGc});
@@ -296,6 +311,7 @@ Zoo build_zoo(HeapBuilder &heap) {
     zoo.module = build_module(heap, zoo.first);
     zoo.opaque = build_opaque(heap, zoo.list);
     zoo.element = build_element(heap, zoo.second, zoo.dict);
+    zoo.zone = build_zone(heap, few);
     build_buffers(heap);
     const u64 weak = heap.static_type(
         {.name = "weakref.ReferenceType", .basicsize = heap.table.at("wr.size"), .flags = kHaveGc});
@@ -308,7 +324,7 @@ Zoo build_zoo(HeapBuilder &heap) {
     zoo.moment = heap.instance(heap.static_type({.name = "datetime.datetime", .basicsize = 48}));
     put<u8>(zoo.moment + 24, 1);
     heap.own(zoo.moment + 40, zoo.first);
-    heap.list({zoo.moment, zoo.array_of_objects, zoo.bound, zoo.hash_table});
+    heap.list({zoo.moment, zoo.zone, zoo.array_of_objects, zoo.bound, zoo.hash_table});
     return zoo;
 }
 

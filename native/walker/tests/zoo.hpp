@@ -16,7 +16,7 @@ struct Zoo {
     u64 bound = 0, hash_table = 0;
     // the interpreter's own
     u64 code = 0, frame = 0, generator = 0, module = 0, view = 0, weak = 0, opaque = 0;
-    u64 moment = 0, element = 0;
+    u64 moment = 0, element = 0, zone = 0;
     // what many of them refer to
     u64 first = 0, second = 0, third = 0;
 };

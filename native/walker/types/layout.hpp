@@ -110,6 +110,9 @@ constexpr std::uint64_t kGcHead = 16;  // bytes in front of an object that the c
     X(element_own_children, "element.extra.own_children") \
     X(element_extra_size, "element.extra.size") \
     X(decimal_flags, "decimal.flags") X(decimal_allocated, "decimal.allocated") \
+    X(zone_offsets, "zoneinfo.offsets") X(zone_offsets_count, "zoneinfo.offsets_count") \
+    X(zone_utcoff, "zoneinfo.offset.utcoff") X(zone_dstoff, "zoneinfo.offset.dstoff") \
+    X(zone_tzname, "zoneinfo.offset.tzname") X(zone_offset_size, "zoneinfo.offset.size") \
     X(managed_dict, "managed.dict") X(managed_values, "managed.values") \
     X(queue_list, "simplequeue.list") X(queue_first, "simplequeue.get_index") \
     X(queue_items, "simplequeue.items") \

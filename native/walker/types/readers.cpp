@@ -9,7 +9,7 @@
     X(code) X(frame) X(generator) X(memoryview) X(weakref) \
     /* stdlib/ */ \
     X(deque) X(ordered_dict) X(lru_cache) X(tee) X(array) X(struct) X(datetime) X(decimal) \
-    X(element) X(simple_queue) X(pickler) \
+    X(element) X(simple_queue) X(pickler) X(zone_info) \
     X(unpickler) X(ctype) X(stg_dict) \
     /* packages/ */ \
     X(ndarray) X(khash)
