@@ -12,6 +12,7 @@ from helpers.running_target import start_target
 OWNERS = {
     "live-threads": "in live_threads.<locals>.serve() at wasteful_leaks.py",
     "last-exception": "sys.last_value",
+    "warning-registries": "wasteful_leaks.__warningregistry__",
     "garbage-cycles": "<unreachable ",
     "uncollected-cycles": "<unreachable ",
     "finalizer-cycles": "<unreachable wasteful_leaks.Closing",

@@ -1,4 +1,4 @@
-"""Containers that live as long as the program: globals, class attributes, mutable defaults."""
+"""Containers that live as long as the program: globals, class attributes, defaults, registries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from heapgraph.analysis.detectors.base import Detector, Evidence
 from heapgraph.analysis.detectors.facts import CONTAINER_TYPES, HeapFacts
-from heapgraph.model import EdgeKind, ObjectFlags, RootKind
+from heapgraph.model import NO_LABEL, EdgeKind, ObjectFlags, RootKind
 from heapgraph.units import format_count
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MIN_ITEMS = 1000
 MIN_DEFAULT_ITEMS = 100
+MIN_WARNINGS = 100
 _SHOWN_FINDINGS = 10
 _NOT_OF_THE_PROGRAM = frozenset({"builtins", "sys"})
 """Modules whose containers (sys.modules, and all of builtins) belong to the interpreter."""
@@ -50,6 +51,31 @@ def mutable_defaults(facts: HeapFacts) -> Iterator[Evidence]:
     # What something else refers to as well is shared on purpose: a global that is passed along.
     values = values[graph.refcounts[values] == 1]
     yield from _large(facts, values, MIN_DEFAULT_ITEMS, "a default value of a parameter")
+
+
+def warning_registries(facts: HeapFacts) -> Iterator[Evidence]:
+    """What `warnings` remembers of a module: each text that was ever shown, until it ends."""
+    graph = facts.graph
+    is_large = facts.is_of_types("dict") & facts.is_reachable & (facts.item_counts >= MIN_WARNINGS)
+    edges = np.flatnonzero((graph.edge_kinds == EdgeKind.VALUE) & is_large[graph.targets])
+    edges = edges[graph.labels[edges] != NO_LABEL]
+    # The name is no interned string where C code made it.
+    names = graph.previews(graph.labels[edges])
+    named = np.array([name == "__warningregistry__" for name in names], np.bool_)
+    registries = np.unique(graph.targets[edges[named]]).tolist()
+    counts = {each: len(_warnings(facts, each)) for each in registries}
+    found = np.array([each for each in registries if counts[each] >= MIN_WARNINGS], np.uint32)
+    sizes = graph.dominators.retained_sizes[found]
+    for row in np.argsort(~sizes, kind="stable")[:_SHOWN_FINDINGS].tolist():
+        owner = int(found[row])
+        note = f"a module remembers {format_count(counts[owner])} warnings of different texts"
+        yield Evidence(int(sizes[row]), counts[owner], note, owners=(owner,))
+
+
+def _warnings(facts: HeapFacts, registry: int) -> NDArray[np.uint32]:
+    """Keys of a registry that are warnings: (text, category, line); one is its version."""
+    keys, _ = facts.entries(registry)
+    return keys[facts.is_of_types("tuple")[keys]]
 
 
 def _namespace_values(facts: HeapFacts, owners: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -99,6 +125,13 @@ DETECTORS = (
         f"containers of {MIN_DEFAULT_ITEMS} or more items as default values of parameters",
         "use None as the default, and create the container inside the function",
         mutable_defaults,
+        is_leak=True,
+    ),
+    Detector(
+        "warning-registries",
+        f"modules for which warnings remembers {MIN_WARNINGS} or more different texts",
+        'give the warning a constant text (the data belongs into a log), or the filter "always"',
+        warning_registries,
         is_leak=True,
     ),
 )

@@ -143,6 +143,22 @@ def test_a_bounded_cache_is_none_of_our_business():
     assert found(heap, "unbounded-caches") == ()
 
 
+@pytest.mark.parametrize(
+    ("count", "name"), [(100, "__warningregistry__"), (99, "__warningregistry__"), (100, "SEEN")]
+)
+def test_warnings_of_many_texts_are_remembered(count, name):
+    heap = HeapBuilder()
+    module(heap, "app")
+    registry = heap.object("dict", size=9000)
+    set_global(heap, "app", name, registry)
+    store(heap, registry, "version", heap.object("int", preview="2"))
+    for _ in range(count):
+        store(heap, registry, heap.object("tuple", size=64), heap.object("bool"))
+    findings = found(heap, "warning-registries")
+    expected = [(100, ("app.__warningregistry__",))] if count == 100 and name != "SEEN" else []
+    assert [(finding.count, finding.owners) for finding in findings] == expected
+
+
 def test_the_command(tmp_path):
     file = strings(2000).write(tmp_path / "w.heapgraph")
     document = invoke("waste", file, "--json", "--detector", "duplicate-strings").document
