@@ -80,3 +80,7 @@ def test_the_twin_without_waste_is_not_accused(good, name):
         assert sum(f.wasted_size for f in good[name]) < 500 * 100
     else:
         assert naming(good[name], owner_of(name)) == []
+
+
+def test_a_family_of_classes_that_a_module_names_is_none(good):
+    assert good["duplicate-classes"] == []
