@@ -96,6 +96,7 @@ SHAPE: dict[str, _Shape] = {
         "surplus_refcounts": int,
         "reached_from_named_roots": _NUMBER,
         "c_held": int,
+        "c_held_types": _NUMBER,
         "garbage": int,
         "immortal_unreached": int,
         "collecting": bool,

@@ -48,6 +48,7 @@ def good_manifest() -> dict[str, Any]:
             "surplus_refcounts": 0,
             "reached_from_named_roots": 1.0,
             "c_held": 0,
+            "c_held_types": 0.0,
             "garbage": 0,
             "immortal_unreached": 0,
             "collecting": False,

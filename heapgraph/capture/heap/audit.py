@@ -297,6 +297,7 @@ class Account:
             "surplus_refcounts": int((mortal & (self._surplus > 0)).sum()),
             "reached_from_named_roots": named_share,
             "c_held": held,
+            "c_held_types": self._held_types,
             "garbage": int(garbage.sum()),
             "immortal_unreached": immortal,
             "scanned_types": self._scanned_types(),
