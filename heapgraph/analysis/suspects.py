@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from heapgraph.analysis.ages.growth import NO_CONTAINER, Growth, growth_of
 from heapgraph.analysis.expressions import expression, path_references
 from heapgraph.analysis.leaks.accumulation import inner_type
+from heapgraph.analysis.leaks.application_code import own_expression
 from heapgraph.analysis.leaks.candidates import Candidate, find_candidates, structure_mask
 from heapgraph.analysis.leaks.dead import KIND as GARBAGE
 from heapgraph.analysis.leaks.dead import explain_garbage, find_dead
@@ -18,8 +19,10 @@ from heapgraph.analysis.leaks.fingerprints import (
     root_part,
     trace_parts,
 )
+from heapgraph.analysis.leaks.inside import carried
 from heapgraph.analysis.leaks.instances import find_many_instances
 from heapgraph.analysis.leaks.known_leaks import LeakTraits, find_known_leak
+from heapgraph.analysis.leaks.registries import find_registered
 from heapgraph.analysis.leaks.wording import Findings, explain
 from heapgraph.analysis.object_rows import ObjectRow, object_row, share_of_heap
 from heapgraph.analysis.paths import PathRow, Paths, path_row
@@ -133,9 +136,11 @@ def find_suspects(
     is_structure = structure_mask(graph)
     candidates = find_candidates(graph, is_structure)
     candidates.extend(find_many_instances(graph, candidates))
+    candidates.extend(find_registered(graph))
     candidates.extend(find_dead(graph))
     candidates.sort(key=lambda candidate: -_weight(candidate))
     judged = [(candidate, _growth(graph, candidate)) for candidate in candidates]
+    judged = [each for each in judged if each[1].is_growing or not each[0].only_if_growing]
     steady = [each for each in judged if each[1].is_steady]
     moving = [each for each in judged if not each[1].is_steady]
     moving.sort(key=lambda each: not each[1].is_growing)
@@ -194,7 +199,7 @@ def _describe(
         retained = max(retained, graph.folded.retained_size(holder))
     text = candidate.group.expression if candidate.group is not None else ""
     if holder is not None:
-        text = expression(graph, holder)
+        text = own_expression(graph, holder)
     findings = _findings(graph, candidate, holder, text, retained=retained, growth=growth)
     path = graph.root_paths.path_to(candidate.point)
     return LeakSuspect(
@@ -239,6 +244,8 @@ def _findings(
     content = candidate.content
     member_type = content.type_name if content is not None else ""
     inner = inner_type(graph, content) if content is not None else None
+    within = carried(graph, content) if content is not None else None
+    about = [name for name in (inner, within.type_name if within else None) if name]
     traits = [
         LeakTraits(
             candidate.kind,
@@ -247,9 +254,9 @@ def _findings(
             "" if holder is None else _owner_type(graph, holder),
             type_name,
         )
-        for type_name in (member_type, inner or "")
+        for type_name in dict.fromkeys([member_type, *about])
     ]
-    known = find_known_leak(traits[0]) or (find_known_leak(traits[1]) if inner else None)
+    known = next(filter(None, map(find_known_leak, traits)), None)
     return Findings(candidate, holder, text, retained, inner, known, growth)
 
 

@@ -20,6 +20,9 @@ FindLeaksQuery: `big_drop_ratio`."""
 MAX_STEPS = 1000
 """How far to walk down; Eclipse MAT, FindLeaksQuery: `max_depth`. Linked lists are longer."""
 
+MIN_LINKS = 30
+"""So many objects of one type on one chain are a linked list, not a structure."""
+
 MANY_CHILDREN = 20
 """So many children of one type are content that was added, not the parts of a structure."""
 
@@ -58,8 +61,8 @@ def accumulation_point(graph: HeapGraph, object_id: int) -> int:
         object_id: where to begin.
 
     Returns:
-        The last object before the drop; the first object of a linked list that never drops; an
-        instance in place of its own `__dict__`.
+        The last object before the drop; on a linked list its first object; an instance in place of
+        its own `__dict__`.
 
     Cost: the children of the objects on the way.
     """
@@ -67,9 +70,12 @@ def accumulation_point(graph: HeapGraph, object_id: int) -> int:
     while len(chain) <= MAX_STEPS:
         child = _largest_child(graph, chain[-1])
         if child is None or not passes_on(graph, chain[-1], child):
-            return graph.folded.owner_of(chain[-1])
+            break
         chain.append(child)
-    return _first_link(graph, chain)
+    types = [int(graph.type_ids[link]) for link in chain]
+    commonest, count = Counter(types).most_common(1)[0]
+    end = chain[-1] if count < MIN_LINKS else chain[types.index(commonest)]
+    return graph.folded.owner_of(end)
 
 
 def passes_on(graph: HeapGraph, object_id: int, child: int) -> bool:
@@ -79,11 +85,20 @@ def passes_on(graph: HeapGraph, object_id: int, child: int) -> bool:
 
 
 def linked_content(graph: HeapGraph, object_id: int) -> Content:
-    """The objects of the same type inside an object that is the first of a linked list."""
+    """The objects of the same type inside an object that is the first of a linked list.
+
+    Where each of them has several things that they were made for, these.
+    """
     inside = graph.dominators.dominated(object_id)
-    alike = inside[graph.type_ids[inside] == graph.type_ids[object_id]]
+    is_link = graph.type_ids[inside] == graph.type_ids[object_id]
+    links = inside[is_link].astype(np.uint32)
     retained = int(graph.dominators.retained_sizes[object_id])
-    return Content(graph.type_name(object_id), alike.astype(np.uint32), retained)
+    below = graph.dominators.children_of_all(links)
+    items = content_of(graph, below[graph.type_ids[below] != graph.type_ids[object_id]])
+    is_about_items = items is not None and len(items.members) >= 2 * len(links)
+    if items is not None and is_about_items and items.retained_size >= CONTENT_SHARE * retained:
+        return items
+    return Content(graph.type_name(object_id), links, retained)
 
 
 def children_of(graph: HeapGraph, object_id: int) -> NDArray[np.uint32]:
@@ -161,10 +176,3 @@ def _largest_child(graph: HeapGraph, object_id: int) -> int | None:
     if not len(children):
         return None
     return int(children[graph.dominators.retained_sizes[children].argmax()])
-
-
-def _first_link(graph: HeapGraph, chain: list[int]) -> int:
-    """The first object on a long chain of the type that occurs most often on it."""
-    types = [int(graph.type_ids[link]) for link in chain]
-    commonest = Counter(types).most_common(1)[0][0]
-    return graph.folded.owner_of(chain[types.index(commonest)])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapgraph.analysis.expressions import expression, write_path
 from heapgraph.analysis.expressions.openings import root_names
 from heapgraph.analysis.expressions.segments import namespace_of
 from heapgraph.graph.csr import rows_of_many
@@ -62,10 +63,10 @@ def origin_of_type(graph: HeapGraph, type_name: str) -> CodeOrigin:
 def is_application_root(graph: HeapGraph, root_row: int) -> bool:
     """Whether a root is the application's, or nobody knows whose: what C code holds."""
     kind = graph.roots.row(root_row).kind
-    return kind is RootKind.C_HELD or _is_root_of(graph, root_row, OWN_OR_UNKNOWN)
+    return kind is RootKind.C_HELD or is_root_of(graph, root_row, OWN_OR_UNKNOWN)
 
 
-def _is_root_of(graph: HeapGraph, root_row: int, origins: Collection[CodeOrigin]) -> bool:
+def is_root_of(graph: HeapGraph, root_row: int, origins: Collection[CodeOrigin]) -> bool:
     """Whether a root is a module of such an origin, or a variable of its functions."""
     root = graph.roots.row(root_row)
     if root.kind is RootKind.MODULE:
@@ -94,9 +95,23 @@ def application_path(graph: HeapGraph, object_id: int) -> RootPath | None:
         is_module = graph.roots.row(path.root).kind is RootKind.MODULE
         inside = path.steps[2 if is_module else 0 :]
         is_through = not modules.isdisjoint(step.object_id for step in inside)
-        if not is_through and _is_root_of(graph, path.root, _OWN):
+        if not is_through and is_root_of(graph, path.root, _OWN):
             return path
     return None
+
+
+def own_expression(graph: HeapGraph, object_id: int) -> str:
+    """How the application reaches an object, where a library that holds it, too, explains it.
+
+    Cost: as of `application_path` for what a library explains.
+    """
+    path = graph.root_paths.path_to(object_id)
+    if path is None or graph.roots.row(path.root).kind is not RootKind.MODULE:
+        return expression(graph, object_id)
+    if is_root_of(graph, path.root, OWN_OR_UNKNOWN):
+        return write_path(graph, path)
+    own = application_path(graph, object_id)
+    return write_path(graph, path if own is None else own)
 
 
 def places_that_name(graph: HeapGraph, name_id: int) -> list[CodePlace]:

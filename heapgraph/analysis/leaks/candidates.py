@@ -6,7 +6,7 @@ as holders, and a third for containers that are smaller but have very many items
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +24,11 @@ from heapgraph.analysis.leaks.accumulation import (
     passes_on,
     retained_by_type,
 )
-from heapgraph.analysis.leaks.application_code import is_application_root, origin_of_type
+from heapgraph.analysis.leaks.application_code import (
+    is_application_root,
+    is_root_of,
+    origin_of_type,
+)
 from heapgraph.analysis.leaks.groups import (
     EXIT_CALLBACKS,
     GroupHolder,
@@ -80,6 +84,9 @@ _CONTAINER_TYPES = frozenset(
 )
 
 
+_ITEM_KINDS = (EdgeKind.INDEX, EdgeKind.VALUE, EdgeKind.MEMBER)
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A holder that may be the leak.
@@ -87,18 +94,24 @@ class Candidate:
     Attributes:
         kind: `container` (things were added to it), `object` (large by itself or by its parts),
             `group` (alike objects that no single object holds), `threads`, `c-held`, `instances`,
-            `garbage` (see `dead`).
+            `garbage` (see `dead`), `interned` (see `registries`).
         retained_size: bytes of the accumulation point, or of all members of a group.
         point: the accumulation point; for a group without one, its largest member.
         content: what gathers there.
         group: how a group is held.
+        references: how many a container has that is large by them, not by what they lead to; 0
+            for others.
+        only_if_growing: it is a suspect only when it is known to grow: what a busy program has
+            open, tables of an installed package.
     """
 
     kind: str
     retained_size: int
     point: int
     content: Content | None
-    group: GroupHolder | None = field(default=None)
+    group: GroupHolder | None = None
+    references: int = 0
+    only_if_growing: bool = False
 
 
 def find_candidates(graph: HeapGraph, is_structure: NDArray[np.bool_]) -> list[Candidate]:
@@ -204,7 +217,24 @@ def _undivided(graph: HeapGraph, point: int, content: Content | None) -> Candida
         if group is not None and group.holder is not None and group.holder != point:
             below = main_content(graph, group.holder) or content
             return Candidate("container", retained, group.holder, below)
-    return Candidate("object", retained, point, content)
+    return _of_references(graph, point) or Candidate("object", retained, point, content)
+
+
+def _of_references(graph: HeapGraph, point: int) -> Candidate | None:
+    """A container that is large by its many references, to things that are shared or few."""
+    retained = graph.folded.retained_size(point)
+    if graph.type_name(point) not in _CONTAINER_TYPES:
+        return None
+    if graph.folded.shallow_size(point) < CONTENT_SHARE * retained:
+        return None
+    edges = slice(int(graph.offsets[point]), int(graph.offsets[point + 1]))
+    is_item = np.isin(graph.edge_kinds[edges], _ITEM_KINDS)
+    items = graph.targets[edges][is_item]
+    if len(items) < MANY_ITEMS:
+        return None
+    members, first = np.unique(items, return_index=True)
+    content = content_of(graph, members[np.argsort(first)].astype(np.uint32))
+    return Candidate("container", retained, point, content, references=len(items))
 
 
 def _below_structure(graph: HeapGraph, is_structure: NDArray[np.bool_]) -> NDArray[np.uint32]:
@@ -295,17 +325,35 @@ def _long_containers(graph: HeapGraph, found: list[Candidate]) -> Iterator[Candi
         point = graph.folded.owner_of(object_id)
         if any(_overlap(graph, point, other) for other in taken):
             continue
-        content = main_content(graph, object_id)
-        if content is None or len(content.members) < MANY_ITEMS:
-            continue
-        if is_gathering(graph, point, content) and _is_held_by_application(graph, point):
+        found_here = _long_container(graph, object_id, point)
+        if found_here is not None:
             taken.append(point)
-            yield Candidate("container", graph.folded.retained_size(point), point, content)
+            yield found_here
 
 
-def _is_held_by_application(graph: HeapGraph, object_id: int) -> bool:
+def _long_container(graph: HeapGraph, object_id: int, point: int) -> Candidate | None:
+    """The candidate that a long container makes: for whom depends on whose it is.
+
+    Objects in a table of the standard library were put there by somebody's calls; those in a table
+    of a package may be what it was imported with.
+    """
+    content = main_content(graph, object_id)
     chain = graph.root_paths.chain(object_id)
-    return bool(chain) and is_application_root(graph, graph.root_paths.root_rows(chain[0])[0])
+    if not chain:
+        return None
+    root = graph.root_paths.root_rows(chain[0])[0]
+    is_own = is_application_root(graph, root)
+    if content is None or len(content.members) < MANY_ITEMS:
+        return _of_references(graph, point) if is_own else None
+    if not is_gathering(graph, point, content):
+        return None
+    retained = graph.folded.retained_size(point)
+    if is_own:
+        return Candidate("container", retained, point, content)
+    if "." not in content.type_name:
+        return None
+    is_package = not is_root_of(graph, root, {CodeOrigin.STANDARD_LIBRARY})
+    return Candidate("container", retained, point, content, only_if_growing=is_package)
 
 
 def _overlap(graph: HeapGraph, one: int, other: int) -> bool:

@@ -51,7 +51,9 @@ def find_many_instances(graph: HeapGraph, found: Sequence[Candidate]) -> Iterato
         points.add(group.holder)
         by_size = members[np.argsort(~retained[members], kind="stable")]
         size = graph.dominators.minimum_retained_size(by_size)
-        yield Candidate("instances", size, group.holder, Content(name, by_size, size), group)
+        content = Content(name, by_size, size)
+        # A server that is busy has as many: see `Candidate`.
+        yield Candidate("instances", size, group.holder, content, group, only_if_growing=True)
 
 
 def resources_among(

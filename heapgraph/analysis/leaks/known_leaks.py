@@ -84,6 +84,12 @@ KNOWN_LEAKS = (
         kind="c-held",
     ),
     KnownLeak(
+        "names that are made of data",
+        "This Python never frees an interned string. setattr, getattr, sys.intern and keyword"
+        " arguments intern each name that they are given: keep data in dicts, by item.",
+        kind="interned",
+    ),
+    KnownLeak(
         "references that only C code holds",
         "An event loop in C holds its running timers and callbacks, an extension what was"
         " registered with it. If nothing there should, a Py_DECREF is missing in the extension (or"
@@ -103,8 +109,8 @@ KNOWN_LEAKS = (
     ),
     KnownLeak(
         "timers and sleeping tasks of an event loop",
-        "Each timer keeps its task with all variables: cancel tasks whose work is no longer needed,"
-        " give waits a timeout; heapgraph threads FILE lists tasks by their code.",
+        "Each timer keeps what it calls, and the context it was made in: cancel() a timer, or the"
+        " task that sleeps, when it is no longer needed.",
         member_type=r"asyncio\.events\.(Timer)?Handle",
     ),
     KnownLeak(
@@ -166,6 +172,44 @@ KNOWN_LEAKS = (
         "views that pin what they were cut from",
         "Copy the part that is needed: a view keeps the whole buffer.",
         member_type=r"memoryview|pandas\.(core\.\w+\.)?(DataFrame|Series)|managedbuffer",
+    ),
+    KnownLeak(
+        "a function that is wrapped again and again",
+        "Each wrapping keeps the one before it. Wrap a function once, at start-up, or look for"
+        " `__wrapped__` first.",
+        holder_type="function",
+        member_type="function",
+    ),
+    KnownLeak(
+        "connections that nobody closes",
+        "The event loop watches each until it is closed: close it when its handler ends"
+        " (writer.close()), and when the other end is silent for too long.",
+        expression=r"\._selector\._fd_to_key$",
+    ),
+    KnownLeak(
+        "an iterator of itertools.tee that nobody reads",
+        "What it has still to give is kept for it: read all of them at one pace, or drop the one"
+        " that is not needed.",
+        holder_type=r"itertools\._tee(_dataobject)?",
+    ),
+    KnownLeak(
+        "finalizers of objects that live",
+        "Each keeps its function and arguments until the object goes: register one for each object,"
+        " and detach() it when it is no longer needed.",
+        expression=r"^weakref\.finalize\._registry",
+    ),
+    KnownLeak(
+        "modules that are loaded under new names",
+        "Load a file once and under one name, or take it out of sys.modules when it has done its"
+        " work.",
+        member_type="module",
+    ),
+    KnownLeak(
+        "loggers without end",
+        "logging keeps each logger for good: call getLogger with a name of the code, and put what"
+        " changes into the message or an adapter (logging.LoggerAdapter).",
+        expression=r"^logging\.",
+        member_type=r"logging\.(Logger|PlaceHolder|RootLogger)|.*Logger",
     ),
     KnownLeak(
         "callbacks that are never unregistered",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from heapgraph.analysis.execution.code_places import SUSPENDABLE_TYPES, code_of
 from heapgraph.analysis.execution.tasks import TASK_TYPES, task_parts
+from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.expressions.attributes import attribute
 from heapgraph.analysis.expressions.python_steps import captured, captured_names
+from heapgraph.analysis.expressions.segments import edges_of
+from heapgraph.model import EdgeKind
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
@@ -32,7 +36,8 @@ _SMALL = 10 << 10
 """Bytes below which they are counted one by one."""
 
 _WRAPPER_FIELDS = ("__func__", "func")
-_WRAPPED_TYPES = frozenset({"function", "method", "functools.partial"})
+FINALIZER = "weakref.finalize._Info"
+_WRAPPED_TYPES = frozenset({"function", "method", "functools.partial", FINALIZER})
 _FUTURE_TYPES = frozenset({"_asyncio.Future", "asyncio.futures.Future"})
 
 
@@ -49,8 +54,24 @@ def describe_members(graph: HeapGraph, type_name: str, members: NDArray[np.uint3
 
     Cost: the references of at most 1,000 members.
     """
+    count = format_count(len(members))
     if type_name in TASK_TYPES or type_name in _FUTURE_TYPES:
         return _tasks(graph, type_name, members)
+    if type_name == "module":
+        return f"{count} modules {_first_and_last(graph, members)}"
+    text = describe_one(graph, type_name, members)
+    if text is None:
+        return None
+    if type_name == FINALIZER:
+        return f"{count} finalizers that call {text}{_awaited_end(graph, members)}"
+    return f"{count} {text}"
+
+
+def describe_one(graph: HeapGraph, type_name: str, members: NDArray[np.uint32]) -> str | None:
+    """The code that nearly all of some members run: `on_price.<locals>.hook (prices.py:5)`.
+
+    Args, cost: as of `describe_members`.
+    """
     if type_name in _WRAPPED_TYPES:
         code = _common([_function_code(graph, int(each)) for each in members[:_MAX_ASKED]])
     elif type_name in SUSPENDABLE_TYPES:
@@ -61,12 +82,40 @@ def describe_members(graph: HeapGraph, type_name: str, members: NDArray[np.uint3
         return None
     place = graph.codes.place(code)
     where = f" ({posixpath.basename(place.file)}:{place.line})" if place.file else ""
-    kind = "" if type_name == "function" else f" as {type_name}"
-    return f"{format_count(len(members))} {place.function}{where}{kind}"
+    kind = "" if type_name in ("function", FINALIZER) else f" as {type_name}"
+    return f"{place.function}{where}{kind}"
 
 
-def describe_captured(graph: HeapGraph, member: int) -> str:
-    """Where the bytes of one function go: `, of which 2,000 bytes: body`; may be empty."""
+def _first_and_last(graph: HeapGraph, modules: NDArray[np.uint32]) -> str:
+    """The names of modules, the first and the last in order of their numbers."""
+    names_of = {module.object: module.name for module in graph.modules.rows}
+    names = sorted((names_of.get(one, "") for one in modules.tolist()), key=_natural)
+    return " ... ".join(dict.fromkeys((names[0], names[-1])))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
+
+
+def _awaited_end(graph: HeapGraph, finalizers: NDArray[np.uint32]) -> str:
+    """Whose end finalizers wait for, where nearly all wait for one that lives."""
+    ends = []
+    for one in finalizers[:_MAX_ASKED].tolist():
+        weak = attribute(graph, one, "weakref")
+        edges = [] if weak is None else list(edges_of(graph, weak, EdgeKind.WEAK))
+        ends.append(int(graph.targets[edges[0]]) if edges else None)
+    end = _common(ends)
+    return "" if end is None else f" when `{expression(graph, end)}` goes, which lives"
+
+
+def describe_captured(graph: HeapGraph, member: int, most: int) -> str:
+    """Where the bytes of one function go: `, of which 2,000 bytes: body`; may be empty.
+
+    Args:
+        graph: the snapshot.
+        member: the function, or what wraps it.
+        most: bytes that each of its kind keeps; a chain of functions keeps the rest in the first.
+    """
     function = _function(graph, member)
     if function is None:
         return ""
@@ -77,7 +126,7 @@ def describe_captured(graph: HeapGraph, member: int) -> str:
         if name is not None and (value := captured(graph, function, name)) is not None
     ]
     size, name = max(sizes, default=(0, ""))
-    is_own = total >= size >= _NOTED_SHARE * total
+    is_own = most >= size >= _NOTED_SHARE * total
     text = f"{format_count(size)} bytes" if size < _SMALL else format_size(size)
     return f" (of which {text}: {name})" if is_own and name else ""
 

@@ -19,14 +19,14 @@ from heapgraph.analysis.leaks.accumulation import CONTENT_SHARE
 from heapgraph.analysis.leaks.application_code import (
     ORIGIN_WORDS,
     OWN_OR_UNKNOWN,
-    application_path,
     places_that_name,
 )
 from heapgraph.analysis.leaks.groups import EXIT_CALLBACKS, are_lost, other_holders
-from heapgraph.analysis.leaks.members import describe_captured, describe_members
+from heapgraph.analysis.leaks.inside import carried, describe_nested, heavy_part
+from heapgraph.analysis.leaks.members import describe_captured, describe_members, describe_one
 from heapgraph.analysis.object_rows import share_of_heap
 from heapgraph.graph.code_places import NO_PLACE
-from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, CodeOrigin, EdgeKind, RootKind
+from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, RootKind
 from heapgraph.safe_text import begun
 from heapgraph.units import format_count, format_share, format_size
 
@@ -101,6 +101,8 @@ def _what(graph: HeapGraph, findings: Findings) -> str:
     if findings.holder is None:
         return f"{findings.expression} keep {size}: {_content(graph, findings)}."
     holder = f"{findings.expression} ({graph.type_name(findings.holder)}) keeps {size}"
+    if text := _by_thread(graph, findings):
+        return f"{holder}{text}."
     if candidate.kind == "object":
         return f"{holder}{_single(graph, findings)}."
     return f"{holder}: {_content(graph, findings)}."
@@ -118,12 +120,25 @@ def _content(graph: HeapGraph, findings: Findings) -> str:
     if content is None:
         return "a single object"
     count = len(content.members)
+    if references := findings.candidate.references:
+        noun = "object" if count == 1 else "objects"
+        return (
+            f"{format_count(references)} references, most of them to {format_count(count)} {noun} "
+            f"of type {content.type_name}"
+        )
     about = f" (of {findings.inner_type})" if findings.inner_type else ""
     each = format_size(content.retained_size // count)
     named = describe_members(graph, content.type_name, content.members)
+    if named is None and (nested := describe_nested(graph, content)):
+        return nested
     if named is None:
-        return f"{format_count(count)} objects of type {content.type_name}{about}, {each} each"
-    inside = describe_captured(graph, int(content.members[0]))
+        what = f"{format_count(count)} objects of type {content.type_name}{about}"
+        inner = carried(graph, content)
+        with_it = None if inner is None else describe_one(graph, inner.type_name, inner.members)
+        part = f", each with {with_it}" if with_it else ""
+        return f"{what}{part}, {each} each{heavy_part(graph, int(content.members[0]))}"
+    most = content.retained_size // count
+    inside = describe_captured(graph, int(content.members[0]), 2 * most)
     return f"{named}{_awaited(graph, findings)}, {each} each{inside}"
 
 
@@ -142,8 +157,6 @@ def _awaited(graph: HeapGraph, findings: Findings) -> str:
 def _single(graph: HeapGraph, findings: Findings) -> str:
     """What a holder of one large object holds, when that is not the holder itself."""
     point = findings.candidate.point
-    if findings.holder is not None and (text := _by_thread(graph, findings)):
-        return text
     if point == findings.holder:
         own = graph.folded.shallow_size(point)
         if own >= CONTENT_SHARE * findings.retained_size:
@@ -214,15 +227,12 @@ def _who_of_module(graph: HeapGraph, findings: Findings, name: str) -> str:
     origin = graph.modules.origin(name)
     where = f", {module.file}" if module is not None and module.file else ""
     others = _others(graph, findings)
-    if origin is not CodeOrigin.APPLICATION:
-        others = _application(graph, findings.candidate.point) + others
-    return f"It is held by the module {name} ({ORIGIN_WORDS[origin]}{where}).{others}"
-
-
-def _application(graph: HeapGraph, point: int) -> str:
-    """Where the application holds what a library holds, too."""
-    path = application_path(graph, point)
-    return "" if path is None else f" The application holds it, too: {write_path(graph, path)}."
+    held = f"the module {name} ({ORIGIN_WORDS[origin]}{where})"
+    if findings.holder is not None:
+        text = expression(graph, findings.holder)
+        if text != findings.expression:  # that is how the application reaches it
+            return f"It is the application's, and {held} holds it, too: {text}.{others}"
+    return f"It is held by {held}.{others}"
 
 
 def _others(graph: HeapGraph, findings: Findings) -> str:
@@ -245,6 +255,8 @@ def _who_of_group(graph: HeapGraph, findings: Findings) -> str:
     is_held = findings.candidate.kind == "c-held"
     if is_held and content is not None and are_lost(graph, content.members):
         return _lost(graph, content)
+    if findings.candidate.kind == "interned" and content is not None:
+        return f"Nothing but the table of interned strings holds them{_samples(graph, content)}."
     if is_held:
         return "More references to each are counted than were found: C code holds the others."
     return "No single object holds them."
@@ -252,15 +264,20 @@ def _who_of_group(graph: HeapGraph, findings: Findings) -> str:
 
 def _lost(graph: HeapGraph, content: Content) -> str:
     """Objects that are counted, and that nothing was found to refer to."""
+    return (
+        f"{format_count(len(content.members))} lost {content.type_name}"
+        f"{_samples(graph, content)}: nothing refers to them, and each is still counted as if"
+        " something did."
+    )
+
+
+def _samples(graph: HeapGraph, content: Content) -> str:
+    """A few of the members, by their text."""
     previews = graph.previews(content.members[:_MAX_SAMPLES])
     samples = ", ".join(
         repr(begun(text, _SAMPLE_CHARACTERS)) for text in dict.fromkeys(previews) if text
     )
-    named = f" ({samples})" if samples else ""
-    return (
-        f"{format_count(len(content.members))} lost {content.type_name}{named}: nothing refers to"
-        " them, and each is still counted as if something did."
-    )
+    return f" ({samples})" if samples else ""
 
 
 def _where(graph: HeapGraph, findings: Findings) -> str:
