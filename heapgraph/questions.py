@@ -160,7 +160,7 @@ class Questions:
         """Threads with stacks and variables; asyncio tasks.
 
         Args:
-            suspended: with --json: generators and coroutines too.
+            suspended: with --json: generators, coroutines and greenlets too.
             limit: how many threads and tasks to list; None: all.
 
         Cost: the dominator tree and the reverse references, then the objects in the frames.

@@ -135,7 +135,7 @@ def find_suspects(
         progress("leak suspects", 0, 0)
     is_structure = structure_mask(graph)
     candidates = find_candidates(graph, is_structure)
-    candidates.extend(find_many_instances(graph, candidates))
+    candidates.extend(find_many_instances(graph, candidates, is_structure))
     candidates.extend(find_registered(graph))
     candidates.extend(find_dead(graph))
     candidates.sort(key=lambda candidate: -_weight(candidate))

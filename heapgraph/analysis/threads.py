@@ -90,8 +90,8 @@ class Threads(TableResult):
     Attributes:
         threads: running threads.
         tasks: asyncio tasks.
-        suspended: generators and coroutines by the place of their code; only in the JSON document
-            when it was asked for.
+        suspended: generators, coroutines and greenlets by the place of their code; only in the
+            JSON document when it was asked for.
         threads_left_out, tasks_left_out, suspended_left_out: how many more there are.
     """
 

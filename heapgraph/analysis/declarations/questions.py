@@ -163,7 +163,7 @@ QUESTIONS = (
             Parameter(
                 "suspended",
                 Kind.FLAG,
-                "with --json: generators and coroutines too",
+                "with --json: generators, coroutines and greenlets too",
                 default=False,
             ),
             _limit("threads and tasks to list", printed_default=50),

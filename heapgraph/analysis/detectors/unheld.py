@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from heapgraph.analysis.detectors.base import Detector, Evidence
+from heapgraph.analysis.execution.greenlets import EVENT_LOOP_TYPES
 from heapgraph.analysis.garbage.found import MIN_UNCOLLECTED, garbage_of
 from heapgraph.model import NO_ROW, VIRTUAL_ROOT, EdgeKind, RootKind
 from heapgraph.units import format_count, format_size
@@ -78,6 +80,8 @@ def c_held_objects(facts: HeapFacts) -> Iterator[Evidence]:
     for row in np.argsort(-counts, kind="stable")[:_SHOWN_FINDINGS].tolist():
         if counts[row] < MIN_HELD:
             return
+        if re.fullmatch(EVENT_LOOP_TYPES, graph.type_names[row]):
+            continue  # held by design until the event comes
         members = held[graph.type_ids[held] == row]
         name = graph.type_names[row]
         note = (

@@ -1,4 +1,4 @@
-"""Generators, coroutines and async generators, counted by the place of their code."""
+"""Generators, coroutines and greenlets, counted by the place of their code."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from heapgraph.analysis.execution.code_places import (
     FRAME_FIELDS,
     SUSPENDABLE_TYPES,
 )
+from heapgraph.analysis.execution.greenlets import GREENLET, code_of_greenlet, greenlets
 from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.results import not_serialized
 from heapgraph.graph.csr import rows_of_many
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SuspendedRow:
-    """Generators or coroutines that run the same code.
+    """Generators, coroutines or greenlets that run the same code.
 
     Attributes:
-        type: generator, coroutine or async_generator.
+        type: generator, coroutine, async_generator or greenlet.
         function, file, line: where the code begins.
         count: objects that have not ended.
         ended: objects that have ended and are still there.
@@ -88,10 +89,20 @@ def suspended_groups(graph: HeapGraph) -> Iterator[SuspendedGroup]:
             yield SuspendedGroup(code, type_name, members[here], alive[here])
 
 
+def greenlet_groups(graph: HeapGraph) -> Iterator[SuspendedGroup]:
+    """Greenlets that wait, by the code where they began. Cost: the references of each."""
+    members = greenlets(graph)
+    found = [code_of_greenlet(graph, one) for one in members.tolist()]
+    codes = np.array([-1 if code is None else code for code in found], np.int64)
+    for code in np.unique(codes[codes >= 0]).tolist():
+        here = members[codes == code]
+        yield SuspendedGroup(code, GREENLET, here, np.ones(len(here), np.bool_))
+
+
 def suspended_rows(graph: HeapGraph) -> list[SuspendedRow]:
     """One row for each piece of code, the largest retained size first."""
     rows = []
-    for group in suspended_groups(graph):
+    for group in (*suspended_groups(graph), *greenlet_groups(graph)):
         place = graph.codes.place(group.code)
         alive = int(np.count_nonzero(group.alive))
         sizes = graph.dominators.retained_sizes[group.members]

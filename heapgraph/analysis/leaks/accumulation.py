@@ -26,6 +26,9 @@ MIN_LINKS = 30
 MANY_CHILDREN = 20
 """So many children of one type are content that was added, not the parts of a structure."""
 
+VERY_MANY = 1000
+"""So many are content with half of that share, too: each brings a name, a key, a list."""
+
 CONTENT_SHARE = 0.5
 """The children of one type are what an object is there for when they have this share of it."""
 
@@ -130,7 +133,8 @@ def is_gathering(graph: HeapGraph, object_id: int, content: Content | None) -> b
     """Whether an object is one that things were added to, many and alike."""
     if content is None or len(content.members) < MANY_CHILDREN:
         return False
-    return content.retained_size >= CONTENT_SHARE * graph.folded.retained_size(object_id)
+    share = CONTENT_SHARE if len(content.members) < VERY_MANY else CONTENT_SHARE / 2
+    return content.retained_size >= share * graph.folded.retained_size(object_id)
 
 
 def inner_type(graph: HeapGraph, content: Content) -> str | None:

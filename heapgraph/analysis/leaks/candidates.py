@@ -6,11 +6,13 @@ as holders, and a third for containers that are smaller but have very many items
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapgraph.analysis.execution.greenlets import EVENT_LOOP_TYPES
 from heapgraph.analysis.leaks.accumulation import (
     CONTENT_SHARE,
     MANY_CHILDREN,
@@ -177,7 +179,8 @@ def _single_objects(
         large = [int(child) for child in children if int(retained[child]) >= threshold]
         waiting.extend(large)
         if not large:
-            yield _undivided(graph, point, content)
+            parts = _of_parts(graph, point, content)
+            yield _undivided(graph, point, content) if parts is None else parts
 
 
 def _are_few_alike(graph: HeapGraph, point: int, content: Content) -> bool:
@@ -185,14 +188,23 @@ def _are_few_alike(graph: HeapGraph, point: int, content: Content) -> bool:
 
     Items to which again much was added are looked at one by one: each may be another story.
     """
-    if len(content.members) < MIN_ALIKE or graph.type_name(point) not in _CONTAINER_TYPES:
-        return False
-    if content.retained_size < CONTENT_SHARE * graph.folded.retained_size(point):
-        return False
-    if not np.isin(graph.root_paths.parent[content.members], [point]).all():
+    if _of_parts(graph, point, content) is None:
         return False
     inner = content.members[:MANY_CHILDREN].tolist()
     return not any(is_gathering(graph, one, main_content(graph, one)) for one in inner)
+
+
+def _of_parts(graph: HeapGraph, point: int, content: Content | None) -> Candidate | None:
+    """A container with a few items of one kind, which are what it is large by."""
+    if content is None or len(content.members) < MIN_ALIKE:
+        return None
+    retained = graph.folded.retained_size(point)
+    is_large_by_them = content.retained_size >= CONTENT_SHARE * retained
+    if graph.type_name(point) not in _CONTAINER_TYPES or not is_large_by_them:
+        return None
+    if not np.isin(graph.root_paths.parent[content.members], [point]).all():
+        return None
+    return Candidate("container", retained, point, content)
 
 
 def _gathered(graph: HeapGraph, point: int, content: Content) -> Candidate:
@@ -267,6 +279,9 @@ def _groups(
             if graph.type_names[row] in passed_over:
                 continue
             alike = members[types == row]
+            waits = re.fullmatch(EVENT_LOOP_TYPES, graph.type_names[row]) is not None
+            if waits and len(alike) < MANY_ITEMS:  # a server that is busy has as many
+                continue
             alike = alike[np.argsort(~retained[alike], kind="stable")]
             content = Content(graph.type_names[row], alike, int(by_type[row]))
             group = holder_of_group(graph, _heavy(graph, alike), alike)

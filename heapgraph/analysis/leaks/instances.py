@@ -32,12 +32,15 @@ _RESOURCES = re.compile(
 machine, and that somebody must close or end."""
 
 
-def find_many_instances(graph: HeapGraph, found: Sequence[Candidate]) -> Iterator[Candidate]:
+def find_many_instances(
+    graph: HeapGraph, found: Sequence[Candidate], is_structure: NDArray[np.bool_]
+) -> Iterator[Candidate]:
     """Containers of the application that hold very many open resources.
 
     Args:
         graph: the snapshot.
         found: what is suspect already; its holders are not named again.
+        is_structure: bool[n], what is no holder: modules, classes.
 
     Cost: one count per type; the merged paths of the few types that fit.
     """
@@ -46,7 +49,9 @@ def find_many_instances(graph: HeapGraph, found: Sequence[Candidate]) -> Iterato
     retained = graph.dominators.retained_sizes
     for name, members in resources_among(graph, np.flatnonzero(is_held).astype(np.uint32)):
         group = holder_of_group(graph, graph.dominators.topmost(members))
-        if group is None or group.holder is None or not _is_new(graph, group.holder, points):
+        if group is None or group.holder is None or is_structure[group.holder]:
+            continue
+        if not _is_new(graph, group.holder, points):
             continue
         points.add(group.holder)
         by_size = members[np.argsort(~retained[members], kind="stable")]

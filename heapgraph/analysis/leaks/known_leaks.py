@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from heapgraph.analysis.execution.greenlets import EVENT_LOOP_TYPES
+
 
 @dataclass(frozen=True)
 class LeakTraits:
@@ -88,6 +90,14 @@ KNOWN_LEAKS = (
         "This Python never frees an interned string. setattr, getattr, sys.intern and keyword"
         " arguments intern each name that they are given: keep data in dicts, by item.",
         kind="interned",
+    ),
+    KnownLeak(
+        "greenlets and timers that wait for an event",
+        "An event loop in C holds what waits for it: give each wait a timeout (gevent.Timeout), and"
+        " close the connections that nobody needs; heapgraph threads FILE lists greenlets by their"
+        " code.",
+        kind="c-held",
+        member_type=EVENT_LOOP_TYPES,
     ),
     KnownLeak(
         "references that only C code holds",

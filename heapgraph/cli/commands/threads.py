@@ -96,7 +96,7 @@ def _print_suspended(rows: tuple[SuspendedRow, ...]) -> None:
             )
             for row in rows
         ),
-        title="generators and coroutines",
+        title="generators, coroutines and greenlets",
     )
 
 

@@ -43,7 +43,7 @@ _SUSPENDED_COLUMNS = (
     RETAINED,
     Column("alive", 7, align="right"),
     Column("ended", 7, align="right", rank=2),
-    Column("generators and coroutines by code", keep="both"),
+    Column("suspended functions by code", keep="both"),
 )
 
 

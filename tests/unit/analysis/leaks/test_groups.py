@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from heapgraph.analysis.leaks.candidates import structure_mask
 from heapgraph.analysis.leaks.groups import holder_of_group
 from heapgraph.analysis.leaks.instances import MANY_INSTANCES, find_many_instances
 from heapgraph.model import EdgeKind, ObjectFlags
@@ -19,4 +20,5 @@ def test_open_resources_that_are_all_garbage_have_no_holder():
     for _ in range(MANY_INSTANCES):
         dead = heap.object("app.Session", flags=ObjectFlags.GARBAGE)
         heap.edge(dead, dead, EdgeKind.SLOT, "me")
-    assert list(find_many_instances(graph_of(heap), [])) == []
+    graph = graph_of(heap)
+    assert list(find_many_instances(graph, [], structure_mask(graph))) == []
