@@ -18,7 +18,6 @@ import fcntl
 import io
 import mmap
 import os
-import re
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,9 +26,17 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from heapgraph.graph.cache_folder import FolderRefused, is_own_file, open_private, open_within
+from heapgraph.graph.cache_folder import (
+    IDENTITY,
+    PART,
+    FolderRefused,
+    is_own_file,
+    open_private,
+    open_within,
+    remove_left_parts,
+    tidy_root,
+)
 from heapgraph.native.graph_kernels import kernel_version
-from heapgraph.snapshot.pending_file import remove_unlocked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,8 +47,6 @@ CACHE_VARIABLE = "HEAPGRAPH_CACHE"
 Array = npt.NDArray[Any]
 
 _CHECKSUM_BYTES = 8
-_PART = ".part"
-_IDENTITY = re.compile(r"[0-9a-f]{8,64}")
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -73,7 +78,7 @@ class ArrayCache:
     def __init__(self, identity: str) -> None:
         """Touch no file until something is asked for."""
         self.refusal = ""
-        self._root = cache_folder() if _IDENTITY.fullmatch(identity) else None
+        self._root = cache_folder() if IDENTITY.fullmatch(identity) else None
         self._name = identity
 
     def load(self, shapes: Mapping[str, tuple[type[np.generic], int]]) -> dict[str, Array] | None:
@@ -106,6 +111,7 @@ class ArrayCache:
             return
         try:
             with contextlib.suppress(OSError):
+                remove_left_parts(folder)
                 for name, array in arrays.items():
                     _write_whole(folder, _file(name), array)
         finally:
@@ -118,9 +124,10 @@ class ArrayCache:
         try:
             root = open_private(self._root, create=create)
             try:
+                folder = open_within(root, self._name, create=create)
                 if create:
-                    _remove_left_parts(root)
-                return open_within(root, self._name, create=create)
+                    tidy_root(root, str(self._root))
+                return folder
             finally:
                 os.close(root)
         except FolderRefused as refused:
@@ -182,31 +189,9 @@ def _forget_pages(array: np.memmap[Any, Any]) -> None:
         mapping.madvise(mmap.MADV_DONTNEED)
 
 
-def _remove_left_parts(root: int) -> None:
-    """Remove what writers that were ended by a signal have left, of any snapshot.
-
-    A writer that still runs has its file locked.
-    """
-    for name in filter(_IDENTITY.fullmatch, _names_in(root)):
-        with contextlib.suppress(OSError, FolderRefused):
-            folder = open_within(root, name, create=False)
-            try:
-                for part in _names_in(folder):
-                    if part.endswith(_PART):
-                        with contextlib.suppress(OSError):
-                            remove_unlocked(folder, part)
-            finally:
-                os.close(folder)
-
-
-def _names_in(folder: int) -> list[str]:
-    with os.scandir(folder) as entries:
-        return [entry.name for entry in entries]
-
-
 def _write_whole(folder: int, name: str, array: Array) -> None:
     """Write under a temporary name and rename, so that no reader meets half a file."""
-    temporary = f"{name}{secrets.token_hex(8)}{_PART}"
+    temporary = f"{name}{secrets.token_hex(8)}{PART}"
     descriptor = os.open(temporary, _WRITE, 0o600, dir_fd=folder)
     try:
         with os.fdopen(descriptor, "wb") as stream:

@@ -1,6 +1,10 @@
 """Derived arrays survive a run, and no state of the cache folder changes a result."""
 
 import fcntl
+import os
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -145,3 +149,45 @@ def test_what_ended_writers_left_is_removed_and_what_others_write_is_not(folder)
     assert not (folder / "idom.v1.npyleft.part").exists()
     assert not (other / "idom.v1.npyleft.part").exists()
     assert (foreign / "idom.v1.npyleft.part").exists()
+
+
+def left_part(root, identity="ab" * 8):
+    """A file that an ended writer left in the folder of another snapshot."""
+    path = root / identity / "idom.v1.npyleft.part"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    return path
+
+
+def store_in_process():
+    """Store an array from a process of its own."""
+    code = (
+        "import numpy as np\nfrom heapgraph.graph.cache import ArrayCache\n"
+        f"ArrayCache({SNAPSHOT_ID!r}).store({{'idom': np.zeros(3, np.uint32)}})"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_whole_cache_is_looked_through_once_a_day(folder):
+    root = folder.parent
+    mark = root / ".tidied"
+    store_in_process()
+    first = left_part(root)
+    store_in_process()
+    assert first.exists()
+    for age in (2 * 24 * 60 * 60, -60 * 60):  # days ago, and by a clock that was put back since
+        part = left_part(root)
+        os.utime(mark, (time.time() - age,) * 2)
+        store_in_process()
+        assert not part.exists()
+        assert abs(mark.stat().st_mtime - time.time()) < 60
+
+
+def test_the_folder_that_is_written_to_is_tidied_every_time(folder):
+    cache = ArrayCache(SNAPSHOT_ID)
+    for _ in range(2):
+        part = left_part(folder.parent, SNAPSHOT_ID)
+        other = left_part(folder.parent)
+        cache.store({"idom": np.zeros(3, np.uint32)})
+        assert not part.exists()
+    assert other.exists()  # one process looks through the others once
