@@ -58,5 +58,7 @@ def _equal_values(
     old = before.source.strings("objects", "preview").take(arrow_array(rows))
     new = after.source.strings("objects", "preview").take(arrow_array(places))
     both_missing = pc.and_(pc.is_null(old), pc.is_null(new))
-    equal = pc.or_(pc.fill_null(pc.equal(old, new), False), both_missing)
-    return numpy_array(equal)
+    # Unknown and false is false. `fill_null` would look for pandas, which takes a second to import.
+    equal = pc.equal(old, new)
+    equal = pc.and_kleene(equal, pc.is_valid(equal))
+    return numpy_array(pc.or_(equal, both_missing))
