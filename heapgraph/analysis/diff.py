@@ -69,8 +69,9 @@ def diff_snapshots(
         UsageError: three snapshots of different processes.
         SnapshotFormatError: a file is no whole snapshot.
 
-    Cost: the paths of each snapshot, one after the other, then one dict entry for each way of
-        reaching objects. Three snapshots are in memory together, of others the first and the last.
+    Cost: the paths of each snapshot, one after the other, and some 40 bytes for each way of
+        reaching objects in any, times the snapshots. Three are in memory together, of others the
+        first and the last.
     """
     graphs = [graph, _graph_of(new), *map(_graph_of, newer)]
     count = len(graphs)
@@ -204,7 +205,7 @@ def _surviving_holders(
     grouped = survivors[groups.of_object[survivors] >= 0]
     tree.weigh_by(-1, groups.of_object[grouped], graph.shallow_sizes[grouped])
     return [
-        replace(_holder_row(tree, row), survivors_size=tree.nodes[row].weight)
+        replace(_holder_row(tree, row), survivors_size=tree.node(row).weight)
         for row in tree.growing(limit)
     ]
 
@@ -235,14 +236,14 @@ def _repeated_holders(
 
 
 def _holder_row(tree: HolderTree, row: int) -> HolderGrowth:
-    node, shown = tree.nodes[row], tree.nodes[tree.shown(row)]
+    node, shown = tree.node(row), tree.shown(row)
     return HolderGrowth(
         tree.expression(row),
-        shown.type,
+        tree.node(shown).type,
         node.sizes[-1] - node.sizes[0],
         node.items[-1] - node.items[0],
-        tuple(node.sizes),
-        tuple(node.items),
+        node.sizes,
+        node.items,
         grows(node.sizes),
-        examples=tree.examples(tree.shown(row)),
+        examples=tree.examples(shown),
     )

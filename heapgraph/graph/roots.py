@@ -13,6 +13,8 @@ from heapgraph.model import RootKind
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from numpy.typing import NDArray
+
     from heapgraph.native.graph_kernels import U8, U32
 
 ROOT_PREFERENCE = (
@@ -106,8 +108,19 @@ class Roots:
         rows = self._by_target[begin:end].tolist()
         return [row for row in rows if self.kinds[row] not in without]
 
+    def best_rows(self, targets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Of some objects that roots hold, the row of the root that explains each best.
+
+        Args:
+            targets: int64[k] object ids; each is the target of a root.
+
+        Returns:
+            int64[k].
+        """
+        return self._by_target[np.searchsorted(self._sorted_targets, targets)]
+
     @cached_property
-    def _by_target(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    def _by_target(self) -> NDArray[np.int64]:
         """Rows sorted by target, then by how well they explain, then by row."""
         return np.lexsort((_RANK[self.kinds], self.targets)).astype(np.int64)
 

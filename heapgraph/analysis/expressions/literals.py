@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,8 @@ from heapgraph.graph.csr import rows_of
 from heapgraph.model import NO_LABEL, EdgeKind
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from heapgraph.graph.heap_graph import HeapGraph
 
 UNKNOWN = "..."
@@ -23,10 +26,12 @@ _PREVIEW_CHARACTERS = 80
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
 """Stands in a preview for what cannot be written in UTF-8, such as a lone surrogate."""
 
+_WHOLE_NUMBER = re.compile("0|-?[1-9][0-9]*")
 _MAX_TUPLE_ITEMS = 8
 _MAX_NESTING = 4
 _CONSTANTS = {"NoneType": "None", "ellipsis": "..."}
-_NUMBERS = frozenset({"int", "float", "bool", "complex"})
+_EVALUABLE = frozenset({"bytes", "int", "float", "bool", "complex"})
+_WITH_PREVIEW = _EVALUABLE | {"str"}
 
 
 def literal(graph: HeapGraph, object_id: int, nesting: int = 0) -> str | None:
@@ -38,16 +43,25 @@ def literal(graph: HeapGraph, object_id: int, nesting: int = 0) -> str | None:
     if object_id == NO_LABEL:
         return None
     type_name = graph.type_name(object_id)
-    if type_name in _CONSTANTS:
-        return _CONSTANTS[type_name]
     if type_name == "tuple":
         return _tuple_literal(graph, object_id, nesting)
-    if type_name == "str":
-        text = text_of(graph, object_id)
-        return None if text is None else repr(text)
-    if type_name == "bytes" or type_name in _NUMBERS:
-        return _evaluable(graph.preview(object_id))
-    return None
+    preview = graph.preview(object_id) if type_name in _WITH_PREVIEW else None
+    return _plain_literal(type_name, preview)
+
+
+def literals(graph: HeapGraph, object_ids: NDArray[np.uint32]) -> list[str | None]:
+    """`literal` of many objects, with their previews read together.
+
+    Args:
+        graph: the snapshot.
+        object_ids: uint32[k]; none is NO_LABEL.
+    """
+    names = [graph.type_names[row] for row in graph.type_ids[object_ids].tolist()]
+    rows = zip(object_ids.tolist(), names, graph.previews(object_ids), strict=True)
+    return [
+        _tuple_literal(graph, object_id, 0) if name == "tuple" else _plain_literal(name, preview)
+        for object_id, name, preview in rows
+    ]
 
 
 def literal_value(text: str) -> object:
@@ -70,10 +84,22 @@ def text_of(graph: HeapGraph, object_id: int) -> str | None:
     """
     if object_id == NO_LABEL:
         return None
-    preview = graph.preview(object_id) if graph.type_name(object_id) == "str" else None
-    if preview is None or len(preview) > _PREVIEW_CHARACTERS or _REPLACED in preview:
-        return None
-    return preview
+    return _whole(graph.preview(object_id)) if graph.type_name(object_id) == "str" else None
+
+
+def texts_of(graph: HeapGraph, object_ids: NDArray[np.uint32]) -> list[str | None]:
+    """`text_of` of many objects, with their previews read together.
+
+    Args:
+        graph: the snapshot.
+        object_ids: uint32[k]; none is NO_LABEL.
+    """
+    names = [graph.type_names[row] for row in graph.type_ids[object_ids].tolist()]
+    previews = graph.previews(object_ids)
+    return [
+        _whole(preview) if name == "str" else None
+        for name, preview in zip(names, previews, strict=True)
+    ]
 
 
 def describe_value(graph: HeapGraph, object_id: int) -> str:
@@ -93,6 +119,25 @@ def describe_value(graph: HeapGraph, object_id: int) -> str:
     if preview.startswith("<") and preview.endswith(">"):
         return preview[1:-1]
     return f"{type_name} {preview!r}" if type_name == "str" else f"{type_name} {preview}"
+
+
+def _whole(preview: str | None) -> str | None:
+    """The text that a preview shows, unless it was cut short or changed."""
+    if preview is None or len(preview) > _PREVIEW_CHARACTERS or _REPLACED in preview:
+        return None
+    return preview
+
+
+def _plain_literal(type_name: str, preview: str | None) -> str | None:
+    """Source of a value that is no container."""
+    if type_name in _CONSTANTS:
+        return _CONSTANTS[type_name]
+    if type_name == "str":
+        text = _whole(preview)
+        return None if text is None else repr(text)
+    if type_name == "int" and preview and _WHOLE_NUMBER.fullmatch(preview):
+        return preview  # by far the commonest that is no text, and evaluating it takes 10 us
+    return _evaluable(preview) if type_name in _EVALUABLE else None
 
 
 def _evaluable(preview: str | None) -> str | None:

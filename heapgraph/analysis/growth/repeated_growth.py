@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapgraph.analysis.growth.aligned_groups import TOP
 from heapgraph.native import graph_kernels
 
 if TYPE_CHECKING:
@@ -50,17 +51,23 @@ def repeated_growth(tree: HolderTree) -> list[int]:
     A group grows when its containers have more items, or its objects more bytes of their own: a
     buffer has no items. Of what roots hold, more objects are growth. Modules are passed over.
     """
-    found: list[int] = []
-    waiting = list(tree.nodes[0].children)
-    while waiting:
-        row = waiting.pop()
-        node = tree.nodes[row]
-        is_growing = grows(node.items) or grows(node.own_sizes)
-        if not tree.is_module(row) and (is_growing or tree.is_growing_root(row, grows)):
-            found.append(tree.first_link(row))
-        else:
-            waiting.extend(node.children)
-    return list(dict.fromkeys(found))
+    is_held_by_roots = tree.parents == TOP
+    is_growing = _grow(tree.items) | _grow(tree.own_sizes) | (is_held_by_roots & _grow(tree.counts))
+    is_growing &= ~tree.is_module
+    is_growing[TOP] = False
+    rows = np.flatnonzero(is_growing)
+    above = tree.parents[rows]
+    while above.any():  # TOP is 0
+        is_topmost = ~is_growing[above]
+        rows, above = rows[is_topmost], tree.parents[above[is_topmost]]
+    # What the newest snapshots have brought comes first where several grew alike.
+    found = sorted(rows.tolist(), key=lambda row: [-link for link in tree.chain(row)])
+    return list(dict.fromkeys(map(tree.first_link, found)))
+
+
+def _grow(values: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """bool[r], of int64[w, r]: whether every number of a column is larger than the one before."""
+    return np.asarray((values[1:] > values[:-1]).all(axis=0))
 
 
 def leak_shares(graph: HeapGraph, nodes: NDArray[np.int32], rows: Sequence[int]) -> list[LeakShare]:

@@ -104,9 +104,10 @@ def test_a_linked_list_beyond_the_limit_belongs_to_its_last_group():
     for before, after in pairwise(links):
         heap.edge(before, after, EdgeKind.SLOT, "next")
     groups = group_by_path(graph_of(heap))
-    assert len(groups.texts) <= MAX_DISTANCE + 4
+    assert len(groups.sizes) <= MAX_DISTANCE + 4
     by_type = {}
-    for name, size in zip(groups.types, groups.sizes.tolist(), strict=True):
+    for row, size in zip(groups.type_rows, groups.sizes.tolist(), strict=True):
+        name = groups.types[row]
         by_type[name] = by_type.get(name, 0) + size
     assert by_type["app.Link"] == 10 * len(links)
 
