@@ -80,9 +80,13 @@ def run(command: list[str]) -> None:
 
 
 def download(minor: int, folder: Path) -> None:
-    """Unpack the wheels for CPython 3.`minor` into a folder."""
+    """Unpack the wheels for CPython 3.`minor` into a folder.
+
+    Not compiled: the byte code would be that of the Python which runs this.
+    """
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     wheels = ["--only-binary", ":all:", "--python-version", f"3.{minor}", "--target", str(folder)]
+    wheels += ["--no-compile"]
     run([*pip, *wheels, *PACKAGES])
 
 

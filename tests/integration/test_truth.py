@@ -64,6 +64,8 @@ def test_objects_of_extensions_come_back(
     """Given owners made of what extension packages have, the same holds, all memory included."""
     monkeypatch.setenv("HEAPGRAPH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PYTHONPATH", str(packages))
+    # To compile these packages takes 20 s: what was fetched keeps its byte code from the first run.
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     owners, off = _errors(str(interpreter.path), tmp_path, "--extensions", "--numpy")
 
     assert owners >= MIN_OWNERS + 50
