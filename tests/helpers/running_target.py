@@ -66,10 +66,12 @@ class RunningTarget:
         while b"\n" not in self._unread:
             remaining = limit - time.monotonic()
             if remaining <= 0 or not select.select([descriptor], [], [], remaining)[0]:
-                raise TimeoutError(f"no line from the target in {timeout_s} s{self._stderr()}")
+                raise TimeoutError(
+                    f"no line from the target in {timeout_s} s{self.standard_error()}"
+                )
             chunk = os.read(descriptor, 65536)
             if not chunk:
-                raise EOFError(f"the target closed its standard output{self._stderr()}")
+                raise EOFError(f"the target closed its standard output{self.standard_error()}")
             self._unread += chunk
         line, self._unread = self._unread.split(b"\n", 1)
         return line.decode()
@@ -85,7 +87,8 @@ class RunningTarget:
         self.process.kill()
         self.process.wait()
 
-    def _stderr(self) -> str:
+    def standard_error(self) -> str:
+        """The end of what it has written to its standard error, for a message; "" when nothing."""
         self._errors.seek(0)
         text = self._errors.read().decode(errors="replace")[-_STDERR_SHOWN:]
         return f"; its standard error:\n{text}" if text else ""

@@ -1,10 +1,11 @@
 """Writes a pending file over and over, each time in a process that gets a signal one step later.
 
-    python signalled_writer.py FOLDER named|nameless keep|force STRIDE SIGNAL [SECOND]
+    python signalled_writer.py FOLDER named|nameless keep|force FIRST STRIDE SIGNAL [SECOND]
 
 A step is one instruction of the interpreter inside the modules that look after the file, so every
-gap between two of them is tried; one in STRIDE. SECOND is how many steps later the signal comes
-once more. For each step one line is printed: how the process ended, and what it left in the folder.
+gap between two of them is tried; from FIRST on, one in STRIDE. SECOND is how many steps later the
+signal comes once more. For each step one line is printed: how the process ended, and what it left
+in the folder.
 Of SIGKILL something may be left; then it is what another writer, which writes nothing, has not
 tidied away.
 """
@@ -105,12 +106,12 @@ def attempt(path: Path, steps: set[int], number: int, *, force: bool) -> int:
 
 def main() -> None:
     """Try every step until one is behind the last."""
-    folder, kind, how, stride, name, *second = sys.argv[1:]
+    folder, kind, how, first, stride, name, *second = sys.argv[1:]
     if kind == "named":
         refuse_nameless_files()
     os.fsync = lambda fd: None  # noqa: ARG005 - a thousand of them wait for a busy disk
     path, number = Path(folder) / NAME, getattr(signal, name)
-    step, status = 1 - int(stride), 1
+    step, status = int(first) - int(stride), 1
     while status != 0:
         step += int(stride)
         if how == "force":
