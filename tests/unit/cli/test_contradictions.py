@@ -16,6 +16,8 @@ from heapgraph.snapshot.schema import TABLES, table_from_rows
 from heapgraph.tui.state import Session
 from helpers.browser import quiet
 from helpers.cli import invoke
+from helpers.interpreters import is_exhaustive
+from helpers.recorded_reads import recorded_reads
 from helpers.snapshot_files import repack, sample_heap
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SQL_TABLES = ("named_refs", "roots", "frames", "threads", "types", "maps", "objects")
+VERIFY = ("verify",)
 COMMANDS = (
     ("summary",),
     ("histogram",),
@@ -35,7 +38,7 @@ COMMANDS = (
     ("memory",),
     ("sql", "select * from " + " positional join ".join(SQL_TABLES)),
     ("svg", "@2", "-o", "{folder}/x.svg", "--force"),
-    ("verify",),
+    VERIFY,
 )
 """Every question about one snapshot; the file's name is put in behind the command."""
 
@@ -59,6 +62,25 @@ def answer(path: Path, command: tuple[str, ...]) -> int:
     return outcome.code
 
 
+@pytest.fixture(scope="module")
+def commands_by_column(tmp_path_factory) -> dict[tuple[str, str], list[tuple[str, ...]]]:
+    """The commands that read a column, with nothing kept from before: it cannot change others.
+
+    `verify` is always among them; in the long form all are, whatever they read.
+    """
+    folder = tmp_path_factory.mktemp("sound")
+    path = sample_heap().write(folder / "a.heapgraph")
+    found = {column[:2]: [] for column in NUMBERS}
+    for command in COMMANDS:
+        with recorded_reads() as reads, pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HEAPGRAPH_CACHE", str(folder / command[0]))
+            answer(path, command)
+        everything = command == VERIFY or is_exhaustive()
+        for column in found if everything else found.keys() & reads:
+            found[column].append(command)
+    return found
+
+
 def with_value(path: Path, table: str, column: str, row: int, value: int) -> Path:
     """A file with right checksums in which one number of the sample heap is another one."""
     heap = sample_heap()
@@ -77,15 +99,18 @@ def extremes(data_type: pa.DataType, *, rows: int) -> Iterator[int]:
 
 
 @pytest.mark.parametrize(("table", "column", "data_type"), NUMBERS)
-def test_no_number_is_a_defect(tmp_path: Path, table: str, column: str, data_type: pa.DataType):
+def test_no_number_is_a_defect(
+    tmp_path: Path, commands_by_column, table: str, column: str, data_type: pa.DataType
+):
     """Given one number of any table at its extremes, then no command stumbles over it."""
+    commands = commands_by_column[table, column]
     path = tmp_path / "a.heapgraph"
     most_rows = max(len(rows) for rows in sample_heap().tables().values())
     for value in extremes(data_type, rows=most_rows):
         with_value(path, table, column, -1, value)
-        codes = {command[0]: answer(path, command) for command in COMMANDS}
+        codes = {command[0]: answer(path, command) for command in commands}
         of_others = {code for name, code in codes.items() if name != "verify"}
-        assert codes["verify"] == DAMAGED or of_others == {0}, codes
+        assert codes["verify"] == DAMAGED or of_others <= {0}, codes
 
 
 @pytest.mark.parametrize(
