@@ -84,7 +84,14 @@ def control(kind: Kind, python: str, seconds: float = CONTROL_S) -> Trial:
 
 
 def freeze_many(
-    kind: Kind, method: str, freezes: int, freezer: Freezer, python: str, *, seed: int = 1
+    kind: Kind,
+    method: str,
+    freezes: int,
+    freezer: Freezer,
+    python: str,
+    *,
+    seed: int = 1,
+    with_dumps: bool = True,
 ) -> Trial:
     """Freeze one target many times, a dump among every `DUMP_EVERY`, and hear what it says."""
     trial = Trial(kind.name, method)
@@ -100,7 +107,8 @@ def freeze_many(
             if number == freezes // 2:
                 middle = look_at(pid)
             moments.pass_one()
-            order = "dump" if number % DUMP_EVERY == FIRST_DUMP else "freeze"
+            is_dump = with_dumps and number % DUMP_EVERY == FIRST_DUMP
+            order = "dump" if is_dump else "freeze"
             trial.take_answer(_order(freezer, order, pid, method), order)
             if not is_alive(pid):
                 break
