@@ -11,6 +11,7 @@ from heapgraph.analysis.memory import report_memory
 from heapgraph.capture.dump import dump
 from heapgraph.capture.dump_core import dump_core
 from heapgraph.graph.heap_graph import HeapGraph
+from heapgraph.model import RegionKind
 from helpers.core_files import stopped, write_core
 from helpers.interpreters import each_interpreter, some_interpreters
 from helpers.running_target import start_target
@@ -25,6 +26,9 @@ KIB, MIB = 1 << 10, 1 << 20
 
 ALLOWED_ERROR = 0.02
 """Of the kernel's figure: what the account may miss or have too much."""
+
+HALF = 0.5
+"""Of the objects, where many Pythons run: still ten times what a Python needs for itself."""
 
 PAUSED = {"memory_objects.py": "objects", "memory_threads.py": "thread stacks"}
 ON_THIS_PYTHON = {
@@ -80,7 +84,7 @@ def test_a_fragmented_heap_adds_up_on_every_python(fragmented: tuple[MemoryRepor
 
 @pytest.mark.parametrize("interpreter", each_interpreter())
 def test_objects_add_up_on_every_python(interpreter: Interpreter, tmp_path: Path) -> None:
-    with start_target("memory_objects.py", python=interpreter.path) as target:
+    with start_target("memory_objects.py", HALF, python=interpreter.path) as target:
         report, expected = account_of(target, tmp_path)
     assert_adds_up(report, expected)
     assert report.verdict == "objects"
@@ -163,12 +167,36 @@ def test_native_memory_is_told_apart_by_size(tmp_path: Path) -> None:
 def test_a_target_without_pymalloc_adds_up_too(interpreter: Interpreter, tmp_path: Path) -> None:
     """Every block comes from malloc then: the objects are in its heap."""
     environment = {"PYTHONMALLOC": "malloc"}
-    with start_target("memory_objects.py", python=interpreter.path, env=environment) as target:
+    python = interpreter.path
+    with start_target("memory_objects.py", HALF, python=python, env=environment) as target:
         report, expected = account_of(target, tmp_path)
     assert_adds_up(report, expected)
     assert report.verdict == "objects"
     assert report.arenas.count == 0
-    assert sizes(report)["in heaps of malloc"] > 60 * MIB
+    assert sizes(report)["in heaps of malloc"] > 30 * MIB
+
+
+def arenas_with_untouched_pages(live: Path, stored: Path) -> int:
+    """How many arenas have more pages in a core file, which cannot know what was never touched.
+
+    What is in use is the same in all. Of more pages it may be so little that an arena becomes a
+    nearly empty one; whether it does depends on where the target's first objects happen to lie.
+    """
+    snapshots = [HeapGraph.open(path).regions for path in (live, stored)]
+    pairs = zip(
+        *([one for one in regions if one.kind is RegionKind.ARENA] for regions in snapshots),
+        strict=True,
+    )
+    untouched = 0
+    for before, after in pairs:
+        assert (after.start, after.in_use, after.blocks) == (
+            before.start,
+            before.in_use,
+            before.blocks,
+        )
+        assert after.resident >= before.resident
+        untouched += after.resident > before.resident
+    return untouched
 
 
 @pytest.mark.parametrize(
@@ -189,7 +217,8 @@ def test_a_core_file_has_the_same_verdict(program: str, verdict: str, tmp_path: 
     stored = report_memory(HeapGraph.open(result.path))
     assert stored.verdict == verdict
     assert stored.arenas.count == report.arenas.count
-    assert stored.arenas.nearly_empty == report.arenas.nearly_empty
+    untouched = arenas_with_untouched_pages(tmp_path / "memory.heapgraph", result.path)
+    assert 0 <= stored.arenas.nearly_empty - report.arenas.nearly_empty <= untouched
     assert abs(stored.accounted_size - stored.rss) <= ALLOWED_ERROR * stored.rss
     for name in ("in arenas of pymalloc", "in heaps of malloc"):
         assert sizes(stored)[name] == pytest.approx(sizes(report)[name], rel=ALLOWED_ERROR)
