@@ -46,24 +46,32 @@ async def seen(app, pilot):
     )
 
 
+async def go_to(app, pilot, place):
+    """Show the page of a place, made anew, and return what is seen then."""
+    app.browser.session._pages.clear()
+    app.copy_to_clipboard("")
+    app.browser.goto(place)
+    await app.browser.settled()
+    await pilot.pause()
+    return await seen(app, pilot)
+
+
 async def wrongly_offered(app, pilot, place):
     """Keys that are offered without effect, or have one without being offered."""
     browser, wrong = app.browser, []
+    before = await go_to(app, pilot, place)
     for key in KEYS:
         if parsed_action(key.action)[0] in LEAVING or key.action in MAY_REST:
             continue
-        browser.session._pages.clear()  # the page is made anew for every key
-        app.copy_to_clipboard("")
-        browser.goto(place)
-        await browser.settled()
-        await pilot.pause()
-        before = await seen(app, pilot)
         is_offered = browser.check_action(*parsed_action(key.action))
         await press(app, pilot, [key.keys.partition(",")[0]])
-        if (await seen(app, pilot) != before) != is_offered:
+        has_effect = await seen(app, pilot) != before
+        if has_effect != is_offered:
             wrong.append((key.action, "offered" if is_offered else "not offered"))
         if isinstance(app.screen, HelpScreen) or browser.query_one(Prompt).display:
             await press(app, pilot, ["escape"])
+        if has_effect:  # after another the page is as it was
+            before = await go_to(app, pilot, place)
     return wrong
 
 
