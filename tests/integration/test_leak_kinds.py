@@ -62,6 +62,9 @@ KINDS = {
 }
 """Expression and reason of the first suspect, as patterns; None: there is no suspect."""
 
+CLOSED_BY_PYTHON = "unclosed_connections"
+"""From 3.13 on a StreamWriter that goes closes its connection: there is no leak."""
+
 EVERY = "HEAPGRAPH_EXHAUSTIVE" in os.environ
 
 
@@ -90,7 +93,7 @@ def test_the_first_suspect_says_what_it_is(
         graph = dump_graph(target, tmp_path / "x.heapgraph")
     assert graph.manifest["quality"]["grade"] == "good"
     found = find_suspects(graph).suspects
-    if KINDS[name] is None:
+    if KINDS[name] is None or (name, interpreter.version >= (3, 13)) == (CLOSED_BY_PYTHON, True):
         assert found == ()
         return
     expression, reason = KINDS[name]

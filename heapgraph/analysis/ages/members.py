@@ -30,6 +30,8 @@ ITEM_KINDS = (EdgeKind.INDEX, EdgeKind.VALUE, EdgeKind.MEMBER)
 _ELSEWHERE_SHARE = 0.1
 """Of members that are older than their container: these were not made for it."""
 
+_MAX_SHARED_LINKS = 10
+
 _LEVELS = 2
 """How far below a member to look for a part that is older: the collector may have moved the member
 itself behind its parts."""
@@ -88,6 +90,8 @@ def members_of(graph: HeapGraph, object_id: int) -> Members:
     dated = own[graph.age_codes[own] != UNKNOWN]
     in_order = len(items) >= MIN_MEMBERS and len(dated) <= _MUCH_BELOW * len(items)
     members = items if in_order else _commonest(graph, dated)
+    if not in_order:
+        own = np.concatenate([own, _dominated_by(graph, _next_links(graph, own))])
     codes = _oldest_codes(graph, members)
     known = codes[codes != UNKNOWN]
     container = int(graph.age_codes[parts].max(initial=0))
@@ -120,6 +124,20 @@ def _dominated_by(graph: HeapGraph, items: Ids) -> Ids:
         below = tree.children_of_all(below)
         found.append(below)
     return np.concatenate(found)
+
+
+def _next_links(graph: HeapGraph, own: Ids) -> Ids:
+    """Links that follow those of a chain and are somebody else's as well.
+
+    The last block of an itertools.tee is shared by its iterators: what was added last is in it, and
+    would look like what came after.
+    """
+    owners, edges = rows_of_many(graph.offsets, own)
+    targets = graph.targets[edges]
+    is_alike = graph.type_ids[targets] == graph.type_ids[own[owners]]
+    is_link = is_alike & (graph.edge_kinds[edges] == EdgeKind.FIELD)
+    found: Ids = np.setdiff1d(targets[is_link], own)
+    return found if len(found) <= _MAX_SHARED_LINKS else found[:0]
 
 
 def _commonest(graph: HeapGraph, objects: Ids) -> Ids:

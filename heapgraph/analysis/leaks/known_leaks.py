@@ -218,7 +218,7 @@ KNOWN_LEAKS = (
         "loggers without end",
         "logging keeps each logger for good: call getLogger with a name of the code, and put what"
         " changes into the message or an adapter (logging.LoggerAdapter).",
-        expression=r"^logging\.",
+        expression=r"\.manager\.loggerDict$",
         member_type=r"logging\.(Logger|PlaceHolder|RootLogger)|.*Logger",
     ),
     KnownLeak(
