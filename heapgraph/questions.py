@@ -222,9 +222,9 @@ class Questions:
             UsageError: three snapshots of different processes.
             SnapshotFormatError: a file is no whole snapshot.
 
-        Cost: the paths of each snapshot, one after the other, then one dict entry for each way of
-            reaching objects. Three snapshots are in memory together, of others the first and the
-            last.
+        Cost: the paths of each snapshot, one after the other, and some 40 bytes for each way of
+            reaching objects in any, times the snapshots. Three are in memory together, of others
+            the first and the last.
         """
         return cast(
             "Diff",

@@ -32,6 +32,7 @@ PACKAGES = (
         "aiohttp",
         "contourpy",
         "frozenlist",
+        "gevent",
         "greenlet",
         "lxml",
         "multidict",

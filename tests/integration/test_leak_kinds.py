@@ -13,10 +13,14 @@ from heapgraph.analysis.expressions.resolving import resolve
 from heapgraph.analysis.suspects import find_suspects
 from helpers.interpreters import Interpreter, each_interpreter
 from helpers.live_graphs import dump_graph
+from helpers.packages import EACH_SHAPE, each_with_packages
 from helpers.running_target import start_target
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from _pytest.mark.structures import ParameterSet
 
 KINDS = {
     "nested_containers": (
@@ -62,28 +66,34 @@ KINDS = {
 }
 """Expression and reason of the first suspect, as patterns; None: there is no suspect."""
 
+INNOCENTS = (
+    *("asyncio_server", "threads_server", "function_cache", "own_cache", "session_store"),
+    *("last_events", "work_queue", "tables_of_the_start", "package_data"),
+)
+WITH_PACKAGES = ("gevent_server", "import_numpy", "import_pandas")
+
 CLOSED_BY_PYTHON = "unclosed_connections"
 """From 3.13 on a StreamWriter that goes closes its connection: there is no leak."""
 
 EVERY = "HEAPGRAPH_EXHAUSTIVE" in os.environ
 
 
-def cases() -> list:
+def cases(kinds: Iterable[str]) -> list[ParameterSet]:
     """Each kind on one build after the other, so that all have their turn; or on every one."""
     builds = each_interpreter()
     if EVERY:
         return [
             pytest.param(k, *b.values, id=f"{k}-{b.id}", marks=b.marks)
-            for k in KINDS
+            for k in kinds
             for b in builds
         ]
     return [
         pytest.param(k, *b.values, id=f"{k}-{b.id}", marks=b.marks)
-        for k, b in zip(KINDS, cycle(builds), strict=False)
+        for k, b in zip(kinds, cycle(builds), strict=False)
     ]
 
 
-@pytest.mark.parametrize(("name", "interpreter"), cases())
+@pytest.mark.parametrize(("name", "interpreter"), cases(KINDS))
 def test_the_first_suspect_says_what_it_is(
     name: str, interpreter: Interpreter, tmp_path: Path
 ) -> None:
@@ -100,3 +110,30 @@ def test_the_first_suspect_says_what_it_is(
     assert re.fullmatch(expression, found[0].expression), found[0]
     assert re.search(reason, found[0].reason), found[0].reason
     assert resolve(graph, found[0].expression) is not None
+
+
+def suspects_of_innocent(
+    name: str, interpreter: Interpreter, folder: Path, **variables: str
+) -> list[tuple[str, str]]:
+    """Expression and reason of what is suspect in a program that does not leak."""
+    env = {"TMPDIR": str(folder), **variables}
+    with start_target("innocents.py", name, python=interpreter.path, env=env) as target:
+        graph = dump_graph(target, folder / "x.heapgraph")
+    assert graph.manifest["quality"]["grade"] == "good"
+    return [(one.expression, one.reason) for one in find_suspects(graph).suspects]
+
+
+@pytest.mark.parametrize(("name", "interpreter"), cases(INNOCENTS))
+def test_a_program_that_does_not_leak_is_not_accused(
+    name: str, interpreter: Interpreter, tmp_path: Path
+) -> None:
+    assert suspects_of_innocent(name, interpreter, tmp_path) == []
+
+
+@pytest.mark.parametrize(("interpreter", "packages"), each_with_packages(EACH_SHAPE))
+@pytest.mark.parametrize("name", WITH_PACKAGES)
+def test_nor_is_one_that_has_packages(
+    name: str, interpreter: Interpreter, packages: Path, tmp_path: Path
+) -> None:
+    found = suspects_of_innocent(name, interpreter, tmp_path, PYTHONPATH=str(packages))
+    assert found == []

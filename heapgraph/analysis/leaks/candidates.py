@@ -7,7 +7,7 @@ as holders, and a third for containers that are smaller but have very many items
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,6 +86,9 @@ _CONTAINER_TYPES = frozenset(
 )
 
 
+_OPEN_TYPES = frozenset({"selectors.SelectorKey"})
+"""What stands for a connection in tables of the standard library."""
+
 _ITEM_KINDS = (EdgeKind.INDEX, EdgeKind.VALUE, EdgeKind.MEMBER)
 
 
@@ -133,8 +136,15 @@ def find_candidates(graph: HeapGraph, is_structure: NDArray[np.bool_]) -> list[C
         if not any(_overlap(graph, group.point, other.point) for other in found):
             found.append(group)
     found.extend(_long_containers(graph, found))
+    found = [_judged_by_growth(candidate) for candidate in found]
     found.sort(key=lambda candidate: -candidate.retained_size)
     return found
+
+
+def _judged_by_growth(candidate: Candidate) -> Candidate:
+    """The same; a server that is busy has as many connections as it has clients."""
+    is_open = candidate.content is not None and candidate.content.type_name in _OPEN_TYPES
+    return replace(candidate, only_if_growing=True) if is_open else candidate
 
 
 def structure_mask(graph: HeapGraph) -> NDArray[np.bool_]:

@@ -136,7 +136,7 @@ def _content(graph: HeapGraph, findings: Findings) -> str:
         inner = carried(graph, content)
         with_it = None if inner is None else describe_one(graph, inner.type_name, inner.members)
         part = f", each with {with_it}" if with_it else ""
-        return f"{what}{part}, {each} each{heavy_part(graph, int(content.members[0]))}"
+        return f"{what}{part}, {each} each{heavy_part(graph, int(content.members[count // 2]))}"
     most = content.retained_size // count
     inside = describe_captured(graph, int(content.members[0]), 2 * most)
     return f"{named}{_awaited(graph, findings)}, {each} each{inside}"
