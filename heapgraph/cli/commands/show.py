@@ -32,6 +32,8 @@ def print_show(result: ShownObject, asked: Asked) -> None:
 def _facts(result: ShownObject) -> list[tuple[str, str]]:
     row = result.row
     share = format_share(row.share)
+    growth = result.growth
+    trend = [] if growth is None else [("growth", f"{growth.trend}: {growth.evidence}")]
     return [
         ("object", f"@{row.id} at {row.address:#x}"),
         ("type", row.type),
@@ -39,6 +41,7 @@ def _facts(result: ShownObject) -> list[tuple[str, str]]:
         ("retained", f"{format_size(row.retained_size)} ({share} of what is reachable)"),
         ("shallow", f"{format_size(row.shallow_size)}, getsizeof {format_size(result.getsizeof)}"),
         ("references", _account(result)),
+        *trend,
     ]
 
 

@@ -152,7 +152,9 @@ def test_path_without_the_only_root_is_none(snapshot):
 def test_show(snapshot, heap):
     document = run("show", snapshot, "CACHE['user:42']", "--json").document
     assert list(document) == ["object", "references", "referrers", "dominators"]
-    assert list(document["object"]) == [*OBJECT_KEYS, "value", "refcount", "held_from_c"]
+    assert list(document["object"]) == [
+        *(*OBJECT_KEYS, "value", "refcount", "held_from_c", "growth")
+    ]
     (referrer,) = document["referrers"]
     assert referrer == {
         "id": heap.ids["CACHE"],
