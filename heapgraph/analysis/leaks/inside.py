@@ -85,7 +85,8 @@ def carried(graph: HeapGraph, content: Content) -> Content | None:
         return None
     asked = content.members[:_MAX_ASKED]
     owners, below = graph.dominators.children_by_parent(asked)
-    is_dict = np.isin(below, graph.objects_of_type("dict"))
+    dict_types = np.array([name == "dict" for name in graph.type_names], np.bool_)
+    is_dict = dict_types[graph.type_ids[below]]
     of_dict, deeper = graph.dominators.children_by_parent(below[is_dict])
     owners = np.concatenate([owners, owners[is_dict][of_dict]])
     below = np.concatenate([below, deeper])

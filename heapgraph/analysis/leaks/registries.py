@@ -69,8 +69,9 @@ def _interned(graph: HeapGraph, least: int) -> Iterator[Candidate]:
     """Strings of a Python that never frees an interned one, which nothing else holds."""
     roots, paths = graph.roots, graph.root_paths
     immortal = np.unique(roots.targets[roots.kinds == RootKind.IMMORTAL])
-    strings = immortal[np.isin(immortal, graph.objects_of_type("str"))]
-    only = strings[paths.parent[strings] == VIRTUAL_ROOT]
+    only = immortal[paths.parent[immortal] == VIRTUAL_ROOT]
+    is_text = np.array([name == "str" for name in graph.type_names], np.bool_)
+    only = only[is_text[graph.type_ids[only]]]
     if len(only) < MANY_ITEMS:
         return
     content = _content(graph, "str", only)
