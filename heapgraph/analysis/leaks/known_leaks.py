@@ -121,7 +121,15 @@ KNOWN_LEAKS = (
         "timers and sleeping tasks of an event loop",
         "Each timer keeps what it calls, and the context it was made in: cancel() a timer, or the"
         " task that sleeps, when it is no longer needed.",
+        expression=r"_scheduled$",
         member_type=r"asyncio\.events\.(Timer)?Handle",
+    ),
+    KnownLeak(
+        "calls that an event loop has no time for",
+        "Look for code that blocks the loop, and for what schedules calls faster than it makes them"
+        " (call_soon, call_soon_threadsafe).",
+        expression=r"\._ready$",
+        member_type=r"asyncio\.events\.Handle",
     ),
     KnownLeak(
         "handlers added again and again",
@@ -241,7 +249,7 @@ KNOWN_LEAKS = (
     KnownLeak(
         "results kept by the notebook",
         "Clear them with %reset out, or set InteractiveShell.cache_size = 0.",
-        expression=r"\.(Out|_oh|In|_ih)(\[|$)|user_ns\b",
+        expression=r"(\.|\[')(Out|_oh)('\])?(\[|$)",
     ),
     KnownLeak(
         "queries logged by Django",
