@@ -39,8 +39,8 @@ def rows(graph, query, **parameters):
     return run("sql", graph, query=query, **parameters).rows
 
 
-def test_there_are_ten_worked_queries():
-    assert len(QUERIES) == 10
+def test_there_are_eleven_worked_queries():
+    assert len(QUERIES) == 11
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=range(len(QUERIES)))
@@ -65,6 +65,11 @@ def test_the_worked_queries_tell_the_truth(graph):
         row[:5] for row in rows(graph, QUERIES[7])
     }
     assert rows(graph, QUERIES[8])[0] == ("list", 2, 128)
+    items = rows(graph, QUERIES[10])
+    assert items
+    for list_id, tenth, count in items:
+        assert tenth in (None, *range(10))
+        assert 0 < count <= graph.offsets[list_id + 1] - graph.offsets[list_id]
 
 
 @pytest.mark.parametrize("table", ["objects", "refs", "named_refs"])
