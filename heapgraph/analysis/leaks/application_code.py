@@ -28,9 +28,6 @@ _MAX_PATHS = 12
 """Short paths among which one of the application is looked for."""
 
 _CYTHON_FILES = (".pyx", ".pxd", ".pxi", ".c", ".cpp")
-_MAX_PLACES = 3
-"""Places in the code that are named; more would hide the sentence they stand in."""
-
 ORIGIN_WORDS = {
     CodeOrigin.APPLICATION: "application code",
     CodeOrigin.SITE_PACKAGES: "an installed package",
@@ -123,8 +120,8 @@ def places_that_name(graph: HeapGraph, name_id: int) -> list[CodePlace]:
             namespace and the name in the code are one object.
 
     Returns:
-        At most three functions, by file and line. Module code is not among them, nor what Cython
-        made of a package: their names are of no file that is here.
+        Functions, by file and line. Module code is not among them, nor what Cython made of a
+        package: their names are of no file that is here.
 
     Cost: the references of code objects and of their name tuples, in one vectorised pass.
     """
@@ -141,7 +138,7 @@ def places_that_name(graph: HeapGraph, name_id: int) -> list[CodePlace]:
         for place in own
         if not place.function.startswith("<module") and not place.file.endswith(_CYTHON_FILES)
     ]
-    return sorted(functions, key=_order)[:_MAX_PLACES]
+    return sorted(functions, key=_order)
 
 
 def _order(place: CodePlace) -> tuple[str, int, str]:

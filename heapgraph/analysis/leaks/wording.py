@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 _THREAD_TABLE = "threading._active"
 _MAX_FUNCTIONS = 3
+"""Places in the code that are named; more would hide the sentence they stand in."""
+
 _MAX_SAMPLES, _SAMPLE_CHARACTERS = 3, 24
 
 
@@ -88,9 +90,13 @@ def _thread_functions(graph: HeapGraph) -> str:
         if frame.origin in OWN_OR_UNKNOWN:
             place = f"{frame.function}() at {posixpath.basename(frame.file)}"
             outermost[frame.thread] = place
-    places = Counter(outermost.values()).most_common(_MAX_FUNCTIONS)
-    texts = [f"{format_count(count)} in {place}" for place, count in places]
-    return f"Threads stand: {', '.join(texts)}." if texts else ""
+    places = Counter(outermost.values())
+    texts = [
+        f"{format_count(count)} in {place}" for place, count in places.most_common(_MAX_FUNCTIONS)
+    ]
+    rest = sum(count for _, count in places.most_common()[_MAX_FUNCTIONS:])
+    more = f", {format_count(rest)} elsewhere" if rest else ""
+    return f"Threads stand: {', '.join(texts)}{more}." if texts else ""
 
 
 def _what(graph: HeapGraph, findings: Findings) -> str:
@@ -291,8 +297,13 @@ def _where(graph: HeapGraph, findings: Findings) -> str:
     places = [] if name is None else places_that_name(graph, name_id)
     if not places:
         return ""
-    texts = ", ".join(place.short_text for place in places)
-    return f"Code that uses `{name}`: {texts}."
+    texts = ", ".join(place.short_text for place in places[:_MAX_FUNCTIONS])
+    return f"Code that uses `{name}`: {texts}{_and_more(len(places))}."
+
+
+def _and_more(count: int) -> str:
+    """What a list of functions that is cut leaves out."""
+    return f" and {format_count(count - _MAX_FUNCTIONS)} more" if count > _MAX_FUNCTIONS else ""
 
 
 def _last_name(graph: HeapGraph, path: RootPath) -> int | None:
