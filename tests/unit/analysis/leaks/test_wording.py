@@ -78,6 +78,18 @@ def test_functions_of_the_application_that_name_the_holder_are_in_the_reason():
     assert [place.function for place in places] == ["collect", "other"]
 
 
+def test_a_list_of_functions_that_is_cut_says_how_many_more():
+    heap = heap_with_modules()
+    rows = heap.object("list", size=64)
+    set_global(heap, "app.shop", "ROWS", rows)
+    items(heap, rows, *(heap.object("app.shop.Row", size=60_000) for _ in range(100)))
+    for line in range(1, 6):
+        add_code(heap, f"collect{line} (/srv/app/shop.py:{line})", "ROWS")
+
+    [suspect] = find_suspects(graph_of(heap)).suspects
+    assert "collect3() at shop.py:3 and 2 more." in suspect.reason
+
+
 def heap_with_registry() -> tuple[HeapBuilder, int]:
     """A list that a global of the package yaml holds, and its id."""
     heap = heap_with_modules()
