@@ -11,7 +11,7 @@ import pytest
 
 from heapgraph.analysis.expressions.resolving import resolve
 from heapgraph.analysis.suspects import find_suspects
-from helpers.interpreters import Interpreter, each_interpreter
+from helpers.interpreters import Interpreter, each_interpreter, some_interpreters
 from helpers.live_graphs import dump_graph
 from helpers.packages import EACH_SHAPE, each_with_packages
 from helpers.running_target import start_target
@@ -110,6 +110,22 @@ def test_the_first_suspect_says_what_it_is(
     assert re.fullmatch(expression, found[0].expression), found[0]
     assert re.search(reason, found[0].reason), found[0].reason
     assert resolve(graph, found[0].expression) is not None
+
+
+@pytest.mark.parametrize("interpreter", some_interpreters(8, 9, 12))
+def test_what_atexit_calls_is_a_suspect_of_its_own(
+    interpreter: Interpreter, tmp_path: Path
+) -> None:
+    """Up to 3.9 the module atexit leads to it as well; since 3.14 it is a list with an age."""
+    with start_target("leak_kinds.py", "exit_callbacks", python=interpreter.path) as target:
+        graph = dump_graph(target, tmp_path / "x.heapgraph")
+    answer = find_suspects(graph)
+    first = (*answer.suspects, *answer.steady)[0]
+    if interpreter.version >= (3, 14):
+        assert first.expression == "<atexit callbacks>"
+        return
+    assert first.expression == "<atexit callbacks, 2,000 objects> method"
+    assert re.search(r"2,000 (Client\.)?close \(leak_kinds.py:\d+\) as method", first.reason)
 
 
 def suspects_of_innocent(

@@ -35,6 +35,7 @@ from heapgraph.analysis.leaks.groups import (
     EXIT_CALLBACKS,
     GroupHolder,
     holder_of_group,
+    is_at_root,
     members_held,
 )
 from heapgraph.model import (
@@ -321,7 +322,7 @@ def _only_c_held(graph: HeapGraph) -> NDArray[np.uint32]:
         is_by_c[row] = graph.roots.row(row).name.startswith(EXIT_CALLBACKS)
     by_c, by_others = targets[is_by_c], targets[~is_by_c]
     by_c = by_c[~np.isin(by_c, by_others)]
-    only: NDArray[np.uint32] = by_c[graph.root_paths.parent[by_c] == VIRTUAL_ROOT]
+    only: NDArray[np.uint32] = by_c[is_at_root(graph, by_c)]
     return only
 
 

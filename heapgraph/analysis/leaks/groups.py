@@ -80,13 +80,28 @@ def holder_of_group(
     sample = sample[paths.parent[sample] != UNREACHABLE]
     if not len(sample):
         return None
-    held_by_roots = sample[paths.parent[sample] == VIRTUAL_ROOT]
+    held_by_roots = sample[is_at_root(graph, sample)]
     if len(held_by_roots) >= COVERED_SHARE * len(sample):
         return _held_by_roots(graph, held_by_roots, members if alike is None else alike)
     end = _last_common(graph, sample)
     if end is not None:
         return GroupHolder("container", graph.folded.owner_of(end))
     return GroupHolder("group", None, _type_text(graph, sample, len(members)))
+
+
+def is_at_root(graph: HeapGraph, objects: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """bool[k]: a root holds the object with nothing between.
+
+    Up to 3.9 the module atexit itself refers to what it calls; that it is a module says less.
+    """
+    roots = graph.roots
+    rows = np.flatnonzero(roots.kinds == RootKind.INTERPRETER).tolist()
+    called = [
+        int(roots.targets[row]) for row in rows if roots.names[row].startswith(EXIT_CALLBACKS)
+    ]
+    is_called = np.isin(objects, np.array(called, np.uint32))
+    found: NDArray[np.bool_] = (graph.root_paths.parent[objects] == VIRTUAL_ROOT) | is_called
+    return found
 
 
 def members_held(graph: HeapGraph, holder: int, members: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -177,7 +192,7 @@ def _held_by_roots(
     (kind, text), frequency = reasons.most_common(1)[0]
     if kind == "group" or frequency < COVERED_SHARE * len(members):
         return GroupHolder("group", None, _type_text(graph, members, len(alike)))
-    held = _held_for(graph, alike[paths.parent[alike] == VIRTUAL_ROOT], (kind, text))
+    held = _held_for(graph, alike[is_at_root(graph, alike)], (kind, text))
     count = len(held)
     if kind == "c-held":
         short = graph.type_name(int(members[0])).rpartition(".")[2]
