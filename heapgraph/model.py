@@ -42,6 +42,10 @@ class EdgeKind(IntEnum):
     UNNAMED = 12  # label: byte offset in the source, or NO_LABEL
 
 
+ITEM_KINDS = (EdgeKind.INDEX, EdgeKind.VALUE, EdgeKind.MEMBER)
+"""References from a container to something in it; a key is no item of its own."""
+
+
 class EdgeFlags(IntFlag):
     """What the target's own accounting knows of a reference."""
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heapgraph.analysis.ages.growth import growth_of
-from heapgraph.analysis.ages.members import ITEM_KINDS
 from heapgraph.analysis.ages.rules import MIN_MEMBERS
 from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.expressions.literals import literal
@@ -16,7 +15,14 @@ from heapgraph.analysis.expressions.segments import entry_label
 from heapgraph.analysis.object_rows import ObjectRow, object_id_of, object_row
 from heapgraph.analysis.results import Result, not_serialized, serialize
 from heapgraph.graph.fields import field_references, stored_references
-from heapgraph.model import EDGE_KIND_NAMES, UNREACHABLE, VIRTUAL_ROOT, EdgeFlags, RootKind
+from heapgraph.model import (
+    EDGE_KIND_NAMES,
+    ITEM_KINDS,
+    UNREACHABLE,
+    VIRTUAL_ROOT,
+    EdgeFlags,
+    RootKind,
+)
 from heapgraph.units import Bytes, Count, Expression, ObjectId, TypeName
 
 if TYPE_CHECKING:

@@ -257,7 +257,7 @@ def _findings(
         for type_name in dict.fromkeys([member_type, *about])
     ]
     known = next(filter(None, map(find_known_leak, traits)), None)
-    return Findings(candidate, holder, text, retained, inner, known, growth)
+    return Findings(candidate, holder, text, retained, inner, within, known, growth)
 
 
 def _named_holder(graph: HeapGraph, point: int, is_structure: NDArray[np.bool_]) -> int:

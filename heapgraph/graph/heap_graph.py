@@ -21,10 +21,11 @@ from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeFlags, EdgeKind
 from heapgraph.native import graph_kernels
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     import networkx as nx
+    from numpy.typing import NDArray
 
     from heapgraph.graph.networkx.graph import SnapshotDiGraph
     from heapgraph.graph.paths import RootPath
@@ -199,6 +200,10 @@ class HeapGraph(KeptColumns):
         expression = re.compile(".*".join(map(re.escape, re.split(r"\*+", pattern))), re.DOTALL)
         fits = [expression.fullmatch(name) is not None for name in self.type_names]
         return np.flatnonzero(np.array(fits, np.bool_)[self.type_ids]).astype(np.uint32)
+
+    def type_mask(self, names: Collection[str]) -> NDArray[np.bool_]:
+        """bool[types], whether each has one of these exact qualified names."""
+        return np.array([name in names for name in self.type_names], np.bool_)
 
     @cached_property
     def reachable_size(self) -> int:

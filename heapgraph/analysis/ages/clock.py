@@ -101,7 +101,7 @@ class AgeClock:
         """Count the objects with an age."""
         # Not the graph itself: clocks are kept in a table of weak references to graphs.
         self._codes, self._types = codes, types = graph.age_codes, graph.type_ids
-        self._is_program = np.array([name in _PROGRAM_TYPES for name in graph.type_names], bool)
+        self._is_program = graph.type_mask(_PROGRAM_TYPES)
         self._may_tick = (codes != UNKNOWN) & ~self._is_program[types]
         self._may_tick &= ~self._belongs_to_program(graph) & _is_unit(graph)
         self._ticks = np.flatnonzero(self._may_tick)

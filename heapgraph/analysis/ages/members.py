@@ -10,7 +10,7 @@ import numpy as np
 from heapgraph.analysis.ages.rules import MIN_MEMBERS
 from heapgraph.graph.ages import UNKNOWN
 from heapgraph.graph.csr import rows_of_many
-from heapgraph.model import EdgeKind
+from heapgraph.model import ITEM_KINDS, EdgeKind
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 _MUCH_BELOW = 12
 """Dated objects below a container for each of its items, from which on the items are shelves, and
 what stands on them is looked at: a dict of users with a list each."""
-
-ITEM_KINDS = (EdgeKind.INDEX, EdgeKind.VALUE, EdgeKind.MEMBER)
-"""References to items; a key is no item of its own."""
 
 _ELSEWHERE_SHARE = 0.1
 """Of members that are older than their container: these were not made for it."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from heapgraph.analysis.ages.members import ITEM_KINDS
 from heapgraph.analysis.ages.rules import Past
 from heapgraph.analysis.expressions.attributes import attribute
-from heapgraph.model import UNREACHABLE
+from heapgraph.model import ITEM_KINDS, UNREACHABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

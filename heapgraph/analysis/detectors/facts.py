@@ -9,7 +9,7 @@ import numpy as np
 
 from heapgraph.analysis.execution.suspended_code import name_rows
 from heapgraph.graph.csr import rows_of, rows_of_many
-from heapgraph.model import NO_LABEL, UNREACHABLE, EdgeKind, ObjectFlags
+from heapgraph.model import ITEM_KINDS, NO_LABEL, UNREACHABLE, EdgeKind, ObjectFlags
 from heapgraph.native.reference_kernels import count_out_references, reference_sources
 from heapgraph.snapshot.arrow_arrays import numpy_array
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from heapgraph.graph.heap_graph import HeapGraph
 
-ITEM_KINDS = (EdgeKind.INDEX, EdgeKind.VALUE, EdgeKind.MEMBER)
 CONTAINER_TYPES = (
     "dict",
     "list",
@@ -117,8 +116,7 @@ class HeapFacts:
 
     def is_of_types(self, *names: str) -> NDArray[np.bool_]:
         """bool[n]: the object's type has one of these exact names, reachable or not."""
-        wanted = np.array([name in names for name in self.graph.type_names], np.bool_)
-        return wanted[self.graph.type_ids]
+        return self.graph.type_mask(names)[self.graph.type_ids]
 
     def of_types(self, *names: str) -> NDArray[np.uint32]:
         """uint32[k], ids of the reachable objects of these types, rising."""

@@ -32,13 +32,14 @@ from heapgraph.analysis.leaks.application_code import (
     origin_of_type,
 )
 from heapgraph.analysis.leaks.groups import (
-    EXIT_CALLBACKS,
     GroupHolder,
+    exit_callback_rows,
     holder_of_group,
     is_at_root,
     members_held,
 )
 from heapgraph.model import (
+    ITEM_KINDS,
     UNREACHABLE,
     VIRTUAL_ROOT,
     CodeOrigin,
@@ -89,8 +90,6 @@ _CONTAINER_TYPES = frozenset(
 
 _OPEN_TYPES = frozenset({"selectors.SelectorKey"})
 """What stands for a connection in tables of the standard library."""
-
-_ITEM_KINDS = (EdgeKind.INDEX, EdgeKind.VALUE, EdgeKind.MEMBER)
 
 
 @dataclass(frozen=True)
@@ -251,7 +250,7 @@ def _of_references(graph: HeapGraph, point: int) -> Candidate | None:
     if graph.folded.shallow_size(point) < CONTENT_SHARE * retained:
         return None
     edges = slice(int(graph.offsets[point]), int(graph.offsets[point + 1]))
-    is_item = np.isin(graph.edge_kinds[edges], _ITEM_KINDS)
+    is_item = np.isin(graph.edge_kinds[edges], ITEM_KINDS)
     items = graph.targets[edges][is_item]
     if len(items) < MANY_ITEMS:
         return None
@@ -318,8 +317,7 @@ def _only_c_held(graph: HeapGraph) -> NDArray[np.uint32]:
     """Targets of roots that nothing else explains, and of those that atexit has in a table."""
     kinds, targets = graph.roots.kinds, graph.roots.targets
     is_by_c = kinds == RootKind.C_HELD
-    for row in np.flatnonzero(kinds == RootKind.INTERPRETER).tolist():
-        is_by_c[row] = graph.roots.row(row).name.startswith(EXIT_CALLBACKS)
+    is_by_c[exit_callback_rows(graph)] = True
     by_c, by_others = targets[is_by_c], targets[~is_by_c]
     by_c = by_c[~np.isin(by_c, by_others)]
     only: NDArray[np.uint32] = by_c[is_at_root(graph, by_c)]
@@ -342,7 +340,7 @@ def _long_containers(graph: HeapGraph, found: list[Candidate]) -> Iterator[Candi
     """Step C: containers with very many items of one type, from a smaller share on."""
     least = max(MIN_SIZE, int(ITEMS_SHARE * graph.reachable_size))
     retained = graph.dominators.retained_sizes
-    is_container = np.array([name in _CONTAINER_TYPES for name in graph.type_names], np.bool_)
+    is_container = graph.type_mask(_CONTAINER_TYPES)
     large = np.flatnonzero(retained >= least)
     degrees = graph.offsets[large + 1] - graph.offsets[large]
     long = large[(degrees >= MANY_ITEMS) & is_container[graph.type_ids[large]]]

@@ -89,17 +89,18 @@ def holder_of_group(
     return GroupHolder("group", None, _type_text(graph, sample, len(members)))
 
 
+def exit_callback_rows(graph: HeapGraph) -> list[int]:
+    """Rows of the roots of what atexit calls. Cost: the names of the interpreter's roots."""
+    rows = np.flatnonzero(graph.roots.kinds == RootKind.INTERPRETER).tolist()
+    return [row for row in rows if graph.roots.names[row].startswith(EXIT_CALLBACKS)]
+
+
 def is_at_root(graph: HeapGraph, objects: NDArray[np.uint32]) -> NDArray[np.bool_]:
     """bool[k]: a root holds the object with nothing between.
 
     Up to 3.9 the module atexit itself refers to what it calls; that it is a module says less.
     """
-    roots = graph.roots
-    rows = np.flatnonzero(roots.kinds == RootKind.INTERPRETER).tolist()
-    called = [
-        int(roots.targets[row]) for row in rows if roots.names[row].startswith(EXIT_CALLBACKS)
-    ]
-    is_called = np.isin(objects, np.array(called, np.uint32))
+    is_called = np.isin(objects, graph.roots.targets[exit_callback_rows(graph)])
     found: NDArray[np.bool_] = (graph.root_paths.parent[objects] == VIRTUAL_ROOT) | is_called
     return found
 

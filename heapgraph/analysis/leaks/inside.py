@@ -16,6 +16,7 @@ from heapgraph.analysis.leaks.accumulation import (
     accumulation_point,
     content_of,
 )
+from heapgraph.analysis.leaks.members import MAX_ASKED, MOST
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
 
     from heapgraph.graph.heap_graph import HeapGraph
 
-_MAX_ASKED = 1000
-"""Members that are looked into: as many of the largest speak for all."""
-
-_MOST = 0.9
 _MANY_INSIDE = 1000
 
 _PLAIN_TYPES = frozenset({"dict", "list", "set", "tuple", "frozenset", "collections.deque"})
@@ -83,10 +80,9 @@ def carried(graph: HeapGraph, content: Content) -> Content | None:
     """
     if _CARRIED_TYPES.fullmatch(content.type_name) is not None:
         return None
-    asked = content.members[:_MAX_ASKED]
+    asked = content.members[:MAX_ASKED]
     owners, below = graph.dominators.children_by_parent(asked)
-    dict_types = np.array([name == "dict" for name in graph.type_names], np.bool_)
-    is_dict = dict_types[graph.type_ids[below]]
+    is_dict = graph.type_mask({"dict"})[graph.type_ids[below]]
     of_dict, deeper = graph.dominators.children_by_parent(below[is_dict])
     owners = np.concatenate([owners, owners[is_dict][of_dict]])
     below = np.concatenate([below, deeper])
@@ -96,7 +92,7 @@ def carried(graph: HeapGraph, content: Content) -> Content | None:
             continue
         found = graph.type_ids[below] == row
         _, firsts = np.unique(owners[found], return_index=True)
-        if len(firsts) >= _MOST * len(asked):
+        if len(firsts) >= MOST * len(asked):
             return _as_content(graph, name, below[found][firsts])
     return None
 

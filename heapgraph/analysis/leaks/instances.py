@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.leaks.accumulation import Content
+from heapgraph.analysis.leaks.accumulation import content_of_type
 from heapgraph.analysis.leaks.application_code import is_application_root
 from heapgraph.analysis.leaks.candidates import Candidate
 from heapgraph.analysis.leaks.groups import holder_of_group
@@ -46,7 +46,6 @@ def find_many_instances(
     """
     points = {candidate.point for candidate in found}
     is_held = graph.dominators.idom != UNREACHABLE
-    retained = graph.dominators.retained_sizes
     for name, members in resources_among(graph, np.flatnonzero(is_held).astype(np.uint32)):
         group = holder_of_group(graph, graph.dominators.topmost(members))
         if group is None or group.holder is None or is_structure[group.holder]:
@@ -54,9 +53,8 @@ def find_many_instances(
         if not _is_new(graph, group.holder, points):
             continue
         points.add(group.holder)
-        by_size = members[np.argsort(~retained[members], kind="stable")]
-        size = graph.dominators.minimum_retained_size(by_size)
-        content = Content(name, by_size, size)
+        content = content_of_type(graph, name, members)
+        size = content.retained_size
         # A server that is busy has as many: see `Candidate`.
         yield Candidate("instances", size, group.holder, content, group, only_if_growing=True)
 

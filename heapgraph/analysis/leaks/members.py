@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
     from heapgraph.graph.heap_graph import HeapGraph
 
-_MAX_ASKED = 1000
+MAX_ASKED = 1000
 """Members whose code is looked at: as many of the largest speak for all."""
 
 _MAX_WRAPPERS = 4
 """Partials and methods around a function; objects between a future and the task it wakes."""
 
-_MOST = 0.9
+MOST = 0.9
+"""Of the members that are looked at: so many alike speak for all."""
+
 _NOTED_SHARE = 0.3
 """A captured variable is named when it has this share of what a function keeps."""
 
@@ -73,9 +75,9 @@ def describe_one(graph: HeapGraph, type_name: str, members: NDArray[np.uint32]) 
     Args, cost: as of `describe_members`.
     """
     if type_name in _WRAPPED_TYPES:
-        code = _common([_function_code(graph, int(each)) for each in members[:_MAX_ASKED]])
+        code = _common([_function_code(graph, int(each)) for each in members[:MAX_ASKED]])
     elif type_name in SUSPENDABLE_TYPES:
-        code = _common([code_of(graph, int(each)) for each in members[:_MAX_ASKED]])
+        code = _common([code_of(graph, int(each)) for each in members[:MAX_ASKED]])
     else:
         return None
     if code is None:
@@ -100,7 +102,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 def _awaited_end(graph: HeapGraph, finalizers: NDArray[np.uint32]) -> str:
     """Whose end finalizers wait for, where nearly all wait for one that lives."""
     ends = []
-    for one in finalizers[:_MAX_ASKED].tolist():
+    for one in finalizers[:MAX_ASKED].tolist():
         weak = attribute(graph, one, "weakref")
         edges = [] if weak is None else list(edges_of(graph, weak, EdgeKind.WEAK))
         ends.append(int(graph.targets[edges[0]]) if edges else None)
@@ -133,7 +135,7 @@ def describe_captured(graph: HeapGraph, member: int, most: int) -> str:
 
 def _tasks(graph: HeapGraph, type_name: str, members: NDArray[np.uint32]) -> str | None:
     """Tasks, or the futures that tasks wait for, by what the tasks run."""
-    asked = members[:_MAX_ASKED].tolist()
+    asked = members[:MAX_ASKED].tolist()
     tasks = asked if type_name in TASK_TYPES else [_woken_task(graph, each) for each in asked]
     codes = []
     for task in tasks:
@@ -178,4 +180,4 @@ def _common(codes: list[int | None]) -> int | None:
     if not codes:
         return None
     code, count = Counter(codes).most_common(1)[0]
-    return code if count >= _MOST * len(codes) else None
+    return code if count >= MOST * len(codes) else None

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.leaks.accumulation import Content
+from heapgraph.analysis.leaks.accumulation import content_of_type
 from heapgraph.analysis.leaks.candidates import ITEMS_SHARE, MANY_ITEMS, MIN_SIZE, Candidate
 from heapgraph.analysis.leaks.groups import GroupHolder
 from heapgraph.model import VIRTUAL_ROOT, RootKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
     from heapgraph.graph.heap_graph import HeapGraph
 
@@ -59,7 +57,7 @@ def _modules(graph: HeapGraph, least: int) -> Iterator[Candidate]:
     for name, found in alike.items():
         if "#" not in name or len(found) < MIN_MODULES or not tables:
             continue
-        content = _content(graph, "module", np.array(sorted(found), np.uint32))
+        content = content_of_type(graph, "module", np.array(sorted(found), np.uint32))
         if content.retained_size >= least:
             table = int(graph.roots.targets[tables[0]])
             yield Candidate("container", content.retained_size, table, content)
@@ -70,18 +68,11 @@ def _interned(graph: HeapGraph, least: int) -> Iterator[Candidate]:
     roots, paths = graph.roots, graph.root_paths
     immortal = np.unique(roots.targets[roots.kinds == RootKind.IMMORTAL])
     only = immortal[paths.parent[immortal] == VIRTUAL_ROOT]
-    is_text = np.array([name == "str" for name in graph.type_names], np.bool_)
-    only = only[is_text[graph.type_ids[only]]]
+    only = only[graph.type_mask({"str"})[graph.type_ids[only]]]
     if len(only) < MANY_ITEMS:
         return
-    content = _content(graph, "str", only)
+    content = content_of_type(graph, "str", only)
     if content.retained_size >= least:
         group = GroupHolder(INTERNED, None, "<interned strings>", only)
         point = int(content.members[0])
         yield Candidate(INTERNED, content.retained_size, point, content, group)
-
-
-def _content(graph: HeapGraph, type_name: str, members: NDArray[np.uint32]) -> Content:
-    retained = graph.dominators.retained_sizes[members]
-    by_size = members[np.argsort(~retained, kind="stable")]
-    return Content(type_name, by_size, graph.dominators.minimum_retained_size(by_size))

@@ -22,7 +22,7 @@ from heapgraph.analysis.leaks.application_code import (
     places_that_name,
 )
 from heapgraph.analysis.leaks.groups import EXIT_CALLBACKS, are_lost, other_holders
-from heapgraph.analysis.leaks.inside import carried, describe_nested, heavy_part
+from heapgraph.analysis.leaks.inside import describe_nested, heavy_part
 from heapgraph.analysis.leaks.members import describe_captured, describe_members, describe_one
 from heapgraph.analysis.object_rows import share_of_heap
 from heapgraph.graph.code_places import NO_PLACE
@@ -55,6 +55,7 @@ class Findings:
         expression: how the holder is reached.
         retained_size: bytes that go with it.
         inner_type: what members that are tuples or functions are about.
+        within: what nearly every member carries, see `inside.carried`.
         known: the pattern it fits.
         growth: what the ages of the members say.
     """
@@ -64,6 +65,7 @@ class Findings:
     expression: str
     retained_size: int
     inner_type: str | None
+    within: Content | None
     known: KnownLeak | None
     growth: Growth
 
@@ -139,7 +141,7 @@ def _content(graph: HeapGraph, findings: Findings) -> str:
         return nested
     if named is None:
         what = f"{format_count(count)} objects of type {content.type_name}{about}"
-        inner = carried(graph, content)
+        inner = findings.within
         with_it = None if inner is None else describe_one(graph, inner.type_name, inner.members)
         part = f", each with {with_it}" if with_it else ""
         return f"{what}{part}, {each} each{heavy_part(graph, int(content.members[count // 2]))}"
