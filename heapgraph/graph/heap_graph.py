@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from heapgraph.native.graph_kernels import U32, U64
 
 
+_FEW_TYPES = 4
+"""To compare with each takes less time than to look up the answer for the type of every object."""
+
+
 class HeapGraph(KeptColumns):
     """Objects, references and roots of one snapshot, with what is derived from them.
 
@@ -198,8 +202,24 @@ class HeapGraph(KeptColumns):
             pattern: the exact name, `*` standing for any characters.
         """
         expression = re.compile(".*".join(map(re.escape, re.split(r"\*+", pattern))), re.DOTALL)
-        fits = [expression.fullmatch(name) is not None for name in self.type_names]
-        return np.flatnonzero(np.array(fits, np.bool_)[self.type_ids]).astype(np.uint32)
+        fits = np.array([expression.fullmatch(name) is not None for name in self.type_names], bool)
+        return np.flatnonzero(self.is_of_types(fits)).astype(np.uint32)
+
+    def is_of_types(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """bool[n], whether the type of each object is one of some.
+
+        Args:
+            mask: bool[types].
+
+        Cost: a tenth for one type, or for a few: 10 ms for 10 million objects.
+        """
+        rows = np.flatnonzero(mask)
+        if len(rows) > _FEW_TYPES:
+            return mask[self.type_ids]
+        result = np.zeros(self.object_count, np.bool_)
+        for row in rows.tolist():
+            result |= self.type_ids == row
+        return result
 
     def type_mask(self, names: Collection[str]) -> NDArray[np.bool_]:
         """bool[types], whether each has one of these exact qualified names."""

@@ -9,6 +9,7 @@ in parquet.thrift of Apache Parquet.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ _UNPACKED, _PACKED = 2, 3
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
 _MAX_HEADER_BYTES = 1 << 16
 """Of one header; with statistics of long texts some kilobytes, and heapgraph writes none."""
+
+_USUAL_HEADER_BYTES = 1 << 8
 
 _MAX_NESTING = 8
 _LONGEST_NUMBER = 10
@@ -57,8 +60,7 @@ def unpacked_size(image: memoryview, column: pq.ColumnChunkMetaData) -> int:
 
 def _pages(image: memoryview, start: int, end: int) -> Iterator[int]:
     while start < end:
-        header = _Header(bytes(image[start : min(end, start + _MAX_HEADER_BYTES)]))
-        sizes = header.numbers()
+        header, sizes = _header_at(image, start, end)
         packed, unpacked = sizes.get(_PACKED, -1), sizes.get(_UNPACKED, -1)
         if packed < 0 or unpacked < 0:
             raise BadPage("a page does not say how large it is")
@@ -66,6 +68,15 @@ def _pages(image: memoryview, start: int, end: int) -> Iterator[int]:
         start += header.place + packed
     if start != end:
         raise BadPage("its last page does not end where the next column begins")
+
+
+def _header_at(image: memoryview, start: int, end: int) -> tuple[_Header, dict[int, int]]:
+    """The header of a page and the numbers in it."""
+    with suppress(BadPage):  # perhaps for want of bytes
+        header = _Header(bytes(image[start : min(end, start + _USUAL_HEADER_BYTES)]))
+        return header, header.numbers()
+    header = _Header(bytes(image[start : min(end, start + _MAX_HEADER_BYTES)]))
+    return header, header.numbers()
 
 
 class _Header:

@@ -102,6 +102,8 @@ _LAYOUTS = (
             "shallow_size": "BYTE_STREAM_SPLIT",
             "getsizeof": "BYTE_STREAM_SPLIT",
             "refcount": "BYTE_STREAM_SPLIT",
+            "flags": "BYTE_STREAM_SPLIT",
+            "age": "BYTE_STREAM_SPLIT",
             "out_degree": "BYTE_STREAM_SPLIT",
             "preview": "PLAIN",
         },
@@ -119,6 +121,7 @@ _LAYOUTS = (
             "target": "BYTE_STREAM_SPLIT",
             "label": "BYTE_STREAM_SPLIT",
             "kind": "BYTE_STREAM_SPLIT",
+            "flags": "BYTE_STREAM_SPLIT",
         },
     ),
     _layout(

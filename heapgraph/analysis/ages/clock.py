@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.graph.ages import CODES, UNKNOWN, shares
-from heapgraph.model import UNREACHABLE
+from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -102,12 +102,13 @@ class AgeClock:
         # Not the graph itself: clocks are kept in a table of weak references to graphs.
         self._codes, self._types = codes, types = graph.age_codes, graph.type_ids
         self._is_program = graph.type_mask(_PROGRAM_TYPES)
-        self._may_tick = (codes != UNKNOWN) & ~self._is_program[types]
-        self._may_tick &= ~self._belongs_to_program(graph) & _is_unit(graph)
-        self._ticks = np.flatnonzero(self._may_tick)
+        is_dated, is_program = codes != UNKNOWN, self._is_program[types]
+        self._ticks = _units(graph, np.flatnonzero(is_dated & ~is_program), is_program)
+        self._may_tick = np.zeros(len(codes), np.bool_)
+        self._may_tick[self._ticks] = True
         self._newest_beside = _newest_beside(graph, self._ticks)
         self._table = self._count(self._ticks)
-        program = codes[self._is_program[types] & (codes != UNKNOWN)]
+        program = codes[is_program & is_dated]
         self.end_of_imports = _quantile(program, _IMPORT_SHARE)
         self._start = _quantile(program, _START_SHARE)
         self.shares = shares(int(codes.max(initial=UNKNOWN)))
@@ -172,14 +173,6 @@ class AgeClock:
         table: Array = flat.reshape(-1, CODES).astype(np.float64)
         return table
 
-    def _belongs_to_program(self, graph: HeapGraph) -> npt.NDArray[np.bool_]:
-        """bool[n]: right below a class, a module or a function: their tables."""
-        idom = graph.dominators.idom
-        below = idom < UNREACHABLE
-        result = np.zeros(len(idom), bool)
-        result[below] = self._is_program[graph.type_ids[idom[below]]]
-        return result
-
 
 def _newest_beside(graph: HeapGraph, objects: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
     """uint8[k]: the code of the newest of those objects that are in the same holder."""
@@ -190,14 +183,19 @@ def _newest_beside(graph: HeapGraph, objects: npt.NDArray[np.int64]) -> npt.NDAr
     return result
 
 
-def _is_unit(graph: HeapGraph) -> npt.NDArray[np.bool_]:
-    """bool[n]: reached by a root, and no part of something small: a session, not its fields."""
-    idom = graph.dominators.idom
-    degrees = np.diff(graph.offsets)
-    is_unit: npt.NDArray[np.bool_] = idom != UNREACHABLE
+def _units(
+    graph: HeapGraph, objects: npt.NDArray[np.int64], is_program: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int64]:
+    """Those that are reached by a root, and no part of something small: a session, not its fields.
+
+    Nor of the program: what is right below a class, a module or a function are their tables.
+    """
+    idom = graph.dominators.idom[objects]
+    has_units = (np.diff(graph.offsets) >= _MIN_ITEMS) & ~is_program
+    is_unit: npt.NDArray[np.bool_] = idom == VIRTUAL_ROOT
     below = np.flatnonzero(idom < UNREACHABLE)
-    is_unit[below] = degrees[idom[below]] >= _MIN_ITEMS
-    return is_unit
+    is_unit[below] = has_units[idom[below]]
+    return objects[is_unit]
 
 
 def _quantile(codes: npt.NDArray[np.uint8], share: float) -> int:

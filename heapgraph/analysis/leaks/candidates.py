@@ -38,6 +38,7 @@ from heapgraph.analysis.leaks.groups import (
     is_at_root,
     members_held,
 )
+from heapgraph.graph.csr import rows_of_many
 from heapgraph.model import (
     ITEM_KINDS,
     UNREACHABLE,
@@ -156,9 +157,8 @@ def structure_mask(graph: HeapGraph) -> NDArray[np.bool_]:
     of_interpreter = (roots.kinds == RootKind.INTERPRETER) & named
     of_kind = np.isin(roots.kinds, [*_STRUCTURE_ROOTS, RootKind.MODULE])
     is_structure[roots.targets[of_kind | of_interpreter]] = True
-    edges = np.flatnonzero(graph.edge_kinds == EdgeKind.DICT)
-    sources = np.searchsorted(graph.offsets, edges.astype(np.uint64), side="right") - 1
-    is_structure[graph.targets[edges[is_structure[sources]]]] = True
+    _, edges = rows_of_many(graph.offsets, np.flatnonzero(is_structure))
+    is_structure[graph.targets[edges[graph.edge_kinds[edges] == EdgeKind.DICT]]] = True
     return is_structure
 
 

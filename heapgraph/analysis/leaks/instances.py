@@ -45,8 +45,7 @@ def find_many_instances(
     Cost: one count per type; the merged paths of the few types that fit.
     """
     points = {candidate.point for candidate in found}
-    is_held = graph.dominators.idom != UNREACHABLE
-    for name, members in resources_among(graph, np.flatnonzero(is_held).astype(np.uint32)):
+    for name, members in _resources_held(graph):
         group = holder_of_group(graph, graph.dominators.topmost(members))
         if group is None or group.holder is None or is_structure[group.holder]:
             continue
@@ -73,6 +72,14 @@ def resources_among(
     for row in np.flatnonzero(counts >= MANY_INSTANCES).tolist():
         if _RESOURCES.fullmatch(graph.type_names[row]) is not None:
             yield graph.type_names[row], objects[types == row]
+
+
+def _resources_held(graph: HeapGraph) -> Iterator[tuple[str, NDArray[np.uint32]]]:
+    """The same among all objects that the roots reach; most heaps have none, and cost nothing."""
+    is_resource = [_RESOURCES.fullmatch(name) is not None for name in graph.type_names]
+    objects = np.flatnonzero(graph.is_of_types(np.array(is_resource, np.bool_)))
+    is_held = graph.dominators.idom[objects] != UNREACHABLE
+    return resources_among(graph, objects[is_held].astype(np.uint32))
 
 
 def _is_new(graph: HeapGraph, holder: int, points: set[int]) -> bool:

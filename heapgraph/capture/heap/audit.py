@@ -108,6 +108,9 @@ class Account:
         self._skip = (arrays["kind"] == EdgeKind.WEAK).view(np.uint8)
         self._flags = arrays["flags"]
         self._immortal = (self._flags & ObjectFlags.IMMORTAL) != 0
+        static_type = ObjectFlags.IS_TYPE | ObjectFlags.STATIC
+        self._static_types = np.flatnonzero((self._flags & static_type) == static_type)
+        self._objects_of_type = np.bincount(arrays["type"], minlength=len(columns.types))
         self._rows = RootRows()
         self._held_by_named: set[int] = set()
         self._held_types = 0.0  # share of the types in use that have objects only C code holds
@@ -203,11 +206,9 @@ class Account:
                 self._skip[reference] = 1
 
     def _add_static_types(self) -> None:
-        wanted = ObjectFlags.IS_TYPE | ObjectFlags.STATIC
-        statics = np.flatnonzero((self._flags & wanted) == wanted)
         row_of = {walked.address: row for row, walked in enumerate(self._columns.types)}
         addresses = self._columns.arrays["address"]
-        for object_id in statics.tolist():
+        for object_id in self._static_types.tolist():
             row = row_of.get(int(addresses[object_id]))
             name = self._columns.types[row].tp_name if row is not None else "static type"
             self._rows.add(object_id, RootKind.STATIC_TYPE, name, 0)
@@ -267,13 +268,13 @@ class Account:
         """
         surplus = (self._surplus > 0) & (self._surplus < _MAX_SURPLUS) & ~self._immortal
         # A static type begins with one reference that nobody holds, and is a root as it is.
-        wanted = ObjectFlags.IS_TYPE | ObjectFlags.STATIC
-        held = np.flatnonzero(surplus & ((self._flags & wanted) != wanted))
+        surplus[self._static_types] = False
+        held = np.flatnonzero(surplus)
         for object_id in held.tolist():
             self._rows.add(object_id, RootKind.C_HELD, "C code", int(self._surplus[object_id]))
         unexplained = held[reached[held] == 0]
         types = self._columns.arrays["type"]
-        in_use = np.count_nonzero(np.bincount(types))
+        in_use = np.count_nonzero(self._objects_of_type)
         self._held_types = len(np.unique(types[unexplained])) / max(1, int(in_use))
         return len(unexplained)
 
@@ -338,9 +339,8 @@ class Account:
     def _scanned_types(self) -> dict[str, int]:
         """Types whose fields were scanned, with their objects that no traverse function visited."""
         columns = self._columns
-        uses = np.bincount(columns.arrays["type"], minlength=len(columns.types)).tolist()
         scanned: dict[str, int] = {}
-        for walked, objects in zip(columns.types, uses, strict=True):
+        for walked, objects in zip(columns.types, self._objects_of_type.tolist(), strict=True):
             left = objects - walked.traversed
             if not walked.knows_fields and left > 0:
                 scanned[walked.tp_name] = scanned.get(walked.tp_name, 0) + left

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = npt.NDArray[Any]
 
-_PREVIEWS_A_STEP = 1 << 12
+_SUMMED = 1 << 12
+"""Rows between two places of a column of lengths whose sum is kept."""
+
 _OBJECTS_A_STEP = 1 << 18
 _NONE = 1 << 32  # more references than any object has
 
@@ -54,7 +56,8 @@ class HeapColumns:
     container_table: pa.Table | None = None
     lost: Array = field(default_factory=lambda: np.empty(0, np.uint64))
     walker: HeapWalker | None = None
-    _preview_ends: Array | None = None
+    _preview_starts: Array | None = None
+    _reference_starts: Array | None = None
 
     @property
     def object_count(self) -> int:
@@ -136,20 +139,28 @@ class HeapColumns:
         np.cumsum(self.arrays["out_degree"], out=result[1:])
         return result
 
+    def references_of(self, object_id: int) -> slice:
+        """The rows of one object's references.
+
+        Cost: one pass over the column `out_degree`, the first time.
+        """
+        degrees = self.arrays["out_degree"]
+        if self._reference_starts is None:
+            self._reference_starts = _summed_starts(degrees)
+        before = degrees[object_id - object_id % _SUMMED : object_id]
+        start = int(self._reference_starts[object_id // _SUMMED]) + int(before.sum(dtype=np.int64))
+        return slice(start, start + int(degrees[object_id]))
+
     def preview(self, object_id: int) -> str | None:
         """What an object looks like, None for no object and when its kind has no preview."""
         # A key that is no object, in a dict that was caught half-made, has the label NO_LABEL.
         sizes = self.arrays["preview_size"]
         if not 0 <= object_id < self.object_count or not sizes[object_id]:
             return None
-        first = object_id // _PREVIEWS_A_STEP
-        if self._preview_ends is None:  # where each step begins in the text
-            steps = np.arange(0, len(sizes), _PREVIEWS_A_STEP)
-            self._preview_ends = np.concatenate(
-                ([0], np.cumsum(np.add.reduceat(preview_bytes(sizes), steps, dtype=np.int64)))
-            )
-        before = preview_bytes(sizes[first * _PREVIEWS_A_STEP : object_id])
-        start = int(self._preview_ends[first]) + int(before.sum(dtype=np.int64))
+        if self._preview_starts is None:
+            self._preview_starts = _summed_starts(preview_bytes(sizes))
+        before = preview_bytes(sizes[object_id - object_id % _SUMMED : object_id])
+        start = int(self._preview_starts[object_id // _SUMMED]) + int(before.sum(dtype=np.int64))
         end = start + int(sizes[object_id]) - 1
         return self.arrays["previews"][start:end].tobytes().decode(errors="replace")
 
@@ -157,3 +168,9 @@ class HeapColumns:
 def preview_bytes(sizes: Array) -> Array:
     """The column preview_size as bytes of text, 0 for no preview."""
     return sizes - (sizes > 0)
+
+
+def _summed_starts(lengths: Array) -> Array:
+    """Where every _SUMMEDth row begins, if they lie behind one another: int64."""
+    ends = np.cumsum(np.add.reduceat(lengths, np.arange(0, len(lengths), _SUMMED), dtype=np.int64))
+    return np.concatenate(([0], ends))

@@ -28,7 +28,6 @@ class TypeNames:
         """Keep the columns; nothing is computed."""
         self._columns = columns
         self._ids = ids
-        self._offsets = columns.offsets()
 
     def qualified(self) -> list[str]:
         """One name per row: `module.Qualname`, builtins without module, else tp_name."""
@@ -55,12 +54,11 @@ class TypeNames:
         return qualname if module is None or module in _BUILTINS else f"{module}.{qualname}"
 
     def _references(self, object_id: int) -> Iterator[tuple[int, int, int]]:
-        first, last = int(self._offsets[object_id]), int(self._offsets[object_id + 1])
-        arrays = self._columns.arrays
+        rows, arrays = self._columns.references_of(object_id), self._columns.arrays
         return zip(
-            arrays["kind"][first:last].tolist(),
-            arrays["label"][first:last].tolist(),
-            arrays["target"][first:last].tolist(),
+            arrays["kind"][rows].tolist(),
+            arrays["label"][rows].tolist(),
+            arrays["target"][rows].tolist(),
             strict=True,
         )
 

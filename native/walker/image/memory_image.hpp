@@ -122,6 +122,10 @@ public:
         return view(address, size < available ? size : available);
     }
     u64 u64_at(u64 address) { return view(address, 8).u64_at(0); }
+    // The memory of an object is wanted soon; where it is not copied yet, nothing happens.
+    void prefetch(const Region &region, u64 address) const {
+        __builtin_prefetch(region.copy + (address - region.start));
+    }
     // Whether a whole range lies in one region; nothing is read.
     bool covers(u64 address, u64 size) {
         const Region *region = find(address);

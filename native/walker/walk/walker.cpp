@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <unordered_map>
+#include <utility>
 
 namespace heapgraph {
 namespace {
@@ -53,6 +54,9 @@ void Walker::read_gc_list(u64 head) {
         }
         at.region->tracked[at.bit >> 6] |= u64{1} << (at.bit & 63);
         gc_objects_.push_back(link + kGcHead);
+        const TypeInfo *type = types_.find(image_->u64_at(link + kGcHead + layout_.type));
+        if (type != nullptr && type->flags & type_flag::kType)
+            listed_classes_.push_back(link + kGcHead);
         const u64 next = image_->u64_at(link) & kGcMask;
         if (next == 0) {
             ++counts_.list_breaks;
@@ -77,9 +81,7 @@ void Walker::read_gc_lists(const u64 *heads, u64 count, u64 frozen, bool in_orde
 // are those that CPython gives to classes made by a class statement.
 void Walker::learn_python_class() {
     std::unordered_map<u64, u64> deallocs, traverses;
-    for (const u64 object : gc_objects_) {
-        const TypeInfo *type = types_.find(image_->u64_at(object + layout_.type));
-        if (type == nullptr || !(type->flags & type_flag::kType)) continue;
+    for (const u64 object : listed_classes_) {
         const View view = image_->view(object, layout_.tp_size);
         if (!(view.u64_at(layout_.tp_flags) & type_flag::kHeapType)) continue;
         if (types_.text(view.u64_at(layout_.tp_name)).find('.') != std::string::npos) continue;
@@ -93,6 +95,7 @@ void Walker::learn_python_class() {
         }
         return best;
     };
+    listed_classes_ = {};
     types_.forget();
     types_.set_python_class_functions(commonest(deallocs), commonest(traverses));
 }
@@ -112,7 +115,41 @@ bool Walker::add(u64 address, bool strictly) {
     return true;
 }
 
-void Walker::drain() {
+// Most of the time of a walk is spent waiting for memory: an object that is met is looked at when
+// kWaiting others have been met, and what it needs is on its way meanwhile.
+void Walker::meet(u64 address, Met how) {
+    Position at;
+    if (!position(address, at)) return count_met(how, false);
+    if (is_known(at)) return count_met(how, true);
+    image_->prefetch(*at.region, address);
+    __builtin_prefetch(&at.region->tracked[at.bit >> 6]);
+    const Candidate oldest = take_oldest({address, how});
+    if (oldest.address != 0) admit(oldest);
+}
+
+Walker::Candidate Walker::take_oldest(Candidate newest) {
+    const Candidate oldest = std::exchange(waiting_[next_waiting_], newest);
+    next_waiting_ = (next_waiting_ + 1) % kWaiting;
+    return oldest;
+}
+
+void Walker::admit(const Candidate &candidate) {
+    count_met(candidate.how, add(candidate.address, candidate.how == Met::kScanned));
+}
+
+void Walker::count_met(Met how, bool is_object) {
+    if (how == Met::kReference || how == Met::kScanned) {
+        if (counts_.references >= budget_.references) {
+            ++counts_.left_out;
+        } else if (is_object) {
+            ++counts_.references;
+        }
+    }
+    if (!is_object && (how == Met::kReference || how == Met::kListed)) ++counts_.invalid_references;
+}
+
+// Everything that the objects on the stack refer to, but for what still waits.
+void Walker::follow_stack() {
     while (!stack_.empty()) {
         const u64 object = stack_.back();
         stack_.pop_back();
@@ -127,19 +164,28 @@ void Walker::drain() {
     }
 }
 
+void Walker::drain() {
+    follow_stack();
+    for (unsigned empty = 0; empty < kWaiting;) {
+        const Candidate oldest = take_oldest({});
+        if (oldest.address == 0) {
+            ++empty;
+            continue;
+        }
+        admit(oldest);
+        follow_stack();
+        empty = 0;
+    }
+}
+
 void Walker::follow_edges() {
     for (const Edge &edge : edges_.edges()) {
         if (counts_.references >= budget_.references) {
             ++counts_.left_out;
             return;
         }
-        const bool scanned = edge.flags & kScanned;
-        if (add(edge.target, scanned)) {
-            ++counts_.references;
-        } else if (!scanned) {
-            ++counts_.invalid_references;
-        }
-        if (label_is_object(edge.kind)) add(edge.label, false);
+        meet(edge.target, edge.flags & kScanned ? Met::kScanned : Met::kReference);
+        if (label_is_object(edge.kind)) meet(edge.label, Met::kLabel);
     }
 }
 
@@ -153,8 +199,8 @@ void Walker::discover(const u64 *seeds, u64 count) {
     if (!gc_objects_added_) {
         gc_objects_added_ = true;
         for (const u64 object : gc_objects_) {
-            if (!add(object, false)) ++counts_.invalid_references;
-            drain();
+            meet(object, Met::kListed);
+            follow_stack();
         }
     }
     for (u64 i = 0; i < count; ++i) {

@@ -1,6 +1,7 @@
 // The walk: which objects exist, then one row per object and per reference.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -86,6 +87,18 @@ private:
     // The object's type when there is a plausible live object at this address.
     TypeInfo *plausible(u64 address, const Position &at, bool strictly);
     bool add(u64 address, bool strictly);
+    // How an object was met: what is counted depends on it, and how well it must be checked.
+    enum class Met : u8 { kListed, kReference, kScanned, kLabel };
+    struct Candidate {
+        u64 address = 0;
+        Met how = Met::kListed;
+    };
+    static constexpr unsigned kWaiting = 16;
+    void meet(u64 address, Met how);
+    Candidate take_oldest(Candidate newest);
+    void admit(const Candidate &candidate);
+    void count_met(Met how, bool is_object);
+    void follow_stack();
     void drain();
     bool is_sound(u64 address, const Position &at);
     bool is_lost_object(u64 address, u64 block_size, u64 count, u64 type_address);
@@ -118,7 +131,10 @@ private:
     HeapReader reader_;
     std::vector<u64> gc_objects_;  // in the order of the lists; until the ages are made
     bool is_in_order_ = false;
+    std::vector<u64> listed_classes_;
     std::vector<u64> stack_;
+    std::array<Candidate, kWaiting> waiting_;  // a ring, not yet looked at
+    unsigned next_waiting_ = 0;                // the oldest of them
     EdgeList edges_;
     std::vector<u64> block_owners_;  // objects whose type says that they own blocks of memory
     std::vector<u64> to_traverse_;
