@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from heapgraph.errors import CaptureInterrupted
 from heapgraph.native.walker_structs import PieceOfFile
+from heapgraph.processor import PROCESSOR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,7 @@ class FilePiece:
         return self.start + self.size
 
 
-ADDRESS_SPACE = 1 << 47
+ADDRESS_SPACE = PROCESSOR.end_of_user_space
 """User space of x86_64, and of aarch64 with 48-bit addresses (there half of it)."""
 
 

@@ -92,8 +92,9 @@ _MOST = 2 / 3  # of what came, which must have gone to say so without a clock
 _MIXED = 0.5  # order of steps: below, values are newer than their keys; near -1 it is the collector
 _IN_ORDER = 0.9
 
-_BURST_GAP = 0.06  # of a life, in which nothing came
+_BURST_GAP = 0.1  # of a life, in which nothing came
 _LOADED_GAP = 0.4
+_LONG_GAP, _UNLIKE = 0.25, 3.0  # the same, where it is so many times as long as any pause before
 _MIN_GAP_TICKS = 30
 _MIN_BURSTS = 4
 
@@ -166,9 +167,14 @@ def _judge_past(past: Past, order: Order | None) -> tuple[Trend, str] | None:
     least = _MOST * (past.removed + past.size) if past.counts_all else past.size
     if past.removed >= least:
         return Trend.TURNING_OVER, f"two of three that came went: {_removed_words(past)}"
-    if past.never_removed and order is not None and abs(order.steps) < _MIXED:
+    if past.never_removed and order is not None and _is_mixed(order):
         return Trend.TURNING_OVER, "its values are newer than their keys: they are replaced"
     return None
+
+
+def _is_mixed(order: Order) -> bool:
+    """Whether values are newer than their keys; the collector mixes neighbours, never the whole."""
+    return abs(order.steps) < _MIXED and abs(order.whole) < _IN_ORDER
 
 
 def _why_unknown(codes: npt.NDArray[np.uint8], count: int, life: Life) -> str:
@@ -193,7 +199,8 @@ def _judge_end(codes: npt.NDArray[np.uint8], life: Life) -> tuple[Trend, str] | 
     if len(gaps) >= _MIN_BURSTS - 1 and gap < 1.5 * gaps[1]:  # the second largest
         return Trend.GROWING, f"it grows in bursts: {len(gaps) + 1} of them so far"
     count = len(codes)
-    if gap > max(_LOADED_GAP, 6 / count):
+    has_ended = gap > _LOADED_GAP or (gap > _LONG_GAP and gap > _UNLIKE * max(gaps, default=0.0))
+    if has_ended and gap > 6 / count:
         return Trend.LOADED_ONCE, (
             f"nothing was added since: {format_share(gap)} of its life has passed"
         )
@@ -206,7 +213,7 @@ def _gaps_between(codes: npt.NDArray[np.uint8], life: Life) -> list[float]:
     """The larger times between members that follow one another, as shares, largest first."""
     used = np.flatnonzero(np.bincount(codes, minlength=CODES))[::-1].tolist()
     gaps = [life.ticks_between(older, newer) / life.total for older, newer in pairwise(used)]
-    return sorted((gap for gap in gaps if gap > _BURST_GAP / 3), reverse=True)
+    return sorted((gap for gap in gaps if gap > _BURST_GAP / 5), reverse=True)
 
 
 def _judge_loser(places: npt.NDArray[np.float64], past: Past) -> tuple[Trend, str]:

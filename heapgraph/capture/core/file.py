@@ -17,6 +17,7 @@ from elftools.elf.notes import iter_notes
 from heapgraph.capture.core.record import OWNER, CaptureRecord, read_record
 from heapgraph.capture.process.elf import PARSE_ERRORS
 from heapgraph.errors import CoreFileUnusable
+from heapgraph.processor import PROCESSOR
 from heapgraph.units import format_size
 
 if TYPE_CHECKING:
@@ -36,12 +37,7 @@ _PACKED = {
 _READABLE, _WRITABLE, _EXECUTABLE = 4, 2, 1  # PF_R, PF_W, PF_X
 _LARGEST_NOTES = 1 << 28
 _LARGEST_OFFSET = 1 << 62  # in a file, for the kernel as for us
-_END_OF_USER_SPACE = 1 << 47
 _ENTRY = 9  # AT_ENTRY, linux/auxvec.h
-
-# struct elf_prstatus of x86_64 (linux/elfcore.h), and in its registers rsp and fs_base.
-_THREAD_ID, _STACK_POINTER, _THREAD_POINTER = 32, 112 + 19 * 8, 112 + 21 * 8
-_STATUS_SIZE = 336
 
 
 @dataclass(frozen=True)
@@ -206,7 +202,9 @@ class _Notes:
                 self.own[int(note["n_type"])] = note["n_descdata"]
             elif note["n_type"] == "NT_FILE":
                 self.files += _mapped_files(note["n_desc"])
-            elif note["n_type"] == "NT_PRSTATUS" and len(note["n_descdata"]) >= _STATUS_SIZE:
+            elif (
+                note["n_type"] == "NT_PRSTATUS" and len(note["n_descdata"]) >= PROCESSOR.status_size
+            ):
                 self.threads.append(_thread(note["n_descdata"]))
             elif note["n_type"] == "NT_PRPSINFO":
                 self.pid = note["n_desc"]["pr_pid"]
@@ -227,9 +225,9 @@ def _mapped_files(note: Any) -> Iterator[MappedFile]:  # noqa: ANN401 - it has n
 
 def _thread(status: bytes) -> CoreThread:
     return CoreThread(
-        *struct.unpack_from("<I", status, _THREAD_ID),
-        *struct.unpack_from("<Q", status, _STACK_POINTER),
-        *struct.unpack_from("<Q", status, _THREAD_POINTER),
+        *struct.unpack_from("<I", status, PROCESSOR.status_thread),
+        *struct.unpack_from("<Q", status, PROCESSOR.status_stack),
+        *struct.unpack_from("<Q", status, PROCESSOR.status_thread_pointer),
     )
 
 
@@ -254,7 +252,7 @@ def _disjoint(ranges: Iterable[Any]) -> Iterator[Any]:
     """In address order, without those that overlap one before them or lie outside user space."""
     free_from = 0
     for item in sorted(ranges, key=lambda item: (item.start, item.end)):
-        if free_from <= item.start < item.end <= _END_OF_USER_SPACE:
+        if free_from <= item.start < item.end <= PROCESSOR.end_of_user_space:
             free_from = item.end
             yield item
 
@@ -292,11 +290,12 @@ def _check_machine(elf: ELFFile, path: Path) -> None:
             "it is a program or a library",
             f"name the core file too: heapgraph dump --core FILE --executable {path}",
         )
-    if elf.elfclass != 64 or not elf.little_endian or elf["e_machine"] != "EM_X86_64":  # noqa: PLR2004
+    is_wide = elf.elfclass == 64 and elf.little_endian  # noqa: PLR2004
+    if not is_wide or elf["e_machine"] != PROCESSOR.elf_machine:
         machine = str(elf["e_machine"]).removeprefix("EM_")
         raise CoreFileUnusable(
             f"core file {path} is of a process on {machine} with {elf.elfclass} bits",
-            "heapgraph knows the objects of 64-bit processes on x86_64 only",
+            f"heapgraph knows the objects of 64-bit processes on {PROCESSOR.name} only",
             "choose a core file from such a machine",
         )
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from heapgraph.capture.process.maps import Mapping, is_anonymous, unescape_path
 from heapgraph.capture.process.pagemap import PAGE
 from heapgraph.capture.process.residency import Residency
+from heapgraph.processor import PROCESSOR
 from heapgraph.safe_text import storable
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ FACTS, PATHS, MAPS, PAGES = range(0x48470001, 0x48470005)
 
 _KIB = 1024
 _MAP_FIELDS = 7  # range, permissions, offset, rss, pss, dirty, path
-_END_OF_USER_SPACE = 1 << 47
 _LARGEST = 1 << 62
 _LONGEST_HOSTNAME = 255
 
@@ -151,7 +151,7 @@ def _disjoint(mappings: Iterable[Mapping]) -> Iterator[Mapping]:
     """Those in address order, within user space, and the kernel's own page."""
     free_from = 0
     for mapping in mappings:
-        limit = 1 << 64 if mapping.path == "[vsyscall]" else _END_OF_USER_SPACE
+        limit = 1 << 64 if mapping.path == "[vsyscall]" else PROCESSOR.end_of_user_space
         if free_from <= mapping.start < mapping.end <= limit:
             free_from = mapping.end
             yield mapping

@@ -10,6 +10,7 @@ import numpy as np
 
 from heapgraph.capture.cpython.layouts.kinds import Interned
 from heapgraph.capture.process.memory import UnreadableMemory
+from heapgraph.processor import PROCESSOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
     from heapgraph.capture.cpython.objects import ObjectReader
 
 _LOWEST_ADDRESS = 1 << 16
-_HIGHEST_ADDRESS = 1 << 47
 _WORD = 8
-_PAGE = 4096
+_PAGE = PROCESSOR.page
 _DATA_BEFORE, _DATA_AFTER = 64 * _PAGE, 128 * _PAGE
 _ENTRIES_LOOKED_AT = 16
 _INTERNED_BITS = 3
@@ -59,7 +59,9 @@ def _addresses_in(reader: ObjectReader, address: int, size: int) -> list[int]:
     """Distinct words of a range that can be the address of an object."""
     content = b"".join(_readable_pages(reader, address, size))
     words = np.frombuffer(content, dtype="<u8", count=len(content) // _WORD)
-    is_address = (words % _WORD == 0) & (words >= _LOWEST_ADDRESS) & (words < _HIGHEST_ADDRESS)
+    is_address = (
+        (words % _WORD == 0) & (words >= _LOWEST_ADDRESS) & (words < PROCESSOR.end_of_user_space)
+    )
     candidates: list[int] = np.unique(words[is_address]).tolist()
     return candidates
 

@@ -18,6 +18,7 @@ from heapgraph.capture.live.freeze_helper import FreezeHelper, HelperEnded, Help
 from heapgraph.capture.live.twin_memory import PageCopies, twin_ranges
 from heapgraph.capture.process.memory import UnreadableMemory
 from heapgraph.errors import HeapgraphError
+from heapgraph.processor import PROCESSOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from heapgraph.capture.live.twin_memory import TwinRange
     from heapgraph.capture.process.maps import Mapping
     from heapgraph.native.file_pieces import FilePiece
-
-_END_OF_USER_SPACE = 1 << 47
 
 
 class Twin:
@@ -123,7 +122,7 @@ def thread_pointer_of(named: RootSet, otherwise: int = 0) -> int:
     holders = [row["thread_id"] for row in named.threads if row["holds_gil"]]
     all_ids = [row["thread_id"] for row in named.threads]
     for candidate in (*holders[:1], otherwise, *all_ids[:1]):
-        if 0 < candidate < _END_OF_USER_SPACE:
+        if 0 < candidate < PROCESSOR.end_of_user_space:
             return int(candidate)
     return 0
 

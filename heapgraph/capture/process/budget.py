@@ -21,6 +21,7 @@ from heapgraph.capture.process.maps import is_anonymous
 from heapgraph.capture.process.page_ranges import without
 from heapgraph.capture.process.residency import filled_ranges
 from heapgraph.native.walk_budget import WalkBudget
+from heapgraph.processor import PROCESSOR
 from heapgraph.snapshot.schema import MAX_OBJECTS
 
 if TYPE_CHECKING:
@@ -51,8 +52,6 @@ TABLE_READS = 4
 """How often the target's memory may be looked through in tables of objects, in one pass: once by
 lists and dicts, once more by what owns blocks without knowing what is in them."""
 
-_END_OF_USER_SPACE = 1 << 47
-
 
 def budget_of_process(pid: int, maps: Sequence[Mapping]) -> WalkBudget:
     """Look what a process has in memory, before any of it is read.
@@ -63,7 +62,7 @@ def budget_of_process(pid: int, maps: Sequence[Mapping]) -> WalkBudget:
 
     Cost: that of `filled_ranges`.
     """
-    readable = [m for m in maps if "r" in m.permissions and m.end <= _END_OF_USER_SPACE]
+    readable = [m for m in maps if "r" in m.permissions and m.end <= PROCESSOR.end_of_user_space]
     ranges = filled_ranges(pid, readable, lambda mapping: not is_anonymous(mapping))
     filled = np.array(ranges, np.int64).reshape(-1, 2)
     private = [mapping for mapping in readable if is_anonymous(mapping)]
@@ -79,7 +78,7 @@ def budget_of_copy(copied: Sequence[tuple[int, int]], maps: Iterable[Mapping]) -
         copied: page ranges, sorted and disjoint.
         maps: the mappings of that moment with sizes, in address order.
     """
-    readable = [m for m in maps if "r" in m.permissions and m.end <= _END_OF_USER_SPACE]
+    readable = [m for m in maps if "r" in m.permissions and m.end <= PROCESSOR.end_of_user_space]
     ends = [end for _, end in copied]
     ranges = list(copied)
     for mapping in readable:

@@ -12,6 +12,7 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from heapgraph.capture.process.memory import UnreadableMemory
+from heapgraph.processor import PROCESSOR
 from heapgraph.safe_text import storable
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _HEADER = struct.Struct("<32xQ14xHH")  # e_phoff, e_phentsize, e_phnum
 _SEGMENT = struct.Struct("<IIQQ8x8xQ8x")  # p_type, p_flags, p_offset, p_vaddr, p_memsz
 _PT_LOAD, _PF_W = 1, 2
 _MAX_SEGMENTS = 64
-_PAGE = 4096
+_PAGE = PROCESSOR.page
 _WORD = 8
 
 MAX_DATA = 1 << 28

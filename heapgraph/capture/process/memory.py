@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from heapgraph.capture.process.permissions import explain_refusal
 from heapgraph.errors import CaptureInterrupted
+from heapgraph.processor import PROCESSOR
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-_PAGE = 4096
+_PAGE = PROCESSOR.page
 _CACHED_PAGES = 16_384  # 64 MiB
 _LARGE_READ = 64 * _PAGE
 _LONGEST_TRANSFER = 1 << 30  # the kernel moves at most 2 GiB - 4 KiB in one call

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from heapgraph.processor import PROCESSOR
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,7 +24,7 @@ HEAP_ALIGNMENT = 64 << 20
 SMALLEST_MAPPED = 128 << 10
 """Smaller blocks never get a mapping (DEFAULT_MMAP_THRESHOLD_MIN of malloc/malloc.c)."""
 
-_PAGE = 4096
+_PAGE = PROCESSOR.page
 _FLAGS = 7
 _MAPPED = 2
 _HEADER = 16

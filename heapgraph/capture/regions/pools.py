@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heapgraph.capture.cpython.layouts.kinds import PoolKind
+from heapgraph.processor import PROCESSOR
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -30,7 +31,7 @@ SMALLEST_FRAME_STACK = 1 << 14
 """Bytes of the pieces of a stack of frames; larger ones are twice, four times... as long
 (DATA_STACK_CHUNK_SIZE of Python/pystate.c)."""
 
-_PAGE = 4096
+_PAGE = PROCESSOR.page
 _FREEBLOCK, _ARENA_INDEX, _SIZE_INDEX, _NEXT, _LAST = 1, 8, 9, 10, 11
 """Places in the header: the first as a word of 8 bytes, the rest as one of 4."""
 
@@ -144,7 +145,7 @@ def frame_stack_sizes(places: Array, heads: Array, end: int) -> Array:
     """
     before, size, top = heads[:, 0], heads[:, 1], heads[:, 2]
     is_stack = (size >= np.uint64(SMALLEST_FRAME_STACK)) & (size & (size - np.uint64(1)) == 0)
-    is_stack &= (before % np.uint64(_PAGE) == 0) & (before < np.uint64(1 << 47))
+    is_stack &= (before % np.uint64(_PAGE) == 0) & (before < np.uint64(PROCESSOR.end_of_user_space))
     is_stack &= (top <= size // np.uint64(8)) & (size <= np.uint64(end) - places)
     result: Array = np.where(is_stack, size, np.uint64(0))
     return result

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapgraph.processor import PROCESSOR
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from heapgraph.native.memory_reads import MemoryReads
 
-_PAGE = 4096
+_PAGE = PROCESSOR.page
 _WORDS = 256
 """Of struct pthread, which is longer; its fields for the stack moved from one glibc to the next."""
 

@@ -134,11 +134,11 @@ Walker::Candidate Walker::take_oldest(Candidate newest) {
 }
 
 void Walker::admit(const Candidate &candidate) {
-    count_met(candidate.how, add(candidate.address, candidate.how == Met::kScanned));
+    count_met(candidate.how, add(candidate.address, candidate.how == Met::kScannedWord));
 }
 
 void Walker::count_met(Met how, bool is_object) {
-    if (how == Met::kReference || how == Met::kScanned) {
+    if (how == Met::kReference || how == Met::kScannedWord) {
         if (counts_.references >= budget_.references) {
             ++counts_.left_out;
         } else if (is_object) {
@@ -184,7 +184,7 @@ void Walker::follow_edges() {
             ++counts_.left_out;
             return;
         }
-        meet(edge.target, edge.flags & kScanned ? Met::kScanned : Met::kReference);
+        meet(edge.target, edge.flags & kScanned ? Met::kScannedWord : Met::kReference);
         if (label_is_object(edge.kind)) meet(edge.label, Met::kLabel);
     }
 }
@@ -202,6 +202,7 @@ void Walker::discover(const u64 *seeds, u64 count) {
             meet(object, Met::kListed);
             follow_stack();
         }
+        drain();
     }
     for (u64 i = 0; i < count; ++i) {
         add(seeds[i], false);

@@ -88,7 +88,7 @@ private:
     TypeInfo *plausible(u64 address, const Position &at, bool strictly);
     bool add(u64 address, bool strictly);
     // How an object was met: what is counted depends on it, and how well it must be checked.
-    enum class Met : u8 { kListed, kReference, kScanned, kLabel };
+    enum class Met : u8 { kListed, kReference, kScannedWord, kLabel };
     struct Candidate {
         u64 address = 0;
         Met how = Met::kListed;

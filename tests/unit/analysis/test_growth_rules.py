@@ -63,6 +63,8 @@ def test_values_that_are_replaced_are_newer_than_their_keys():
     together = np.random.default_rng(1).permutation(members_from(0, 0.2))
     assert trend_of(together, KEEPER) is Trend.LOADED_ONCE
     assert trend_of(members_from(0, 1)[::-1], KEEPER) is Trend.UNKNOWN  # the collector did that
+    swapped = members_from(0, 1).reshape(-1, 2)[:, ::-1].ravel()  # and that: neighbours are mixed
+    assert trend_of(swapped, KEEPER) is Trend.GROWING
 
 
 def test_without_ages_or_a_clock_nothing_is_said():
@@ -75,7 +77,11 @@ def test_without_ages_or_a_clock_nothing_is_said():
 
 def test_nothing_came_for_long_after_a_load():
     assert trend_of(members_from(0, 0.3), KEEPER) is Trend.LOADED_ONCE
+    assert trend_of(members_from(0, 0.7), KEEPER) is Trend.LOADED_ONCE  # no pause before was like it
     assert trend_of(members_from(0, 0.8), KEEPER) is Trend.UNKNOWN
+    assert trend_of(members_from(0, 0.95), KEEPER) is Trend.GROWING
+    thrice = np.concatenate([members_from(at, at + 0.01, 60) for at in (0, 0.33, 0.66)])
+    assert trend_of(thrice, KEEPER) is Trend.UNKNOWN  # the last pause is like those before
 
 
 def test_bursts_are_growth_while_the_last_pause_is_like_those_before():
