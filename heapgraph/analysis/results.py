@@ -44,13 +44,15 @@ def serialize(value: Any) -> Any:  # noqa: ANN401 - any part of a result
 
 @cache
 def units_of(row: type) -> Units:
-    """Units of the fields of a dataclass by their names; of a nested one, the units of its fields.
+    """Units of the fields of a dataclass by their keys; of a nested one, the units of its fields.
 
     They are declared as `retained_size: Bytes`; a list has the unit of its parts, and what may be
     None that of the rest. A field without one is not in the result.
     """
     hints = get_type_hints(row, include_extras=True)
-    found = {part.name: _unit_of(hints[part.name]) for part in fields(row)}
+    found = {
+        part.metadata.get("key", part.name): _unit_of(hints[part.name]) for part in fields(row)
+    }
     return {name: unit for name, unit in found.items() if unit is not None}
 
 

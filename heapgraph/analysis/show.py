@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heapgraph.analysis.ages.growth import growth_of
-from heapgraph.analysis.ages.rules import MIN_MEMBERS
 from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.expressions.literals import literal
 from heapgraph.analysis.expressions.segments import entry_label
@@ -17,7 +15,6 @@ from heapgraph.analysis.results import Result, not_serialized, serialize
 from heapgraph.graph.fields import field_references, stored_references
 from heapgraph.model import (
     EDGE_KIND_NAMES,
-    ITEM_KINDS,
     UNREACHABLE,
     VIRTUAL_ROOT,
     EdgeFlags,
@@ -28,7 +25,6 @@ from heapgraph.units import Bytes, Count, Expression, ObjectId, TypeName
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from heapgraph.analysis.ages.growth import Growth
     from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
 
@@ -66,7 +62,6 @@ class ShownObject(Result):
         references: what it refers to.
         referrers: what refers to it.
         dominators: its dominators, the immediate one first.
-        growth: of a container, what the ages of its members tell; None for another object.
         references_left_out, referrers_left_out: how many more there are.
         found_references: counted references to it that were found in objects.
         root_references: counted references that roots hold, without those of C code.
@@ -80,7 +75,6 @@ class ShownObject(Result):
     references: tuple[ShownReference, ...]
     referrers: tuple[ShownReference, ...]
     dominators: tuple[ObjectRow, ...]
-    growth: Growth | None
     references_left_out: int = not_serialized()
     referrers_left_out: int = not_serialized()
     found_references: int = not_serialized()
@@ -93,7 +87,6 @@ class ShownObject(Result):
             "value": self.value,
             "refcount": self.refcount,
             "held_from_c": self.held_from_c,
-            "growth": None if self.growth is None else serialize(self.growth),
         }
         return {
             "object": serialize(self.row) | account,
@@ -165,20 +158,12 @@ def show_object(
         references=_shown(graph, edges[:limit].tolist(), outgoing=True),
         referrers=_shown(graph, reverse[:limit].tolist(), outgoing=False),
         dominators=_dominator_rows(graph, object_id, limit),
-        growth=_growth(graph, object_id),
         references_left_out=max(0, len(edges) - limit),
         referrers_left_out=max(0, len(reverse) - limit),
         found_references=account.from_objects,
         root_references=account.from_roots,
         getsizeof=int(graph.getsizeof[object_id]),
     )
-
-
-def _growth(graph: HeapGraph, object_id: int) -> Growth | None:
-    """Of what has enough items for a verdict."""
-    edges = slice(int(graph.offsets[object_id]), int(graph.offsets[object_id + 1]))
-    items = np.count_nonzero(np.isin(graph.edge_kinds[edges], ITEM_KINDS))
-    return growth_of(graph, object_id) if items >= MIN_MEMBERS else None
 
 
 def _shown(graph: HeapGraph, edges: Iterable[int], *, outgoing: bool) -> tuple[ShownReference, ...]:

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from heapgraph.analysis.ages.growth import NO_CONTAINER, Growth, growth_of
+from heapgraph.analysis.ages.growth import growth_of
+from heapgraph.analysis.ages.verdict import NO_CONTAINER, Growth
 from heapgraph.analysis.expressions import expression, path_references
 from heapgraph.analysis.leaks.accumulation import inner_type
 from heapgraph.analysis.leaks.application_code import own_expression

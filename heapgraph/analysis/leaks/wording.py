@@ -31,7 +31,7 @@ from heapgraph.safe_text import begun
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
-    from heapgraph.analysis.ages.growth import Growth
+    from heapgraph.analysis.ages.verdict import Growth
     from heapgraph.analysis.leaks.accumulation import Content
     from heapgraph.analysis.leaks.candidates import Candidate
     from heapgraph.analysis.leaks.known_leaks import KnownLeak

@@ -32,8 +32,8 @@ def print_show(result: ShownObject, asked: Asked) -> None:
 def _facts(result: ShownObject) -> list[tuple[str, str]]:
     row = result.row
     share = format_share(row.share)
-    growth = result.growth
-    trend = [] if growth is None else [("growth", f"{growth.trend}: {growth.evidence}")]
+    growth = row.growth
+    trend = [] if growth is None else [("growth", growth.sentence)]
     return [
         ("object", f"@{row.id} at {row.address:#x}"),
         ("type", row.type),

@@ -49,8 +49,7 @@ def _print_steady(steady: Sequence[LeakSuspect]) -> None:
     say()
     say("Large, but not growing:", bold=True)
     for suspect in steady:
-        growth = suspect.growth
-        say(f"{_INDENT}{suspect_line(suspect)}: {growth.trend}, {growth.evidence}")
+        say(f"{_INDENT}{suspect_line(suspect)}: {suspect.growth.sentence}")
 
 
 def _print_suspect(number: int, suspect: LeakSuspect) -> None:
