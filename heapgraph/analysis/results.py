@@ -142,6 +142,16 @@ class Result:
         document: dict[str, Any] = serialize(self)
         return document
 
+    def left_out_of(self, key: str) -> int | bool:
+        """How many rows a list of the document lacks; True where only that it lacks some is known.
+
+        They are in the field `KEY_left_out`, of the main list in `left_out`.
+        """
+        is_main = key == getattr(self, "rows_field", "")
+        main = getattr(self, "left_out", 0) if is_main else 0
+        left_out: int | bool = getattr(self, f"{key}_left_out", main)
+        return left_out
+
     def units(self) -> Units:
         """Units of the document, by key; see `units_of`."""
         result: type = type(self)

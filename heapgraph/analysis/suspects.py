@@ -93,7 +93,7 @@ class Suspects(TableResult):
     Attributes:
         suspects: the rows.
         steady: what is as large, but was loaded once, or turns over: no leak by its looks.
-        left_out: how many more suspects there are.
+        left_out, steady_left_out: how many more there are.
     """
 
     rows_field: ClassVar[str] = "suspects"
@@ -101,6 +101,7 @@ class Suspects(TableResult):
     suspects: tuple[LeakSuspect, ...]
     steady: tuple[LeakSuspect, ...] = ()
     left_out: int = not_serialized()
+    steady_left_out: int = not_serialized()
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document; a path has the keys of the command `path`."""
@@ -149,8 +150,12 @@ def find_suspects(
         _merged(graph, [_describe(graph, *each, is_structure) for each in some[:_MAX_DESCRIBED]])
         for some in (moving, steady)
     )
-    left_out = len(rows[limit:]) + len(moving[_MAX_DESCRIBED:])
-    return Suspects(tuple(rows[:limit]), tuple(apart[:limit]), left_out)
+    return Suspects(
+        tuple(rows[:limit]),
+        tuple(apart[:limit]),
+        len(rows[limit:]) + len(moving[_MAX_DESCRIBED:]),
+        len(apart[limit:]) + len(steady[_MAX_DESCRIBED:]),
+    )
 
 
 def _merged(graph: HeapGraph, rows: Sequence[LeakSuspect]) -> list[LeakSuspect]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from heapgraph.analysis.results import TableResult, columns_of, row_types, units_of
+from heapgraph.analysis.results import columns_of, row_types, units_of
 from heapgraph.cli.output import count_left_out, print_facts, print_table, say
 from heapgraph.units import NUMBERS, Unit, format_value
 
@@ -32,8 +32,7 @@ def print_result(result: Result, asked: Asked) -> None:
         if position or facts:
             say()
         print_rows(getattr(result, name), row, title=_title(name) if len(tables) > 1 else "")
-    if isinstance(result, TableResult):
-        count_left_out(getattr(result, "left_out", 0), _title(result.rows_field))
+        count_left_out(result.left_out_of(name), _title(name))
 
 
 def print_rows(rows: Sequence[Any], row: type, *, title: str = "") -> None:

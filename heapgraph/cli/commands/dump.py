@@ -298,6 +298,8 @@ def _print_summary(result: DumpResult, found: _Found) -> None:
             *(("leak suspect", suspect_line(suspect)) for suspect in found.suspects.suspects),
         )
     )
+    if left_out := found.suspects.left_out:
+        note(f"{format_count(left_out)} more leak suspects: heapgraph suspects lists them")
     if found.holders.objects:
         say()
         print_table(

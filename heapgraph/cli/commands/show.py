@@ -27,6 +27,7 @@ def print_show(result: ShownObject, asked: Asked) -> None:
     if result.dominators:
         say()
         print_rows(result.dominators, ObjectRow, title="dominated by")
+        count_left_out(result.dominators_left_out, "under 'dominated by'")
 
 
 def _facts(result: ShownObject) -> list[tuple[str, str]]:

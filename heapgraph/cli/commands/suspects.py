@@ -32,6 +32,7 @@ def print_suspects(result: Suspects, asked: Asked) -> None:
         note("no leak suspects: no holder stands out; compare two snapshots to see what grows")
     count_left_out(result.left_out, "suspects")
     _print_steady(result.steady)
+    count_left_out(result.steady_left_out, "that do not grow")
 
 
 def suspect_line(suspect: LeakSuspect) -> str:

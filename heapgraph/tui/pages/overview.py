@@ -121,8 +121,8 @@ def _root_rows(summary: Summary) -> list[Row]:
     ]
 
 
-def _suspect_table(rows: list[Row]) -> RowTable:
-    return RowTable("leak suspects", SUSPECT_COLUMNS, rows)
+def _suspect_table(rows: list[Row], left_out: int = 0) -> RowTable:
+    return RowTable("leak suspects", SUSPECT_COLUMNS, rows, left_out=left_out)
 
 
 def _note(text: str) -> Row:
@@ -157,9 +157,11 @@ def _look_closer(
         rows = [_note(NO_SUSPECTS)]
     with_growth = session.growth.judge(holders, progress)
 
+    suspects = _suspect_table(rows, result.left_out)
+
     def show() -> None:
         holder_table = _holder_table(session, holders, with_growth=with_growth)
         holder_table.cursor = page.left[-1].cursor
-        page.left = [_suspect_table(rows), holder_table]
+        page.left = [suspects, holder_table]
 
     return show

@@ -99,6 +99,7 @@ class DocumentTable:
 
     def __init__(self, name: str, rows: list[dict[str, Any]], units: Units) -> None:
         """Choose the columns by the first rows."""
+        self.key = name
         self.title = name.replace("_", " ")
         self.cursor = 0
         self.left_out = 0

@@ -69,6 +69,8 @@ def test_the_worked_queries_tell_the_truth(graph):
     assert items
     for list_id, tenth, count in items:
         assert tenth in (None, *range(10))
+        of_one = f"select tenth, members from members_by_age where container = {list_id}"
+        assert (tenth, count) in rows(graph, of_one)
         assert 0 < count <= graph.offsets[list_id + 1] - graph.offsets[list_id]
 
 
