@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
 import numpy as np
 
@@ -42,7 +42,7 @@ def growth_of(graph: HeapGraph, object_id: int) -> Growth:
     Cost: once per snapshot a pass over the objects; then what the container dominates, once: of a
         large snapshot the verdicts are kept on disk.
     """
-    verdicts = _VERDICTS.setdefault(graph, KeptVerdicts(graph.cache, graph.object_count))
+    verdicts = _verdicts(graph)
     known = verdicts.get(object_id)
     if known is not None:
         return known
@@ -124,6 +124,13 @@ def _worded(trend: Trend, why: str, newest: int, dated: int) -> str:
         f"{format_count(newest)} of {format_count(dated)} members are among the newest tenth of "
         f"all objects, and {why}"
     )
+
+
+def _verdicts(graph: HeapGraph) -> KeptVerdicts:
+    if graph not in _VERDICTS:
+        _VERDICTS[graph] = verdicts = KeptVerdicts(graph.cache, graph.object_count)
+        finalize(graph, verdicts.write)
+    return _VERDICTS[graph]
 
 
 def _clock(graph: HeapGraph) -> AgeClock:

@@ -6,6 +6,7 @@ import json
 from dataclasses import astuple
 from functools import cache
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,9 @@ from heapgraph.graph.kept_columns import KEPT_ROWS
 if TYPE_CHECKING:
     from heapgraph.graph.cache import ArrayCache
 
-_BYTES = 1 << 16
-"""Of the first verdicts of a snapshot as text, some 300 of them; others are judged in each run."""
+_MOST = 200
+_BYTES = 1 << 17
+"""Of so many verdicts as text; those that were asked for first are the largest containers."""
 
 
 class KeptVerdicts:
@@ -33,6 +35,7 @@ class KeptVerdicts:
         """Read nothing yet."""
         self._disk = disk if objects >= KEPT_ROWS else None
         self._known: dict[int, Growth] | None = None
+        self._has_new = False
 
     def get(self, object_id: int) -> Growth | None:
         """What was said of a container; None for nothing."""
@@ -40,15 +43,17 @@ class KeptVerdicts:
 
     def add(self, object_id: int, growth: Growth) -> None:
         """Remember a verdict."""
-        known = self._all()
-        known[object_id] = growth
-        if self._disk is None:
+        self._all()[object_id] = growth
+        self._has_new = True
+
+    def write(self) -> None:
+        """Put on disk what is new, as far as there is room; for the end of a run."""
+        if self._disk is None or not self._has_new:
             return
-        text = json.dumps({key: astuple(one) for key, one in known.items()}).encode()
+        first = islice(self._all().items(), _MOST)
+        text = json.dumps({key: astuple(growth) for key, growth in first}).encode()
         if len(text) <= _BYTES:
             self._disk.store({_name(): np.frombuffer(text.ljust(_BYTES), np.uint8)})
-        else:
-            self._disk = None
 
     def _all(self) -> dict[int, Growth]:
         if self._known is None:
