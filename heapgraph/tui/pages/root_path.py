@@ -99,9 +99,10 @@ class Steps(Sequence[Step]):
         step = self._path.steps[place]
         return Step(step.object_id, step.edge_index, place > 0 and bool(self._is_dict[place - 1]))
 
-
-def _last_objects(steps: Steps) -> list[int]:
-    return [steps[line].object_id for line in range(max(0, len(steps) - _MOST_JUDGED), len(steps))]
+    def last_objects(self) -> list[int]:
+        """The objects of the last lines, which are looked at for containers."""
+        places = self._places[-_MOST_JUDGED:].tolist()
+        return [self._path.steps[place].object_id for place in places]
 
 
 class PathView:
@@ -134,7 +135,7 @@ class PathView:
     def table(self) -> LazyTable:
         """The steps of the path that is shown, root first."""
         path, steps = self.path, self.steps
-        self._with_growth = any(self._known_growth(one) for one in _last_objects(steps))
+        self._with_growth = any(self._known_growth(one) for one in steps.last_objects())
 
         def make_row(index: int) -> Row:
             return self._root_row(path) if index == 0 else self._step_row(steps[index])
@@ -177,7 +178,7 @@ class PathView:
         """Find out which containers on the paths grow; a `__dict__` is none."""
         for path in self.paths:
             steps = Steps(self._session, path, raw=False)
-            self._session.growth.judge(_last_objects(steps), progress)
+            self._session.growth.judge(steps.last_objects(), progress)
 
     def _known_growth(self, object_id: int) -> Growth | None:
         """What is known; a path is no place to say what is not."""

@@ -67,7 +67,7 @@ def test_the_worked_queries_tell_the_truth(graph):
     assert rows(graph, QUERIES[8])[0] == ("list", 2, 128)
     items = rows(graph, QUERIES[10])
     assert items
-    for list_id, tenth, count in items:
+    for list_id, count, tenth in items:
         assert tenth in (None, *range(10))
         of_one = f"select tenth, members from members_by_age where container = {list_id}"
         assert (tenth, count) in rows(graph, of_one)
