@@ -86,7 +86,7 @@ class Questions:
         Args:
             limit: how many holders to list.
 
-        Cost: the dominator tree, then the children of the few largest objects.
+        Cost: the dominator tree, then the children of the few largest objects, and their growth.
         """
         return cast("Holders", self._ask("holders", limit=limit))
 

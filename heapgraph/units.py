@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,6 +69,7 @@ class Unit(Enum):
     OBJECT_ID = "object id"
     TYPE = "type"
     EXPRESSION = "expression"
+    WORD = "word"
 
 
 Bytes = Annotated[int, Unit.BYTES]
@@ -81,6 +83,8 @@ ObjectId = Annotated[int, Unit.OBJECT_ID]
 TypeName = Annotated[str, Unit.TYPE]
 Expression = Annotated[str, Unit.EXPRESSION]
 """A text that names an object."""
+Word = Annotated[str, Unit.WORD]
+"""A word or two that stand in a list for all that they are a part of."""
 
 AMOUNTS = frozenset({Unit.BYTES, Unit.COUNT, Unit.SHARE, Unit.SECONDS})
 NUMBERS = AMOUNTS | {Unit.NUMBER, Unit.ADDRESS, Unit.OBJECT_ID}
@@ -105,7 +109,7 @@ def format_value(value: Any, unit: Unit | object | None) -> str:  # noqa: ANN401
 
     Args:
         value: text, a number, None (nothing), bool, or a list or dict of such.
-        unit: what a number is; anything but a `Unit` says nothing.
+        unit: what a number is; of a dict, of its parts. Anything else says nothing.
     """
     if value is None:
         return ""
@@ -116,9 +120,20 @@ def format_value(value: Any, unit: Unit | object | None) -> str:  # noqa: ANN401
     if isinstance(value, list | tuple):
         texts = [str(part) for part in value]
         return ("; " if any(" " in text for text in texts) else ", ").join(texts)
-    if isinstance(value, dict):
-        return ", ".join(f"{key}={part}" for key, part in value.items())
-    return str(value)
+    return _dict_text(value, unit) if isinstance(value, dict) else str(value)
+
+
+def _dict_text(value: dict[str, Any], units: object) -> str:
+    word = word_of(value, units)
+    return ", ".join(f"{key}={part}" for key, part in value.items()) if word is None else word
+
+
+def word_of(value: Mapping[str, Any], units: object) -> str | None:
+    """The word that stands for a part of a result in a list; None where it has none."""
+    if not isinstance(units, Mapping):
+        return None
+    words = (value.get(name) for name, unit in units.items() if unit is Unit.WORD)
+    return next((word for word in words if isinstance(word, str)), None)
 
 
 _FLOATS: dict[Unit | None, Callable[[float], str]] = {

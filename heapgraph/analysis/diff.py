@@ -84,15 +84,17 @@ def diff_snapshots(
     if count == WITH_SURVIVORS:
         survivors = _survivors(kept)
         surviving = _by_type(kept[-1], survivors)
-        holders = _surviving_holders(tree, groups[-1], kept[-1], survivors, limit)
+        holders, left_out = _surviving_holders(tree, groups[-1], kept[-1], survivors, limit)
     elif count >= MIN_FOR_REPEATED_GROWTH:
-        holders = _repeated_holders(tree, groups, kept, limit)
+        holders, left_out = _repeated_holders(tree, groups, kept, limit)
     else:
         tree.weigh_by_growth()
-        holders = [_holder_row(tree, row) for row in tree.growing(limit)]
+        growing, left_out = tree.growing(limit)
+        holders = [_holder_row(tree, row) for row in growing]
     types = _type_rows(counted, surviving)
     totals = DiffTotals(*zip(*sums, strict=True))
-    return Diff(tuple(types[:limit]), tuple(holders), totals, len(types) - len(types[:limit]))
+    types_left_out = len(types) - len(types[:limit])
+    return Diff(tuple(types[:limit]), tuple(holders), totals, types_left_out, left_out)
 
 
 def _grouped(
@@ -200,14 +202,15 @@ def _surviving_holders(
     graph: HeapGraph,
     survivors: NDArray[np.int64],
     limit: int | None,
-) -> list[HolderGrowth]:
-    """Where the survivors gather in the last snapshot."""
+) -> tuple[list[HolderGrowth], int]:
+    """Where the survivors gather in the last snapshot, and how many more holders there are."""
     grouped = survivors[groups.of_object[survivors] >= 0]
     tree.weigh_by(-1, groups.of_object[grouped], graph.shallow_sizes[grouped])
-    return [
-        replace(_holder_row(tree, row), survivors_size=tree.node(row).weight)
-        for row in tree.growing(limit)
+    growing, left_out = tree.growing(limit)
+    rows = [
+        replace(_holder_row(tree, row), survivors_size=tree.node(row).weight) for row in growing
     ]
+    return rows, left_out
 
 
 def _repeated_holders(
@@ -215,9 +218,10 @@ def _repeated_holders(
     groups: Sequence[PathGroups],
     graphs: Sequence[HeapGraph],
     limit: int | None,
-) -> list[HolderGrowth]:
-    """Holders that grew in every snapshot, the one whose share grew most first."""
-    rows = sorted(repeated_growth(tree), key=lambda row: -tree.growth(row))[:MAX_HOLDERS]
+) -> tuple[list[HolderGrowth], int]:
+    """Holders that grew in every snapshot, the one whose share grew most first; how many more."""
+    grew = sorted(repeated_growth(tree), key=lambda row: -tree.growth(row))
+    rows = grew[:MAX_HOLDERS]
     first, last = (
         leak_shares(graph, tree.rows_of_objects(end, groups[end]), rows)
         for graph, end in zip(graphs, (0, -1), strict=True)
@@ -232,7 +236,7 @@ def _repeated_holders(
         for row, before, after in zip(rows, first, last, strict=True)
     ]
     found.sort(key=lambda row: (-(row.leak_share_growth or 0), -row.size_growth, row.expression))
-    return found[:limit]
+    return found[:limit], len(grew) - len(found[:limit])
 
 
 def _holder_row(tree: HolderTree, row: int) -> HolderGrowth:

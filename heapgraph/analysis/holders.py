@@ -54,6 +54,21 @@ class Holders(TableResult):
 def find_holders(
     graph: HeapGraph, *, progress: Progress | None = None, limit: int = DEFAULT_LIMIT
 ) -> Holders:
+    """The holders with what is said of each; see `holder_ids`.
+
+    Args:
+        graph: the snapshot.
+        progress: told when the dominator tree is computed.
+        limit: how many rows.
+
+    Cost: the dominator tree, then the children of the few largest objects, and their growth.
+    """
+    if progress is not None:
+        progress("dominator tree", 0, 0)
+    return Holders(tuple(object_row(graph, object_id) for object_id in holder_ids(graph, limit)))
+
+
+def holder_ids(graph: HeapGraph, limit: int = DEFAULT_LIMIT) -> list[int]:
     """Walk the folded dominator tree from the top and stop where the bytes are gathered.
 
     A module is never a holder, its globals are: everybody knows that the program is in its
@@ -62,13 +77,13 @@ def find_holders(
 
     Args:
         graph: the snapshot.
-        progress: told when the dominator tree is computed.
-        limit: how many rows.
+        limit: how many.
+
+    Returns:
+        Object ids, the largest first.
 
     Cost: the dominator tree, then the children of the few largest objects.
     """
-    if progress is not None:
-        progress("dominator tree", 0, 0)
     found: list[int] = []
     queue = _Queue(graph, limit)
     queue.add_children(VIRTUAL_ROOT)
@@ -85,7 +100,7 @@ def find_holders(
             for other in passed:
                 if graph.folded.retained_size(other) >= BESIDE_SHARE * graph.reachable_size:
                     queue.add(other, is_gathering_point=False)
-    return Holders(tuple(object_row(graph, object_id) for object_id in found))
+    return found
 
 
 def is_own_table(graph: HeapGraph, object_id: int) -> bool:

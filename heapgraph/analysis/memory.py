@@ -17,7 +17,7 @@ from heapgraph.analysis.resident.arenas import (
 )
 from heapgraph.analysis.resident.parts import GROUPS, MemoryPart, is_anonymous, memory_parts
 from heapgraph.analysis.resident.verdict import judge_memory
-from heapgraph.analysis.results import TableResult
+from heapgraph.analysis.results import TableResult, not_serialized
 from heapgraph.model import NO_ROW, REGION_KIND_NAMES, ObjectFlags
 from heapgraph.units import Address, Bytes, ObjectId, Share, TypeName
 
@@ -103,6 +103,8 @@ class MemoryReport(MemoryAccount):
         size_classes: blocks of pymalloc by size, most free bytes first.
         large_blocks: mapped files, heaps, blocks and mappings that take most memory.
         arenas: totals of pymalloc's arenas.
+        pins_left_out, nearly_empty_left_out, size_classes_left_out, large_blocks_left_out: how
+            many more there are.
     """
 
     pins: tuple[Pin, ...]
@@ -110,6 +112,10 @@ class MemoryReport(MemoryAccount):
     size_classes: tuple[SizeClass, ...]
     large_blocks: tuple[LargeBlock, ...]
     arenas: ArenaTotals
+    pins_left_out: int = not_serialized()
+    nearly_empty_left_out: int = not_serialized()
+    size_classes_left_out: int = not_serialized()
+    large_blocks_left_out: int = not_serialized()
 
 
 def account_memory(graph: HeapGraph) -> MemoryAccount:
@@ -154,13 +160,18 @@ def report_memory(
     if progress is not None:
         progress("dominator tree", 0, 0)
     arenas = describe_arenas(graph, limit)
+    large_blocks = _large_blocks(graph)
     return MemoryReport(
         **vars(account_memory(graph)),
         pins=arenas.pins,
         nearly_empty=arenas.nearly_empty,
         size_classes=arenas.size_classes,
-        large_blocks=_large_blocks(graph)[:limit],
+        large_blocks=large_blocks[:limit],
         arenas=arenas.totals,
+        pins_left_out=arenas.pins_left_out,
+        nearly_empty_left_out=arenas.totals.nearly_empty - len(arenas.nearly_empty),
+        size_classes_left_out=arenas.size_classes_left_out,
+        large_blocks_left_out=len(large_blocks) - len(large_blocks[:limit]),
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from heapgraph.analysis.ages.growth import growth_of_container
+from heapgraph.analysis.ages.verdict import Growth  # noqa: TC001 - its units are asked for
 from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.expressions.resolving import resolve
 from heapgraph.units import Address, Bytes, Expression, ObjectId, Share, TypeName
@@ -25,11 +27,12 @@ class ObjectRow:
         shallow_size: bytes of the object itself.
         retained_size: bytes that go with it.
         share: retained size as a share (0..1) of everything reachable.
+        growth: of a container, what the ages of its members tell; None for another object.
     """
 
     printed_columns: ClassVar[tuple[str, ...]] = (
         *("retained_size", "share", "shallow_size"),
-        *("id", "type", "expression"),
+        *("growth", "id", "type", "expression"),
     )
 
     id: ObjectId
@@ -39,6 +42,7 @@ class ObjectRow:
     shallow_size: Bytes
     retained_size: Bytes
     share: Share
+    growth: Growth | None
 
 
 def object_row(graph: HeapGraph, object_id: int, *, raw: bool = False) -> ObjectRow:
@@ -48,6 +52,8 @@ def object_row(graph: HeapGraph, object_id: int, *, raw: bool = False) -> Object
         graph: the snapshot.
         object_id: the object.
         raw: sizes of the object alone; else its folded `__dict__` is a part of it.
+
+    Cost: of a container, what it dominates, once: see `growth_of`.
     """
     if raw:
         shallow = int(graph.shallow_sizes[object_id])
@@ -63,6 +69,7 @@ def object_row(graph: HeapGraph, object_id: int, *, raw: bool = False) -> Object
         shallow_size=shallow,
         retained_size=retained,
         share=share_of_heap(graph, retained),
+        growth=growth_of_container(graph, object_id),
     )
 
 

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from heapgraph.analysis.ages.growth import growth_of_container
+from heapgraph.analysis.ages.rules import MIN_MEMBERS
+from heapgraph.analysis.ages.verdict import Growth  # noqa: TC001 - its units are asked for
 from heapgraph.analysis.expressions import path_references, write_path
 from heapgraph.analysis.expressions.openings import root_names
 from heapgraph.analysis.expressions.resolving import resolve_set
@@ -27,8 +30,13 @@ if TYPE_CHECKING:
     from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.graph.paths import RootPath
+    from heapgraph.graph.references import Reference
 
 DEFAULT_LIMIT = 20
+
+_MOST_JUDGED = 20
+"""Containers of one path whose growth is told: each of a thousand nested ones has all the others in
+it, and is looked at as a whole."""
 
 EXCLUDABLE: dict[str, PathExclusions] = {
     **{n: PathExclusions(edge_kinds=frozenset({k})) for k, n in EDGE_KIND_NAMES.items()},
@@ -59,12 +67,15 @@ class PathStepRow:
         type: qualified type name.
         label: what the reference that leads to it is called; the root's name for the first.
         label_kind: kind of that reference; `root` for the first.
+        growth: of a container, what the ages of its members tell. Of a long path only the nearest
+            containers are asked; None for the others, and for what is none.
     """
 
     id: ObjectId
     type: TypeName
     label: str | None
     label_kind: str
+    growth: Growth | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,12 @@ class PathRow:
     shallow_size: Bytes | None = None
     retained_size: Bytes | None = None
 
+    @property
+    def growth(self) -> Growth | None:
+        """Of the container that is nearest to the end; None where its growth is not known."""
+        found = next((step.growth for step in reversed(self.steps) if step.growth), None)
+        return found if found is None or found.is_known else None
+
 
 @dataclass(frozen=True)
 class Paths(TableResult):
@@ -105,11 +122,15 @@ class Paths(TableResult):
     unreached: int = not_serialized()
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON document; counts and sizes are there for a set only."""
+        """The JSON document; counts and sizes are there for a set only, growth for containers."""
         rows = [
             {key: value for key, value in serialize(row).items() if value is not None}
             for row in self.paths
         ]
+        for row in rows:
+            for step in row["steps"]:
+                if step["growth"] is None:
+                    del step["growth"]
         return {"paths": rows}
 
 
@@ -169,15 +190,19 @@ def path_row(
     root = graph.roots.row(path.root)
     kind = ROOT_KIND_NAMES[root.kind]
     first = path.steps[0].object_id
-    steps = [PathStepRow(first, graph.type_name(first), root.name or None, "root")]
     in_namespace = first in root_names(graph).namespaces
-    for reference in path_references(graph, path):
+    references = path_references(graph, path)
+    growth = _growth_on_path(graph, references, None if in_namespace else first)
+    name = root.name or None
+    steps = [PathStepRow(first, graph.type_name(first), name, "root", growth.get(first))]
+    for reference in references:
         steps.append(
             PathStepRow(
                 reference.target,
                 graph.type_name(reference.target),
                 entry_label(graph, reference, in_namespace=in_namespace),
                 EDGE_KIND_NAMES[reference.kind],
+                growth.get(reference.target),
             )
         )
         in_namespace = is_namespace(reference)
@@ -189,6 +214,30 @@ def path_row(
         shallow_size,
         retained_size,
     )
+
+
+def _growth_on_path(
+    graph: HeapGraph, references: Sequence[Reference], first: int | None
+) -> dict[int, Growth]:
+    """What the containers nearest to the end of a path do; a `__dict__` is none.
+
+    Args:
+        graph: the snapshot.
+        references: of the path.
+        first: its first object; None where that is a `__dict__`.
+    """
+    objects = [] if first is None else [first]
+    objects += [one.target for one in references if not is_namespace(one)]
+    ids = np.array(objects, np.int64)
+    has_many = graph.offsets[ids + 1] - graph.offsets[ids] >= MIN_MEMBERS
+    found: dict[int, Growth] = {}
+    for object_id in reversed(ids[has_many].tolist()):
+        if len(found) == _MOST_JUDGED:
+            break
+        growth = growth_of_container(graph, object_id)
+        if growth is not None:
+            found[object_id] = growth
+    return found
 
 
 def parse_exclusions(names: Sequence[str]) -> PathExclusions:

@@ -44,13 +44,15 @@ def serialize(value: Any) -> Any:  # noqa: ANN401 - any part of a result
 
 @cache
 def units_of(row: type) -> Units:
-    """Units of the fields of a dataclass by their names; of a nested one, the units of its fields.
+    """Units of the fields of a dataclass by their keys; of a nested one, the units of its fields.
 
     They are declared as `retained_size: Bytes`; a list has the unit of its parts, and what may be
     None that of the rest. A field without one is not in the result.
     """
     hints = get_type_hints(row, include_extras=True)
-    found = {part.name: _unit_of(hints[part.name]) for part in fields(row)}
+    found = {
+        part.metadata.get("key", part.name): _unit_of(hints[part.name]) for part in fields(row)
+    }
     return {name: unit for name, unit in found.items() if unit is not None}
 
 
@@ -139,6 +141,16 @@ class Result:
         """The result as the JSON document of the command line; sizes in bytes."""
         document: dict[str, Any] = serialize(self)
         return document
+
+    def left_out_of(self, key: str) -> int | bool:
+        """How many rows a list of the document lacks; True where only that it lacks some is known.
+
+        They are in the field `KEY_left_out`, of the main list in `left_out`.
+        """
+        is_main = key == getattr(self, "rows_field", "")
+        main = getattr(self, "left_out", 0) if is_main else 0
+        left_out: int | bool = getattr(self, f"{key}_left_out", main)
+        return left_out
 
     def units(self) -> Units:
         """Units of the document, by key; see `units_of`."""

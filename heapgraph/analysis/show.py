@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heapgraph.analysis.ages.growth import growth_of
-from heapgraph.analysis.ages.rules import MIN_MEMBERS
 from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.expressions.literals import literal
 from heapgraph.analysis.expressions.segments import entry_label
@@ -17,9 +15,6 @@ from heapgraph.analysis.results import Result, not_serialized, serialize
 from heapgraph.graph.fields import field_references, stored_references
 from heapgraph.model import (
     EDGE_KIND_NAMES,
-    ITEM_KINDS,
-    UNREACHABLE,
-    VIRTUAL_ROOT,
     EdgeFlags,
     RootKind,
 )
@@ -28,7 +23,6 @@ from heapgraph.units import Bytes, Count, Expression, ObjectId, TypeName
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from heapgraph.analysis.ages.growth import Growth
     from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
 
@@ -66,8 +60,7 @@ class ShownObject(Result):
         references: what it refers to.
         referrers: what refers to it.
         dominators: its dominators, the immediate one first.
-        growth: of a container, what the ages of its members tell; None for another object.
-        references_left_out, referrers_left_out: how many more there are.
+        references_left_out, referrers_left_out, dominators_left_out: how many more there are.
         found_references: counted references to it that were found in objects.
         root_references: counted references that roots hold, without those of C code.
         getsizeof: what `sys.getsizeof` says.
@@ -80,9 +73,9 @@ class ShownObject(Result):
     references: tuple[ShownReference, ...]
     referrers: tuple[ShownReference, ...]
     dominators: tuple[ObjectRow, ...]
-    growth: Growth | None
     references_left_out: int = not_serialized()
     referrers_left_out: int = not_serialized()
+    dominators_left_out: int = not_serialized()
     found_references: int = not_serialized()
     root_references: int = not_serialized()
     getsizeof: Bytes = not_serialized()
@@ -93,7 +86,6 @@ class ShownObject(Result):
             "value": self.value,
             "refcount": self.refcount,
             "held_from_c": self.held_from_c,
-            "growth": None if self.growth is None else serialize(self.growth),
         }
         return {
             "object": serialize(self.row) | account,
@@ -157,6 +149,7 @@ def show_object(
     edges = (stored_references if raw else field_references)(graph, object_id)
     reverse = graph.reverse.edges_to(object_id)
     account = reference_account(graph, object_id)
+    dominators = graph.folded.chain(object_id)
     return ShownObject(
         row=object_row(graph, object_id),
         value=_value(graph, object_id),
@@ -164,21 +157,14 @@ def show_object(
         held_from_c=account.from_c,
         references=_shown(graph, edges[:limit].tolist(), outgoing=True),
         referrers=_shown(graph, reverse[:limit].tolist(), outgoing=False),
-        dominators=_dominator_rows(graph, object_id, limit),
-        growth=_growth(graph, object_id),
+        dominators=tuple(object_row(graph, above) for above in dominators[:limit]),
         references_left_out=max(0, len(edges) - limit),
         referrers_left_out=max(0, len(reverse) - limit),
+        dominators_left_out=max(0, len(dominators) - limit),
         found_references=account.from_objects,
         root_references=account.from_roots,
         getsizeof=int(graph.getsizeof[object_id]),
     )
-
-
-def _growth(graph: HeapGraph, object_id: int) -> Growth | None:
-    """Of what has enough items for a verdict."""
-    edges = slice(int(graph.offsets[object_id]), int(graph.offsets[object_id + 1]))
-    items = np.count_nonzero(np.isin(graph.edge_kinds[edges], ITEM_KINDS))
-    return growth_of(graph, object_id) if items >= MIN_MEMBERS else None
 
 
 def _shown(graph: HeapGraph, edges: Iterable[int], *, outgoing: bool) -> tuple[ShownReference, ...]:
@@ -204,16 +190,6 @@ def _shown(graph: HeapGraph, edges: Iterable[int], *, outgoing: bool) -> tuple[S
 def _value(graph: HeapGraph, object_id: int) -> str | None:
     """As Python writes it, or what was kept of it."""
     return literal(graph, object_id) or graph.preview(object_id)
-
-
-def _dominator_rows(graph: HeapGraph, object_id: int, limit: int) -> tuple[ObjectRow, ...]:
-    """The folded dominators, nearest first; a linked list may have millions."""
-    rows: list[ObjectRow] = []
-    above = graph.folded.immediate_dominator(object_id)
-    while above not in (VIRTUAL_ROOT, UNREACHABLE) and len(rows) < limit:
-        rows.append(object_row(graph, above))
-        above = graph.folded.immediate_dominator(above)
-    return tuple(rows)
 
 
 def _root_references(graph: HeapGraph, object_id: int, *, c_held: bool) -> int:

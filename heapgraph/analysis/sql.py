@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from heapgraph.analysis.results import Result, html_table, not_serialized, pandas_frame
 from heapgraph.analysis.sql_engine.running import (
@@ -72,6 +72,8 @@ class SqlResult(Result):
         left_out: whether there are more rows.
         table: the same as an Arrow table.
     """
+
+    rows_field: ClassVar[str] = "rows"
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from heapgraph.analysis.ages.growth import NO_CONTAINER, Growth, growth_of
+from heapgraph.analysis.ages.growth import growth_of
+from heapgraph.analysis.ages.verdict import NO_CONTAINER, Growth
 from heapgraph.analysis.expressions import expression, path_references
 from heapgraph.analysis.leaks.accumulation import inner_type
 from heapgraph.analysis.leaks.application_code import own_expression
@@ -92,7 +93,7 @@ class Suspects(TableResult):
     Attributes:
         suspects: the rows.
         steady: what is as large, but was loaded once, or turns over: no leak by its looks.
-        left_out: how many more suspects there are.
+        left_out, steady_left_out: how many more there are.
     """
 
     rows_field: ClassVar[str] = "suspects"
@@ -100,6 +101,7 @@ class Suspects(TableResult):
     suspects: tuple[LeakSuspect, ...]
     steady: tuple[LeakSuspect, ...] = ()
     left_out: int = not_serialized()
+    steady_left_out: int = not_serialized()
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document; a path has the keys of the command `path`."""
@@ -148,8 +150,12 @@ def find_suspects(
         _merged(graph, [_describe(graph, *each, is_structure) for each in some[:_MAX_DESCRIBED]])
         for some in (moving, steady)
     )
-    left_out = len(rows[limit:]) + len(moving[_MAX_DESCRIBED:])
-    return Suspects(tuple(rows[:limit]), tuple(apart[:limit]), left_out)
+    return Suspects(
+        tuple(rows[:limit]),
+        tuple(apart[:limit]),
+        len(rows[limit:]) + len(moving[_MAX_DESCRIBED:]),
+        len(apart[limit:]) + len(steady[_MAX_DESCRIBED:]),
+    )
 
 
 def _merged(graph: HeapGraph, rows: Sequence[LeakSuspect]) -> list[LeakSuspect]:

@@ -45,6 +45,7 @@ class Finding:
         owners: what holds most of them, as expressions.
         advice: what was found, and what to do about it.
         owner_ids: the owners as objects, where they are some.
+        owners_left_out: how many more of them are known.
     """
 
     detector: str
@@ -53,6 +54,7 @@ class Finding:
     owners: tuple[Expression, ...]
     advice: str
     owner_ids: tuple[int, ...] = not_serialized(())  # type: ignore[arg-type]
+    owners_left_out: int = not_serialized()
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class Waste(TableResult):
         findings: the rows.
         left_out: how many more there are.
         minimum: wasted bytes below which only leaks were reported.
+        not_looked_at: what detectors left aside, each being smaller than what the same detector
+            reports.
     """
 
     rows_field: ClassVar[str] = "findings"
@@ -70,6 +74,7 @@ class Waste(TableResult):
     findings: tuple[Finding, ...]
     left_out: int = not_serialized()
     minimum: int = not_serialized()
+    not_looked_at: int = not_serialized()
 
 
 def find_waste(
@@ -114,7 +119,7 @@ def find_waste(
     found.sort(key=lambda entry: -entry[1].wasted_size)
     shown = found[:limit]
     findings = tuple(_finding(graph, detector, evidence) for detector, evidence in shown)
-    return Waste(findings, len(found) - len(shown), least)
+    return Waste(findings, len(found) - len(shown), least, facts.left_out)
 
 
 def _chosen(names: Sequence[str]) -> list[Detector]:
@@ -134,7 +139,11 @@ def _finding(graph: HeapGraph, detector: Detector, evidence: Evidence) -> Findin
     if not texts:
         texts, ids = _owners(graph, evidence.members)
     advice = f"{evidence.note}. {detector.advice[:1].upper()}{detector.advice[1:]}."
-    return Finding(detector.name, evidence.wasted_size, evidence.count, texts, advice, ids)
+    named = max(len(evidence.owners), len(evidence.owner_texts))
+    left_out = max(0, named - MAX_OWNERS)
+    return Finding(
+        detector.name, evidence.wasted_size, evidence.count, texts, advice, ids, left_out
+    )
 
 
 def _owners(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from heapgraph.analysis.results import TableResult, columns_of, row_types, units_of
+from heapgraph.analysis.results import columns_of, row_types, units_of
 from heapgraph.cli.output import count_left_out, print_facts, print_table, say
 from heapgraph.units import NUMBERS, Unit, format_value
 
@@ -31,8 +32,7 @@ def print_result(result: Result, asked: Asked) -> None:
         if position or facts:
             say()
         print_rows(getattr(result, name), row, title=_title(name) if len(tables) > 1 else "")
-    if isinstance(result, TableResult):
-        count_left_out(getattr(result, "left_out", 0), _title(result.rows_field))
+        count_left_out(result.left_out_of(name), _title(name))
 
 
 def print_rows(rows: Sequence[Any], row: type, *, title: str = "") -> None:
@@ -43,10 +43,17 @@ def print_rows(rows: Sequence[Any], row: type, *, title: str = "") -> None:
         row: their class, which says what is shown; see `columns_of`.
         title: a line above.
     """
-    units, shown = units_of(row), columns_of(row)
+    units = units_of(row)
+    shown = [name for name in columns_of(row) if _says_something(rows, name, units.get(name))]
     columns = [(_title(name, units.get(name)), _justify(units.get(name))) for name in shown]
     cells = ([format_value(getattr(one, name), units.get(name)) for name in shown] for one in rows)
     print_table(columns, cells, title=title)
+
+
+def _says_something(rows: Sequence[Any], name: str, unit: Unit | Units | None) -> bool:
+    """Whether a column is printed: one of parts that no row has is not."""
+    is_part = isinstance(unit, Mapping)
+    return not is_part or any(getattr(one, name) is not None for one in rows)
 
 
 def _justify(unit: Unit | Units | None) -> str:

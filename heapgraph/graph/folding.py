@@ -109,6 +109,29 @@ class FoldedTree:
         above = int(self._graph.dominators.idom[object_id])
         return above if above in (VIRTUAL_ROOT, UNREACHABLE) else self.owner_of(above)
 
+    def chain(self, object_id: int) -> list[int]:
+        """The shown objects above this one, the nearest first; empty under the virtual root.
+
+        Cost: a look-up for each; above the end of a linked list there may be millions.
+        """
+        tree = self._graph.dominators
+        above: list[U32] = []
+        seen: set[int] = set()
+        while object_id not in seen:
+            seen.add(object_id)
+            raw = np.array(tree.chain(object_id), np.uint32)
+            owners = self.owners_of(raw)
+            # What is above the dict of a module is not above the module: go on from there.
+            apart = np.flatnonzero((owners != raw) & (tree.idom[raw] != owners))[:1].tolist()
+            above.append(owners[: apart[0] + 1] if apart else owners)
+            if apart:
+                object_id = int(owners[apart[0]])
+        found = np.concatenate(above)
+        is_next = np.ones(len(found), np.bool_)
+        is_next[1:] = found[1:] != found[:-1]  # a dict and the instance that it is a part of
+        chain: list[int] = found[is_next].tolist()
+        return chain
+
     @cached_property
     def _apart(self) -> tuple[U32, U64]:
         """Owners that do not dominate their dict, and what each of these dicts retains.

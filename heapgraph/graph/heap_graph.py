@@ -21,12 +21,13 @@ from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeFlags, EdgeKind
 from heapgraph.native import graph_kernels
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     import networkx as nx
     from numpy.typing import NDArray
 
+    from heapgraph.graph.cache import ArrayCache
     from heapgraph.graph.networkx.graph import SnapshotDiGraph
     from heapgraph.graph.paths import RootPath
     from heapgraph.native.graph_kernels import U32, U64
@@ -62,6 +63,28 @@ class HeapGraph(KeptColumns):
 
         return cls(open_snapshot(path))
 
+    def kept(
+        self,
+        shapes: Mapping[str, tuple[type[np.generic], int]],
+        compute: Callable[[], Sequence[NDArray[Any]]],
+    ) -> list[NDArray[Any]]:
+        """Arrays that belong together, from the cache on disk, or computed and put there.
+
+        Args:
+            shapes: dtype and length by name.
+            compute: called where one of them is not there; returns them in the order of `shapes`.
+        """
+        arrays = self._cache.load(shapes)
+        if arrays is None:
+            arrays = dict(zip(shapes, compute(), strict=True))
+            self._cache.store(arrays)
+        return list(arrays.values())
+
+    @property
+    def cache(self) -> ArrayCache:
+        """What is kept of this snapshot between runs."""
+        return self._cache
+
     @cached_property
     def reverse(self) -> ReverseReferences:
         """References grouped by referent. Cost: 0.4-0.7 s for 30 million, once."""
@@ -71,12 +94,10 @@ class HeapGraph(KeptColumns):
             "reverse_sources": (np.uint32, references),
             "reverse_edges": (np.uint64, references),
         }
-        arrays = self._cache.load(shapes)
-        if arrays is None:
-            computed = graph_kernels.reverse_references(self.offsets, self.targets)
-            arrays = dict(zip(shapes, computed, strict=True))
-            self._cache.store(arrays)
-        return ReverseReferences(*arrays.values())
+        arrays = self.kept(
+            shapes, lambda: graph_kernels.reverse_references(self.offsets, self.targets)
+        )
+        return ReverseReferences(*arrays)
 
     @cached_property
     def dominators(self) -> DominatorTree:
@@ -85,18 +106,17 @@ class HeapGraph(KeptColumns):
             "idom": (np.uint32, self.object_count),
             "retained": (np.uint64, self.object_count),
         }
-        arrays = self._cache.load(shapes)
-        if arrays is None:
-            computed = graph_kernels.dominator_tree(
+        arrays = self.kept(
+            shapes,
+            lambda: graph_kernels.dominator_tree(
                 self.offsets,
                 self.targets,
                 self.roots.unique_targets,
                 self.shallow_sizes,
                 self.weak_references,
-            )
-            arrays = dict(zip(shapes, computed, strict=True))
-            self._cache.store(arrays)
-        return DominatorTree(*arrays.values())
+            ),
+        )
+        return DominatorTree(*arrays)
 
     @cached_property
     def root_paths(self) -> RootPaths:

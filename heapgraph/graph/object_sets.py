@@ -17,6 +17,10 @@ _EXACT = 2**53
 """Whole numbers below this are exact as floats."""
 
 
+_FEW = 1000
+"""Objects for each id from which on a mark for each object costs more than sorting."""
+
+
 def distinct_ids(object_ids: Sequence[int] | U32, object_count: int) -> U32:
     """The ids, each once, rising.
 
@@ -30,8 +34,10 @@ def distinct_ids(object_ids: Sequence[int] | U32, object_count: int) -> U32:
     Returns:
         uint32[k].
 
-    Cost: n bytes for a moment.
+    Cost: n bytes for a moment, or of few ids the sorting of these.
     """
+    if len(object_ids) < object_count // _FEW:
+        return np.unique(np.asarray(object_ids, np.uint32))
     is_member = np.zeros(object_count, np.bool_)
     is_member[np.asarray(object_ids, np.uint32)] = True
     return np.flatnonzero(is_member).astype(np.uint32)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapgraph.analysis.ages.growth import prepare_growth
+from heapgraph.tui.growing import KnownGrowth
 from heapgraph.tui.names import Names
 from heapgraph.tui.places import Bookmarks, command_line
 from heapgraph.tui.search import find_members
@@ -98,6 +100,11 @@ class Session:
         self._pages: dict[Place, Page] = {}
 
     @cached_property
+    def growth(self) -> KnownGrowth:
+        """Which containers grow."""
+        return KnownGrowth(self.graph)
+
+    @cached_property
     def names(self) -> Names:
         """What objects are called."""
         return Names(self.graph)
@@ -120,6 +127,7 @@ class Session:
             ("referrers", lambda: graph.reverse),
             ("values", lambda: graph.all_previews),
             ("totals", lambda: graph.reachable_size),
+            ("ages", lambda: prepare_growth(graph)),
         )
         for done, (phase, step) in enumerate(steps):
             progress(phase, done, len(steps))

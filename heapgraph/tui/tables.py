@@ -22,7 +22,7 @@ class Table(Protocol):
         title: what is listed.
         columns: the columns of every row.
         cursor: the row the user is at; the terminal moves it, pages keep it.
-        left_out: how many more there are that the list cannot show.
+        left_out: how many more there are that the list cannot show; True where nobody counted.
     """
 
     title: str

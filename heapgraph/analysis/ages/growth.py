@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
 import numpy as np
 
 from heapgraph.analysis.ages.clock import AgeClock
+from heapgraph.analysis.ages.kept import KeptVerdicts
 from heapgraph.analysis.ages.members import members_of
 from heapgraph.analysis.ages.past import past_of, past_of_shelves
 from heapgraph.analysis.ages.rules import MIN_MEMBERS, Order, Trend, judge, order_of
-from heapgraph.units import Count, format_count
+from heapgraph.analysis.ages.verdict import Growth
+from heapgraph.model import ITEM_KINDS
+from heapgraph.units import format_count
 
 if TYPE_CHECKING:
     from heapgraph.analysis.ages.members import Members
@@ -23,39 +25,8 @@ _TENTH = 0.1
 _WITHOUT_ORDER = frozenset({"set", "collections.OrderedDict"})
 """Sets have none, and an OrderedDict moves its members at will."""
 
+_VERDICTS: WeakKeyDictionary[HeapGraph, KeptVerdicts] = WeakKeyDictionary()
 _CLOCKS: WeakKeyDictionary[HeapGraph, AgeClock] = WeakKeyDictionary()
-
-
-@dataclass(frozen=True)
-class Growth:
-    """What a container does, as far as the ages of its members tell.
-
-    Attributes:
-        trend: `growing`, `turning over`, `loaded once` or `unknown`.
-        evidence: why, in words.
-        members: how many were looked at.
-        dated: of these, how many have an age.
-        newest: of these, how many are among the newest tenth of all objects with an age.
-    """
-
-    trend: str = field(metadata={"key": "class"})
-    evidence: str
-    members: Count = 0
-    dated: Count = 0
-    newest: Count = 0
-
-    @property
-    def is_growing(self) -> bool:
-        """Up to now."""
-        return self.trend == Trend.GROWING.value
-
-    @property
-    def is_steady(self) -> bool:
-        """Loaded once, or in balance."""
-        return self.trend in (Trend.LOADED_ONCE.value, Trend.TURNING_OVER.value)
-
-
-NO_CONTAINER = Growth(Trend.UNKNOWN.value, "no single container holds them")
 
 
 def growth_of(graph: HeapGraph, object_id: int) -> Growth:
@@ -68,11 +39,39 @@ def growth_of(graph: HeapGraph, object_id: int) -> Growth:
     Returns:
         The trend; `unknown` is no sign of health.
 
-    Cost: once per snapshot a pass over the objects; then what the container dominates.
+    Cost: once per snapshot a pass over the objects; then what the container dominates, once: of a
+        large snapshot the verdicts are kept on disk.
     """
+    verdicts = _verdicts(graph)
+    known = verdicts.get(object_id)
+    if known is not None:
+        return known
     clock = _clock(graph)
     if not clock.is_known:
         return Growth(Trend.UNKNOWN.value, "this Python keeps no order of its objects")
+    growth = _judged(graph, object_id, clock)
+    verdicts.add(object_id, growth)
+    return growth
+
+
+def growth_of_container(graph: HeapGraph, object_id: int) -> Growth | None:
+    """The same of what has enough items for a verdict; None for another object.
+
+    Cost: of another object, its references.
+    """
+    begin, end = int(graph.offsets[object_id]), int(graph.offsets[object_id + 1])
+    if end - begin < MIN_MEMBERS:
+        return None
+    items = np.count_nonzero(np.isin(graph.edge_kinds[begin:end], ITEM_KINDS))
+    return growth_of(graph, object_id) if items >= MIN_MEMBERS else None
+
+
+def prepare_growth(graph: HeapGraph) -> None:
+    """Compute what all verdicts share, so that each costs only what its container dominates."""
+    _clock(graph)
+
+
+def _judged(graph: HeapGraph, object_id: int, clock: AgeClock) -> Growth:
     members = members_of(graph, object_id)
     codes = members.codes
     known = codes if len(codes) else np.array([members.born], np.uint8)
@@ -125,6 +124,13 @@ def _worded(trend: Trend, why: str, newest: int, dated: int) -> str:
         f"{format_count(newest)} of {format_count(dated)} members are among the newest tenth of "
         f"all objects, and {why}"
     )
+
+
+def _verdicts(graph: HeapGraph) -> KeptVerdicts:
+    if graph not in _VERDICTS:
+        _VERDICTS[graph] = verdicts = KeptVerdicts(graph.cache, graph.object_count)
+        finalize(graph, verdicts.write)
+    return _VERDICTS[graph]
 
 
 def _clock(graph: HeapGraph) -> AgeClock:

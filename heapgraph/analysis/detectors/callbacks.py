@@ -130,7 +130,7 @@ def large_closures(facts: HeapFacts) -> Iterator[Evidence]:
         note = f"the variables of {format_count(count)} closures {what}"
         found.append(Evidence(retained, count, note, functions[here]))
     found.sort(key=lambda evidence: -evidence.wasted_size)
-    yield from found[:_SHOWN_FINDINGS]
+    yield from facts.first(found, _SHOWN_FINDINGS)
 
 
 def defeated_weak_dicts(facts: HeapFacts) -> Iterator[Evidence]:

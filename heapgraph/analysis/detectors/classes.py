@@ -42,7 +42,7 @@ def duplicate_classes(facts: HeapFacts) -> Iterator[Evidence]:
             note = f"{format_count(len(classes))} live classes are called {name}"
             found.append(Evidence(size, len(classes) - 1, note, members))
     found.sort(key=lambda evidence: -evidence.wasted_size)
-    yield from found[:_SHOWN_FINDINGS]
+    yield from facts.first(found, _SHOWN_FINDINGS)
 
 
 def _is_in_module(facts: HeapFacts) -> NDArray[np.bool_]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from heapgraph.analysis.detectors.base import Evidence
     from heapgraph.graph.heap_graph import HeapGraph
 
 CONTAINER_TYPES = (
@@ -36,10 +37,16 @@ GC_HEAD = 16
 """Bytes before every object that the collector tracks (Include/internal/pycore_gc.h)."""
 
 
+_Many = TypeVar("_Many", "NDArray[Any]", "list[Evidence]")
+
+
 class HeapFacts:
     """A graph with what detectors ask of all its objects at once; n objects, m references.
 
     Only reachable objects are handed out, unless something else is said.
+
+    Attributes:
+        left_out: candidates, smaller than others, that detectors did not look at.
 
     Args:
         graph: the snapshot.
@@ -48,6 +55,12 @@ class HeapFacts:
     def __init__(self, graph: HeapGraph) -> None:
         """Compute nothing yet."""
         self.graph = graph
+        self.left_out = 0
+
+    def first(self, candidates: _Many, most: int) -> _Many:
+        """The first of what a detector could report; how many it never looks at is counted."""
+        self.left_out += max(0, len(candidates) - most)
+        return candidates[:most]
 
     @cached_property
     def sources(self) -> NDArray[np.uint32]:

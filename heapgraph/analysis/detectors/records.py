@@ -48,7 +48,7 @@ def record_dicts(facts: HeapFacts) -> Iterator[Evidence]:
     shapes = np.zeros(len(members), np.uint64)
     np.add.at(shapes, owner, mixed * _MIX)
     _, groups, counts = np.unique(shapes, return_inverse=True, return_counts=True)
-    for group in np.argsort(-counts, kind="stable")[:_SHOWN_FINDINGS].tolist():
+    for group in facts.first(np.argsort(-counts, kind="stable"), _SHOWN_FINDINGS).tolist():
         if counts[group] < MIN_RECORDS:
             return
         same = members[groups == group]
@@ -115,7 +115,9 @@ def unused_attributes(facts: HeapFacts) -> Iterator[Evidence]:
     type_rows = (unique >> np.uint64(33)).astype(np.int64)
     instances = np.bincount(graph.type_ids, minlength=len(graph.type_names))[type_rows]
     found = np.flatnonzero((counts >= MIN_RECORDS) & (counts > UNUSED_SHARE * instances))
-    for row in found[np.argsort(-counts[found], kind="stable")][:_SHOWN_FINDINGS].tolist():
+    for row in facts.first(
+        found[np.argsort(-counts[found], kind="stable")], _SHOWN_FINDINGS
+    ).tolist():
         reference = graph.reference(int(edges[first[row]]))
         is_name = reference.kind is EdgeKind.SLOT
         name = graph.name(reference.label) if is_name else text_of(graph, reference.label)
@@ -134,12 +136,14 @@ def vertical_bars(facts: HeapFacts) -> Iterator[Evidence]:
     counts = facts.count_references(facts.is_item & small[graph.targets])
     is_bar = (counts >= MIN_RECORDS) & (counts >= UNUSED_SHARE * facts.item_counts)
     bars = facts.ids(is_bar & facts.is_reachable)
-    for bar in bars[np.argsort(~counts[bars], kind="stable")][:_SHOWN_FINDINGS].tolist():
+    for bar in facts.first(
+        bars[np.argsort(~counts[bars], kind="stable")], _SHOWN_FINDINGS
+    ).tolist():
         targets = distinct_ids(graph.targets[edges_of(graph, bar)], graph.object_count)
         inner = targets[small[targets] & facts.dominated_by(bar, targets)]
         saved = facts.size(inner) - _POINTER * int(facts.item_counts[inner].sum())
         if len(inner) >= MIN_RECORDS and saved > 0:
-            note = f"{format_count(len(inner))} small containers in one"
+            note = f"{format_count(len(inner))} containers of {_SHOWN_KEYS} items at most in one"
             yield Evidence(saved, len(inner), note, owners=(bar,))
 
 

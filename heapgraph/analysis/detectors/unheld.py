@@ -77,7 +77,7 @@ def c_held_objects(facts: HeapFacts) -> Iterator[Evidence]:
     # What a module or a frame explains as well is on a longer path, and no mystery.
     held = held[graph.root_paths.parent[held] == VIRTUAL_ROOT]
     counts = np.bincount(graph.type_ids[held], minlength=len(graph.type_names))
-    for row in np.argsort(-counts, kind="stable")[:_SHOWN_FINDINGS].tolist():
+    for row in facts.first(np.argsort(-counts, kind="stable"), _SHOWN_FINDINGS).tolist():
         if counts[row] < MIN_HELD:
             return
         if re.fullmatch(EVENT_LOOP_TYPES, graph.type_names[row]):

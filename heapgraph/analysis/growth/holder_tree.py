@@ -162,8 +162,12 @@ class HolderTree:
         self.weights = sums.astype(np.int64)
         self._sum_from_below(self.weights)
 
-    def growing(self, limit: int | None = None) -> list[int]:
-        """Rows of the groups where growth gathers, the most first; none lies below another."""
+    def growing(self, limit: int | None = None) -> tuple[list[int], int]:
+        """Rows of the groups where growth gathers, the most first; none lies below another.
+
+        Returns:
+            At most `limit` rows, and how many more there are.
+        """
         limit = len(self.parents) if limit is None else limit
         found: list[int] = []
         queue: list[tuple[int, int, bool]] = []
@@ -182,7 +186,14 @@ class HolderTree:
                 push(self._children(row))
             else:
                 push(np.array([self._gathering_point(row)]), is_holder=True)
-        return found
+        left_out = 0
+        while queue:  # whatever is no module becomes one holder
+            _, row, is_holder = queue.pop()
+            if is_holder or not self.is_module[row]:
+                left_out += 1
+            else:
+                push(self._children(row))
+        return found, left_out
 
     def _gathering_point(self, row: int) -> int:
         """The group below this one to which most of its growth goes."""

@@ -94,7 +94,7 @@ class Diff(TableResult):
         types: types whose objects became more or larger.
         holders: where the growth gathers.
         totals: how large everything is.
-        types_left_out: how many more types grew.
+        types_left_out, holders_left_out: how many more grew.
     """
 
     rows_field: ClassVar[str] = "holders"
@@ -103,6 +103,7 @@ class Diff(TableResult):
     holders: tuple[HolderGrowth, ...]
     totals: DiffTotals
     types_left_out: int = not_serialized()
+    holders_left_out: int = not_serialized()
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document, without what needs more or fewer snapshots than there are."""

@@ -31,7 +31,7 @@ from heapgraph.safe_text import begun
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
-    from heapgraph.analysis.ages.growth import Growth
+    from heapgraph.analysis.ages.verdict import Growth
     from heapgraph.analysis.leaks.accumulation import Content
     from heapgraph.analysis.leaks.candidates import Candidate
     from heapgraph.analysis.leaks.known_leaks import KnownLeak
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 _THREAD_TABLE = "threading._active"
 _MAX_FUNCTIONS = 3
 """Places in the code that are named; more would hide the sentence they stand in."""
+
+_NEARLY_ALL = 0.9
+"""Share from which on a part is said to be nearly all; of less, the share is said."""
 
 _MAX_SAMPLES, _SAMPLE_CHARACTERS = 3, 24
 
@@ -166,15 +169,33 @@ def _single(graph: HeapGraph, findings: Findings) -> str:
     """What a holder of one large object holds, when that is not the holder itself."""
     point = findings.candidate.point
     if point == findings.holder:
-        own = graph.folded.shallow_size(point)
-        if own >= CONTENT_SHARE * findings.retained_size:
-            return " in one piece"
-        inside = graph.dominators.dominated(point)
-        return f" in {format_count(len(inside))} objects, none of them large"
+        return _in_pieces(graph, point, findings.retained_size)
+    size = graph.folded.retained_size(point)
     return (
-        f", nearly all of it through one {graph.type_name(point)} of"
-        f" {format_size(graph.folded.retained_size(point))} at {expression(graph, point)}"
+        f", {_part(size, findings.retained_size)} through one {graph.type_name(point)} of"
+        f" {format_size(size)} at {expression(graph, point)}"
     )
+
+
+def _in_pieces(graph: HeapGraph, point: int, retained: int) -> str:
+    """What an object keeps by itself, or how large the largest thing is that it keeps."""
+    own = graph.folded.shallow_size(point)
+    if own >= _NEARLY_ALL * retained:
+        return " in one piece"
+    if own >= CONTENT_SHARE * retained:
+        return f", {_part(own, retained)} in one piece"
+    inside = format_count(len(graph.dominators.dominated(point)))
+    largest = graph.folded.children(point, 1)
+    if not largest:
+        return f" in {inside} objects"
+    size = format_size(graph.folded.retained_size(largest[0]))
+    return f" in {inside} objects, the largest of which keeps {size}"
+
+
+def _part(size: int, whole: int) -> str:
+    """How much of something another thing is."""
+    share = size / max(whole, 1)
+    return "nearly all of it" if share >= _NEARLY_ALL else f"{format_share(share)} of it"
 
 
 def _by_thread(graph: HeapGraph, findings: Findings) -> str:
@@ -192,7 +213,8 @@ def _by_thread(graph: HeapGraph, findings: Findings) -> str:
     noun = "thread" if len(each) == 1 else "threads"
     size = format_size(sum(each) // len(each))
     short = f"{findings.expression.rpartition('.')[2]}.{name}"
-    return f", nearly all of it in `{short}`: {format_count(len(each))} {noun}, {size} each"
+    part = _part(sum(each), findings.retained_size)
+    return f", {part} in `{short}`: {format_count(len(each))} {noun}, {size} each"
 
 
 def _who(graph: HeapGraph, findings: Findings) -> str:

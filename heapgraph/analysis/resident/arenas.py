@@ -120,6 +120,8 @@ class Arenas:
     size_classes: tuple[SizeClass, ...]
     nearly_empty: tuple[ArenaRow, ...]
     pins: tuple[Pin, ...]
+    size_classes_left_out: int
+    pins_left_out: int
 
 
 def arena_totals(graph: HeapGraph) -> ArenaTotals:
@@ -152,8 +154,15 @@ def describe_arenas(graph: HeapGraph, limit: int | None) -> Arenas:
         _arena_row(graph, arena, first, last)
         for arena, (first, last) in list(zip(empty, ranges, strict=True))[:limit]
     )
+    classes = _size_classes(graph)
+    pins, pins_left_out = _pins(graph, ranges, limit)
     return Arenas(
-        arena_totals(graph), _size_classes(graph)[:limit], rows, _pins(graph, ranges, limit)
+        totals=arena_totals(graph),
+        size_classes=classes[:limit],
+        nearly_empty=rows,
+        pins=pins,
+        size_classes_left_out=len(classes) - len(classes[:limit]),
+        pins_left_out=pins_left_out,
     )
 
 
@@ -220,10 +229,12 @@ def _arena_row(graph: HeapGraph, arena: MemoryRegion, first: int, last: int) -> 
     )
 
 
-def _pins(graph: HeapGraph, ranges: list[tuple[int, int]], limit: int | None) -> tuple[Pin, ...]:
-    """What is in nearly empty arenas by type, the most objects first."""
+def _pins(
+    graph: HeapGraph, ranges: list[tuple[int, int]], limit: int | None
+) -> tuple[tuple[Pin, ...], int]:
+    """What is in nearly empty arenas by type, the most objects first, and how many types more."""
     if not any(first < last for first, last in ranges):
-        return ()
+        return (), 0
     ids = np.concatenate([np.arange(first, last) for first, last in ranges])
     arenas = np.repeat(np.arange(len(ranges)), [last - first for first, last in ranges])
     types = graph.type_ids[ids]
@@ -240,7 +251,7 @@ def _pins(graph: HeapGraph, ranges: list[tuple[int, int]], limit: int | None) ->
                 holder=_common_holder(graph, ids[mine]),
             )
         )
-    return tuple(pins)
+    return tuple(pins), len(rows) - len(pins)
 
 
 def _common_holder(graph: HeapGraph, ids: NDArray[np.int64]) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from heapgraph.graph.ages import object_ages
 from heapgraph.model import (
     EDGE_KIND_NAMES,
+    ITEM_KINDS,
     ORIGIN_NAMES,
     ROOT_KIND_NAMES,
     UNREACHABLE,
@@ -45,6 +46,8 @@ _FLAG_COLUMNS = ",\n    ".join(
         ("is_interned", ObjectFlags.INTERNED),
     )
 )
+
+_ITEM_KINDS = ", ".join(f"'{EDGE_KIND_NAMES[kind]}'" for kind in ITEM_KINDS)
 
 VIEWS = f"""
 create view types as
@@ -89,6 +92,14 @@ create view frames as
 create view codes as select object, "function", file, line, origin from _codes;
 create view containers as
   select object, nullif("limit", -1) as "limit", removed, slots from _containers;
+create view members_by_age as
+  select
+    _refs.source as container,
+    case when _objects.age >= 0 then least(floor(_objects.age * 10), 9)::utinyint end as tenth,
+    count(*) as members
+  from _refs join _objects on _objects.id = _refs.target
+  where _refs.kind in ({_ITEM_KINDS})
+  group by all;
 create view modules as select object, name, file, origin, distribution from _modules;
 create view maps as select * from _maps;
 create macro instances(name) as table
@@ -98,13 +109,13 @@ create macro instances(name) as table
 
 
 _COLUMN_UNITS: dict[str, Unit] = {
-    **dict.fromkeys(("id", "object", "target", "source", "idom"), Unit.OBJECT_ID),
+    **dict.fromkeys(("id", "object", "target", "source", "container", "idom"), Unit.OBJECT_ID),
     **dict.fromkeys(("shallow_size", "retained_size", "getsizeof"), Unit.BYTES),
     **dict.fromkeys(("basicsize", "itemsize", "rss", "pss", "private_dirty"), Unit.BYTES),
-    **dict.fromkeys(("count", "refcount", "out_degree", "distance"), Unit.COUNT),
+    **dict.fromkeys(("count", "members", "refcount", "out_degree", "distance"), Unit.COUNT),
     **dict.fromkeys(("address", "start", "end", "offset"), Unit.ADDRESS),
     **dict.fromkeys(("thread_id", "native_id", "interpreter"), Unit.NUMBER),
-    **dict.fromkeys(("line", "depth", "thread", "frame", "code"), Unit.NUMBER),
+    **dict.fromkeys(("line", "depth", "tenth", "thread", "frame", "code"), Unit.NUMBER),
     "type": Unit.TYPE,
 }
 """What the columns of the views are; the object that a row is about before others it names."""

@@ -23,6 +23,7 @@ def print_diff(result: Diff, asked: Asked) -> None:
         note("nothing grew in every snapshot" if len(asked.values["newer"]) > 1 else "nothing grew")
         return
     _print_holders(result)
+    count_left_out(result.holders_left_out, "holders that grew")
     say()
     _print_types(result)
     count_left_out(result.types_left_out, "types that grew")

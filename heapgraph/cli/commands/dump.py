@@ -298,18 +298,26 @@ def _print_summary(result: DumpResult, found: _Found) -> None:
             *(("leak suspect", suspect_line(suspect)) for suspect in found.suspects.suspects),
         )
     )
+    if left_out := found.suspects.left_out:
+        note(f"{format_count(left_out)} more leak suspects: heapgraph suspects lists them")
     if found.holders.objects:
         say()
         print_table(
-            (("retained", "right"), ("share", "right"), ("type", "left"), ("held by", "left")),
             (
-                (format_size(row.retained_size), format_share(row.share), row.type, row.expression)
-                for row in found.holders.objects
+                *(("retained", "right"), ("share", "right"), ("growth", "left")),
+                *(("type", "left"), ("held by", "left")),
             ),
+            map(_holder_cells, found.holders.objects),
             title="biggest holders",
         )
     say()
     say(f"next: {shlex.join(['heapgraph', *_next_command(str(result.path), found)])}")
+
+
+def _holder_cells(row: ObjectRow) -> tuple[str, ...]:
+    growth = "" if row.growth is None else str(row.growth)
+    sizes = (format_size(row.retained_size), format_share(row.share))
+    return (*sizes, growth, row.type, row.expression)
 
 
 def _next_command(path: str, found: _Found) -> list[str]:

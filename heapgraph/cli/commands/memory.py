@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heapgraph.cli.output import note, print_table, say
+from heapgraph.cli.output import count_left_out, note, print_table, say
 from heapgraph.cli.questions import Layout
 from heapgraph.units import format_count, format_share, format_size
 
@@ -61,6 +61,7 @@ def _print_large_blocks(report: MemoryReport) -> None:
         ),
         title="heaps, large blocks and mappings",
     )
+    count_left_out(report.large_blocks_left_out, "heaps, large blocks and mappings")
 
 
 def _what(block: LargeBlock) -> str:
@@ -97,6 +98,7 @@ def _print_arenas(report: MemoryReport) -> None:
         title=f"{format_count(totals.count)} arenas of pymalloc, {format_size(totals.size)}, "
         f"{format_share(share)} in use",
     )
+    count_left_out(report.size_classes_left_out, "sizes of blocks")
     if not totals.nearly_empty:
         return
     say()
@@ -122,6 +124,7 @@ def _print_arenas(report: MemoryReport) -> None:
         f"{format_size(totals.pinning_size)} in {format_count(totals.pinning_blocks)} blocks keep "
         f"{format_size(totals.nearly_empty_size)}",
     )
+    count_left_out(report.pins_left_out, "types in them")
     say()
     print_table(
         (
@@ -144,6 +147,7 @@ def _print_arenas(report: MemoryReport) -> None:
             for row in report.nearly_empty
         ),
     )
+    count_left_out(report.nearly_empty_left_out, "arenas that are nearly empty")
 
 
 LAYOUT = Layout(print_memory)

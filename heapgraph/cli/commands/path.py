@@ -9,11 +9,14 @@ from heapgraph.cli.questions import Layout
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
-    from heapgraph.analysis.paths import PathRow, Paths
+    from heapgraph.analysis.ages.verdict import Growth
+    from heapgraph.analysis.paths import PathRow, Paths, PathStepRow
     from heapgraph.cli.questions import Asked
 
 _MAX_STEPS = 60
 _END_STEPS = 20
+_GROWTH = 3
+"""Place of the column that is there only where it says something."""
 
 
 def print_path(result: Paths, asked: Asked) -> None:
@@ -34,12 +37,14 @@ def note_unreached(result: Paths, asked: Asked) -> None:
 
 
 def _print_merged(result: Paths) -> None:
+    has_growth = any(row.growth for row in result.paths)
     print_table(
         (
             ("objects", "right"),
             ("shallow", "right"),
             ("retained", "right"),
             ("root", "left"),
+            *((("growth", "left"),) if has_growth else ()),
             ("held by", "left"),
         ),
         (
@@ -48,6 +53,7 @@ def _print_merged(result: Paths) -> None:
                 format_size(row.shallow_size or 0),
                 format_size(row.retained_size or 0),
                 row.root.kind,
+                *((_growth_cell(row.growth),) if has_growth else ()),
                 row.expression,
             )
             for row in result.paths
@@ -61,12 +67,31 @@ def _print_merged(result: Paths) -> None:
 
 def _print_path(row: PathRow) -> None:
     """The expression, then the objects on the way; the middle of a long chain is left out."""
-    cells = [(f"@{step.id}", step.type, step.label_kind, step.label or "") for step in row.steps]
+    cells = [_step_cells(step) for step in row.steps]
     if (left_out := len(cells) - 2 * _END_STEPS) > 0 and len(cells) > _MAX_STEPS:
-        middle = ("", f"... {format_count(left_out)} more", "", "")
+        middle = ("", f"... {format_count(left_out)} more", "", "", "")
         cells = [*cells[:_END_STEPS], middle, *cells[-_END_STEPS:]]
     say(row.expression, f"  root: {row.root.kind} {row.root.name}".rstrip())
-    print_table((("id", "right"), ("type", "left"), ("by", "left"), ("label", "left")), cells)
+    columns = [("id", "right"), *((name, "left") for name in ("type", "by", "growth", "label"))]
+    if not any(growth for _, _, _, growth, _ in cells):
+        del columns[_GROWTH]
+        cells = [(*cell[:_GROWTH], *cell[_GROWTH + 1 :]) for cell in cells]
+    print_table(columns, cells)
+
+
+def _step_cells(step: PathStepRow) -> tuple[str, ...]:
+    return (
+        f"@{step.id}",
+        step.type,
+        step.label_kind,
+        _growth_cell(step.growth),
+        step.label or "",
+    )
+
+
+def _growth_cell(growth: Growth | None) -> str:
+    """What is known; a path is no place to say what is not."""
+    return str(growth) if growth is not None and growth.is_known else ""
 
 
 LAYOUT = Layout(print_path, note_unreached)

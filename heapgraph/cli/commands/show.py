@@ -27,13 +27,14 @@ def print_show(result: ShownObject, asked: Asked) -> None:
     if result.dominators:
         say()
         print_rows(result.dominators, ObjectRow, title="dominated by")
+        count_left_out(result.dominators_left_out, "under 'dominated by'")
 
 
 def _facts(result: ShownObject) -> list[tuple[str, str]]:
     row = result.row
     share = format_share(row.share)
-    growth = result.growth
-    trend = [] if growth is None else [("growth", f"{growth.trend}: {growth.evidence}")]
+    growth = row.growth
+    trend = [] if growth is None else [("growth", growth.sentence)]
     return [
         ("object", f"@{row.id} at {row.address:#x}"),
         ("type", row.type),

@@ -32,6 +32,7 @@ def print_suspects(result: Suspects, asked: Asked) -> None:
         note("no leak suspects: no holder stands out; compare two snapshots to see what grows")
     count_left_out(result.left_out, "suspects")
     _print_steady(result.steady)
+    count_left_out(result.steady_left_out, "that do not grow")
 
 
 def suspect_line(suspect: LeakSuspect) -> str:
@@ -49,8 +50,7 @@ def _print_steady(steady: Sequence[LeakSuspect]) -> None:
     say()
     say("Large, but not growing:", bold=True)
     for suspect in steady:
-        growth = suspect.growth
-        say(f"{_INDENT}{suspect_line(suspect)}: {growth.trend}, {growth.evidence}")
+        say(f"{_INDENT}{suspect_line(suspect)}: {suspect.growth.sentence}")
 
 
 def _print_suspect(number: int, suspect: LeakSuspect) -> None:

@@ -24,9 +24,17 @@ def print_waste(result: Waste, asked: Asked) -> None:
         size, count = format_size(finding.wasted_size), format_count(finding.count)
         cells.append((size, count, finding.detector, finding.advice))
         cells += [("", "", "", f"  held by {owner}") for owner in finding.owners]
+        if finding.owners_left_out:
+            more = f"  held by {format_count(finding.owners_left_out)} more"
+            cells.append(("", "", "", more))
     columns = (("wasted", "right"), ("count", "right"), ("detector", "left"), ("what", "left"))
     print_table(columns, cells)
     count_left_out(result.left_out, "findings")
+    if result.not_looked_at:
+        note(
+            f"{format_count(result.not_looked_at)} smaller candidates for findings of these kinds "
+            "were not looked at"
+        )
 
 
 LAYOUT = Layout(print_waste)

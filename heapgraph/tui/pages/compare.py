@@ -134,6 +134,7 @@ class _View:
                 "holders",
                 (*survived, *share, _CHANGE, items, Column("holder", keep="both"), *_SIZES),
                 [self._row(row) for row in holders],
+                left_out=self._result.holders_left_out,
             ),
         ]
 

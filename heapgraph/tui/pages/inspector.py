@@ -25,6 +25,7 @@ def build_inspector(session: Session, place: Inspect, progress: Progress) -> Pag
     progress("who refers to it", 0, 0)
     object_id = place.object_id
     page = Page(place, session.names.of(object_id), object_id=object_id, keys_mean_page=True)
+    session.growth.judge([object_id], progress)
     page.facts = _facts(session, object_id)
     page.left = [referents(session, object_id, raw=False)]
     page.right = [referrers(session, object_id), dominators(session, object_id)]
@@ -65,6 +66,8 @@ def _facts(session: Session, object_id: int) -> list[tuple[str, str]]:
         ("sizes", sizes),
         ("refcount", _account(session, object_id)),
     ]
+    if (growth := session.growth.of(object_id)) is not None:
+        facts.append(("growth", safe(growth.sentence)))
     if graph.preview(object_id) is not None:
         facts.insert(2, ("value", session.names.value(object_id)))
     return facts

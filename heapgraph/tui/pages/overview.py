@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from heapgraph.analysis.holders import find_holders
+from heapgraph.analysis.holders import holder_ids
+from heapgraph.analysis.object_rows import share_of_heap
 from heapgraph.analysis.resident.parts import OBJECTS
 from heapgraph.analysis.summary import summarize
 from heapgraph.analysis.suspects import find_suspects
@@ -14,12 +15,12 @@ from heapgraph.tui.cells import Bar, Column, Row, safe
 from heapgraph.tui.page import Later, Page, Share
 from heapgraph.tui.pages.suspects import NO_SUSPECTS, SUSPECT_COLUMNS, suspect_row
 from heapgraph.tui.places import AnalysisOf, Inspect, Overview, RootsOf, Types
-from heapgraph.tui.rows.object_rows import OBJECT_COLUMNS, object_cells_row
+from heapgraph.tui.rows.object_rows import HOLDER_COLUMNS, OBJECT_COLUMNS, object_cells_row
 from heapgraph.tui.tables import RowTable
 from heapgraph.units import format_count, format_seconds, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from heapgraph.analysis.memory import MemoryAccount
     from heapgraph.analysis.registry import Progress
@@ -70,22 +71,17 @@ def build_overview(session: Session, place: Overview, progress: Progress) -> Pag
     progress("summary", 0, 2)
     summary = summarize(session.graph)
     progress("biggest holders", 1, 2)
-    holders = find_holders(session.graph, limit=HOLDERS).objects
-    rows = [object_cells_row(session, row.id, retained=row.retained_size) for row in holders]
+    holders = holder_ids(session.graph, HOLDERS)
     page = Page(place, "overview", _facts(session, summary), detail_lines=6, detail_part=5)
-    page.left = [RowTable("biggest holders", OBJECT_COLUMNS, rows)]
+    page.left = [_holder_table(session, holders)]
     page.right = [
         RowTable("resident memory", MEMORY_COLUMNS, _memory_rows(summary.memory)),
         RowTable("roots", (MEMORY_COLUMNS[0], Column("reached from")), _root_rows(summary)),
     ]
-    page.shares = [
-        Share(session.names.of(row.id), row.share, Inspect(row.id))
-        for row in holders[:_SHOWN_FIELDS]
-        if row.share >= _MIN_FIELD
-    ]
+    page.shares = _shares(session, holders[:_SHOWN_FIELDS])
     page.left.insert(0, _suspect_table([_note("looking ...")]))
     page.later = Later(
-        "leak suspects", lambda progress: _look_for_suspects(session, page, progress)
+        "leak suspects", lambda progress: _look_closer(session, page, holders, progress)
     )
     return page
 
@@ -125,22 +121,47 @@ def _root_rows(summary: Summary) -> list[Row]:
     ]
 
 
-def _suspect_table(rows: list[Row]) -> RowTable:
-    return RowTable("leak suspects", SUSPECT_COLUMNS, rows)
+def _suspect_table(rows: list[Row], left_out: int = 0) -> RowTable:
+    return RowTable("leak suspects", SUSPECT_COLUMNS, rows, left_out=left_out)
 
 
 def _note(text: str) -> Row:
     return Row(("", "", Bar(0), text, ""), AnalysisOf("suspects"), style="dim")
 
 
-def _look_for_suspects(session: Session, page: Page, progress: Progress) -> Callable[[], None]:
-    """Find the leak suspects, which take longer than all the rest of the page."""
+def _holder_table(
+    session: Session, holders: Sequence[int], *, with_growth: bool = False
+) -> RowTable:
+    rows = [object_cells_row(session, one, with_growth=with_growth) for one in holders]
+    columns = HOLDER_COLUMNS if with_growth else OBJECT_COLUMNS
+    return RowTable("biggest holders", columns, rows)
+
+
+def _shares(session: Session, holders: Sequence[int]) -> list[Share]:
+    graph = session.graph
+    sized = [(one, share_of_heap(graph, graph.folded.retained_size(one))) for one in holders]
+    return [
+        Share(session.names.of(one), share, Inspect(one))
+        for one, share in sized
+        if share >= _MIN_FIELD
+    ]
+
+
+def _look_closer(
+    session: Session, page: Page, holders: Sequence[int], progress: Progress
+) -> Callable[[], None]:
+    """Find the leak suspects and what grows, which take longer than all the rest of the page."""
     result = find_suspects(session.graph, progress=progress, limit=SUSPECTS)
     rows = [suspect_row(suspect) for suspect in result.suspects]
     if not rows:
         rows = [_note(NO_SUSPECTS)]
+    with_growth = session.growth.judge(holders, progress)
+
+    suspects = _suspect_table(rows, result.left_out)
 
     def show() -> None:
-        page.left = [_suspect_table(rows), *page.left[1:]]
+        holder_table = _holder_table(session, holders, with_growth=with_growth)
+        holder_table.cursor = page.left[-1].cursor
+        page.left = [suspects, holder_table]
 
     return show

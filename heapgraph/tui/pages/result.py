@@ -42,6 +42,8 @@ def build_result(session: Session, place: AnalysisOf, progress: Progress) -> Pag
     page.facts.extend((safe(name), safe(text)) for name, text in place.parameters)
     page.facts.extend(scalar_facts(document, units))
     tables = _tables(document, units)
+    for table in tables:
+        table.left_out = result.left_out_of(table.key)
     if not tables:
         page.facts.append(("result", "nothing"))
     page.left, page.right = [*tables[:2]], [*tables[2:_MAX_TABLES]]

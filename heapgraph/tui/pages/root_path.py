@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,13 +13,16 @@ from heapgraph.analysis.paths import parse_exclusions
 from heapgraph.graph.cuts import CutReferences, freed_without
 from heapgraph.model import EDGE_KIND_NAMES, ROOT_KIND_NAMES, EdgeKind
 from heapgraph.tui.cells import Column, Row, count_text, safe
-from heapgraph.tui.page import Notice, Page, PageCommand
+from heapgraph.tui.page import Later, Notice, Page, PageCommand
 from heapgraph.tui.places import Inspect, PathTo, Place
-from heapgraph.tui.rows.object_rows import RETAINED, mark
+from heapgraph.tui.rows.object_rows import GROWTH, RETAINED, mark
 from heapgraph.tui.tables import LazyTable
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from heapgraph.analysis.ages.verdict import Growth
     from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.graph.paths import RootPath
@@ -34,6 +37,10 @@ _COLUMNS = (
     RETAINED,
     Column("among", 12, align="right", rank=5),
 )
+_COLUMNS_WITH_GROWTH = (*_COLUMNS[:2], replace(GROWTH, rank=2), *_COLUMNS[2:])
+_MOST_JUDGED = 200
+"""Objects at the end of a path that are looked at for containers: that of a linked list has a
+million, and nobody reads them all."""
 
 
 def siblings(graph: HeapGraph, reference: Reference) -> int:
@@ -92,6 +99,11 @@ class Steps(Sequence[Step]):
         step = self._path.steps[place]
         return Step(step.object_id, step.edge_index, place > 0 and bool(self._is_dict[place - 1]))
 
+    def last_objects(self) -> list[int]:
+        """The objects of the last lines, which are looked at for containers."""
+        places = self._places[-_MOST_JUDGED:].tolist()
+        return [self._path.steps[place].object_id for place in places]
+
 
 class PathView:
     """The paths that were found and the one that is shown."""
@@ -104,6 +116,7 @@ class PathView:
         self.shown = 0
         self.raw = False
         self.freed = ""
+        self._with_growth = False
         self._steps: dict[tuple[int, bool], Steps] = {}
 
     @property
@@ -122,11 +135,13 @@ class PathView:
     def table(self) -> LazyTable:
         """The steps of the path that is shown, root first."""
         path, steps = self.path, self.steps
+        self._with_growth = any(self._known_growth(one) for one in steps.last_objects())
 
         def make_row(index: int) -> Row:
             return self._root_row(path) if index == 0 else self._step_row(steps[index])
 
-        table = LazyTable("path from the root", _COLUMNS, len(steps), make_row)
+        columns = _COLUMNS_WITH_GROWTH if self._with_growth else _COLUMNS
+        table = LazyTable("path from the root", columns, len(steps), make_row)
         table.cursor = len(steps) - 1
         return table
 
@@ -150,10 +165,25 @@ class PathView:
         graph = self._session.graph
         type_name = safe(graph.type_name(object_id))
         retained = graph.folded.shown_retained_size(object_id)
-        cells = (kind, label, type_name, format_size(retained), among)
+        known = self._known_growth(object_id)
+        word = (safe(str(known or "")),) if self._with_growth else ()
+        cells = (kind, label, *word, type_name, format_size(retained), among)
         detail = f"{what} {label} to {self._session.names.of(object_id)}  @{object_id}"
+        if known is not None:
+            detail = f"{detail}  {safe(known.sentence)}"
         style = mark(self._session, object_id)
         return Row(cells, Inspect(object_id), object_id, style=style, detail=detail)
+
+    def judge(self, progress: Progress) -> None:
+        """Find out which containers on the paths grow; a `__dict__` is none."""
+        for path in self.paths:
+            steps = Steps(self._session, path, raw=False)
+            self._session.growth.judge(steps.last_objects(), progress)
+
+    def _known_growth(self, object_id: int) -> Growth | None:
+        """What is known; a path is no place to say what is not."""
+        growth = self._session.growth.of(object_id)
+        return growth if growth is not None and growth.is_known else None
 
     def step_at(self, cursor: int) -> Step:
         """The step of a line."""
@@ -190,6 +220,7 @@ def build_root_path(session: Session, place: PathTo, progress: Progress) -> Page
     view = PathView(session, place, paths)
     page = Page(place, f"path to {session.names.of(place.object_id)}", object_id=place.object_id)
     _show(page, view)
+    page.later = Later("what grows", lambda progress: _look_closer(page, view, progress))
 
     def words(target: str) -> list[str] | None:
         words, number = place.words(target), view.shown + 1
@@ -203,6 +234,18 @@ def build_root_path(session: Session, place: PathTo, progress: Progress) -> Page
 def _show(page: Page, view: PathView) -> None:
     page.facts = view.facts()
     page.left = [view.table()] if view.paths else []
+
+
+def _look_closer(page: Page, view: PathView, progress: Progress) -> Callable[[], None]:
+    view.judge(progress)
+
+    def show() -> None:
+        cursor = page.left[0].cursor if page.left else 0
+        _show(page, view)
+        if page.left:
+            page.left[0].cursor = cursor
+
+    return show
 
 
 class PathCommands:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from heapgraph.analysis.suspects import find_suspects
 from heapgraph.tui.cells import Bar, Column, Indented, Row, safe
 from heapgraph.tui.page import Page
 from heapgraph.tui.places import AnalysisOf, Inspect
-from heapgraph.tui.rows.object_rows import BAR, RETAINED, SHARE, mark, retained_text
+from heapgraph.tui.rows.object_rows import BAR, GROWTH, RETAINED, SHARE, mark, retained_text
 from heapgraph.tui.rows.outline import OutlineLine, OutlineTable, outline_commands
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
     from heapgraph.analysis.paths import PathStepRow
     from heapgraph.analysis.registry import Progress
-    from heapgraph.analysis.suspects import LeakSuspect
+    from heapgraph.analysis.suspects import LeakSuspect, Suspects
     from heapgraph.tui.state import Session
 
 MAX_ROWS = 100
@@ -40,8 +41,22 @@ def build_suspects(session: Session, place: AnalysisOf, progress: Progress) -> P
         OutlineLine(suspect_row(suspect), _steps(session, suspect)) for suspect in result.suspects
     ]
     page.left = [OutlineTable("leak suspects", SUSPECT_COLUMNS, lines, left_out=result.left_out)]
+    if result.steady:
+        page.left.append(_steady_table(session, result))
     page.commands = outline_commands(page)
     return page
+
+
+def _steady_table(session: Session, result: Suspects) -> OutlineTable:
+    """What is large and does not grow, with its verdict in the place of the kind."""
+    lines = []
+    for suspect in result.steady:
+        row, growth = suspect_row(suspect), safe(str(suspect.growth))
+        row = replace(row, cells=(*row.cells[:-1], growth), detail=safe(suspect.growth.sentence))
+        lines.append(OutlineLine(row, _steps(session, suspect)))
+    columns = (*SUSPECT_COLUMNS[:-1], GROWTH)
+    left_out = result.steady_left_out
+    return OutlineTable("large, but not growing", columns, lines, left_out=left_out)
 
 
 def suspect_row(suspect: LeakSuspect) -> Row:

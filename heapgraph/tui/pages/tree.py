@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 
 from heapgraph.analysis.object_rows import share_of_heap
 from heapgraph.tui.cells import SIGN_CELLS, Bar, Row, safe
-from heapgraph.tui.page import Notice, Page, PageCommand
+from heapgraph.tui.page import Later, Notice, Page, PageCommand
 from heapgraph.tui.rows.grouping import GROUPINGS, group_objects
-from heapgraph.tui.rows.object_rows import NAME, OBJECT_COLUMNS, object_cells_row
+from heapgraph.tui.rows.object_rows import (
+    HOLDER_COLUMNS,
+    NAME,
+    OBJECT_COLUMNS,
+    object_cells_row,
+)
 from heapgraph.tui.rows.tree_nodes import (
     ORDERS,
     Line,
@@ -22,14 +27,19 @@ from heapgraph.tui.rows.tree_nodes import (
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from heapgraph.analysis.registry import Progress
-    from heapgraph.tui.cells import Column
+    from heapgraph.tui.cells import Cell, Column
     from heapgraph.tui.places import DominatorsOf, Place
     from heapgraph.tui.state import Session
 
-_COLUMNS = [replace(one, lead=SIGN_CELLS) if one is NAME else one for one in OBJECT_COLUMNS]
+
+def _columns(columns: Sequence[Column]) -> list[Column]:
+    return [replace(one, lead=SIGN_CELLS) if one is NAME else one for one in columns]
+
+
+_COLUMNS, _COLUMNS_WITH_GROWTH = _columns(OBJECT_COLUMNS), _columns(HOLDER_COLUMNS)
 _DEEPEST_INDENT = 12
 _FORK_STEPS = 200
 """How far `e` unfolds objects with a single child: a linked list has no end."""
@@ -53,6 +63,7 @@ class TreeTable:
         self._session = session
         self._top = top
         self._lines: list[Line] = []
+        self.with_growth = False
         self.rebuild()
 
     def __len__(self) -> int:
@@ -72,6 +83,19 @@ class TreeTable:
             ]
         self._lines = lines
         self.cursor = 0
+
+    def objects(self) -> list[int]:
+        """Objects that have a line."""
+        nodes = (line for line in self._lines if isinstance(line, Node))
+        return [node.object_id for node in nodes if node.object_id is not None]
+
+    def show_growth(self) -> None:
+        """Say from now on what is known of the growth of containers."""
+        self.with_growth = True
+        self.columns = _COLUMNS_WITH_GROWTH
+        for line in self._lines:
+            if isinstance(line, Node):
+                line.row = None
 
     def line(self, index: int) -> Line | None:
         """What stands in a line."""
@@ -102,7 +126,13 @@ class TreeTable:
         name = self._session.names.below(above, object_id)
         retained = None if self.raw else node.retained_size
         return object_cells_row(
-            self._session, object_id, name=name, lead=before, retained=retained, raw=self.raw
+            self._session,
+            object_id,
+            name=name,
+            lead=before,
+            retained=retained,
+            raw=self.raw,
+            with_growth=self.with_growth,
         )
 
     def _group_row(self, node: Node, before: str) -> Row:
@@ -110,10 +140,11 @@ class TreeTable:
         count = 0 if node.members is None else len(node.members)
         noun = "object" if count == 1 else "objects"
         label = safe(node.label)
-        cells = (
+        cells: tuple[Cell, ...] = (
             format_size(node.retained_size),
             format_share(share),
             Bar(share),
+            *self._no_growth(),
             before + label,
             f"{format_count(count)} {noun}",
             "",
@@ -126,8 +157,12 @@ class TreeTable:
         share = share_of_heap(self._session.graph, node.hidden_size)
         indent = "  " * min(node.depth + 1, _DEEPEST_INDENT)
         text = f"{indent}  {format_count(node.hidden_count)} more"
-        cells = (format_size(node.hidden_size), format_share(share), Bar(share), text, "", "")
+        sizes = (format_size(node.hidden_size), format_share(share), Bar(share))
+        cells: tuple[Cell, ...] = (*sizes, *self._no_growth(), text, "", "")
         return Row(cells, style="more", detail="Enter shows more of them")
+
+    def _no_growth(self) -> tuple[str, ...]:
+        return ("",) if self.with_growth else ()
 
     def toggle(self, index: int) -> None:
         """Open or close the line; on "N more" show more."""
@@ -192,6 +227,7 @@ def build_tree(session: Session, place: DominatorsOf, progress: Progress) -> Pag
         page.title = f"dominated by {session.names.of(top)}"
     _describe(session, page, table)
     page.commands = _commands(session, page, table)
+    _look_closer(session, page, table)
 
     def words(target: str) -> list[str] | None:
         if table.grouping or table.order != ORDERS[0]:
@@ -201,6 +237,19 @@ def build_tree(session: Session, place: DominatorsOf, progress: Progress) -> Pag
 
     page.words = words
     return page
+
+
+def _look_closer(session: Session, page: Page, table: TreeTable) -> None:
+    """Have the containers judged that have a line and were not judged yet."""
+    growth = session.growth
+    objects = [one for one in table.objects() if not growth.is_judged(one)]
+
+    def work(progress: Progress) -> Callable[[], None]:
+        has_containers = growth.judge(objects, progress)
+        return table.show_growth if has_containers else lambda: None
+
+    if objects or (not table.with_growth and any(map(growth.of, table.objects()))):
+        page.later = Later("what grows", work)
 
 
 def _describe(session: Session, page: Page, table: TreeTable) -> None:
@@ -220,6 +269,7 @@ def _commands(session: Session, page: Page, table: TreeTable) -> dict[str, PageC
         def change(row: Row | None, progress: Progress) -> Place | Notice | None:
             del row, progress
             getattr(table, method)(table.cursor)
+            _look_closer(session, page, table)
             return None
 
         return PageCommand(change)
@@ -229,6 +279,7 @@ def _commands(session: Session, page: Page, table: TreeTable) -> dict[str, PageC
         progress("children", 0, 0)
         table.rebuild()
         _describe(session, page, table)
+        _look_closer(session, page, table)
 
     def regroup(row: Row | None, progress: Progress) -> None:
         table.grouping = GROUPINGS[(GROUPINGS.index(table.grouping) + 1) % len(GROUPINGS)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from heapgraph.tui.cells import Column, Row, safe
 from heapgraph.tui.places import Inspect, Named, ObjectSet, Place
-from heapgraph.units import Unit, format_count, format_number
+from heapgraph.units import Unit, format_count, format_number, word_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +62,8 @@ def _list_text(value: list[Any], unit: Unit | Units | None) -> str:
 def _dict_text(value: dict[str, Any], unit: Unit | Units | None) -> str:
     """An object or a path by its name, anything else by its parts."""
     units = {} if unit is None or isinstance(unit, Unit) else unit
+    if (word := word_of(value, units)) is not None:
+        return safe(word)
     named = [key for key in value if units.get(key) is Unit.EXPRESSION] or ["name"]
     if isinstance(name := value.get(named[0]), str):
         return safe(name)
@@ -97,6 +99,7 @@ class DocumentTable:
 
     def __init__(self, name: str, rows: list[dict[str, Any]], units: Units) -> None:
         """Choose the columns by the first rows."""
+        self.key = name
         self.title = name.replace("_", " ")
         self.cursor = 0
         self.left_out = 0
@@ -133,11 +136,16 @@ def _ordered_keys(row: dict[str, Any], units: Units) -> list[str]:
     keys = [
         key
         for key, value in row.items()
-        if not _is_rows(value) and not (is_named and isinstance(value, dict))
+        if not _is_rows(value) and not (is_named and _says_the_name(value, units.get(key)))
     ]
     first = [key for key in keys if units.get(key) in _SHOWN_FIRST]
     texts = [key for key in keys if key not in first]
     return first + texts[:_TEXT_COLUMNS]
+
+
+def _says_the_name(value: Any, unit: Unit | Units | None) -> bool:  # noqa: ANN401 - any part of a document
+    """Whether a part of a row is about the object that the row names already."""
+    return isinstance(value, dict) and word_of(value, unit) is None
 
 
 def _columns(keys: list[str], rows: list[dict[str, Any]], units: Units) -> list[Column]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from heapgraph.analysis.object_rows import share_of_heap
@@ -19,6 +20,9 @@ SHALLOW = Column("shallow", 9, align="right", rank=5)
 TYPE = Column("type", 22, keep="end", rank=4)
 NAME = Column("name", keep="end", weight=2)
 OBJECT_COLUMNS = (RETAINED, SHARE, BAR, NAME, TYPE, SHALLOW)
+GROWTH = Column("growth", 12)
+HOLDER_COLUMNS = (RETAINED, SHARE, replace(BAR, rank=5), GROWTH, NAME, TYPE, SHALLOW)
+"""Of lists with a container in them; where it is narrow, what grows says more than a bar."""
 
 
 def object_cells_row(
@@ -29,6 +33,7 @@ def object_cells_row(
     lead: str = "",
     retained: int | None = None,
     raw: bool = False,
+    with_growth: bool = False,
 ) -> Row:
     """One object as a row of OBJECT_COLUMNS; Enter opens it.
 
@@ -39,6 +44,7 @@ def object_cells_row(
         lead: what stands before the name, where there is one.
         retained: its retained size where that is known already.
         raw: sizes without a folded `__dict__`.
+        with_growth: as a row of HOLDER_COLUMNS; says what is known, and judges nothing.
     """
     graph = session.graph
     full_name = session.names.of(object_id)
@@ -55,6 +61,7 @@ def object_cells_row(
         format_size(retained),
         format_share(share),
         Bar(share),
+        *((session.growth.word(object_id),) if with_growth else ()),
         full_name if name is None else name if not lead else Indented(lead, name),
         type_name,
         format_size(shallow),
@@ -62,6 +69,9 @@ def object_cells_row(
     detail = f"{full_name}  {type_name}  @{object_id}"
     if graph.preview(object_id) is not None:
         detail = f"{detail}  {session.names.value(object_id)}"
+    growth = session.growth.of(object_id) if with_growth else None
+    if growth is not None:
+        detail = f"{detail}  {growth.sentence}"
     return Row(cells, Inspect(object_id), object_id, style=mark(session, object_id), detail=detail)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from heapgraph.analysis.expressions.segments import entry_label
 from heapgraph.graph.fields import field_references, stored_references
-from heapgraph.model import EDGE_KIND_NAMES, UNREACHABLE, VIRTUAL_ROOT
+from heapgraph.model import EDGE_KIND_NAMES
 from heapgraph.tui.cells import Column, Row, safe
 from heapgraph.tui.places import Inspect
 from heapgraph.tui.rows.object_rows import (
@@ -17,13 +17,10 @@ from heapgraph.tui.rows.object_rows import (
     object_cells_row,
     retained_text,
 )
-from heapgraph.tui.tables import LazyTable, RowTable
+from heapgraph.tui.tables import LazyTable
 
 if TYPE_CHECKING:
     from heapgraph.tui.state import Session
-
-MAX_DOMINATORS = 500
-"""Dominators listed: the chain of a linked list's end has a million."""
 
 _RETAINED = Column("retained", 9, align="right", rank=3)
 _LABEL = Column("refers to", keep="both")
@@ -96,13 +93,11 @@ def referrers(session: Session, object_id: int) -> LazyTable:
     return LazyTable("referred to by", _REFERRER_COLUMNS, len(edges), make_row)
 
 
-def dominators(session: Session, object_id: int) -> RowTable:
+def dominators(session: Session, object_id: int) -> LazyTable:
     """Who keeps an object alive by itself: its folded dominators, the nearest first."""
-    rows: list[Row] = []
-    folded = session.graph.folded
-    above = folded.immediate_dominator(object_id)
-    while above not in (VIRTUAL_ROOT, UNREACHABLE) and len(rows) < MAX_DOMINATORS:
-        rows.append(object_cells_row(session, above))
-        above = folded.immediate_dominator(above)
-    is_cut = above not in (VIRTUAL_ROOT, UNREACHABLE)
-    return RowTable("dominated by", OBJECT_COLUMNS, rows, left_out=int(is_cut))
+    chain = session.graph.folded.chain(object_id)
+
+    def make_row(index: int) -> Row:
+        return object_cells_row(session, chain[index])
+
+    return LazyTable("dominated by", OBJECT_COLUMNS, len(chain), make_row)

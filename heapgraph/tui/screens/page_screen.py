@@ -144,6 +144,10 @@ class PageScreen(WorkingScreen, inherit_bindings=False):
         self.query_one(PageView).show(page)
         self.query_one(Headline).show_trail(self.session.history.titles)
         self.offer_keys()
+        self._go_on_with(page)
+
+    def _go_on_with(self, page: Page) -> None:
+        """Compute what the page does not have yet."""
         later = page.later
         if later is not None:
             then = partial(self._show_later, page)
@@ -216,6 +220,8 @@ class PageScreen(WorkingScreen, inherit_bindings=False):
         elif outcome is None:
             self.query_one(PageView).refresh_page()
             self.offer_keys()
+            if self.page is not None:
+                self._go_on_with(self.page)
         else:
             self.goto(outcome)
 

@@ -253,7 +253,9 @@ class RowList(ScrollView, can_focus=True, inherit_bindings=False):
             return
         count = len(self.table)
         position = f"{format_count(self.table.cursor + 1)} of {format_count(count)}"
-        more = " and more" if self.table.left_out else ""
+        left_out = self.table.left_out
+        count_left_out = "" if left_out is True else f"{format_count(left_out)} "
+        more = f" and {count_left_out}more" if left_out else ""
         # Textual reads markup in a title, and this one may be text of the target.
         title = f"{self.table.title}: {position if count else 'none'}{more}"
         self.border_title = title.replace("[", "\\[")

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from heapgraph.analysis.ages.growth import Growth
+from heapgraph.analysis.ages.verdict import Growth
 from heapgraph.analysis.leaks.application_code import ORIGIN_WORDS
 from heapgraph.analysis.leaks.candidates import MANY_ITEMS, MIN_SIZE
 from heapgraph.analysis.leaks.instances import MANY_INSTANCES
