@@ -21,6 +21,7 @@ from heapgraph.analysis.leaks.application_code import (
     OWN_OR_UNKNOWN,
     places_that_name,
 )
+from heapgraph.analysis.leaks.exceptions import kept_variable, other_ways
 from heapgraph.analysis.leaks.groups import EXIT_CALLBACKS, are_lost, other_holders
 from heapgraph.analysis.leaks.inside import describe_nested, heavy_part
 from heapgraph.analysis.leaks.members import describe_captured, describe_members, describe_one
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 _THREAD_TABLE = "threading._active"
 _MAX_FUNCTIONS = 3
 """Places in the code that are named; more would hide the sentence they stand in."""
+
+_NEARLY_ALL, _HALF = 0.9, 0.5
 
 _MAX_SAMPLES, _SAMPLE_CHARACTERS = 3, 24
 
@@ -111,6 +114,8 @@ def _what(graph: HeapGraph, findings: Findings) -> str:
     holder = f"{findings.expression} ({graph.type_name(findings.holder)}) keeps {size}"
     if text := _by_thread(graph, findings):
         return f"{holder}{text}."
+    if candidate.keeper is not None:
+        return f"{holder}{_kept(graph, findings, candidate.keeper)}."
     if candidate.kind == "object":
         return f"{holder}{_single(graph, findings)}."
     return f"{holder}: {_content(graph, findings)}."
@@ -177,6 +182,22 @@ def _single(graph: HeapGraph, findings: Findings) -> str:
     )
 
 
+def _kept(graph: HeapGraph, findings: Findings, keeper: int) -> str:
+    """Where most of what an exception keeps lies, and what that is."""
+    point = findings.candidate.point
+    size = graph.folded.retained_size(point)
+    what = graph.type_name(point)
+    if findings.candidate.content is not None:
+        what = f"{what} of {_content(graph, findings)}"
+    variable = kept_variable(graph, point, keeper)
+    where = f" in `{variable.name}` of {variable.place}" if variable else ""
+    if point == keeper and not where:
+        return f": {_content(graph, findings)}" if findings.candidate.content else ""
+    share = size / findings.retained_size
+    part = "nearly all" if share >= _NEARLY_ALL else "most" if share > _HALF else "the largest part"
+    return f", {part} of it{where}: {format_size(size)}, a {what}"
+
+
 def _by_thread(graph: HeapGraph, findings: Findings) -> str:
     """Of a threading.local its heaviest variable, with how many threads have it."""
     holder = findings.holder
@@ -197,7 +218,8 @@ def _by_thread(graph: HeapGraph, findings: Findings) -> str:
 
 def _who(graph: HeapGraph, findings: Findings) -> str:
     """The root that keeps it alive, and whose code that is."""
-    path = graph.root_paths.path_to(findings.candidate.point)
+    keeper = findings.candidate.keeper
+    path = graph.root_paths.path_to(findings.candidate.point if keeper is None else keeper)
     if path is None:
         return ""
     root = graph.roots.row(path.root)
@@ -245,12 +267,19 @@ def _who_of_module(graph: HeapGraph, findings: Findings, name: str) -> str:
 
 def _others(graph: HeapGraph, findings: Findings) -> str:
     """What else holds the members of a group: freeing one holder alone frees nothing."""
+    if (keeper := findings.candidate.keeper) is not None:
+        names = other_ways(graph, keeper)
+        return f" It is also reached as {_listed(names)}, which must let go too." if names else ""
     content = findings.candidate.content
     if findings.candidate.group is None or findings.holder is None or content is None:
         return ""
     others = other_holders(graph, content.members, findings.holder)
     names = [expression(graph, other) for other in others]
     return f" They are also held by {' and '.join(names)}, which must let go too." if names else ""
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _who_of_group(graph: HeapGraph, findings: Findings) -> str:
