@@ -13,6 +13,7 @@ from heapgraph.capture.cpython.roots import find_roots, gc_list_heads, is_collec
 from heapgraph.capture.heap.audit import Account
 from heapgraph.capture.heap.code_table import read_code_table
 from heapgraph.capture.heap.container_facts import read_container_facts
+from heapgraph.capture.heap.standing_lines import read_standing_lines
 from heapgraph.capture.heap.traverse import TraverseLog
 from heapgraph.capture.heap.traverse_account import TraverseAccount, explain, traverse_twin
 from heapgraph.capture.heap.walk import HeapWalk, readable_regions, static_ranges
@@ -185,6 +186,7 @@ class _Steps:
             columns.container_table = read_container_facts(
                 walk.reads, target.layout.fields, columns
             )
+            columns.line_table = read_standing_lines(walk.reads, target.layout, columns)
         with self.clock.phase("memory regions"):
             regions = find_regions(survey, columns)
         walk.forget_memory(columns)

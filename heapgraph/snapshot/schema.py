@@ -188,6 +188,14 @@ _LAYOUTS = (
         encodings={"object": "BYTE_STREAM_SPLIT"},
     ),
     _layout(
+        "standing_lines",
+        (
+            ("object", pa.uint32()),
+            ("line", pa.uint32()),
+        ),
+        encodings={"object": "BYTE_STREAM_SPLIT"},
+    ),
+    _layout(
         "modules",
         (
             ("object", pa.uint32()),

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heapgraph.analysis.execution.code_places import code_of
+from heapgraph.analysis.execution.code_places import place_of
 from heapgraph.analysis.expressions import expression, path_references, write_path
 from heapgraph.analysis.expressions.attributes import namespace_entries
 from heapgraph.analysis.expressions.carriers import THREAD_LOCAL, thread_spaces
@@ -26,7 +26,6 @@ from heapgraph.analysis.leaks.groups import EXIT_CALLBACKS, are_lost, other_hold
 from heapgraph.analysis.leaks.inside import describe_nested, heavy_part
 from heapgraph.analysis.leaks.members import describe_captured, describe_members, describe_one
 from heapgraph.analysis.object_rows import share_of_heap
-from heapgraph.graph.code_places import NO_PLACE
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, RootKind
 from heapgraph.safe_text import begun
 from heapgraph.units import format_count, format_share, format_size
@@ -239,8 +238,7 @@ def _variable_of(graph: HeapGraph, path: RootPath) -> str:
     for reference in reversed(path_references(graph, path)):
         if reference.kind is not EdgeKind.LOCAL or not is_suspended(graph, reference.source):
             continue
-        code = code_of(graph, reference.source)
-        place = NO_PLACE if code is None else graph.codes.place(code)
+        place = place_of(graph, reference.source)
         if place.origin in OWN_OR_UNKNOWN and place.file:
             words = ORIGIN_WORDS[place.origin]
             what = graph.type_name(reference.source).replace("_", " ")

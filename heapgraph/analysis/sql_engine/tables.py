@@ -89,6 +89,7 @@ create view frames as
 create view codes as select object, "function", file, line, origin from _codes;
 create view containers as
   select object, nullif("limit", -1) as "limit", removed, slots from _containers;
+create view standing_lines as select object, line from _standing_lines;
 create view modules as select object, name, file, origin, distribution from _modules;
 create view maps as select * from _maps;
 create macro instances(name) as table
@@ -160,7 +161,7 @@ _REFS: dict[str, tuple[type[np.generic] | None, Callable[[HeapGraph], Any]]] = {
 """Columns of the two large tables: what numbers they have (None: texts), and how to get them."""
 
 _WITH_ID = ("types", "names", "threads", "frames")
-_SMALL = (*_WITH_ID, "roots", "codes", "containers", "modules", "maps")
+_SMALL = (*_WITH_ID, "roots", "codes", "containers", "standing_lines", "modules", "maps")
 _LARGE = {"_objects": _OBJECTS, "_refs": _REFS}
 
 

@@ -38,6 +38,7 @@ class HeapColumns:
         library_words: addresses of objects, and of the words in the data of libraries that hold
             them: uint64[n, 2], by library.
         container_table: the table `containers`, see `container_facts.read_container_facts`.
+        line_table: the table `standing_lines`, see `standing_lines.read_standing_lines`.
         code_table: the snapshot's table `codes`, see `code_table.read_code_table`.
         lost: uint64, addresses of objects that were found in pools only, with what they refer to.
         walker: whose columns they are. Some (`LATE_COLUMNS`) are there when
@@ -52,6 +53,7 @@ class HeapColumns:
     library_words: list[tuple[LibraryData, Array]] = field(default_factory=list)
     code_table: pa.Table | None = None
     container_table: pa.Table | None = None
+    line_table: pa.Table | None = None
     lost: Array = field(default_factory=lambda: np.empty(0, np.uint64))
     walker: HeapWalker | None = None
     _preview_ends: Array | None = None
@@ -101,6 +103,22 @@ class HeapColumns:
         of_type = np.array([order.get(each.reader, len(order)) for each in self.types], np.uint8)
         rows = of_type[types[ids]]
         return {name: ids[rows == row] for name, row in order.items()}
+
+    def of_builtin_type(self, name: str) -> Array:
+        """Ids of the objects of a type that C code made, by its own name; int64 and rising.
+
+        Cost: as of `read_by`.
+        """
+        rows = [
+            row
+            for row, each in enumerate(self.types)
+            if each.tp_name == name and not each.is_python_class
+        ]
+        types, found = self.arrays["type"], [np.empty(0, np.int64)]
+        for start in range(0, len(types), _OBJECTS_A_STEP):
+            here = slice(start, start + _OBJECTS_A_STEP)
+            found.append(np.flatnonzero(np.isin(types[here], rows)) + start)
+        return np.concatenate(found)
 
     def _degrees_capped(self) -> Array:
         """References of each object, 65,535 for more: unsigned, there as soon as objects are."""
