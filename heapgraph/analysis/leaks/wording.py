@@ -21,6 +21,7 @@ from heapgraph.analysis.leaks.application_code import (
     OWN_OR_UNKNOWN,
     places_that_name,
 )
+from heapgraph.analysis.leaks.defining_module import defining_route
 from heapgraph.analysis.leaks.exceptions import kept_variable, other_ways
 from heapgraph.analysis.leaks.groups import EXIT_CALLBACKS, are_lost, other_holders
 from heapgraph.analysis.leaks.inside import describe_nested, heavy_part
@@ -251,13 +252,17 @@ def _variable_of(graph: HeapGraph, path: RootPath) -> str:
 
 
 def _who_of_module(graph: HeapGraph, findings: Findings, name: str) -> str:
+    holder = findings.holder
+    route = None if holder is None else defining_route(graph, holder)
+    if route is not None and route.text == findings.expression:
+        name = route.module
     module = graph.modules.by_name.get(name)
     origin = graph.modules.origin(name)
     where = f", {module.file}" if module is not None and module.file else ""
     others = _others(graph, findings)
     held = f"the module {name} ({ORIGIN_WORDS[origin]}{where})"
     if findings.holder is not None:
-        text = expression(graph, findings.holder)
+        text = expression(graph, findings.holder) if route is None else route.text
         if text != findings.expression:  # that is how the application reaches it
             return f"It is the application's, and {held} holds it, too: {text}.{others}"
     return f"It is held by {held}.{others}"
