@@ -6,7 +6,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from heapgraph.analysis.ages.growth import NO_CONTAINER, Growth, growth_of
+from heapgraph.analysis.detectors.pinned import hidden_sizes
 from heapgraph.analysis.expressions import expression, path_references
 from heapgraph.analysis.leaks.accumulation import inner_type
 from heapgraph.analysis.leaks.application_code import own_expression
@@ -35,9 +38,9 @@ from heapgraph.units import Bytes, Expression, Share, format_share, format_size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
+    from heapgraph.analysis.leaks.accumulation import Content
     from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
 
@@ -51,6 +54,9 @@ _MAX_DESCRIBED = 100
 """Candidates that are put into words, to see which have one cause."""
 
 _MAX_NAMED = 3
+
+_MAX_ASKED = 20
+"""Members of a suspect that are asked whether they are views of a part."""
 
 _PREFIX = re.compile(r"<(?:[^<>]|\.<locals>\.)*> ")
 """The function of a thread, a task or a generator may be one inside another."""
@@ -274,7 +280,19 @@ def _findings(
         for type_name in dict.fromkeys([member_type, *about])
     ]
     known = next(filter(None, map(find_known_leak, traits)), None)
+    if known is not None and known.is_about_views and not _hides(graph, content):
+        known = None
     return Findings(candidate, holder, text, retained, inner, within, known, growth)
+
+
+def _hides(graph: HeapGraph, content: Content | None) -> bool:
+    """Whether the members keep buffers by views that show only a part of these.
+
+    Cost: the references of all views, and what the first members dominate.
+    """
+    bases, _ = hidden_sizes(graph)
+    asked = [] if content is None or not len(bases) else content.members[:_MAX_ASKED].tolist()
+    return any(np.isin(bases, graph.dominators.dominated(each)).any() for each in asked)
 
 
 def _named_holder(graph: HeapGraph, point: int, is_structure: NDArray[np.bool_]) -> int:

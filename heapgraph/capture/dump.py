@@ -18,6 +18,7 @@ from heapgraph.capture.heap.traverse_account import (
     traverse_clone,
     traverse_twin,
 )
+from heapgraph.capture.heap.view_sizes import read_view_sizes
 from heapgraph.capture.heap.walk import (
     HeapWalk,
     readable_regions,
@@ -206,6 +207,7 @@ class _Dump:
             columns.container_table = read_container_facts(
                 walk.reads, target.layout.fields, columns
             )
+            columns.view_table = read_view_sizes(walk.reads, target.layout.fields, columns)
             columns.line_table = read_standing_lines(walk.reads, target.layout, columns)
         with self.clock.phase("memory regions"):
             memory_regions = find_regions(survey, columns)

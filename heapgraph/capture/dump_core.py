@@ -16,6 +16,7 @@ from heapgraph.capture.heap.container_facts import read_container_facts
 from heapgraph.capture.heap.standing_lines import read_standing_lines
 from heapgraph.capture.heap.traverse import TraverseLog
 from heapgraph.capture.heap.traverse_account import TraverseAccount, explain, traverse_twin
+from heapgraph.capture.heap.view_sizes import read_view_sizes
 from heapgraph.capture.heap.walk import HeapWalk, readable_regions, static_ranges
 from heapgraph.capture.live.twin import Twin, thread_pointer_of
 from heapgraph.capture.process.budget import budget_of_pieces
@@ -186,6 +187,7 @@ class _Steps:
             columns.container_table = read_container_facts(
                 walk.reads, target.layout.fields, columns
             )
+            columns.view_table = read_view_sizes(walk.reads, target.layout.fields, columns)
             columns.line_table = read_standing_lines(walk.reads, target.layout, columns)
         with self.clock.phase("memory regions"):
             regions = find_regions(survey, columns)

@@ -234,6 +234,12 @@ class SnapshotColumns:
         return StandingLines(*(numpy_array(table.column(name)) for name in ("object", "line")))
 
     @cached_property
+    def views(self) -> tuple[U32, U64]:
+        """Memoryviews and arrays by rising object id, and how many bytes each shows."""
+        table = self.table("views")
+        return numpy_array(table.column("object")), numpy_array(table.column("shown"))
+
+    @cached_property
     def modules(self) -> Modules:
         """Name, file and origin of every module, in the order of `sys.modules`."""
         rows = self.table("modules").to_pylist()

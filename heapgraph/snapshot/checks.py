@@ -46,6 +46,7 @@ _ROW_NUMBERS: Mapping[tuple[str, str], tuple[str, int | None]] = {
     ("codes", "object"): ("objects", None),
     ("containers", "object"): ("objects", None),
     ("standing_lines", "object"): ("objects", None),
+    ("views", "object"): ("objects", None),
     ("modules", "object"): ("objects", None),
     ("regions", "object"): ("objects", NO_ROW),
     ("pools", "region"): ("regions", None),
@@ -65,6 +66,7 @@ _RISING = {
     ("codes", "object"),
     ("containers", "object"),
     ("standing_lines", "object"),
+    ("views", "object"),
 }
 """Columns that are looked up in."""
 

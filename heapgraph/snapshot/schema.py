@@ -196,6 +196,14 @@ _LAYOUTS = (
         encodings={"object": "BYTE_STREAM_SPLIT"},
     ),
     _layout(
+        "views",
+        (
+            ("object", pa.uint32()),
+            ("shown", pa.uint64()),
+        ),
+        encodings={"object": "BYTE_STREAM_SPLIT"},
+    ),
+    _layout(
         "modules",
         (
             ("object", pa.uint32()),

@@ -74,6 +74,7 @@ class HeapBuilder(MemoryRows):
             "codes": [],
             "containers": [],
             "standing_lines": [],
+            "views": [],
             "modules": [],
         }
 
@@ -150,6 +151,10 @@ class HeapBuilder(MemoryRows):
     def standing_line(self, object_id: int, line: int) -> None:
         """Add a row of standing_lines."""
         self._rows["standing_lines"].append({"object": object_id, "line": line})
+
+    def view(self, object_id: int, shown: int) -> None:
+        """Add a row of views."""
+        self._rows["views"].append({"object": object_id, "shown": shown})
 
     def module_row(
         self, object_id: int, name: str, file: str = "", origin: CodeOrigin | None = None

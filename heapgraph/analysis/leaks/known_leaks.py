@@ -34,6 +34,7 @@ class KnownLeak:
         owner_type: the same for the object that the path came through before the holder.
         member_type: the same for the type of what it holds.
         kind: kind of suspect.
+        is_about_views: only where views show a part of what they keep.
     """
 
     name: str
@@ -43,6 +44,7 @@ class KnownLeak:
     owner_type: str = ""
     member_type: str = ""
     kind: str = ""
+    is_about_views: bool = False
 
     def fits(self, seen: LeakTraits) -> bool:
         """Whether a suspect is of this pattern."""
@@ -204,6 +206,7 @@ KNOWN_LEAKS = (
         "views that pin what they were cut from",
         "Copy the part that is needed: a view keeps the whole buffer.",
         member_type=r"memoryview|pandas\.(core\.\w+\.)?(DataFrame|Series)|managedbuffer",
+        is_about_views=True,
     ),
     KnownLeak(
         "a function that is wrapped again and again",

@@ -90,6 +90,7 @@ create view codes as select object, "function", file, line, origin from _codes;
 create view containers as
   select object, nullif("limit", -1) as "limit", removed, slots from _containers;
 create view standing_lines as select object, line from _standing_lines;
+create view views as select object, shown from _views;
 create view modules as select object, name, file, origin, distribution from _modules;
 create view maps as select * from _maps;
 create macro instances(name) as table
@@ -161,7 +162,7 @@ _REFS: dict[str, tuple[type[np.generic] | None, Callable[[HeapGraph], Any]]] = {
 """Columns of the two large tables: what numbers they have (None: texts), and how to get them."""
 
 _WITH_ID = ("types", "names", "threads", "frames")
-_SMALL = (*_WITH_ID, "roots", "codes", "containers", "standing_lines", "modules", "maps")
+_SMALL = (*_WITH_ID, "roots", "codes", "containers", "standing_lines", "views", "modules", "maps")
 _LARGE = {"_objects": _OBJECTS, "_refs": _REFS}
 
 

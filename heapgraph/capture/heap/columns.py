@@ -39,6 +39,7 @@ class HeapColumns:
             them: uint64[n, 2], by library.
         container_table: the table `containers`, see `container_facts.read_container_facts`.
         line_table: the table `standing_lines`, see `standing_lines.read_standing_lines`.
+        view_table: the table `views`, see `view_sizes.read_view_sizes`.
         code_table: the snapshot's table `codes`, see `code_table.read_code_table`.
         lost: uint64, addresses of objects that were found in pools only, with what they refer to.
         walker: whose columns they are. Some (`LATE_COLUMNS`) are there when
@@ -54,6 +55,7 @@ class HeapColumns:
     code_table: pa.Table | None = None
     container_table: pa.Table | None = None
     line_table: pa.Table | None = None
+    view_table: pa.Table | None = None
     lost: Array = field(default_factory=lambda: np.empty(0, np.uint64))
     walker: HeapWalker | None = None
     _preview_ends: Array | None = None
