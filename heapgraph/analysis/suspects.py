@@ -6,14 +6,18 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from heapgraph.analysis.ages.growth import growth_of
 from heapgraph.analysis.ages.verdict import NO_CONTAINER, Growth
+from heapgraph.analysis.detectors.pinned import hidden_sizes
 from heapgraph.analysis.expressions import expression, path_references
 from heapgraph.analysis.leaks.accumulation import inner_type
 from heapgraph.analysis.leaks.application_code import own_expression
 from heapgraph.analysis.leaks.candidates import Candidate, find_candidates, structure_mask
 from heapgraph.analysis.leaks.dead import KIND as GARBAGE
 from heapgraph.analysis.leaks.dead import explain_garbage, find_dead
+from heapgraph.analysis.leaks.exceptions import kept_by_exceptions
 from heapgraph.analysis.leaks.fingerprints import (
     ends_at_an_item,
     fingerprint,
@@ -23,6 +27,7 @@ from heapgraph.analysis.leaks.fingerprints import (
 from heapgraph.analysis.leaks.inside import carried
 from heapgraph.analysis.leaks.instances import find_many_instances
 from heapgraph.analysis.leaks.known_leaks import LeakTraits, find_known_leak
+from heapgraph.analysis.leaks.notebooks import joined_results, users_name
 from heapgraph.analysis.leaks.registries import find_registered
 from heapgraph.analysis.leaks.wording import Findings, explain
 from heapgraph.analysis.object_rows import ObjectRow, object_row, share_of_heap
@@ -34,9 +39,9 @@ from heapgraph.units import Bytes, Expression, Share, format_share, format_size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
+    from heapgraph.analysis.leaks.accumulation import Content
     from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
 
@@ -51,6 +56,9 @@ _MAX_DESCRIBED = 100
 
 _MAX_NAMED = 3
 
+_MAX_ASKED = 20
+"""Members of a suspect that are asked whether they are views of a part."""
+
 _PREFIX = re.compile(r"<(?:[^<>]|\.<locals>\.)*> ")
 """The function of a thread, a task or a generator may be one inside another."""
 
@@ -62,7 +70,8 @@ class LeakSuspect:
     """One holder that may be the leak.
 
     Attributes:
-        kind: `container`, `object`, `group`, `threads`, `c-held`, `instances` or `garbage`.
+        kind: `container`, `object`, `group`, `threads`, `c-held`, `exception`, `instances`,
+            `interned` or `garbage`.
         expression: the holder to look at first, as Python where there is a Python name for it.
         retained_size: bytes that go with it.
         share: the same as a share (0..1) of everything reachable; of garbage, of all bytes.
@@ -141,6 +150,9 @@ def find_suspects(
     candidates.extend(find_registered(graph))
     candidates.extend(find_dead(graph))
     candidates.sort(key=lambda candidate: -_weight(candidate))
+    candidates = joined_results(graph, candidates, is_structure)
+    candidates = kept_by_exceptions(graph, candidates, is_structure)
+    candidates.sort(key=lambda candidate: -_weight(candidate))
     judged = [(candidate, _growth(graph, candidate)) for candidate in candidates]
     judged = [each for each in judged if each[1].is_growing or not each[0].only_if_growing]
     steady = [each for each in judged if each[1].is_steady]
@@ -181,8 +193,13 @@ def _joined(graph: HeapGraph, same: Sequence[LeakSuspect]) -> LeakSuspect:
 
 
 def _growth(graph: HeapGraph, candidate: Candidate) -> Growth:
-    """Of its container; alike objects that nobody holds together have no age of their own."""
-    if candidate.group is not None and candidate.group.holder is None:
+    """Of its container; alike objects that nobody holds together have no age of their own.
+
+    A function that has ended fills no variable any more, and this is what is wrong with one that
+    an exception keeps.
+    """
+    is_nobodys = candidate.group is not None and candidate.group.holder is None
+    if is_nobodys or candidate.keeper is not None:
         return NO_CONTAINER
     return growth_of(graph, candidate.point)
 
@@ -199,13 +216,17 @@ def _describe(
     if candidate.kind == GARBAGE:
         return _describe_garbage(graph, candidate, growth)
     has_holder = candidate.group is None or candidate.group.holder is not None
-    holder = _named_holder(graph, candidate.point, is_structure) if has_holder else None
+    holder = candidate.keeper
+    if holder is None and has_holder:
+        holder = _named_holder(graph, candidate.point, is_structure)
     retained = candidate.retained_size
     if holder is not None and candidate.group is None:
         retained = max(retained, graph.folded.retained_size(holder))
     text = candidate.group.expression if candidate.group is not None else ""
-    if holder is not None:
-        text = own_expression(graph, holder)
+    if candidate.keeper is not None:
+        text = expression(graph, candidate.keeper)  # what IPython has beside sys.last_* says less
+    elif holder is not None:
+        text = users_name(graph, own_expression(graph, holder))
     findings = _findings(graph, candidate, holder, text, retained=retained, growth=growth)
     path = graph.root_paths.path_to(candidate.point)
     return LeakSuspect(
@@ -251,6 +272,8 @@ def _findings(
     member_type = content.type_name if content is not None else ""
     inner = inner_type(graph, content) if content is not None else None
     within = carried(graph, content) if content is not None else None
+    if candidate.keeper is not None:
+        member_type = graph.type_name(candidate.keeper)
     about = [name for name in (inner, within.type_name if within else None) if name]
     traits = [
         LeakTraits(
@@ -263,7 +286,19 @@ def _findings(
         for type_name in dict.fromkeys([member_type, *about])
     ]
     known = next(filter(None, map(find_known_leak, traits)), None)
+    if known is not None and known.is_about_views and not _hides(graph, content):
+        known = None
     return Findings(candidate, holder, text, retained, inner, within, known, growth)
+
+
+def _hides(graph: HeapGraph, content: Content | None) -> bool:
+    """Whether the members keep buffers by views that show only a part of these.
+
+    Cost: the references of all views, and what the first members dominate.
+    """
+    bases, _ = hidden_sizes(graph)
+    asked = [] if content is None or not len(bases) else content.members[:_MAX_ASKED].tolist()
+    return any(np.isin(bases, graph.dominators.dominated(each)).any() for each in asked)
 
 
 def _named_holder(graph: HeapGraph, point: int, is_structure: NDArray[np.bool_]) -> int:

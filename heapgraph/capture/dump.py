@@ -9,8 +9,7 @@ from heapgraph.capture.captured import Captured, Clock, memory_shortage_named, w
 from heapgraph.capture.cpython.interpreter_facts import read_interpreter_facts
 from heapgraph.capture.cpython.roots import RootSet, find_roots, gc_list_heads, is_collecting
 from heapgraph.capture.heap.audit import Account
-from heapgraph.capture.heap.code_table import read_code_table
-from heapgraph.capture.heap.container_facts import read_container_facts
+from heapgraph.capture.heap.object_facts import read_object_facts
 from heapgraph.capture.heap.traverse_account import (
     TraverseAccount,
     explain,
@@ -201,10 +200,7 @@ class _Dump:
         if not columns.object_count:
             raise _gone(target.pid, "no object could be read")
         with self.clock.phase("code places"):
-            columns.code_table = read_code_table(walk.reads, target.layout.fields, columns)
-            columns.container_table = read_container_facts(
-                walk.reads, target.layout.fields, columns
-            )
+            read_object_facts(walk.reads, target.layout, columns)
         with self.clock.phase("memory regions"):
             memory_regions = find_regions(survey, columns)
         walk.forget_memory(columns)

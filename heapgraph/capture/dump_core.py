@@ -11,8 +11,7 @@ from heapgraph.capture.core.target import inspect_core
 from heapgraph.capture.cpython.interpreter_facts import read_interpreter_facts
 from heapgraph.capture.cpython.roots import find_roots, gc_list_heads, is_collecting
 from heapgraph.capture.heap.audit import Account
-from heapgraph.capture.heap.code_table import read_code_table
-from heapgraph.capture.heap.container_facts import read_container_facts
+from heapgraph.capture.heap.object_facts import read_object_facts
 from heapgraph.capture.heap.traverse import TraverseLog
 from heapgraph.capture.heap.traverse_account import TraverseAccount, explain, traverse_twin
 from heapgraph.capture.heap.walk import HeapWalk, readable_regions, static_ranges
@@ -181,10 +180,7 @@ class _Steps:
                 static_ranges(target.maps, target.runtime_address, target.runtime_end)
             )
         with self.clock.phase("code places"):
-            columns.code_table = read_code_table(walk.reads, target.layout.fields, columns)
-            columns.container_table = read_container_facts(
-                walk.reads, target.layout.fields, columns
-            )
+            read_object_facts(walk.reads, target.layout, columns)
         with self.clock.phase("memory regions"):
             regions = find_regions(survey, columns)
         walk.forget_memory(columns)

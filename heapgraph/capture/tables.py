@@ -106,6 +106,8 @@ def snapshot_tables(
         "frames": table_from_rows("frames", _frame_rows(columns, named)),
         "codes": columns.code_table,
         "containers": columns.container_table,
+        "standing_lines": columns.line_table,
+        "views": columns.view_table,
         "modules": table_from_rows("modules", _module_rows(columns, named)),
         "maps": table_from_rows("maps", [_map_row(mapping) for mapping in maps]),
         "regions": table_from_rows("regions", [vars(region) for region in memory.regions]),

@@ -84,6 +84,26 @@ class CodeColumns:
         )
 
 
+@dataclass(frozen=True)
+class StandingLines:
+    """Where functions stand that are not running, as parallel columns by rising object id.
+
+    Attributes:
+        objects: uint32[k], generators, coroutines, frames and tracebacks.
+        lines: uint32[k].
+    """
+
+    objects: U32
+    lines: U32
+
+    def line(self, object_id: int) -> int | None:
+        """The line at which one stands; None where that is not known, and for what has ended."""
+        row = int(np.searchsorted(self.objects, object_id))
+        if row >= len(self.objects) or int(self.objects[row]) != object_id:
+            return None
+        return int(self.lines[row])
+
+
 @dataclass(frozen=True, slots=True)
 class Module:
     """One entry of `sys.modules`; several may be the same object.

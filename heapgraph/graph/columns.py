@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heapgraph.errors import SnapshotFormatError
-from heapgraph.graph.code_places import CodeColumns, Module, Modules
+from heapgraph.graph.code_places import CodeColumns, Module, Modules, StandingLines
 from heapgraph.graph.roots import Roots
 from heapgraph.graph.table_rows import (
     ContainerColumns,
@@ -226,6 +226,18 @@ class SnapshotColumns:
         table = self.table("containers")
         names = ("object", "limit", "removed", "slots")
         return ContainerColumns(*(numpy_array(table.column(name)) for name in names))
+
+    @cached_property
+    def standing_lines(self) -> StandingLines:
+        """At which line functions stand that are not running."""
+        table = self.table("standing_lines")
+        return StandingLines(*(numpy_array(table.column(name)) for name in ("object", "line")))
+
+    @cached_property
+    def views(self) -> tuple[U32, U64]:
+        """Memoryviews and arrays by rising object id, and how many bytes each shows."""
+        table = self.table("views")
+        return numpy_array(table.column("object")), numpy_array(table.column("shown"))
 
     @cached_property
     def modules(self) -> Modules:

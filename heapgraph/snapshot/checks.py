@@ -45,6 +45,8 @@ _ROW_NUMBERS: Mapping[tuple[str, str], tuple[str, int | None]] = {
     ("frames", "code"): ("objects", NO_ROW),
     ("codes", "object"): ("objects", None),
     ("containers", "object"): ("objects", None),
+    ("standing_lines", "object"): ("objects", None),
+    ("views", "object"): ("objects", None),
     ("modules", "object"): ("objects", None),
     ("regions", "object"): ("objects", NO_ROW),
     ("pools", "region"): ("regions", None),
@@ -59,7 +61,13 @@ _KINDS: Mapping[tuple[str, str], int] = {
     ("modules", "origin"): len(CodeOrigin),
 }
 
-_RISING = {("objects", "address"), ("codes", "object"), ("containers", "object")}
+_RISING = {
+    ("objects", "address"),
+    ("codes", "object"),
+    ("containers", "object"),
+    ("standing_lines", "object"),
+    ("views", "object"),
+}
 """Columns that are looked up in."""
 
 _SIZES = {

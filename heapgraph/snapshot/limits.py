@@ -128,7 +128,7 @@ def most_rows(table: str, objects: int) -> int:
         return MAX_OBJECTS
     if table == "references":
         return MAX_REFERENCES
-    if table in ("codes", "containers"):  # an object each
+    if table in ("codes", "containers", "standing_lines", "views"):  # an object each
         return objects
     if table == "roots":  # an object can be held by C code, immortal and a static type
         return 3 * objects + MAX_SMALL_ROWS

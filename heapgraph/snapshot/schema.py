@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 FORMAT_NAME = "heapgraph"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 MANIFEST_MEMBER = "manifest.json"
 
@@ -187,6 +187,22 @@ _LAYOUTS = (
             ("limit", pa.int64()),
             ("removed", pa.uint64()),
             ("slots", pa.uint64()),
+        ),
+        encodings={"object": "BYTE_STREAM_SPLIT"},
+    ),
+    _layout(
+        "standing_lines",
+        (
+            ("object", pa.uint32()),
+            ("line", pa.uint32()),
+        ),
+        encodings={"object": "BYTE_STREAM_SPLIT"},
+    ),
+    _layout(
+        "views",
+        (
+            ("object", pa.uint32()),
+            ("shown", pa.uint64()),
         ),
         encodings={"object": "BYTE_STREAM_SPLIT"},
     ),

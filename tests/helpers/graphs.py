@@ -217,6 +217,8 @@ class GraphBuilder:
             "frames": _table(self.frames, FRAMES),
             "codes": TABLES["codes"].schema.empty_table(),
             "containers": TABLES["containers"].schema.empty_table(),
+            "standing_lines": TABLES["standing_lines"].schema.empty_table(),
+            "views": TABLES["views"].schema.empty_table(),
             "modules": TABLES["modules"].schema.empty_table(),
         }
 

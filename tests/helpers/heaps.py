@@ -73,6 +73,8 @@ class HeapBuilder(MemoryRows):
             "frames": [],
             "codes": [],
             "containers": [],
+            "standing_lines": [],
+            "views": [],
             "modules": [],
         }
 
@@ -145,6 +147,14 @@ class HeapBuilder(MemoryRows):
         """Add a row of containers; see docs/file-format.md."""
         row = {"object": object_id, "limit": limit, "removed": removed, "slots": slots}
         self._rows["containers"].append(row)
+
+    def standing_line(self, object_id: int, line: int) -> None:
+        """Add a row of standing_lines."""
+        self._rows["standing_lines"].append({"object": object_id, "line": line})
+
+    def view(self, object_id: int, shown: int) -> None:
+        """Add a row of views."""
+        self._rows["views"].append({"object": object_id, "shown": shown})
 
     def module_row(
         self, object_id: int, name: str, file: str = "", origin: CodeOrigin | None = None

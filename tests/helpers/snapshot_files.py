@@ -46,6 +46,8 @@ def sample_heap() -> HeapBuilder:
     heap.module_row(ids["app"], "app", "/srv/app/__init__.py")
     heap.container(ids["cache"], removed=3, slots=8)
     heap.container(ids["history"], limit=5)
+    heap.standing_line(ids["session"], 12)
+    heap.view(ids["session"], 100)
     heap.mapping(0x7F00_0000_0000, 0x7F00_0010_0000, "[heap]")
     arena = heap.region("arena", 0x7F00_0000_0000, 0x7F00_0010_0000, in_use=4096, blocks=64)
     heap.pool(0x7F00_0000_0000, arena, block_size=64, used=64, resident=16384)

@@ -12,9 +12,10 @@ from heapgraph.analysis.expressions import expression, resolve
 from heapgraph.analysis.expressions.attributes import module_entries
 from heapgraph.analysis.expressions.segments import edges_of
 from heapgraph.analysis.paths import paths_to
+from heapgraph.analysis.suspects import find_suspects
 from heapgraph.analysis.threads import list_threads
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
-from helpers.interpreters import each_interpreter
+from helpers.interpreters import each_interpreter, some_interpreters
 from helpers.leak_programs import ask_live, leak_programs
 from helpers.live_graphs import dump_graph
 from helpers.running_target import start_target
@@ -118,6 +119,19 @@ def test_what_is_plain_python_names_the_same_object_in_the_target(interpreter, t
             if answer != str(int(graph.addresses[each])):
                 wrong.append(f"{text}: {answer}")
         assert not wrong, (len(wrong), len(plain), wrong[:20])
+
+
+@pytest.mark.parametrize("interpreter", some_interpreters(8, 11, 14))
+def test_a_table_of_a_library_is_named_by_the_module_that_defines_it(interpreter, tmp_path):
+    """And not by way of a module that only has a logger, such as concurrent.futures."""
+    with start_target("leak_kinds.py", "loggers", python=interpreter.path) as target:
+        graph = dump_graph(target, tmp_path / "names.heapgraph")
+    first = find_suspects(graph).suspects[0]
+    assert first.expression == "logging.Logger.manager.loggerDict"
+    assert "It is held by the module logging (the standard library" in first.reason
+    loggers = graph.objects_of_type("logging.Logger").tolist()
+    held = {reference.target for reference in graph.referents(resolve(graph, first.expression))}
+    assert len(held.intersection(loggers)) > MIN_PLAIN
 
 
 @pytest.mark.parametrize("interpreter", each_interpreter())

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.detectors.base import Detector, Evidence
+from heapgraph.analysis.detectors.pinned import hidden_sizes
 from heapgraph.analysis.expressions.attributes import module_entries
 from heapgraph.model import EdgeKind, RootKind
-from heapgraph.units import format_count
+from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,13 +50,18 @@ def _pinned(
     others[targets[~from_view]] = True
     pinned = np.unique(targets[from_view])
     pinned = pinned[~others[pinned]]
+    partly_shown, sizes = hidden_sizes(graph)
+    hidden = sizes[np.isin(partly_shown, pinned)]
+    pinned = partly_shown[np.isin(partly_shown, pinned)]
+    is_viewed = from_view & np.isin(targets, pinned)
     if len(pinned):
-        viewers = np.unique(facts.sources_of(edges[from_view & ~others[targets]]))
+        viewers = np.unique(facts.sources_of(edges[is_viewed]))
         note = (
             f"{format_count(len(pinned))} {what} are kept by {format_count(len(viewers))} views "
-            "alone; how much of them the views show is not in the snapshot"
+            f"alone, which show {format_size(facts.size(pinned) - int(hidden.sum()))} of"
+            f" {format_size(facts.size(pinned))}"
         )
-        yield Evidence(facts.size(pinned), len(pinned), note, _outermost(facts, viewers))
+        yield Evidence(int(hidden.sum()), len(pinned), note, _outermost(facts, viewers))
 
 
 def _outermost(facts: HeapFacts, viewers: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -86,13 +92,14 @@ def notebook_results(facts: HeapFacts) -> Iterator[Evidence]:
 DETECTORS = (
     Detector(
         "pinned-buffers",
-        f"byte buffers of {LARGE_BASE // 1024} KiB or more that only memoryviews hold",
+        f"byte buffers of {LARGE_BASE // 1024} KiB or more that only memoryviews of a part hold",
         "copy the slice that is needed: bytes(view)",
         pinned_bases,
     ),
     Detector(
         "pinned-arrays",
-        f"numpy arrays of {LARGE_BASE // 1024} KiB or more that only views (`.base`) hold",
+        f"numpy arrays of {LARGE_BASE // 1024} KiB or more"
+        " that only views of a part (`.base`) hold",
         "copy the slice that is needed: view.copy()",
         pinned_arrays,
     ),

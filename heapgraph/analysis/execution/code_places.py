@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from heapgraph.analysis.expressions.segments import edges_of, label_text
@@ -9,6 +11,8 @@ from heapgraph.graph.code_places import NO_PLACE
 from heapgraph.model import EdgeKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from heapgraph.graph.code_places import CodePlace
     from heapgraph.graph.heap_graph import HeapGraph
 
@@ -26,9 +30,21 @@ def code_of(graph: HeapGraph, object_id: int) -> int | None:
 
 
 def place_of(graph: HeapGraph, object_id: int) -> CodePlace:
-    """Where the code of a generator, a coroutine or a frame comes from."""
+    """The code of a generator, a coroutine or a frame, with the line at which that stands.
+
+    Of one that has ended, and where the line is not known, the code's first line.
+    """
     code = code_of(graph, object_id)
-    return NO_PLACE if code is None else graph.codes.place(code)
+    place = NO_PLACE if code is None else graph.codes.place(code)
+    line = graph.standing_lines.line(object_id)
+    return place if line is None else replace(place, line=line)
+
+
+def common_line(graph: HeapGraph, members: Iterable[int]) -> int | None:
+    """The line at which most of some functions stand that run one code; None where none does."""
+    lines = Counter(map(graph.standing_lines.line, members))
+    del lines[None]
+    return min(lines, key=lambda line: (-lines[line], line)) if lines else None
 
 
 def has_ended(graph: HeapGraph, object_id: int) -> bool:

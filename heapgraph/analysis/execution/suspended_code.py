@@ -11,6 +11,7 @@ from heapgraph.analysis.execution.code_places import (
     CODE_FIELDS,
     FRAME_FIELDS,
     SUSPENDABLE_TYPES,
+    common_line,
 )
 from heapgraph.analysis.execution.greenlets import GREENLET, code_of_greenlet, greenlets
 from heapgraph.analysis.expressions import expression
@@ -33,7 +34,8 @@ class SuspendedRow:
 
     Attributes:
         type: generator, coroutine, async_generator or greenlet.
-        function, file, line: where the code begins.
+        function, file, line: the code, and the line at which most of them stand; where the code
+            begins when all have ended, and of greenlets.
         count: objects that have not ended.
         ended: objects that have ended and are still there.
         retained_size: bytes that go with all of them, as a minimum.
@@ -107,12 +109,13 @@ def suspended_rows(graph: HeapGraph) -> list[SuspendedRow]:
         alive = int(np.count_nonzero(group.alive))
         sizes = graph.dominators.retained_sizes[group.members]
         largest = int(group.members[np.argmax(sizes)])
+        line = common_line(graph, group.members[group.alive].tolist())
         rows.append(
             SuspendedRow(
                 group.type,
                 place.function,
                 place.file,
-                place.line,
+                place.line if line is None else line,
                 alive,
                 len(group.members) - alive,
                 graph.dominators.minimum_retained_size(group.members),

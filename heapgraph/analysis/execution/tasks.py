@@ -49,8 +49,8 @@ class AwaitStep:
     Attributes:
         id: object id.
         type: qualified type name.
-        function, file, line: where the code begins; empty and 0 where it is not Python code. The
-            line it stands at is not in the snapshot.
+        function, file, line: where it stands; where its code begins once it has ended; empty and
+            0 where it is not Python code.
     """
 
     id: ObjectId

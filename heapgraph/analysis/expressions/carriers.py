@@ -8,6 +8,7 @@ handle._context[<ContextVar 'request'>]              a context: a tree of hamt n
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -125,22 +126,50 @@ def is_event_loop(graph: HeapGraph, object_id: int) -> bool:
     return graph.type_name(object_id).endswith(_LOOP_SUFFIXES)
 
 
-def event_loops(graph: HeapGraph) -> list[int]:
-    """Ids of all event loops."""
-    rows = [row for row, name in enumerate(graph.type_names) if name.endswith(_LOOP_SUFFIXES)]
-    return [int(each) for each in np.flatnonzero(np.isin(graph.type_ids, rows))[:_MAX_LOOPS]]
+def loops_of(graph: HeapGraph) -> dict[int, str | None]:
+    """Every event loop with the name of the thread that runs it; None for one that nobody runs.
+
+    Cost: the variables of all running functions and the attributes of all loops, once per graph.
+    """
+    if graph not in _KNOWN:
+        rows = [row for row, name in enumerate(graph.type_names) if name.endswith(_LOOP_SUFFIXES)]
+        loops = np.flatnonzero(np.isin(graph.type_ids, rows))[:_MAX_LOOPS].tolist()
+        by_variable = _threads_by_variable(graph) if loops else {}
+        _KNOWN[graph] = {loop: _thread_of_loop(graph, loop, by_variable) for loop in loops}
+    return _KNOWN[graph]
+
+
+_KNOWN: WeakKeyDictionary[HeapGraph, dict[int, str | None]] = WeakKeyDictionary()
 
 
 def loop_opening(graph: HeapGraph, loop: int) -> str:
     """`<event loop of MainThread>`; with its id where it does not run, or is not alone."""
-    name = _thread_of_loop(graph, loop)
+    loops = loops_of(graph)
+    name = loops.get(loop)
     if name is None:
         return f"<event loop @{loop}>"
-    same = [each for each in event_loops(graph) if _thread_of_loop(graph, each) == name]
-    return f"<event loop of {name}>" if same == [loop] else f"<event loop of {name} @{loop}>"
+    is_alone = list(loops.values()).count(name) == 1
+    return f"<event loop of {name}>" if is_alone else f"<event loop of {name} @{loop}>"
 
 
-def _thread_of_loop(graph: HeapGraph, loop: int) -> str | None:
+def _threads_by_variable(graph: HeapGraph) -> dict[int, str | None]:
+    """What running functions have in variables, and what has it as `_loop`, by its thread's name.
+
+    The first of several variables counts.
+    """
+    roots = graph.roots
+    found: dict[int, str | None] = {}
+    for row in np.flatnonzero(roots.kinds == RootKind.FRAME).tolist():
+        if roots.frames[row] == NO_ROW:
+            continue
+        name = graph.threads[graph.frames[int(roots.frames[row])].thread].name
+        held = int(roots.targets[row])
+        for each in (held, *sorted(direct_attribute_targets(graph, held, "_loop"))):
+            found.setdefault(each, name)
+    return found
+
+
+def _thread_of_loop(graph: HeapGraph, loop: int, by_variable: dict[int, str | None]) -> str | None:
     """The name of the thread that runs a loop: by its number, or by who has it in a variable."""
     namespace = namespace_of(graph, loop)
     owners = [loop] if namespace is None else [loop, namespace]
@@ -150,11 +179,4 @@ def _thread_of_loop(graph: HeapGraph, loop: int) -> str | None:
                 number = graph.preview(int(graph.targets[edge]))
                 names = [each.name for each in graph.threads if str(each.thread_id) == number]
                 return names[0] if names else None
-    roots = graph.roots
-    for row in np.flatnonzero(roots.kinds == RootKind.FRAME).tolist():
-        held = int(roots.targets[row])
-        if held != loop and loop not in direct_attribute_targets(graph, held, "_loop"):
-            continue
-        if roots.frames[row] != NO_ROW:
-            return graph.threads[graph.frames[int(roots.frames[row])].thread].name
-    return None
+    return by_variable.get(loop)

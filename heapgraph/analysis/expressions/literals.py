@@ -112,8 +112,23 @@ def describe_value(graph: HeapGraph, object_id: int) -> str:
     exact = literal(graph, object_id)
     if exact is not None:
         return exact
-    type_name = graph.type_name(object_id)
-    preview = graph.preview(object_id)
+    return _described(graph.type_name(object_id), graph.preview(object_id))
+
+
+def describe_values(graph: HeapGraph, object_ids: NDArray[np.uint32]) -> list[str]:
+    """`describe_value` of many objects, with their previews read together.
+
+    Args:
+        graph: the snapshot.
+        object_ids: uint32[k]; none is NO_LABEL.
+    """
+    names = [graph.type_names[row] for row in graph.type_ids[object_ids].tolist()]
+    rows = zip(literals(graph, object_ids), names, graph.previews(object_ids), strict=True)
+    return [_described(name, preview) if exact is None else exact for exact, name, preview in rows]
+
+
+def _described(type_name: str, preview: str | None) -> str:
+    """A value that has no literal."""
     if preview is None:
         return type_name
     if preview.startswith("<") and preview.endswith(">"):

@@ -160,6 +160,10 @@ def cell_contents(graph: HeapGraph, cell: int) -> int | None:
     return found.pop() if len(found) == 1 else None
 
 
+def _frames(graph: HeapGraph, owner: int) -> set[int]:
+    return frame_targets(graph, owner) if graph.type_name(owner) in FRAME_ATTRIBUTES else set()
+
+
 def frame_targets(graph: HeapGraph, source: int) -> set[int]:
     """The frame object of a generator or a coroutine; since 3.11 there need not be one."""
     found = direct_attribute_targets(graph, source, FRAME_ATTRIBUTES[graph.type_name(source)])
@@ -167,9 +171,17 @@ def frame_targets(graph: HeapGraph, source: int) -> set[int]:
 
 
 def local_targets(graph: HeapGraph, source: int, name: str) -> set[int]:
-    """What a variable of a suspended function, or of a frame, is; without the cell it is in."""
+    """What a variable of a suspended function, or of a frame, is; without the cell it is in.
+
+    Since 3.11 the variables of a generator stay its own when somebody has asked for its frame.
+    """
     found = set()
-    for edge in edges_of(graph, source, EdgeKind.LOCAL):
+    edges = edges_of(graph, source, EdgeKind.LOCAL)
+    if not len(edges) and graph.type_name(source) == "frame":
+        owners = {each.source for each in graph.referrers(source)}
+        owners = {each for each in owners if source in _frames(graph, each)}
+        edges = np.concatenate([edges, *(edges_of(graph, o, EdgeKind.LOCAL) for o in owners)])
+    for edge in edges:
         reference = graph.reference(int(edge))
         if label_text(graph, reference) != name:
             continue

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.expressions.carriers import event_loops, loop_opening
+from heapgraph.analysis.expressions.carriers import loop_opening, loops_of
 from heapgraph.analysis.expressions.following import follow_all
 from heapgraph.analysis.expressions.literals import UNKNOWN, text_of
 from heapgraph.analysis.expressions.openings import Opening, root_names
@@ -35,7 +35,7 @@ from heapgraph.analysis.expressions.suspended_functions import (
 )
 from heapgraph.analysis.expressions.writing import expression
 from heapgraph.errors import ObjectNotFound
-from heapgraph.model import ROOT_KIND_NAMES, EdgeKind, RootKind
+from heapgraph.model import EdgeKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,9 +52,6 @@ _SHOWN_CHARACTERS = 40
 _UNREACHABLE = re.compile(r"<unreachable .* @([0-9]+)>")
 _SUSPENDED_ID = re.compile(r"<[a-z]+ (?:[^<>]|<[^<>]*>)* @([0-9]{1,10})> ")
 _WRAPPERS = re.compile(r"(?:(?:type|list|inspect\.getclosurevars)\()*")
-_MANY = (RootKind.INTERNED, RootKind.IMMORTAL)
-"""Kinds of roots of which there are thousands; each begins with the name of its kind."""
-
 _NOTHING = "_"
 """Stands for the root in front of operations, which alone are no expression."""
 
@@ -152,15 +149,12 @@ def _resolve_dotted(
 def _resolve_prefixed(graph: HeapGraph, text: str) -> set[int]:
     """An expression that begins with `<...>`: every root whose opening it begins with."""
     if text.startswith("<event loop "):
-        openings = ((loop, Opening(loop_opening(graph, loop), "")) for loop in event_loops(graph))
+        openings = ((loop, Opening(loop_opening(graph, loop), "")) for loop in loops_of(graph))
         return {t for loop, each in openings for t in _follow_opening(graph, text, each, loop)}
     names = root_names(graph)
     found: set[int] = set()
-    kinds = [k for k in _MANY if text.startswith(f"<{ROOT_KIND_NAMES[k]} ")]
-    rows = np.isin(graph.roots.kinds, kinds or list(set(RootKind) - set(_MANY)))
-    for row in np.flatnonzero(rows).tolist():
-        target = int(graph.roots.targets[row])
-        found |= _follow_opening(graph, text, names.opening(row), target)
+    for row in names.rows_begun(text):
+        found |= _follow_opening(graph, text, names.opening(row), int(graph.roots.targets[row]))
     return found or _resolve_suspended(graph, text)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -117,11 +117,13 @@ def suspended_objects(graph: HeapGraph) -> Iterator[int]:
 
 
 def suspended_place(graph: HeapGraph, object_id: int) -> str:
-    """Where its code begins: `fetch() at client.py:41`."""
+    """Where it stands: `fetch() at client.py:44`; where its code begins once it has ended."""
     for edge in edges_of(graph, object_id, EdgeKind.FIELD):
         reference = graph.reference(int(edge))
         if label_text(graph, reference) in _CODE_FIELDS:
-            return graph.codes.place(reference.target).short_text
+            place = graph.codes.place(reference.target)
+            line = graph.standing_lines.line(object_id)
+            return place.short_text if line is None else replace(place, line=line).short_text
     return "?"
 
 

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from heapgraph.graph.heap_graph import HeapGraph
@@ -35,6 +39,9 @@ CONTENT_SHARE = 0.5
 TELLING_SHARE = 0.1
 """A class is what a tuple is about when it has this share of the tuple's bytes: beside a response
 there may be a larger plain buffer."""
+
+_MAX_ABOVE = 200
+"""Dominators above a suspect that are looked at."""
 
 _MAX_WRAPPERS = 3
 """Objects of built-in types between a container and what its items are about: an item of a list may
@@ -79,6 +86,16 @@ def accumulation_point(graph: HeapGraph, object_id: int) -> int:
     commonest, count = Counter(types).most_common(1)[0]
     end = chain[-1] if count < MIN_LINKS else chain[types.index(commonest)]
     return graph.folded.owner_of(end)
+
+
+def dominators_of(graph: HeapGraph, point: int, is_structure: NDArray[np.bool_]) -> Iterator[int]:
+    """An object and what dominates it, the nearest first, up to the first module or class."""
+    above = point
+    for _ in range(_MAX_ABOVE):
+        if above in (VIRTUAL_ROOT, UNREACHABLE) or is_structure[above]:
+            return
+        yield above
+        above = graph.folded.immediate_dominator(above)
 
 
 def passes_on(graph: HeapGraph, object_id: int, child: int) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 from heapgraph.analysis.expressions import expression, write_path
 from heapgraph.analysis.expressions.openings import root_names
 from heapgraph.analysis.expressions.segments import namespace_of
+from heapgraph.analysis.leaks.defining_module import defining_route
 from heapgraph.graph.csr import rows_of_many
 from heapgraph.model import CodeOrigin, RootKind
 
@@ -108,7 +109,10 @@ def own_expression(graph: HeapGraph, object_id: int) -> str:
     if is_root_of(graph, path.root, OWN_OR_UNKNOWN):
         return write_path(graph, path)
     own = application_path(graph, object_id)
-    return write_path(graph, path if own is None else own)
+    if own is not None:
+        return write_path(graph, own)
+    route = defining_route(graph, object_id)
+    return write_path(graph, path) if route is None else route.text
 
 
 def places_that_name(graph: HeapGraph, name_id: int) -> list[CodePlace]:

@@ -100,7 +100,7 @@ class Candidate:
     Attributes:
         kind: `container` (things were added to it), `object` (large by itself or by its parts),
             `group` (alike objects that no single object holds), `threads`, `c-held`, `instances`,
-            `garbage` (see `dead`), `interned` (see `registries`).
+            `garbage` (see `dead`), `interned` (see `registries`), `exception` (see `exceptions`).
         retained_size: bytes of the accumulation point, or of all members of a group.
         point: the accumulation point; for a group without one, its largest member.
         content: what gathers there.
@@ -109,6 +109,7 @@ class Candidate:
             for others.
         only_if_growing: it is a suspect only when it is known to grow: what a busy program has
             open, tables of an installed package.
+        keeper: the exception that keeps all of it, for one of that kind.
     """
 
     kind: str
@@ -118,6 +119,7 @@ class Candidate:
     group: GroupHolder | None = None
     references: int = 0
     only_if_growing: bool = False
+    keeper: int | None = None
 
 
 def find_candidates(graph: HeapGraph, is_structure: NDArray[np.bool_]) -> list[Candidate]:

@@ -63,6 +63,8 @@ def describe_nested(graph: HeapGraph, content: Content) -> str | None:
     count = len(inner.members)
     each = format_size(inner.retained_size // count)
     outer = f"{format_count(len(content.members))} {plural(content.type_name)}"
+    if len(content.members) == 1:
+        outer = f"1 {content.type_name}"
     return f"{outer} with {format_count(count)} {plural(inner.type_name)}, {each} each"
 
 

@@ -34,6 +34,7 @@ class KnownLeak:
         owner_type: the same for the object that the path came through before the holder.
         member_type: the same for the type of what it holds.
         kind: kind of suspect.
+        is_about_views: only where views show a part of what they keep.
     """
 
     name: str
@@ -43,6 +44,7 @@ class KnownLeak:
     owner_type: str = ""
     member_type: str = ""
     kind: str = ""
+    is_about_views: bool = False
 
     def fits(self, seen: LeakTraits) -> bool:
         """Whether a suspect is of this pattern."""
@@ -181,6 +183,20 @@ KNOWN_LEAKS = (
         member_type=r"generator|async_generator|coroutine",
     ),
     KnownLeak(
+        "the last exception of an interactive session",
+        "An interactive session (python -i, a notebook) keeps the exception that nobody handled,"
+        " with the variables of every function that it went through, until the next one: del"
+        " sys.last_value, sys.last_traceback, and sys.last_exc where there is one.",
+        expression=r"^sys\.last_(exc|value|traceback)",
+    ),
+    KnownLeak(
+        "an exception that is kept with its traceback",
+        "Store str(exception), or exception.with_traceback(None), which keeps no frames, and clear"
+        " its __context__ and __cause__, which have tracebacks of their own: a traceback keeps"
+        " every function that it went through, with all variables.",
+        kind="exception",
+    ),
+    KnownLeak(
         "exceptions that are kept with their traceback",
         "Store str(exception), or exception.with_traceback(None): a traceback keeps every frame it"
         " went through, with all variables.",
@@ -190,6 +206,7 @@ KNOWN_LEAKS = (
         "views that pin what they were cut from",
         "Copy the part that is needed: a view keeps the whole buffer.",
         member_type=r"memoryview|pandas\.(core\.\w+\.)?(DataFrame|Series)|managedbuffer",
+        is_about_views=True,
     ),
     KnownLeak(
         "a function that is wrapped again and again",
@@ -252,6 +269,12 @@ KNOWN_LEAKS = (
         expression=r"(\.|\[')(Out|_oh)('\])?(\[|$)",
     ),
     KnownLeak(
+        "the code of the cells of a notebook",
+        "Let cells read data, and not contain it; %reset in forgets those that were run.",
+        expression=r"^__main__\.(In|_ih)$",
+        member_type="str",
+    ),
+    KnownLeak(
         "queries logged by Django",
         "Set DEBUG = False in production, or call django.db.reset_queries().",
         expression=r"queries_log",
@@ -260,12 +283,6 @@ KNOWN_LEAKS = (
         "objects kept by a database session",
         "Expire, expunge or close the SQLAlchemy session when its unit of work ends.",
         expression=r"identity_map|\._new\b",
-    ),
-    KnownLeak(
-        "the last exception of the interactive interpreter",
-        "sys.last_exc, last_value and last_traceback keep the frames of the last failure: del"
-        " them.",
-        expression=r"^sys\.last_(exc|value|traceback)",
     ),
 )
 """The patterns, the more special ones first."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from heapgraph.analysis.execution.code_places import SUSPENDABLE_TYPES, code_of
+from heapgraph.analysis.execution.code_places import SUSPENDABLE_TYPES, code_of, common_line
 from heapgraph.analysis.execution.tasks import TASK_TYPES, task_parts
 from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.expressions.attributes import attribute
@@ -83,6 +84,9 @@ def describe_one(graph: HeapGraph, type_name: str, members: NDArray[np.uint32]) 
     if code is None:
         return None
     place = graph.codes.place(code)
+    if type_name in SUSPENDABLE_TYPES:
+        line = common_line(graph, members[:MAX_ASKED].tolist())
+        place = place if line is None else replace(place, line=line)
     where = f" ({posixpath.basename(place.file)}:{place.line})" if place.file else ""
     kind = "" if type_name in ("function", FINALIZER) else f" as {type_name}"
     return f"{place.function}{where}{kind}"
@@ -137,14 +141,15 @@ def _tasks(graph: HeapGraph, type_name: str, members: NDArray[np.uint32]) -> str
     """Tasks, or the futures that tasks wait for, by what the tasks run."""
     asked = members[:MAX_ASKED].tolist()
     tasks = asked if type_name in TASK_TYPES else [_woken_task(graph, each) for each in asked]
-    codes = []
-    for task in tasks:
-        coroutine = None if task is None else task_parts(graph, task).coroutine
-        codes.append(None if coroutine is None else code_of(graph, coroutine))
-    code = _common(codes)
+    parts = [None if task is None else task_parts(graph, task) for task in tasks]
+    coroutines = [None if part is None else part.coroutine for part in parts]
+    code = _common([None if each is None else code_of(graph, each) for each in coroutines])
     if code is None:
         return None
-    return f"{format_count(len(members))} tasks in {graph.codes.place(code).short_text}"
+    place = graph.codes.place(code)
+    line = common_line(graph, (each for each in coroutines if each is not None))
+    place = place if line is None else replace(place, line=line)
+    return f"{format_count(len(members))} tasks in {place.short_text}"
 
 
 def _woken_task(graph: HeapGraph, future: int) -> int | None:

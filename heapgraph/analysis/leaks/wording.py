@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heapgraph.analysis.execution.code_places import code_of
+from heapgraph.analysis.execution.code_places import place_of
 from heapgraph.analysis.expressions import expression, path_references, write_path
 from heapgraph.analysis.expressions.attributes import namespace_entries
 from heapgraph.analysis.expressions.carriers import THREAD_LOCAL, thread_spaces
@@ -21,11 +21,12 @@ from heapgraph.analysis.leaks.application_code import (
     OWN_OR_UNKNOWN,
     places_that_name,
 )
+from heapgraph.analysis.leaks.defining_module import defining_route
+from heapgraph.analysis.leaks.exceptions import kept_variable, other_ways
 from heapgraph.analysis.leaks.groups import EXIT_CALLBACKS, are_lost, other_holders
 from heapgraph.analysis.leaks.inside import describe_nested, heavy_part
 from heapgraph.analysis.leaks.members import describe_captured, describe_members, describe_one
 from heapgraph.analysis.object_rows import share_of_heap
-from heapgraph.graph.code_places import NO_PLACE
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, RootKind
 from heapgraph.safe_text import begun
 from heapgraph.units import format_count, format_share, format_size
@@ -42,8 +43,8 @@ _THREAD_TABLE = "threading._active"
 _MAX_FUNCTIONS = 3
 """Places in the code that are named; more would hide the sentence they stand in."""
 
-_NEARLY_ALL = 0.9
-"""Share from which on a part is said to be nearly all; of less, the share is said."""
+_NEARLY_ALL, _HALF = 0.9, 0.5
+"""Share from which on a part is said to be nearly all; of less, the share is said, or "most"."""
 
 _MAX_SAMPLES, _SAMPLE_CHARACTERS = 3, 24
 
@@ -114,6 +115,8 @@ def _what(graph: HeapGraph, findings: Findings) -> str:
     holder = f"{findings.expression} ({graph.type_name(findings.holder)}) keeps {size}"
     if text := _by_thread(graph, findings):
         return f"{holder}{text}."
+    if candidate.keeper is not None:
+        return f"{holder}{_kept(graph, findings, candidate.keeper)}."
     if candidate.kind == "object":
         return f"{holder}{_single(graph, findings)}."
     return f"{holder}: {_content(graph, findings)}."
@@ -198,6 +201,22 @@ def _part(size: int, whole: int) -> str:
     return "nearly all of it" if share >= _NEARLY_ALL else f"{format_share(share)} of it"
 
 
+def _kept(graph: HeapGraph, findings: Findings, keeper: int) -> str:
+    """Where most of what an exception keeps lies, and what that is."""
+    point = findings.candidate.point
+    size = graph.folded.retained_size(point)
+    what = graph.type_name(point)
+    if findings.candidate.content is not None:
+        what = f"{what} of {_content(graph, findings)}"
+    variable = kept_variable(graph, point, keeper)
+    where = f" in `{variable.name}` of {variable.place}" if variable else ""
+    if point == keeper and not where:
+        return f": {_content(graph, findings)}" if findings.candidate.content else ""
+    share = size / findings.retained_size
+    part = "nearly all" if share >= _NEARLY_ALL else "most" if share > _HALF else "the largest part"
+    return f", {part} of it{where}: {format_size(size)}, a {what}"
+
+
 def _by_thread(graph: HeapGraph, findings: Findings) -> str:
     """Of a threading.local its heaviest variable, with how many threads have it."""
     holder = findings.holder
@@ -219,7 +238,8 @@ def _by_thread(graph: HeapGraph, findings: Findings) -> str:
 
 def _who(graph: HeapGraph, findings: Findings) -> str:
     """The root that keeps it alive, and whose code that is."""
-    path = graph.root_paths.path_to(findings.candidate.point)
+    keeper = findings.candidate.keeper
+    path = graph.root_paths.path_to(findings.candidate.point if keeper is None else keeper)
     if path is None:
         return ""
     root = graph.roots.row(path.root)
@@ -239,8 +259,7 @@ def _variable_of(graph: HeapGraph, path: RootPath) -> str:
     for reference in reversed(path_references(graph, path)):
         if reference.kind is not EdgeKind.LOCAL or not is_suspended(graph, reference.source):
             continue
-        code = code_of(graph, reference.source)
-        place = NO_PLACE if code is None else graph.codes.place(code)
+        place = place_of(graph, reference.source)
         if place.origin in OWN_OR_UNKNOWN and place.file:
             words = ORIGIN_WORDS[place.origin]
             what = graph.type_name(reference.source).replace("_", " ")
@@ -253,13 +272,17 @@ def _variable_of(graph: HeapGraph, path: RootPath) -> str:
 
 
 def _who_of_module(graph: HeapGraph, findings: Findings, name: str) -> str:
+    holder = findings.holder
+    route = None if holder is None else defining_route(graph, holder)
+    if route is not None and route.text == findings.expression:
+        name = route.module
     module = graph.modules.by_name.get(name)
     origin = graph.modules.origin(name)
     where = f", {module.file}" if module is not None and module.file else ""
     others = _others(graph, findings)
     held = f"the module {name} ({ORIGIN_WORDS[origin]}{where})"
     if findings.holder is not None:
-        text = expression(graph, findings.holder)
+        text = expression(graph, findings.holder) if route is None else route.text
         if text != findings.expression:  # that is how the application reaches it
             return f"It is the application's, and {held} holds it, too: {text}.{others}"
     return f"It is held by {held}.{others}"
@@ -267,12 +290,19 @@ def _who_of_module(graph: HeapGraph, findings: Findings, name: str) -> str:
 
 def _others(graph: HeapGraph, findings: Findings) -> str:
     """What else holds the members of a group: freeing one holder alone frees nothing."""
+    if (keeper := findings.candidate.keeper) is not None:
+        names = other_ways(graph, keeper)
+        return f" It is also reached as {_listed(names)}, which must let go too." if names else ""
     content = findings.candidate.content
     if findings.candidate.group is None or findings.holder is None or content is None:
         return ""
     others = other_holders(graph, content.members, findings.holder)
     names = [expression(graph, other) for other in others]
     return f" They are also held by {' and '.join(names)}, which must let go too." if names else ""
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _who_of_group(graph: HeapGraph, findings: Findings) -> str:

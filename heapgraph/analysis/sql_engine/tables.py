@@ -100,6 +100,8 @@ create view members_by_age as
   from _refs join _objects on _objects.id = _refs.target
   where _refs.kind in ({_ITEM_KINDS})
   group by all;
+create view standing_lines as select object, line from _standing_lines;
+create view views as select object, shown from _views;
 create view modules as select object, name, file, origin, distribution from _modules;
 create view maps as select * from _maps;
 create macro instances(name) as table
@@ -171,7 +173,7 @@ _REFS: dict[str, tuple[type[np.generic] | None, Callable[[HeapGraph], Any]]] = {
 """Columns of the two large tables: what numbers they have (None: texts), and how to get them."""
 
 _WITH_ID = ("types", "names", "threads", "frames")
-_SMALL = (*_WITH_ID, "roots", "codes", "containers", "modules", "maps")
+_SMALL = (*_WITH_ID, "roots", "codes", "containers", "standing_lines", "views", "modules", "maps")
 _LARGE = {"_objects": _OBJECTS, "_refs": _REFS}
 
 

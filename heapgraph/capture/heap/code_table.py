@@ -21,13 +21,18 @@ if TYPE_CHECKING:
     from heapgraph.native.memory_reads import MemoryReads
 
 _READER = "code"
+READERS = {_READER: 0}
+"""Readers of the walk whose objects are asked, each with the fewest references that they have."""
 
 _STEP = 1 << 18
 """Objects that are read at a time."""
 
 
 def read_code_table(
-    reads: MemoryReads, fields: Mapping[str, int], columns: HeapColumns
+    reads: MemoryReads,
+    fields: Mapping[str, int],
+    columns: HeapColumns,
+    chosen: Mapping[str, Array],
 ) -> pa.Table:
     """Make the table `codes`.
 
@@ -35,13 +40,14 @@ def read_code_table(
         reads: of the frozen moment.
         fields: the layout of its CPython.
         columns: the objects.
+        chosen: ids by reader, of READERS at least.
 
     Returns:
         A row for each code object, by rising object id. What is no text is empty.
 
     Cost: 1 us per code object; each text is read once, however many share it.
     """
-    ids = columns.read_by({_READER: 0})[_READER]
+    ids = chosen[_READER]
     name = "code.qualname" if "code.qualname" in fields else "code.name"
     wanted = [fields[name], fields["code.filename"], fields["code.firstlineno"]]
     heads = [

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -40,6 +40,8 @@ class HeapColumns:
         library_words: addresses of objects, and of the words in the data of libraries that hold
             them: uint64[n, 2], by library.
         container_table: the table `containers`, see `container_facts.read_container_facts`.
+        line_table: the table `standing_lines`, see `standing_lines.read_standing_lines`.
+        view_table: the table `views`, see `view_sizes.read_view_sizes`.
         code_table: the snapshot's table `codes`, see `code_table.read_code_table`.
         lost: uint64, addresses of objects that were found in pools only, with what they refer to.
         walker: whose columns they are. Some (`LATE_COLUMNS`) are there when
@@ -54,6 +56,8 @@ class HeapColumns:
     library_words: list[tuple[LibraryData, Array]] = field(default_factory=list)
     code_table: pa.Table | None = None
     container_table: pa.Table | None = None
+    line_table: pa.Table | None = None
+    view_table: pa.Table | None = None
     lost: Array = field(default_factory=lambda: np.empty(0, np.uint64))
     walker: HeapWalker | None = None
     _preview_starts: Array | None = None
@@ -81,29 +85,42 @@ class HeapColumns:
             return ids, self.arrays["shallow_size"][ids]
         return self.walker.objects_of_size(least)
 
-    def read_by(self, readers: Mapping[str, int]) -> dict[str, Array]:
-        """Objects by how the walker reads them; nothing can be derived from their type.
+    def choose(self, readers: Mapping[str, int], types: Collection[str] = ()) -> dict[str, Array]:
+        """Objects by how the walker reads them, or by their type.
 
         Args:
             readers: names of readers, each with the fewest references that an object must have;
                 65,535 at most.
+            types: names of types that C code made, as it calls them, whose reader is not among
+                those.
 
         Returns:
             Ids for each, int64 and rising.
 
         Cost: one pass over the objects, in steps: nothing as long as the heap is made for it.
         """
-        least = np.array([readers.get(walked.reader, _NONE) for walked in self.types], np.int64)
-        types, degrees = self.arrays["type"], self._degrees_capped()
+        keys = [self._key_among(each, readers, types) for each in self.types]
+        least = np.array([_NONE if key is None else readers.get(key, 0) for key in keys], np.int64)
+        kinds, degrees = self.arrays["type"], self._degrees_capped()
         found = [np.empty(0, np.int64)]
-        for start in range(0, len(types), _OBJECTS_A_STEP):
+        for start in range(0, len(kinds), _OBJECTS_A_STEP):
             here = slice(start, start + _OBJECTS_A_STEP)
-            found.append(np.flatnonzero(degrees[here] >= least[types[here]]) + start)
+            found.append(np.flatnonzero(degrees[here] >= least[kinds[here]]) + start)
         ids = np.concatenate(found)
-        order = {name: row for row, name in enumerate(readers)}
-        of_type = np.array([order.get(each.reader, len(order)) for each in self.types], np.uint8)
-        rows = of_type[types[ids]]
+        names = [*readers, *types]
+        order = {name: row for row, name in enumerate(names)}
+        of_type = np.array([len(names) if key is None else order[key] for key in keys], np.uint8)
+        rows = of_type[kinds[ids]]
         return {name: ids[rows == row] for name, row in order.items()}
+
+    @staticmethod
+    def _key_among(
+        walked: WalkedType, readers: Mapping[str, int], types: Collection[str]
+    ) -> str | None:
+        if walked.reader in readers:
+            return walked.reader
+        is_named = walked.tp_name in types and not walked.is_python_class
+        return walked.tp_name if is_named else None
 
     def _degrees_capped(self) -> Array:
         """References of each object, 65,535 for more: unsigned, there as soon as objects are."""

@@ -31,7 +31,10 @@ _MAX_SANE = 1 << 48
 
 
 def read_container_facts(
-    reads: MemoryReads, fields: Mapping[str, int], columns: HeapColumns
+    reads: MemoryReads,
+    fields: Mapping[str, int],
+    columns: HeapColumns,
+    chosen: Mapping[str, Array],
 ) -> pa.Table:
     """Make the table `containers`.
 
@@ -39,6 +42,7 @@ def read_container_facts(
         reads: of the frozen moment.
         fields: the layout of its CPython.
         columns: the objects.
+        chosen: ids by reader, of READERS at least.
 
     Returns:
         A row for each dict, set, deque and lru_cache of any size, by rising object id.
@@ -46,11 +50,11 @@ def read_container_facts(
     Cost: 0.3 us per container.
     """
     found = [np.empty((0, 4), np.int64)]
-    least = {name: 0 if name == "lru_cache" else MIN_REFERENCES for name in _READERS}
-    for name, ids in columns.read_by(least).items():
+    for name, read in _READERS.items():
+        ids = chosen[name]
         for start in range(0, len(ids), _STEP):
             part = ids[start : start + _STEP]
-            facts = _READERS[name](_Structs(reads, fields), columns.addresses_of(part))
+            facts = read(_Structs(reads, fields), columns.addresses_of(part))
             found.append(np.stack([part, *(each.astype(np.int64) for each in facts)], axis=1))
     rows = np.concatenate(found)
     rows = rows[np.argsort(rows[:, 0], kind="stable")]
@@ -121,3 +125,6 @@ _READERS: dict[str, _Reader] = {
     "deque": _deques,
     "lru_cache": _caches,
 }
+
+READERS = {name: 0 if name == "lru_cache" else MIN_REFERENCES for name in _READERS}
+"""Readers of the walk whose objects are asked, each with the fewest references that they have."""

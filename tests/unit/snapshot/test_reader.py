@@ -96,7 +96,7 @@ def test_compressed_members_are_refused(path: Path):
 @pytest.mark.parametrize(
     ("version", "cause", "hint"),
     [
-        (4, "a later heapgraph, 9.8.7", "pip install --upgrade heapgraph"),
+        (FORMAT_VERSION + 1, "a later heapgraph, 9.8.7", "pip install --upgrade heapgraph"),
         (1, "an earlier heapgraph, 9.8.7", "dump the process again: heapgraph dump PID"),
         (0, "an earlier heapgraph, 9.8.7", "read it with the heapgraph that wrote it, 9.8.7"),
     ],

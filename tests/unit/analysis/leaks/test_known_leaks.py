@@ -71,7 +71,13 @@ APPLIES = {
     "results kept by the notebook": traits("__main__.Out", holder="dict"),
     "queries logged by Django": traits("django.db.connection.queries_log"),
     "objects kept by a database session": traits("shop.SESSION.identity_map._dict"),
-    "the last exception of the interactive interpreter": traits("sys.last_traceback"),
+    "the code of the cells of a notebook": traits("__main__._ih", member="str"),
+    "the last exception of an interactive session": traits(
+        "sys.last_traceback", kind="exception", member="traceback"
+    ),
+    "an exception that is kept with its traceback": traits(
+        "__main__.CLIENT.error", kind="exception", member="shop.Gone"
+    ),
 }
 
 DOES_NOT = {
@@ -112,7 +118,9 @@ DOES_NOT = {
     "results kept by the notebook": traits("__main__.get_ipython().user_ns['frames']"),
     "queries logged by Django": traits("django.db.connection.settings_dict"),
     "objects kept by a database session": traits("shop.SESSION._renewed"),
-    "the last exception of the interactive interpreter": traits("shop.sys.last_exc"),
+    "the code of the cells of a notebook": traits("__main__.In", member="shop.Cell"),
+    "the last exception of an interactive session": traits("shop.sys.last_exc", kind="exception"),
+    "an exception that is kept with its traceback": traits("__main__.ERRORS", member="KeyError"),
 }
 
 
