@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.graph.ages import CODES, UNKNOWN, shares
-from heapgraph.model import UNREACHABLE
+from heapgraph.model import UNREACHABLE, ObjectFlags
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -173,11 +173,14 @@ class AgeClock:
         return table
 
     def _belongs_to_program(self, graph: HeapGraph) -> npt.NDArray[np.bool_]:
-        """bool[n]: right below a class, a module or a function: their tables."""
+        """bool[n]: a class, or right below a class, a module or a function: their tables."""
         idom = graph.dominators.idom
+        # Whatever its metaclass is.
+        is_class: npt.NDArray[np.bool_] = (graph.flags & ObjectFlags.IS_TYPE) != 0
         below = idom < UNREACHABLE
-        result = np.zeros(len(idom), bool)
-        result[below] = self._is_program[graph.type_ids[idom[below]]]
+        holders = graph.folded.owners_of(idom[below])  # of what is in a namespace, whose it is
+        result = is_class.copy()
+        result[below] |= self._is_program[graph.type_ids[holders]] | is_class[holders]
         return result
 
 
