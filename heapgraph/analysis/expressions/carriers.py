@@ -29,7 +29,10 @@ THREAD_LOCAL = "_thread._local"
 CONTEXT_TYPES = frozenset({"Context", "_contextvars.Context"})
 _NODE_TYPES = frozenset({"hamt_array_node", "hamt_bitmap_node", "hamt_collision_node"})
 _VARIABLE_TYPES = frozenset({"ContextVar", "_contextvars.ContextVar"})
-_LOOP_SUFFIXES = ("EventLoop", "uvloop.Loop")
+LINK_TYPES = frozenset({"itertools._tee_dataobject", "itertools.teedataobject"})
+"""Of these two are a chain: they are there for nothing else, and each has many items."""
+
+LOOP_SUFFIXES = ("EventLoop", "uvloop.Loop")
 _MAX_LOOPS = 1000
 
 
@@ -122,12 +125,12 @@ def thread_spaces(graph: HeapGraph, local: int) -> Iterator[tuple[str, int]]:
 
 def is_event_loop(graph: HeapGraph, object_id: int) -> bool:
     """Whether it is the event loop of asyncio or uvloop."""
-    return graph.type_name(object_id).endswith(_LOOP_SUFFIXES)
+    return graph.type_name(object_id).endswith(LOOP_SUFFIXES)
 
 
 def event_loops(graph: HeapGraph) -> list[int]:
     """Ids of all event loops."""
-    rows = [row for row, name in enumerate(graph.type_names) if name.endswith(_LOOP_SUFFIXES)]
+    rows = [row for row, name in enumerate(graph.type_names) if name.endswith(LOOP_SUFFIXES)]
     return [int(each) for each in np.flatnonzero(np.isin(graph.type_ids, rows))[:_MAX_LOOPS]]
 
 
