@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.growth.holder_tree import HolderTree
-from heapgraph.analysis.growth.path_groups import group_by_path
+from heapgraph.analysis.growth.path_groups import group_by_path, groups_with_deeper
 from heapgraph.analysis.growth.repeated_growth import (
     MAX_HOLDERS,
     grows,
@@ -84,7 +84,8 @@ def diff_snapshots(
     if count == WITH_SURVIVORS:
         survivors = _survivors(kept)
         surviving = _by_type(kept[-1], survivors)
-        holders, left_out = _surviving_holders(tree, groups[-1], kept[-1], survivors, limit)
+        added = _added_bytes(kept, survivors)
+        holders, left_out = _surviving_holders(tree, groups[-1], kept[-1], added, limit)
     elif count >= MIN_FOR_REPEATED_GROWTH:
         holders, left_out = _repeated_holders(tree, groups, kept, limit)
     else:
@@ -152,6 +153,24 @@ def _survivors(graphs: Sequence[HeapGraph]) -> NDArray[np.int64]:
     return still[is_new & (still >= 0)]
 
 
+def _added_bytes(graphs: Sequence[HeapGraph], survivors: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """uint64[n], bytes of each object of the third snapshot that came before the second and stayed.
+
+    All of a survivor; of an older object those by which it grew, as a list of references does.
+    """
+    old, new, newer = graphs
+    added = np.zeros(newer.object_count, np.uint64)
+    added[survivors] = newer.shallow_sizes[survivors]
+    middle = same_object(old, new)
+    older = np.flatnonzero(middle >= 0)
+    last = same_object(new, newer)[middle[older]]
+    older, last = older[last >= 0], last[last >= 0]
+    least = np.minimum(new.shallow_sizes[middle[older]], newer.shallow_sizes[last])
+    before = old.shallow_sizes[older]
+    added[last] = np.where(least > before, least - before, 0)
+    return added
+
+
 def _type_rows(
     counted: Sequence[_TypeTable], surviving: _TypeTable | None = None
 ) -> list[TypeGrowth]:
@@ -200,12 +219,13 @@ def _surviving_holders(
     tree: HolderTree,
     groups: PathGroups,
     graph: HeapGraph,
-    survivors: NDArray[np.int64],
+    added: NDArray[np.uint64],
     limit: int | None,
 ) -> tuple[list[HolderGrowth], int]:
-    """Where the survivors gather in the last snapshot, and how many more holders there are."""
-    grouped = survivors[groups.of_object[survivors] >= 0]
-    tree.weigh_by(-1, groups.of_object[grouped], graph.shallow_sizes[grouped])
+    """Where the bytes that survive gather in the last snapshot, and how many more holders are."""
+    of_object = groups_with_deeper(graph, groups)
+    grouped = np.flatnonzero((of_object >= 0) & (added > 0))
+    tree.weigh_by(-1, of_object[grouped], added[grouped])
     growing, left_out = tree.growing(limit)
     rows = [
         replace(_holder_row(tree, row), survivors_size=tree.node(row).weight) for row in growing

@@ -28,12 +28,12 @@ from heapgraph.analysis.leaks.inside import carried
 from heapgraph.analysis.leaks.instances import find_many_instances
 from heapgraph.analysis.leaks.known_leaks import LeakTraits, find_known_leak
 from heapgraph.analysis.leaks.notebooks import joined_results, users_name
-from heapgraph.analysis.leaks.registries import find_registered
+from heapgraph.analysis.leaks.registries import find_registered, is_certain, without_inside
 from heapgraph.analysis.leaks.wording import Findings, explain
 from heapgraph.analysis.object_rows import ObjectRow, object_row, share_of_heap
 from heapgraph.analysis.paths import PathRow, Paths, path_row
 from heapgraph.analysis.results import TableResult, not_serialized
-from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
+from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, ObjectFlags
 from heapgraph.units import Bytes, Expression, Share, format_share, format_size
 
 if TYPE_CHECKING:
@@ -133,8 +133,9 @@ def find_suspects(
         limit: how many rows.
 
     Returns:
-        The suspects: what grows first, then by size, where a single object counts half. None for
-        a heap in which nothing stands out.
+        The suspects: what grows first, then by size, where a single object counts half; loggers,
+        modules and interned strings without end, which no program is meant to have, come before
+        data that tells no age. None for a heap in which nothing stands out.
 
     Cost: the dominator tree and the shortest paths, once per snapshot; then passes over the heap.
     """
@@ -147,7 +148,8 @@ def find_suspects(
     is_structure = structure_mask(graph)
     candidates = find_candidates(graph, is_structure)
     candidates.extend(find_many_instances(graph, candidates, is_structure))
-    candidates.extend(find_registered(graph))
+    registered = list(find_registered(graph))
+    candidates = without_inside(graph, candidates, registered) + registered
     candidates.extend(find_dead(graph))
     candidates.sort(key=lambda candidate: -_weight(candidate))
     candidates = joined_results(graph, candidates, is_structure)
@@ -157,7 +159,7 @@ def find_suspects(
     judged = [each for each in judged if each[1].is_growing or not each[0].only_if_growing]
     steady = [each for each in judged if each[1].is_steady]
     moving = [each for each in judged if not each[1].is_steady]
-    moving.sort(key=lambda each: not each[1].is_growing)
+    moving = _ranked(moving)
     rows, apart = (
         _merged(graph, [_describe(graph, *each, is_structure) for each in some[:_MAX_DESCRIBED]])
         for some in (moving, steady)
@@ -168,6 +170,22 @@ def find_suspects(
         len(rows[limit:]) + len(moving[_MAX_DESCRIBED:]),
         len(apart[limit:]) + len(steady[_MAX_DESCRIBED:]),
     )
+
+
+def _ranked(judged: Sequence[tuple[Candidate, Growth]]) -> list[tuple[Candidate, Growth]]:
+    """What grows first; then by size, but a certain mistake before data without any age."""
+    growing = [each for each in judged if each[1].is_growing]
+    others = [each for each in judged if not each[1].is_growing]
+    certain = [each for each in others if is_certain(each[0])]
+    others = [each for each in others if not is_certain(each[0])]
+    for each in reversed(certain):
+        larger = (
+            row
+            for row, (other, growth) in enumerate(others)
+            if not growth.dated or _weight(other) < _weight(each[0])
+        )
+        others.insert(next(larger, len(others)), each)
+    return growing + others
 
 
 def _merged(graph: HeapGraph, rows: Sequence[LeakSuspect]) -> list[LeakSuspect]:
@@ -274,7 +292,9 @@ def _findings(
     within = carried(graph, content) if content is not None else None
     if candidate.keeper is not None:
         member_type = graph.type_name(candidate.keeper)
-    about = [name for name in (inner, within.type_name if within else None) if name]
+    is_class = content is not None and graph.flags[content.members[0]] & ObjectFlags.IS_TYPE
+    kinds = (inner, within.type_name if within else None, "type" if is_class else None)
+    about = [name for name in kinds if name]
     traits = [
         LeakTraits(
             candidate.kind,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import posixpath
+import re
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -84,6 +86,13 @@ class CodeColumns:
         )
 
 
+MIN_MADE = 100
+"""Modules of one pattern of names that are no package: no library has so many of a number each."""
+
+_CHANGING = re.compile(r"[0-9a-f]{6,}|\d+")
+"""What changes in names that are made: numbers, identifiers, checksums."""
+
+
 @dataclass(frozen=True)
 class StandingLines:
     """Where functions stand that are not running, as parallel columns by rising object id.
@@ -137,6 +146,18 @@ class Modules:
     def by_name(self) -> dict[str, Module]:
         """The first of each name."""
         return {module.name: module for module in reversed(self.rows)}
+
+    @cached_property
+    def made(self) -> list[dict[str, int]]:
+        """Modules by their names, where a hundred or more differ in a number or the like only."""
+        alike: dict[str, dict[str, int]] = defaultdict(dict)
+        for module in self.rows:
+            alike[_CHANGING.sub("#", module.name)][module.name] = module.object
+        return [
+            group
+            for pattern, group in alike.items()
+            if "#" in pattern and len(set(group.values())) >= MIN_MADE
+        ]
 
     def origin(self, name: str) -> CodeOrigin:
         """Whose the module of this name is."""

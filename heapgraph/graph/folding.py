@@ -11,6 +11,8 @@ from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, RootKind
 from heapgraph.native import graph_kernels
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.native.graph_kernels import U32, U64
 
@@ -53,6 +55,12 @@ class FoldedTree:
         owners = object_ids.copy()
         owners[is_folded] = self._owners[rows[is_folded]]
         return owners
+
+    def with_dicts(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """bool[n]: of a folded dict what is said of its owner, of all others the same."""
+        result = mask.copy()
+        result[self._dicts] = mask[self._owners]
+        return result
 
     def parts_of(self, object_id: int) -> list[int]:
         """The object itself and the dicts shown as a part of it."""

@@ -133,3 +133,21 @@ def _add_task(heap: HeapBuilder) -> None:
     heap.edge(coroutine, code, EdgeKind.FIELD, "gi_code")
     heap.edge(coroutine, response, EdgeKind.LOCAL, "response")
     heap.edge(response, body, EdgeKind.ATTRIBUTE, "body")
+
+
+def program_heap(other: int = 8 * MEBIBYTE) -> HeapBuilder:
+    """`__main__`, and a module of the standard library with some code: a base that is no leak."""
+    heap = HeapBuilder()
+    module(heap, "__main__")
+    module(heap, "json")
+    for number in range(100):
+        code = heap.code(f"f{number} (/usr/lib/x.py:1)", size=other // 100)
+        set_global(heap, "json", f"f{number}", code)
+    return heap
+
+
+def filled_list(heap: HeapBuilder, count: int, size: int, type_name: str = "app.Row") -> int:
+    """A list of `count` objects of `size` bytes."""
+    rows = heap.object("list", size=64)
+    items(heap, rows, *(heap.object(type_name, size=size) for _ in range(count)))
+    return rows

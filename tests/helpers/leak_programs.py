@@ -33,8 +33,10 @@ class LeakProgram:
     Attributes:
         path: the program; with `--fixed` it is its twin.
         expected: its EXPECTED: `holder` (`*` stands for anything), `leaked_type`, `chain` (labels
-            on the path to a leaked object), `objects_at_ready`, `grows` (what a comparison of
-            snapshots calls the holder, where it calls it otherwise).
+            on the path to a leaked object), `objects_at_ready`; where it has them also `grows`
+            (what a comparison of snapshots calls the holder, where it calls it otherwise),
+            `held_by` (words of the reason about a holder that no module of the program has),
+            `reason` (a pattern in the reason), `until` (the last version of Python that leaks).
         needs: packages it imports that heapgraph does not depend on.
     """
 
@@ -59,7 +61,15 @@ class LeakProgram:
     def is_growing_holder(self, expression: str) -> bool:
         """Whether an expression is what a comparison calls the known holder."""
         wanted = self.expected.get("grows")
-        return self.is_holder(expression) if wanted is None else expression == wanted
+        return self.is_holder(expression) if wanted is None else _fits(wanted, expression)
+
+    def leaks_on(self, version: tuple[int, int]) -> bool:
+        """Whether a version of Python lets it leak."""
+        return version <= tuple(self.expected.get("until", version))
+
+    def is_reason(self, reason: str) -> bool:
+        """Whether the words of a suspect say what is held, as far as the program asks for it."""
+        return re.search(self.expected.get("reason", ""), reason) is not None
 
     def names_holder(self, suspect: LeakSuspect) -> bool:
         """Whether a suspect names the known holder, by itself or as its accumulation point."""

@@ -15,7 +15,7 @@ import numpy as np
 from heapgraph.graph.ages import CODES, UNKNOWN, shares
 from heapgraph.graph.kept_columns import KEPT_ROWS
 from heapgraph.graph.object_sets import distinct_ids
-from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
+from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, ObjectFlags
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -191,6 +191,7 @@ def _found(
         of_program = is_program[graph.type_ids]
         counts = np.bincount(codes[of_program], minlength=CODES).astype(np.uint32)
         counts[UNKNOWN] = 0
+        of_program |= (graph.flags & ObjectFlags.IS_TYPE) != 0  # whatever their metaclass is
         dated = np.flatnonzero((codes != UNKNOWN) & ~of_program)
         return _newest_beside(graph, _units(graph, dated, of_program)), counts
 
@@ -209,10 +210,10 @@ def _units(
 ) -> npt.NDArray[np.int64]:
     """Those that are reached by a root, and no part of something small: a session, not its fields.
 
-    Nor right below a class, a module or a function: these are their tables.
+    Nor right below a class, a module or a function, or in their namespaces: these are their tables.
     """
     idom = graph.dominators.idom[objects]
-    has_units = (np.diff(graph.offsets) >= _MIN_ITEMS) & ~of_program
+    has_units = (np.diff(graph.offsets) >= _MIN_ITEMS) & ~graph.folded.with_dicts(of_program)
     is_unit: npt.NDArray[np.bool_] = idom == VIRTUAL_ROOT
     below = np.flatnonzero(idom < UNREACHABLE)
     is_unit[below] = has_units[idom[below]]

@@ -151,7 +151,7 @@ def _judge_ages(
     if past.is_fixed:
         return Trend.TURNING_OVER, "new members took the places of others: it never became longer"
     if order is not None and order.whole < _IN_ORDER:
-        return _judge_disorder(places, past)
+        return _judge_disorder(places, past, order)
     if share < _MATURE:
         return Trend.UNKNOWN, "it was made lately: its time is too short"
     return _judge_keeper(places) if past.never_removed else _judge_silent(places)
@@ -232,9 +232,14 @@ def _judge_loser(places: npt.NDArray[np.float64], past: Past) -> tuple[Trend, st
     return Trend.UNKNOWN, f"members of all ages are left, and {_removed_words(past)}"
 
 
-def _judge_disorder(places: npt.NDArray[np.float64], past: Past) -> tuple[Trend, str]:
-    """Newer members stand before older ones: places are used again, or it is sorted."""
-    if not past.never_removed and float((places < _HALF).mean()) < _OLD_SHARE:
+def _judge_disorder(places: npt.NDArray[np.float64], past: Past, order: Order) -> tuple[Trend, str]:
+    """Newer members stand before older ones: places are used again, or it is sorted.
+
+    Where all stand so, each was put in front of the others (as atexit does since 3.14), or the
+    collector has turned them round: then no place was used again.
+    """
+    is_reversed = order.whole <= -_IN_ORDER
+    if not is_reversed and not past.never_removed and float((places < _HALF).mean()) < _OLD_SHARE:
         return Trend.TURNING_OVER, "its places are used again, and no old member is left"
     return Trend.UNKNOWN, "its members do not stand in the order in which they were made"
 

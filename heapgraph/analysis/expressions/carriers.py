@@ -30,7 +30,10 @@ THREAD_LOCAL = "_thread._local"
 CONTEXT_TYPES = frozenset({"Context", "_contextvars.Context"})
 _NODE_TYPES = frozenset({"hamt_array_node", "hamt_bitmap_node", "hamt_collision_node"})
 _VARIABLE_TYPES = frozenset({"ContextVar", "_contextvars.ContextVar"})
-_LOOP_SUFFIXES = ("EventLoop", "uvloop.Loop")
+LINK_TYPES = frozenset({"itertools._tee_dataobject", "itertools.teedataobject"})
+"""Of these two are a chain: they are there for nothing else, and each has many items."""
+
+LOOP_SUFFIXES = ("EventLoop", "uvloop.Loop")
 _MAX_LOOPS = 1000
 
 
@@ -123,7 +126,7 @@ def thread_spaces(graph: HeapGraph, local: int) -> Iterator[tuple[str, int]]:
 
 def is_event_loop(graph: HeapGraph, object_id: int) -> bool:
     """Whether it is the event loop of asyncio or uvloop."""
-    return graph.type_name(object_id).endswith(_LOOP_SUFFIXES)
+    return graph.type_name(object_id).endswith(LOOP_SUFFIXES)
 
 
 def loops_of(graph: HeapGraph) -> dict[int, str | None]:
@@ -132,7 +135,7 @@ def loops_of(graph: HeapGraph) -> dict[int, str | None]:
     Cost: the variables of all running functions and the attributes of all loops, once per graph.
     """
     if graph not in _KNOWN:
-        rows = [row for row, name in enumerate(graph.type_names) if name.endswith(_LOOP_SUFFIXES)]
+        rows = [row for row, name in enumerate(graph.type_names) if name.endswith(LOOP_SUFFIXES)]
         loops = np.flatnonzero(np.isin(graph.type_ids, rows))[:_MAX_LOOPS].tolist()
         by_variable = _threads_by_variable(graph) if loops else {}
         _KNOWN[graph] = {loop: _thread_of_loop(graph, loop, by_variable) for loop in loops}

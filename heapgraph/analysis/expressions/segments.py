@@ -43,7 +43,7 @@ _C_ONLY_PREFIXES = ("tp_", "ht_", "md_", "ob_", "lc_")
 """Fields of C structs so named have no Python attribute."""
 
 _C_ONLY_SOURCES = frozenset(
-    {"functools._lru_cache_wrapper", "itertools._tee_dataobject"}
+    {"functools._lru_cache_wrapper", "itertools._tee_dataobject", "_queue.SimpleQueue"}
     | {"hamt_array_node", "hamt_bitmap_node", "hamt_collision_node"}
 )
 """Types that show nothing of what they hold to Python."""

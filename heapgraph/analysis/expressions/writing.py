@@ -14,6 +14,7 @@ from heapgraph.analysis.expressions.carriers import (
     local_thread,
     loop_opening,
 )
+from heapgraph.analysis.expressions.descriptors import has_python_get
 from heapgraph.analysis.expressions.literals import UNKNOWN, text_of
 from heapgraph.analysis.expressions.openings import RootNames, root_names
 from heapgraph.analysis.expressions.python_steps import (
@@ -332,9 +333,12 @@ class _Writer:
         name = text_of(self._graph, reference.label)
         if name is None or not is_attribute_name(name) or name in _RESERVED_NAMES:
             return False
-        # A built-in class makes the text of __doc__ anew each time.
-        is_made_anew = name == "__doc__" and self._graph.flags[owner] & ObjectFlags.IS_TYPE
-        if is_made_anew or self._graph.type_name(reference.target) in _UNBINDING_TYPES:
+        # A built-in class makes the text of __doc__ anew each time; a descriptor what it likes.
+        is_of_class = self._graph.flags[owner] & ObjectFlags.IS_TYPE
+        is_computed = self._graph.type_name(reference.target) in _UNBINDING_TYPES or (
+            is_of_class and (name == "__doc__" or has_python_get(self._graph, reference.target))
+        )
+        if is_computed:
             return False
         # A slot or a C field of the same name would win over the dict.
         if direct_attribute_targets(self._graph, owner, name) - {reference.target}:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapgraph.analysis.expressions.carriers import LINK_TYPES, LOOP_SUFFIXES
 from heapgraph.analysis.growth.aligned_groups import TOP, align
-from heapgraph.analysis.growth.path_texts import ANY_KEY, UNNAMED
+from heapgraph.analysis.growth.path_texts import ANY_KEY, MADE_MODULES, UNNAMED
 from heapgraph.model import VIRTUAL_ROOT
 from heapgraph.native import graph_kernels
 
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 PASS_ON_SHARE = 0.7
 """A group that owes this share of its growth to one of its children is only on the way to it.
 Eclipse MAT uses the same limit to find where memory accumulates."""
+
+LOOP = "<event loop>"
+_LOOP_ROOTS = ("<", "_asyncio", "asyncio", "uvloop")
+"""How a library, or the interpreter, has an event loop: that says nothing."""
+
+_MODULES = ".modules"
+"""How sys has the table of modules."""
 
 _MAX_STEPS_DOWN = 200
 _MIN_LINKS = 30
@@ -103,8 +111,15 @@ class HolderTree:
     def _find_modules(self) -> NDArray[np.bool_]:
         named = np.array([name == "module" for name in self._groups.types], np.bool_)
         is_module = named[self._groups.type_rows]
-        is_dict = self._groups.text_rows == self._groups.texts.index("")
-        return np.asarray(is_module | (is_dict & is_module[self.parents]))
+        texts = self._groups.texts
+        if MADE_MODULES in texts:  # of these the number grows
+            is_module &= self._groups.text_rows != texts.index(MADE_MODULES)
+        is_dict = self._groups.text_rows == texts.index("")
+        is_module |= is_dict & is_module[self.parents]
+        if MADE_MODULES in texts and _MODULES in texts:  # their table only has an entry for each
+            named = self._groups.text_rows == texts.index(_MODULES)
+            is_module |= named & is_module[self.parents]
+        return np.asarray(is_module)
 
     def node(self, row: int) -> HolderNode:
         """One row as a record."""
@@ -224,10 +239,14 @@ class HolderTree:
 
     def first_link(self, row: int) -> int:
         """The first group of a linked list in place of a group far down in it; else the group."""
-        chain = self.chain(row)
+        # A link may have a `__dict__` or a cell between it and the next: these are no links.
+        chain = [each for each in self.chain(row) if self._text(each) != ""]
         types = self._groups.type_rows[chain].tolist()
+        if not types:
+            return row
         commonest, links = Counter(types).most_common(1)[0]
-        return chain[types.index(commonest)] if links >= _MIN_LINKS else row
+        is_link = self._groups.types[commonest] in LINK_TYPES
+        return chain[types.index(commonest)] if links >= (2 if is_link else _MIN_LINKS) else row
 
     def shown(self, row: int) -> int:
         """The group to show for another: the owner of a `__dict__` or of what has no name."""
@@ -237,4 +256,9 @@ class HolderTree:
 
     def expression(self, row: int) -> str:
         """How the objects of a group are reached, positions and keys as `[*]`."""
-        return "".join(map(self._text, self.chain(self.shown(row))))
+        text = ""
+        for each in self.chain(self.shown(row)):
+            is_loop = self._type(each).endswith(LOOP_SUFFIXES)
+            is_loop = is_loop and text.startswith(_LOOP_ROOTS)
+            text = LOOP if is_loop else text + self._text(each)
+        return text

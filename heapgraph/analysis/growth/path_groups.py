@@ -108,6 +108,28 @@ def group_by_path(graph: HeapGraph) -> PathGroups:
     )
 
 
+def groups_with_deeper(graph: HeapGraph, groups: PathGroups) -> NDArray[np.int32]:
+    """int32[n], the group of each object; of one that lies too deep, that of what leads to it.
+
+    Args:
+        graph: the snapshot.
+        groups: its groups.
+
+    Cost: a pass over the objects that lie too deep for each doubling of their distance.
+    """
+    paths = graph.root_paths
+    deep = np.flatnonzero((paths.distance > MAX_DISTANCE) & (paths.distance < UNREACHABLE))
+    above = np.arange(graph.object_count, dtype=np.int64)
+    above[deep] = paths.parent[deep]
+    while len(deep):
+        higher = above[above[deep]]
+        is_moving = higher != above[deep]
+        above[deep] = higher
+        deep = deep[is_moving]
+    found: NDArray[np.int32] = groups.of_object[above]
+    return found
+
+
 def _levels(
     graph: HeapGraph, step_rows: NDArray[np.int64], step_count: int
 ) -> tuple[list[_Level], NDArray[np.int32]]:

@@ -19,6 +19,8 @@ from heapgraph.graph.references import EDGE_PREFERENCE
 from heapgraph.model import NO_LABEL, NO_ROW, EdgeKind, RootKind
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from heapgraph.analysis.detectors.facts import HeapFacts
@@ -30,6 +32,8 @@ SMALL_DICT = 16
 ANY_ITEM = "[*]"
 ANY_KEY = "<key>"
 UNNAMED = "<reference>"
+MADE_MODULES = "sys.modules[*]"
+"""Modules whose names are made: each load adds one, so that sys.modules is what grows."""
 
 _OFFSET = re.compile(r" \+0x[0-9a-f]+")
 """Where in a struct of the interpreter a root lies."""
@@ -86,18 +90,21 @@ def _root_texts(graph: HeapGraph, objects: NDArray[np.int64]) -> list[str]:
     frames = np.where(kinds == RootKind.FRAME, roots.frames[rows], NO_ROW)
     names = [roots.names[row] for row in rows.tolist()]
     keys = list(zip(kinds.tolist(), frames.tolist(), names, strict=True))
-    texts = {key: _describe_root(graph, *key) for key in dict.fromkeys(keys)}
+    made = {each for group in graph.modules.made for each in group}
+    texts = {key: _describe_root(graph, *key, made) for key in dict.fromkeys(keys)}
     return [texts[key] for key in keys]
 
 
-def _describe_root(graph: HeapGraph, kind: int, frame_row: int, name: str) -> str:
+def _describe_root(
+    graph: HeapGraph, kind: int, frame_row: int, name: str, made: Collection[str]
+) -> str:
     """A root's name without what differs from run to run: thread, line, number."""
     if frame_row != NO_ROW:
         frame = graph.frames[frame_row]
         file = frame.file.rpartition("/")[2]
         return f"<{frame.function}() at {file}> {name}"
     if kind == RootKind.MODULE:
-        return name
+        return MADE_MODULES if name in made else name
     if kind == RootKind.C_HELD:
         return "<held by C code>"
     name = _OFFSET.sub("", name) if "+" in name else name

@@ -42,8 +42,9 @@ class HolderGrowth:
         sizes: bytes reached through them in each snapshot.
         items: items of the containers in each snapshot.
         grows_each_time: whether there were more bytes in every snapshot than in the one before.
-        survivors_size: of what is reached through them, bytes of objects that are new in the second
-            snapshot and still in the third; None unless there are three snapshots.
+        survivors_size: of what is reached through them, bytes that are new in the second snapshot
+            and still in the third: of new objects, and those by which older ones grew; None unless
+            there are three snapshots.
         leak_share: bytes that they reach in the last snapshot and that nothing else does but other
             holders that grow; what several reach is shared evenly. None below four snapshots.
         leak_share_growth: the same, less that of the first snapshot.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapgraph.analysis.expressions.carriers import LINK_TYPES
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
 
 if TYPE_CHECKING:
@@ -82,10 +83,12 @@ def accumulation_point(graph: HeapGraph, object_id: int) -> int:
         if child is None or not passes_on(graph, chain[-1], child):
             break
         chain.append(child)
+    # A link may have its `__dict__` between it and the next one: that is a part of it.
+    chain = list(dict.fromkeys(graph.folded.owner_of(each) for each in chain))
     types = [int(graph.type_ids[link]) for link in chain]
     commonest, count = Counter(types).most_common(1)[0]
-    end = chain[-1] if count < MIN_LINKS else chain[types.index(commonest)]
-    return graph.folded.owner_of(end)
+    is_list = count >= (2 if graph.type_names[commonest] in LINK_TYPES else MIN_LINKS)
+    return chain[types.index(commonest)] if is_list else chain[-1]
 
 
 def dominators_of(graph: HeapGraph, point: int, is_structure: NDArray[np.bool_]) -> Iterator[int]:

@@ -31,6 +31,7 @@ from heapgraph.analysis.leaks.application_code import (
     is_root_of,
     origin_of_type,
 )
+from heapgraph.analysis.leaks.connections import SELECTOR_KEY, are_abandoned
 from heapgraph.analysis.leaks.groups import (
     GroupHolder,
     exit_callback_rows,
@@ -89,10 +90,6 @@ _CONTAINER_TYPES = frozenset(
 )
 
 
-_OPEN_TYPES = frozenset({"selectors.SelectorKey"})
-"""What stands for a connection in tables of the standard library."""
-
-
 @dataclass(frozen=True)
 class Candidate:
     """A holder that may be the leak.
@@ -139,15 +136,17 @@ def find_candidates(graph: HeapGraph, is_structure: NDArray[np.bool_]) -> list[C
         if not any(_overlap(graph, group.point, other.point) for other in found):
             found.append(group)
     found.extend(_long_containers(graph, found))
-    found = [_judged_by_growth(candidate) for candidate in found]
+    found = [_judged_by_growth(graph, candidate) for candidate in found]
     found.sort(key=lambda candidate: -candidate.retained_size)
     return found
 
 
-def _judged_by_growth(candidate: Candidate) -> Candidate:
+def _judged_by_growth(graph: HeapGraph, candidate: Candidate) -> Candidate:
     """The same; a server that is busy has as many connections as it has clients."""
-    is_open = candidate.content is not None and candidate.content.type_name in _OPEN_TYPES
-    return replace(candidate, only_if_growing=True) if is_open else candidate
+    content = candidate.content
+    if content is None or content.type_name != SELECTOR_KEY:
+        return candidate
+    return replace(candidate, only_if_growing=not are_abandoned(graph, content.members))
 
 
 def structure_mask(graph: HeapGraph) -> NDArray[np.bool_]:

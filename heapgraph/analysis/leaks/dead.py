@@ -123,7 +123,9 @@ def _cycle(garbage: Garbage) -> str:
 
 def _resources(resources: Iterator[tuple[str, NDArray]]) -> str:  # type: ignore[type-arg]
     texts = [f"{format_count(len(members))} dead {name}" for name, members in resources]
-    return f"They have something open until they are freed: {', '.join(texts)}." if texts else ""
+    if not texts:
+        return ""
+    return f"By their names they may have something open until they are freed: {', '.join(texts)}."
 
 
 def _outlook(garbage: Garbage) -> list[str]:

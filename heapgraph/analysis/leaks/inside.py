@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 
     from heapgraph.graph.heap_graph import HeapGraph
 
-_MANY_INSIDE = 1000
+_MANY_INSIDE = 100
+"""Things in all of some containers together, from which on they were added, and are no records."""
 
-_PLAIN_TYPES = frozenset({"dict", "list", "set", "tuple", "frozenset", "collections.deque"})
+_PLAIN_TYPES = frozenset(
+    {"dict", "list", "set", "tuple", "frozenset", "collections.deque"}
+    | {"collections.OrderedDict", "OrderedDict", "collections.defaultdict"}
+)
 _CARRIED_TYPES = re.compile(
     r"function|method|functools\.partial|(.*\.)?\w*(Error|Exception|Warning)|traceback|"
     + "|".join(map(re.escape, sorted(TASK_TYPES)))

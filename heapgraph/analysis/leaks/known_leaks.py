@@ -74,9 +74,15 @@ KNOWN_LEAKS = (
         holder_type=r"functools\._lru_cache_wrapper",
     ),
     KnownLeak(
+        "callbacks that wait for the end of the program",
+        "Take each back when it is done (atexit.unregister), or register one that closes all that"
+        " is open then; a closure keeps all that it captured, a bound method its instance.",
+        expression=r"^<atexit callbacks",
+    ),
+    KnownLeak(
         "callbacks registered with C code",
-        "Unregister them (atexit.unregister, the library's own call); a closure keeps all that it"
-        " captured, a bound method its instance.",
+        "Unregister them (by the library's own call); a closure keeps all that it captured, a bound"
+        " method its instance.",
         kind="c-held",
         member_type=r"function|method|functools\.partial",
     ),
@@ -170,7 +176,7 @@ KNOWN_LEAKS = (
         "work that is queued faster than it is done",
         "Bound the queue (queue.Queue(maxsize=...)) so that producers wait, or add consumers.",
         expression=r"\.(queue|_queue|_work_queue)$",
-        holder_type=r"collections\.deque|list",
+        holder_type=r"collections\.deque|list|_queue\.SimpleQueue",
     ),
     KnownLeak(
         "a default argument that grows",
@@ -178,9 +184,39 @@ KNOWN_LEAKS = (
         expression=r"\.__(kw)?defaults__\b",
     ),
     KnownLeak(
+        "coroutines that are never finished",
+        "Await or close() them: a suspended coroutine keeps its variables, and what it awaits.",
+        member_type="coroutine",
+    ),
+    KnownLeak(
         "generators that are never finished",
-        "Exhaust or close() them; a suspended generator keeps its variables.",
-        member_type=r"generator|async_generator|coroutine",
+        "Exhaust or close() them (aclose() an async generator); a suspended generator keeps its"
+        " variables.",
+        member_type=r"generator|async_generator",
+    ),
+    KnownLeak(
+        "calls that a mock remembers",
+        "A Mock keeps the arguments of every call: reset_mock() it now and then, or put a class"
+        " that does nothing in its place where a program runs for long.",
+        holder_type=r"unittest\.mock\._CallList|mock\.mock\._CallList",
+    ),
+    KnownLeak(
+        "an exit stack that is never closed",
+        "What was entered stays until the stack is closed: use a stack, or a with-statement, for"
+        " each piece of work.",
+        expression=r"\._exit_callbacks$",
+    ),
+    KnownLeak(
+        "tokens of context variables that are kept",
+        "A token keeps the context that it was made in, with the values of all its variables:"
+        " reset each where it was made, and drop it.",
+        member_type=r"(_contextvars\.)?Token",
+    ),
+    KnownLeak(
+        "classes that are made again and again",
+        "Make a class once and keep it by what it was made for (namedtuple, dataclass, type(),"
+        " pydantic.create_model, a class in a function); what registers classes keeps each.",
+        member_type="type",
     ),
     KnownLeak(
         "the last exception of an interactive session",
@@ -212,8 +248,8 @@ KNOWN_LEAKS = (
         "a function that is wrapped again and again",
         "Each wrapping keeps the one before it. Wrap a function once, at start-up, or look for"
         " `__wrapped__` first.",
-        holder_type="function",
-        member_type="function",
+        holder_type=r"function|functools\.partial",
+        member_type=r"function|functools\.partial",
     ),
     KnownLeak(
         "connections that nobody closes",

@@ -14,7 +14,8 @@ from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.expressions.attributes import attribute
 from heapgraph.analysis.expressions.python_steps import captured, captured_names
 from heapgraph.analysis.expressions.segments import edges_of
-from heapgraph.model import EdgeKind
+from heapgraph.analysis.leaks.connections import SELECTOR_KEY, handlers_of
+from heapgraph.model import EdgeKind, ObjectFlags
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ def describe_members(graph: HeapGraph, type_name: str, members: NDArray[np.uint3
     count = format_count(len(members))
     if type_name in TASK_TYPES or type_name in _FUTURE_TYPES:
         return _tasks(graph, type_name, members)
-    if type_name == "module":
-        return f"{count} modules {_first_and_last(graph, members)}"
+    if (named := _named(graph, type_name, members)) is not None:
+        return named
     text = describe_one(graph, type_name, members)
     if text is None:
         return None
@@ -92,11 +93,44 @@ def describe_one(graph: HeapGraph, type_name: str, members: NDArray[np.uint32]) 
     return f"{place.function}{where}{kind}"
 
 
-def _first_and_last(graph: HeapGraph, modules: NDArray[np.uint32]) -> str:
-    """The names of modules, the first and the last in order of their numbers."""
-    names_of = {module.object: module.name for module in graph.modules.rows}
-    names = sorted((names_of.get(one, "") for one in modules.tolist()), key=_natural)
+def _named(graph: HeapGraph, type_name: str, members: NDArray[np.uint32]) -> str | None:
+    """Modules, classes and connections: by their names, and by who serves them."""
+    count = format_count(len(members))
+    if type_name == "module":
+        return f"{count} modules {_first_and_last(_module_names(graph, members))}"
+    if type_name == SELECTOR_KEY:
+        return _connections(graph, members)
+    if len(members) and graph.flags[members[0]] & ObjectFlags.IS_TYPE:
+        return f"{count} classes {_first_and_last(_class_names(graph, members))}"
+    return None
+
+
+def _connections(graph: HeapGraph, keys: NDArray[np.uint32]) -> str:
+    """Connections in the table of a selector, by the handler that nearly all of them have."""
+    handlers = [each for each in handlers_of(graph, keys) if each is not None]
+    code = _common([_function_code(graph, each) for each in handlers])
+    text = f"{format_count(len(keys))} connections"
+    if code is None or len(handlers) < MOST * min(len(keys), MAX_ASKED):
+        return text
+    return f"{text} that {graph.codes.place(code).short_text} served"
+
+
+def _first_and_last(names: list[str]) -> str:
+    """The first and the last of some names in order of their numbers."""
+    names = sorted(names, key=_natural)
     return " ... ".join(dict.fromkeys((names[0], names[-1])))
+
+
+def _module_names(graph: HeapGraph, modules: NDArray[np.uint32]) -> list[str]:
+    names_of = {module.object: module.name for module in graph.modules.rows}
+    return [names_of.get(one, "") for one in modules.tolist()]
+
+
+def _class_names(graph: HeapGraph, classes: NDArray[np.uint32]) -> list[str]:
+    table = graph.table("types")
+    objects, names = table.column("object").to_pylist(), table.column("name").to_pylist()
+    names_of = dict(zip(objects, names, strict=True))
+    return [names_of.get(one, graph.type_name(one)) for one in classes.tolist()]
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

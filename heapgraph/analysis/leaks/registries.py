@@ -5,8 +5,6 @@ The tables themselves are structure, and no suspects; what a program puts into t
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,21 +12,18 @@ import numpy as np
 from heapgraph.analysis.leaks.accumulation import content_of_type
 from heapgraph.analysis.leaks.candidates import ITEMS_SHARE, MANY_ITEMS, MIN_SIZE, Candidate
 from heapgraph.analysis.leaks.groups import GroupHolder
-from heapgraph.model import VIRTUAL_ROOT, RootKind
+from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, RootKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from heapgraph.graph.heap_graph import HeapGraph
 
 INTERNED = "interned"
 """Kind of a suspect: strings that nothing but the interpreter's table of them holds."""
 
-MIN_MODULES = 100
-"""Modules of one pattern of names that are no package: no library has so many of a number each."""
-
-_CHANGING = re.compile(r"[0-9a-f]{6,}|\d+")
-"""What changes in names that are made: numbers, identifiers, checksums."""
+_NEVER_MANY = frozenset({"module", "logging.Logger", "logging.PlaceHolder"})
+"""Types of which no program is meant to have thousands under names that are made."""
 
 
 def find_registered(graph: HeapGraph) -> Iterator[Candidate]:
@@ -44,20 +39,62 @@ def find_registered(graph: HeapGraph) -> Iterator[Candidate]:
     yield from _interned(graph, least)
 
 
+def is_certain(candidate: Candidate) -> bool:
+    """Whether it is a mistake however large other things are, which may be data.
+
+    Args:
+        candidate: one of `find_candidates` or `find_registered`.
+    """
+    content = candidate.content
+    is_never_many = content is not None and content.type_name in _NEVER_MANY
+    return candidate.kind == INTERNED or (is_never_many and candidate.kind == "container")
+
+
+def without_inside(
+    graph: HeapGraph, candidates: Sequence[Candidate], registered: Sequence[Candidate]
+) -> list[Candidate]:
+    """Those of some candidates that are not the objects of modules which are suspects themselves.
+
+    Args:
+        graph: the snapshot.
+        candidates: the others; of these, alike objects that nothing holds together may go.
+        registered: what `find_registered` found.
+
+    Cost: the dominators of one object for each candidate.
+    """
+    modules = {
+        one
+        for each in registered
+        if each.content is not None and each.content.type_name == "module"
+        for one in each.content.members.tolist()
+    }
+    return [
+        each
+        for each in candidates
+        if each.kind != "group" or not _is_below(graph, each.point, modules)
+    ]
+
+
+def _is_below(graph: HeapGraph, object_id: int, modules: set[int]) -> bool:
+    """Whether one of some objects dominates an object."""
+    above = object_id
+    while modules and above not in (VIRTUAL_ROOT, UNREACHABLE):
+        if above in modules:
+            return True
+        above = int(graph.dominators.idom[above])
+    return False
+
+
 def _modules(graph: HeapGraph, least: int) -> Iterator[Candidate]:
     """Entries of sys.modules whose names differ in a number or an identifier only."""
-    alike: dict[str, set[int]] = defaultdict(set)
-    for module in graph.modules.rows:
-        alike[_CHANGING.sub("#", module.name)].add(module.object)
     tables = [
         row
         for row in np.flatnonzero(graph.roots.kinds == RootKind.INTERPRETER).tolist()
         if graph.roots.names[row].partition(" ")[0] == "modules"
     ]
-    for name, found in alike.items():
-        if "#" not in name or len(found) < MIN_MODULES or not tables:
-            continue
-        content = content_of_type(graph, "module", np.array(sorted(found), np.uint32))
+    for group in graph.modules.made if tables else ():
+        found = sorted(set(group.values()))
+        content = content_of_type(graph, "module", np.array(found, np.uint32))
         if content.retained_size >= least:
             table = int(graph.roots.targets[tables[0]])
             yield Candidate("container", content.retained_size, table, content)

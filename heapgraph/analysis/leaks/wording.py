@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -45,6 +46,10 @@ _MAX_FUNCTIONS = 3
 
 _NEARLY_ALL, _HALF = 0.9, 0.5
 """Share from which on a part is said to be nearly all; of less, the share is said, or "most"."""
+_LOOP = re.compile(r"<(event loop of [^>@]+)>")
+"""Which module of a library leads to it says nothing."""
+
+_AT_EXIT = "atexit calls them when the program ends, and keeps them until then."
 
 _MAX_SAMPLES, _SAMPLE_CHARACTERS = 3, 24
 
@@ -251,18 +256,23 @@ def _who(graph: HeapGraph, findings: Findings) -> str:
         return _who_of_group(graph, findings)
     opening = root_names(graph).opening(path.root)
     held = f"{opening.prefix} {opening.head}".strip()
-    return f"It is held by {held}."
+    return _AT_EXIT if held.startswith(f"<{EXIT_CALLBACKS}") else f"It is held by {held}."
 
 
 def _variable_of(graph: HeapGraph, path: RootPath) -> str:
     """The function of the application that has it in a variable, suspended in a task or so."""
-    for reference in reversed(path_references(graph, path)):
+    references = path_references(graph, path)
+    for place_on_path in reversed(range(len(references))):
+        reference = references[place_on_path]
         if reference.kind is not EdgeKind.LOCAL or not is_suspended(graph, reference.source):
             continue
+        # Up to 3.10 what is suspended has a frame object, and this the variables.
+        owner = references[max(place_on_path - 1, 0)].source
+        owner = owner if is_suspended(graph, owner) else reference.source
         place = place_of(graph, reference.source)
         if place.origin in OWN_OR_UNKNOWN and place.file:
             words = ORIGIN_WORDS[place.origin]
-            what = graph.type_name(reference.source).replace("_", " ")
+            what = graph.type_name(owner).replace("_", " ")
             opening = write_path(graph, path)
             what = "task" if opening.startswith("<task ") else what
             where = f"{posixpath.basename(place.file)}:{place.line}"
@@ -281,6 +291,8 @@ def _who_of_module(graph: HeapGraph, findings: Findings, name: str) -> str:
     where = f", {module.file}" if module is not None and module.file else ""
     others = _others(graph, findings)
     held = f"the module {name} ({ORIGIN_WORDS[origin]}{where})"
+    if loop := _LOOP.match(findings.expression):
+        return f"It is held by the {loop[1]}.{others}"
     if findings.holder is not None:
         text = expression(graph, findings.holder) if route is None else route.text
         if text != findings.expression:  # that is how the application reaches it
@@ -310,7 +322,7 @@ def _who_of_group(graph: HeapGraph, findings: Findings) -> str:
         return "They are variables of functions that are still running."
     group = findings.candidate.group
     if group is not None and group.expression.startswith(f"<{EXIT_CALLBACKS}"):
-        return "atexit calls them when the program ends, and keeps them until then."
+        return _AT_EXIT
     content = findings.candidate.content
     is_held = findings.candidate.kind == "c-held"
     if is_held and content is not None and are_lost(graph, content.members):
@@ -351,8 +363,10 @@ def _where(graph: HeapGraph, findings: Findings) -> str:
     places = [] if name is None else places_that_name(graph, name_id)
     if not places:
         return ""
-    texts = ", ".join(place.short_text for place in places[:_MAX_FUNCTIONS])
-    return f"Code that uses `{name}`: {texts}{_and_more(len(places))}."
+    # One text may stand for many functions: code that is loaded again has the same place.
+    texts = list(dict.fromkeys(place.short_text for place in places))
+    shown = ", ".join(texts[:_MAX_FUNCTIONS])
+    return f"Code that uses `{name}`: {shown}{_and_more(len(texts))}."
 
 
 def _and_more(count: int) -> str:
@@ -361,12 +375,17 @@ def _and_more(count: int) -> str:
 
 
 def _last_name(graph: HeapGraph, path: RootPath) -> int | None:
-    """The str object of the last attribute or global on a path."""
+    """The str object of the last attribute or global on a path; None behind a local variable.
+
+    Only the function itself knows its variable, and that function is told already.
+    """
     found = None
     in_namespace = path.steps[0].object_id in root_names(graph).namespaces
     for reference in path_references(graph, path):
         is_entry = in_namespace and reference.kind is EdgeKind.VALUE
         if is_entry or reference.kind is EdgeKind.ATTRIBUTE:
             found = reference.label
+        elif reference.kind is EdgeKind.LOCAL:
+            found = None
         in_namespace = is_namespace(reference)
     return found

@@ -294,3 +294,81 @@ def test_the_command(tmp_path):
     assert "nothing grew" in invoke("diff", new, old).stderr
     third = invoke("diff", old, new, new, "--json").document
     assert "survivors_size" in third["holders"][0]
+
+
+def test_functions_that_wrap_one_another_are_named_by_the_first():
+    """Between two of them lie a `__dict__` and its entry: `app.send.__wrapped__.__wrapped__`."""
+
+    def wrapped(count):
+        heap = HeapBuilder()
+        module(heap, "app")
+        inner = heap.object("function", size=100)
+        for _ in range(count):
+            outer, space = heap.object("function", size=100), heap.object("dict", size=50)
+            heap.edge(outer, space, EdgeKind.DICT)
+            store(heap, space, "__wrapped__", inner)
+            inner = outer
+        set_global(heap, "app", "send", inner)
+        return heap
+
+    (holder,) = diff(wrapped(80), wrapped(120)).holders
+    assert holder.expression == "app.send"
+
+
+def test_what_survives_too_deep_for_a_group_belongs_to_the_one_above_it():
+    def history(count):
+        heap = HeapBuilder()
+        module(heap, "app")
+        states = [heap.object("app.State", size=100) for _ in range(count)]
+        for older, state in pairwise(states):
+            heap.edge(state, older, EdgeKind.ATTRIBUTE, "before")
+        set_global(heap, "app", "STATE", states[-1])
+        return heap
+
+    counts = (150, 200, 400)
+    (holder,) = diff(*map(history, counts)).holders
+    assert holder.expression == "app.STATE"
+    assert holder.survivors_size == 50 * 100
+
+
+def test_a_list_that_grows_by_references_to_old_objects_survives_by_its_own_bytes():
+    def log(size):
+        heap = HeapBuilder()
+        module(heap, "app")
+        seen, kind = heap.object("list", size=size), heap.object("app.Kind", size=50)
+        items(heap, seen, *[kind] * 10)
+        set_global(heap, "app", "SEEN", seen)
+        return heap
+
+    (holder,) = diff(log(1000), log(3000), log(4000)).holders
+    assert (holder.expression, holder.survivors_size) == ("app.SEEN", 2000)
+
+
+def test_modules_that_are_loaded_under_new_names_are_one_holder():
+    def rules(count):
+        heap = HeapBuilder()
+        module(heap, "app")
+        for number in range(count):
+            module(heap, f"rule_{number}")
+            set_global(heap, f"rule_{number}", "TABLE", heap.object("bytearray", size=1000))
+        return heap
+
+    (holder,) = diff(rules(100), rules(150)).holders
+    assert holder.expression == "sys.modules[*]"
+
+
+def test_what_a_running_event_loop_has_is_said_without_how_a_library_has_the_loop():
+    def timers(count):
+        heap = HeapBuilder()
+        module(heap, "_asyncio")
+        tasks = heap.object("dict", size=100)
+        set_global(heap, "_asyncio", "_current_tasks", tasks)
+        loop = heap.object("asyncio.unix_events._UnixSelectorEventLoop", size=100)
+        heap.edge(tasks, loop, EdgeKind.KEY, 0)
+        waiting = heap.object("list", size=100)
+        heap.edge(loop, waiting, EdgeKind.ATTRIBUTE, "_scheduled")
+        items(heap, waiting, *(heap.object("app.Timer", size=500) for _ in range(count)))
+        return heap
+
+    (holder,) = diff(timers(20), timers(50)).holders
+    assert holder.expression == "<event loop>._scheduled"

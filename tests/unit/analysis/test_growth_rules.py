@@ -7,9 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from heapgraph.analysis.ages.clock import Life
+from heapgraph.analysis.ages.clock import AgeClock, Life
 from heapgraph.analysis.ages.rules import Past, Trend, judge, order_of
 from heapgraph.graph.ages import AGE_STEPS, CODES
+from heapgraph.model import EdgeKind, ObjectFlags
+from helpers.app_heap import graph_of, module, set_global, store
+from helpers.heaps import HeapBuilder
 
 BORN = 128
 KEEPER = Past(400, never_removed=True)
@@ -150,3 +153,21 @@ def test_a_life_counts_as_one_counts_by_hand(seed):
         other = int(random.integers(0, 256))
         between = sum(other < tick < code for tick in ours)
         assert life.ticks_between(code, other) == between
+
+
+def test_what_a_class_has_is_no_clock_whatever_its_metaclass_is():
+    """An import makes sixty members of an enum, and no time passes."""
+    heap = HeapBuilder()
+    kind = heap.object("enum.EnumType", flags=ObjectFlags.IS_TYPE, age=60)
+    space = heap.object("dict", age=60)
+    heap.edge(kind, space, EdgeKind.DICT)
+    for number in range(60):
+        store(heap, space, f"MEMBER_{number}", heap.object("enum.property", age=50))
+    module(heap, "app")
+    set_global(heap, "app", "Kind", kind)
+    assert not AgeClock(graph_of(heap)).is_known
+
+
+def test_a_list_that_takes_each_new_member_in_front_uses_no_place_again():
+    """As the list of what atexit calls, since 3.14."""
+    assert trend_of(members_from(0.7, 1)[::-1]) is Trend.UNKNOWN

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from heapgraph.analysis.expressions import expression, resolve
-from heapgraph.model import EdgeKind, RootKind
+from heapgraph.model import EdgeKind, ObjectFlags, RootKind
 from helpers.app_heap import app_heap, graph_of, items, module, set_global, store
-from helpers.heaps import HeapBuilder
+from helpers.heaps import NO_FLAGS, HeapBuilder
 
 EXPECTED = {
     "app": "app",
@@ -54,10 +54,10 @@ def test_garbage_has_no_path(graph):
 class OneGlobal:
     """module m: X -> the object under test."""
 
-    def __init__(self, type_name: str = "object"):
+    def __init__(self, type_name: str = "object", flags: ObjectFlags = NO_FLAGS):
         self.heap = HeapBuilder()
         module(self.heap, "m")
-        self.x = self.heap.object(type_name)
+        self.x = self.heap.object(type_name, flags=flags)
         set_global(self.heap, "m", "X", self.x)
 
     def end(self, kind: EdgeKind, key: str | int | None = None, *, of: int | None = None) -> int:
@@ -298,3 +298,26 @@ def test_two_that_read_alike_are_told_apart_by_their_ids():
     texts = [expression(graph, each) for each in lists]
     assert texts == [f"<held by C code, 2 references @{each}> list" for each in lists]
     assert [resolve(graph, text) for text in texts] == lists
+
+
+def test_a_class_runs_the_get_of_a_descriptor_in_python():
+    """m.X.__dict__ has 'lines', an instance of m.Checked, whose base has a `__get__` in Python."""
+    one = OneGlobal("type", flags=ObjectFlags.IS_TYPE)
+    space = one.heap.object("dict")
+    one.heap.edge(one.x, space, EdgeKind.DICT)
+    checked, base, plain = (one.heap.object("type") for _ in range(3))
+    order = one.heap.object("tuple")
+    one.heap.edge(checked, order, EdgeKind.FIELD, "__mro__")
+    for place, kind in enumerate((checked, base)):
+        one.heap.edge(order, kind, EdgeKind.INDEX, place)
+        inside = one.heap.object("dict")
+        one.heap.edge(kind, inside, EdgeKind.DICT)
+        if kind == base:
+            store(one.heap, inside, "__get__", one.heap.object("function"))
+    lines, other = one.heap.object("m.Checked"), one.heap.object("m.Plain")
+    one.heap.edge(lines, checked, EdgeKind.TYPE)
+    one.heap.edge(other, plain, EdgeKind.TYPE)
+    store(one.heap, space, "lines", lines)
+    store(one.heap, space, "other", other)
+    assert one.expression(lines) == "m.X.__dict__['lines']"
+    assert one.expression(other) == "m.X.other"

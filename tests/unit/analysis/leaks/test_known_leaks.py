@@ -21,6 +21,7 @@ def traits(
 
 APPLIES = {
     "unbounded function cache": traits("shop.price", holder="functools._lru_cache_wrapper"),
+    "callbacks that wait for the end of the program": traits("<atexit callbacks>", member="tuple"),
     "callbacks registered with C code": traits(kind="c-held", member="method"),
     "references that were never given back": traits(
         "<20,000 lost objects> str", kind="c-held", member="str"
@@ -48,7 +49,16 @@ APPLIES = {
         "shop.WORK.queue", holder="collections.deque"
     ),
     "a default argument that grows": traits("shop.add.__defaults__[0]"),
+    "coroutines that are never finished": traits("shop.WAITING", member="coroutine"),
     "generators that are never finished": traits(member="generator"),
+    "calls that a mock remembers": traits(
+        "shop.MAILER._mock_mock_calls", holder="unittest.mock._CallList", member="tuple"
+    ),
+    "an exit stack that is never closed": traits(
+        "shop.OPEN._exit_callbacks", holder="collections.deque", member="tuple"
+    ),
+    "tokens of context variables that are kept": traits(member="_contextvars.Token"),
+    "classes that are made again and again": traits("shop.Report.known", member="type"),
     "exceptions that are kept with their traceback": traits(member="ValueError"),
     "views that pin what they were cut from": traits(member="memoryview"),
     "a function that is wrapped again and again": traits(
@@ -82,6 +92,7 @@ APPLIES = {
 
 DOES_NOT = {
     "unbounded function cache": traits("shop.price", holder="dict"),
+    "callbacks that wait for the end of the program": traits("shop.atexit callbacks"),
     "callbacks registered with C code": traits(member="method"),
     "references that were never given back": traits("shop.lost_objects", member="str"),
     "names that are made of data": traits("shop.NAMES", member="str"),
@@ -103,7 +114,12 @@ DOES_NOT = {
     "responses that are never closed": traits(member="shop.Response"),
     "work that is queued faster than it is done": traits("shop.QUEUE", holder="collections.deque"),
     "a default argument that grows": traits("shop.defaults"),
-    "generators that are never finished": traits(member="shop.generator"),
+    "coroutines that are never finished": traits(member="generator"),
+    "generators that are never finished": traits(member="coroutine"),
+    "calls that a mock remembers": traits("shop.MAILER.mock_calls", holder="list"),
+    "an exit stack that is never closed": traits("shop.exit_callbacks", member="shop.Row"),
+    "tokens of context variables that are kept": traits(member="shop.Token"),
+    "classes that are made again and again": traits("shop.known", member="shop.type"),
     "exceptions that are kept with their traceback": traits(member="shop.ErrorReport"),
     "views that pin what they were cut from": traits(member="bytearray"),
     "a function that is wrapped again and again": traits(holder="list", member="function"),
