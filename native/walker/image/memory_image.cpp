@@ -63,7 +63,7 @@ std::unique_ptr<MemoryImage> MemoryImage::open(std::vector<FilePiece> pieces,
         free_from = piece.start + piece.size;
     }
     std::unique_ptr<MemoryImage> image(new MemoryImage(std::move(pieces)));
-    image->last_ = &image->nothing_;
+    image->last_ = image->before_last_ = &image->nothing_;
     image->regions_.reserve(count);
     for (const AddressRange *range = regions; range != regions + count; ++range) {
         if (range->end <= range->start || range->end > kAddressLimit) continue;

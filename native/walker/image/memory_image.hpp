@@ -10,6 +10,7 @@
 #include <cstring>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "walker/api/walker.h"
@@ -157,6 +158,9 @@ public:
 
     Region *find(u64 address) {
         if (address - last_->start < last_->size) return last_;
+        // What is in the heap and what the interpreter has in its own data take turns.
+        std::swap(last_, before_last_);
+        if (address - last_->start < last_->size) return last_;
         return find_slowly(address);
     }
     // Reads a whole range now, e.g. while the target is stopped. False when part of it is gone.
@@ -203,8 +207,8 @@ private:
 
     std::vector<FilePiece> pieces_;
     std::vector<Region> regions_;
-    Region *last_ = nullptr;
-    Region nothing_;  // what last_ points at before the first hit
+    Region *last_ = nullptr, *before_last_ = nullptr;
+    Region nothing_;  // what they point at before the first hits
     std::vector<std::unique_ptr<u32[]>>
         chunks_;  // [address >> 39][chunk in it] = first region, or none
     std::atomic<u64> bytes_read_{0};
