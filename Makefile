@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 BENCHMARK_INSTALLED := $(VENV)/.installed-benchmark
+EXTRAS := test lint application
 # A file of tests stays together: its targets and servers are shared.
 WORKERS := --numprocesses=auto --maxprocesses=4 --dist=loadfile
 NATIVE_SOURCES := CMakeLists.txt $(shell find native -type f)
@@ -18,19 +19,23 @@ help: ## list the targets
 
 setup: $(INSTALLED) ## make .venv with heapgraph, built, in it
 
-# The stamp is older than a changed source, so a changed kernel is compiled before anything runs.
+# The stamp is older than a changed source, so a changed kernel is compiled before anything runs. What is needed
+# besides is unpacked meanwhile, which takes one processor as long; it gets its byte code on all, its tests none.
 $(INSTALLED): pyproject.toml $(NATIVE_SOURCES)
 	@scripts/prepare_machine.sh $(PYTHON)
 	@echo "building heapgraph into $(VENV) (a minute or two the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) install --editable '.[test,lint,application]'
+	@$(BIN)/python scripts/list_requirements.py $(EXTRAS) >$(VENV)/requirements.txt
+	@$(PIP) install --no-compile --requirement $(VENV)/requirements.txt & needed=$$!; \
+		$(PIP) install --no-deps --editable . && wait $$needed
+	@$(BIN)/python -m compileall -qq -j 0 -x '/tests/' $(VENV)/lib || true
 	@touch $@
 
 demo: setup ## find the leak of a running program and draw what holds it
 	@scripts/demo.sh $(BIN) demo-output
 
-# CPythons that this machine lacks are fetched to dump them, and extension packages for some of them; without them
-# their tests skip, except in CI.
+# CPythons that this machine lacks are fetched to dump them, and extension packages for some of them (for all with
+# HEAPGRAPH_EXHAUSTIVE=1); without them their tests skip, except in CI.
 define FETCH
 	@test ! -f scripts/$(1) || $(BIN)/python scripts/$(1) || test -z "$$CI" \
 		|| { echo "$(2) could not be fetched, and CI is set: failing" >&2; exit 1; }

@@ -37,7 +37,13 @@ PYTHONHOME="$here/usr" exec "$here/{loader}" --inhibit-cache \\
     --library-path "$here/{libraries}" --argv0 "$here/python" "$here/usr/bin/python{version}" "$@"
 """
 
-CHECK = "import asyncio, ctypes, decimal, sqlite3, ssl, sys; print('%d.%d' % sys.version_info[:2])"
+CHECK = """
+import asyncio, concurrent.futures, csv, ctypes, dataclasses, decimal, fractions, http.server
+import logging.handlers
+import sqlite3, ssl, sys, tracemalloc, unittest.mock, urllib.request, xml.etree.ElementTree
+print('%d.%d' % sys.version_info[:2])
+"""
+"""What the targets import is byte code from then on: the packages come without it."""
 
 
 class FetchError(Exception):
@@ -186,7 +192,8 @@ def unpack(version: str, archives: list[Path], destination: Path) -> None:
         for unneeded in building.glob(f"usr/lib/python{version}/config-*"):
             shutil.rmtree(unneeded)  # the static library
         write_wrapper(version, building)
-        answer = run([str(building / "python"), "-c", CHECK], {}, building).strip()
+        writing = {"PYTHONDONTWRITEBYTECODE": ""}
+        answer = run([str(building / "python"), "-c", CHECK], writing, building).strip()
         if answer != version:
             raise FetchError(f"the fetched Python {version} says it is {answer}")
         building.chmod(0o755)

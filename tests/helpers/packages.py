@@ -33,7 +33,12 @@ EACH_SHAPE = (9, 12, 14)
 """Of these one for each shape of attributes: dicts, values beside the instance and inside of it."""
 
 
-def each_with_packages(minors: Sequence[int] = PACKAGE_MINORS) -> list[ParameterSet]:
+def wanted_minors() -> tuple[int, ...]:
+    """Those that tests use: one for each shape of attributes, or all in the long form."""
+    return PACKAGE_MINORS if is_exhaustive() else EACH_SHAPE
+
+
+def each_with_packages(minors: Sequence[int] = EACH_SHAPE) -> list[ParameterSet]:
     """Parameters of a test: (Interpreter, folder of its packages).
 
     Without them it skips, except in CI. With HEAPGRAPH_EXHAUSTIVE=1 `minors` is all of them.

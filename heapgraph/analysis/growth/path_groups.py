@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 MAX_DISTANCE = 100
 """References from a root; what lies deeper, such as the rest of a linked list, belongs to the group
 above it."""
+
+
+_KNOWN: WeakKeyDictionary[HeapGraph, PathGroups] = WeakKeyDictionary()
+"""What was asked of a graph before, as long as the graph is there."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +76,19 @@ class _Level:
 
 
 def group_by_path(graph: HeapGraph) -> PathGroups:
-    """Group the objects of a snapshot by their paths.
+    """The objects of a snapshot grouped by their paths.
 
     Cost: a few passes over the references, one sort of the objects, and a description of each
-        distinct text; nothing for each group but its numbers.
+        distinct text; nothing for each group but its numbers. Once: the same snapshot is compared
+        with one after the other.
     """
+    known = _KNOWN.get(graph)
+    if known is None:
+        known = _KNOWN[graph] = _group(graph)
+    return known
+
+
+def _group(graph: HeapGraph) -> PathGroups:
     facts = HeapFacts(graph)
     text_rows, texts = path_texts(facts, MAX_DISTANCE)
     types: dict[str, int] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from itertools import pairwise
 
 import pytest
@@ -110,6 +112,17 @@ def test_a_linked_list_beyond_the_limit_belongs_to_its_last_group():
         name = groups.types[row]
         by_type[name] = by_type.get(name, 0) + size
     assert by_type["app.Link"] == 10 * len(links)
+
+
+def test_a_snapshot_is_grouped_once_and_kept_no_longer_for_it():
+    graph = graph_of(cache_heap(3))
+    groups = group_by_path(graph)
+    assert group_by_path(graph) is groups
+    assert group_by_path(graph_of(cache_heap(3))) is not groups
+    gone = weakref.ref(graph)
+    del graph
+    gc.collect()
+    assert gone() is None
 
 
 def test_a_linked_list_that_grows_is_named_by_its_first_link():

@@ -10,6 +10,7 @@ The tables are written by `native/layouts/generate.py` from the headers of each 
 
 from __future__ import annotations
 
+import functools
 import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
@@ -70,7 +71,8 @@ def layout_for(version: tuple[int, int]) -> Layout:
     return layouts_for(version)[0]
 
 
-def layouts_for(version: tuple[int, int]) -> list[Layout]:
+@functools.cache
+def layouts_for(version: tuple[int, int]) -> tuple[Layout, ...]:
     """Return every layout that releases of a minor version have had, the oldest first.
 
     Internal structs may change from one micro release to the next, as the heads of the
@@ -81,6 +83,8 @@ def layouts_for(version: tuple[int, int]) -> list[Layout]:
 
     Raises:
         UnsupportedPython: there is no table for it.
+
+    Cost: 10 ms, once for each version.
     """
     major, minor = version
     if major != 3 or not OLDEST_MINOR <= minor <= NEWEST_MINOR:  # noqa: PLR2004
@@ -93,10 +97,10 @@ def layouts_for(version: tuple[int, int]) -> list[Layout]:
     fields, kinds = _flat(table["fields"]), Kinds.from_table(table["kinds"])
     widths = MappingProxyType(_flat(table["widths"]))
     revisions = {table["headers_used"]: {}, **table.get("revisions", {})}
-    return [
+    return tuple(
         Layout(version, release, MappingProxyType(fields | _flat(changes)), kinds, widths)
         for release, changes in revisions.items()
-    ]
+    )
 
 
 def _flat(structs: Mapping[str, Mapping[str, _Value]]) -> dict[str, _Value]:
