@@ -7,8 +7,12 @@ import os
 import shutil
 import signal
 import tempfile
+from itertools import count
 
 _CACHE = "HEAPGRAPH_CACHE"
+
+_TESTS_A_COLLECTION = 20
+_ENDED = count(1)
 
 _COLLECT_AFTER = 50_000
 """Objects that a test makes before the collector looks at them."""
@@ -34,6 +38,12 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)
     gc.enable()
+
+
+def pytest_runtest_teardown() -> None:
+    """Give back the snapshots that cycles hold, and their descriptors, before there are too many."""
+    if next(_ENDED) % _TESTS_A_COLLECTION == 0:
+        gc.collect()
 
 
 def pytest_sessionfinish() -> None:

@@ -65,7 +65,7 @@ class RunningTarget:
         limit = time.monotonic() + timeout_s
         while b"\n" not in self._unread:
             remaining = limit - time.monotonic()
-            if remaining <= 0 or not select.select([descriptor], [], [], remaining)[0]:
+            if remaining <= 0 or not can_be_read(descriptor, remaining):
                 raise TimeoutError(
                     f"no line from the target in {timeout_s} s{self.standard_error()}"
                 )
@@ -92,6 +92,13 @@ class RunningTarget:
         self._errors.seek(0)
         text = self._errors.read().decode(errors="replace")[-_STDERR_SHOWN:]
         return f"; its standard error:\n{text}" if text else ""
+
+
+def can_be_read(descriptor: int, limit_s: float) -> bool:
+    """Wait for a descriptor of any number: select() knows the first 1,024 only."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(limit_s * 1000))
 
 
 @contextmanager

@@ -30,7 +30,7 @@ INNOCENTS = (
     *("last_events", "work_queue", "tables_of_the_start", "package_data", "open_connections"),
     *("pattern_cache", "pool_of_workers", "full_caches_of_methods"),
 )
-WITH_PACKAGES = ("gevent_server", "import_numpy", "import_pandas", "import_boto3")
+WITH_PACKAGES = ("gevent_server", "import_numpy", "import_pandas")
 
 WITHOUT_HOLDER = {
     "dead_pages": (r"<(4,500|1,500) dead objects> __main__\.(Page|Link)", "The collector is off"),
