@@ -41,7 +41,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_runtest_teardown() -> None:
-    """Give back the snapshots that cycles hold, and their descriptors, before there are too many."""
+    """Give back snapshots that cycles hold, and their descriptors, before they are too many."""
     if next(_ENDED) % _TESTS_A_COLLECTION == 0:
         gc.collect()
 
