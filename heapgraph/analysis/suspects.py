@@ -29,11 +29,12 @@ from heapgraph.analysis.leaks.instances import find_many_instances
 from heapgraph.analysis.leaks.known_leaks import LeakTraits, find_known_leak
 from heapgraph.analysis.leaks.notebooks import joined_results, users_name
 from heapgraph.analysis.leaks.registries import find_registered, is_certain, without_inside
+from heapgraph.analysis.leaks.weak_costs import are_classes
 from heapgraph.analysis.leaks.wording import Findings, explain
 from heapgraph.analysis.object_rows import ObjectRow, object_row, share_of_heap
 from heapgraph.analysis.paths import PathRow, Paths, path_row
 from heapgraph.analysis.results import TableResult, not_serialized
-from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, ObjectFlags
+from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
 from heapgraph.units import Bytes, Expression, Share, format_share, format_size
 
 if TYPE_CHECKING:
@@ -292,9 +293,10 @@ def _findings(
     within = carried(graph, content) if content is not None else None
     if candidate.keeper is not None:
         member_type = graph.type_name(candidate.keeper)
-    is_class = content is not None and graph.flags[content.members[0]] & ObjectFlags.IS_TYPE
-    kinds = (inner, within.type_name if within else None, "type" if is_class else None)
+    kinds = (inner, within.type_name if within else None)
     about = [name for name in kinds if name]
+    if content is not None and are_classes(graph, content.members):
+        about = ["type"]  # whatever its metaclass is, and not what its functions are
     traits = [
         LeakTraits(
             candidate.kind,

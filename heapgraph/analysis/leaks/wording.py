@@ -27,6 +27,7 @@ from heapgraph.analysis.leaks.exceptions import kept_variable, other_ways
 from heapgraph.analysis.leaks.groups import EXIT_CALLBACKS, are_lost, other_holders
 from heapgraph.analysis.leaks.inside import describe_nested, heavy_part
 from heapgraph.analysis.leaks.members import describe_captured, describe_members, describe_one
+from heapgraph.analysis.leaks.weak_costs import costs_in_words
 from heapgraph.analysis.object_rows import share_of_heap
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, RootKind
 from heapgraph.safe_text import begun
@@ -83,6 +84,7 @@ def explain(graph: HeapGraph, findings: Findings) -> str:
     """The paragraph."""
     sentences = [
         _what(graph, findings),
+        _weakly(graph, findings),
         _trend(findings.growth),
         _who(graph, findings),
         _where(graph, findings),
@@ -125,6 +127,11 @@ def _what(graph: HeapGraph, findings: Findings) -> str:
     if candidate.kind == "object":
         return f"{holder}{_single(graph, findings)}."
     return f"{holder}: {_content(graph, findings)}."
+
+
+def _weakly(graph: HeapGraph, findings: Findings) -> str:
+    content = findings.candidate.content
+    return "" if content is None else costs_in_words(graph, content.members, findings.retained_size)
 
 
 def _trend(growth: Growth) -> str:
