@@ -5,6 +5,7 @@ Those of fixtures/leaks take turns on the builds here; test_leaks.py asks more o
 
 from __future__ import annotations
 
+import os
 import re
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ INNOCENTS = (
     *("last_events", "work_queue", "tables_of_the_start", "package_data", "open_connections"),
     *("pattern_cache", "pool_of_workers", "full_caches_of_methods"),
 )
+TORCH_PYTHON = "HEAPGRAPH_TORCH_PYTHON"
 WITH_PACKAGES = ("gevent_server", "import_numpy", "import_pandas")
 
 WITHOUT_HOLDER = {
@@ -139,3 +141,16 @@ def test_nor_is_one_that_has_packages(
 ) -> None:
     found = suspects_of_innocent(name, interpreter, tmp_path, PYTHONPATH=str(packages))
     assert found == []
+
+
+@pytest.mark.skipif(
+    TORCH_PYTHON not in os.environ,
+    reason=f"torch is too large to fetch: {TORCH_PYTHON}=/path/of/a/python/that/has/it",
+)
+def test_nor_is_one_that_trains_a_network(tmp_path: Path) -> None:
+    with start_target(
+        "innocents.py", "import_torch", python=os.environ[TORCH_PYTHON], ready_limit_s=120
+    ) as target:
+        graph = dump_graph(target, tmp_path / "x.heapgraph")
+    assert graph.manifest["quality"]["grade"] == "good"
+    assert find_suspects(graph).suspects == ()
