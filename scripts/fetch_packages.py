@@ -47,7 +47,7 @@ PACKAGES = (
     *("guppy3", "objgraph", "Pympler"),  # the peers of benchmarks/truth.py
     *("nanobind", "pybind11"),
     # pip chooses by the version asked for, but reads markers of the one it runs on
-    *("annotated-types<0.8", "boto3<1.40", "typing-inspection<0.4.3", "urllib3<2"),
+    *("annotated-types<0.8", "typing-inspection<0.4.3"),
 )
 SOURCES = {
     "holder_pybind11": ("{package}/pybind11/include",),

@@ -31,7 +31,6 @@ INNOCENTS = (
     *("last_events", "work_queue", "tables_of_the_start", "package_data", "open_connections"),
     *("pattern_cache", "pool_of_workers", "full_caches_of_methods"),
 )
-TORCH_PYTHON = "HEAPGRAPH_TORCH_PYTHON"
 WITH_PACKAGES = ("gevent_server", "import_numpy", "import_pandas")
 
 WITHOUT_HOLDER = {
@@ -143,13 +142,14 @@ def test_nor_is_one_that_has_packages(
     assert found == []
 
 
-@pytest.mark.skipif(
-    TORCH_PYTHON not in os.environ,
-    reason=f"torch is too large to fetch: {TORCH_PYTHON}=/path/of/a/python/that/has/it",
-)
-def test_nor_is_one_that_trains_a_network(tmp_path: Path) -> None:
+@pytest.mark.parametrize("package", ["torch", "boto3"])
+def test_nor_is_one_that_has_a_package_too_large_to_fetch(package: str, tmp_path: Path) -> None:
+    """By hand, with an interpreter that has it."""
+    variable = f"HEAPGRAPH_PYTHON_WITH_{package.upper()}"
+    if variable not in os.environ:
+        pytest.skip(f"{package} is too large to fetch: {variable}=/path/of/a/python/that/has/it")
     with start_target(
-        "innocents.py", "import_torch", python=os.environ[TORCH_PYTHON], ready_limit_s=120
+        "innocents.py", f"import_{package}", python=os.environ[variable], ready_limit_s=120
     ) as target:
         graph = dump_graph(target, tmp_path / "x.heapgraph")
     assert graph.manifest["quality"]["grade"] == "good"
