@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heapgraph.analysis.ages.kept import rules_digest
 from heapgraph.graph.ages import CODES, UNKNOWN, shares
 from heapgraph.graph.kept_columns import KEPT_ROWS
 from heapgraph.graph.object_sets import distinct_ids
@@ -199,7 +200,10 @@ def _found(
         newest, counts = compute()
     else:
         newest, counts = graph.kept(
-            {"age_ticks": (np.uint8, graph.object_count), "age_imports": (np.uint32, CODES)},
+            {
+                f"age_ticks-{rules_digest()}": (np.uint8, graph.object_count),
+                f"age_imports-{rules_digest()}": (np.uint32, CODES),
+            },
             compute,
         )
     return newest, counts

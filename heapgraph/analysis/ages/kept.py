@@ -65,10 +65,14 @@ class KeptVerdicts:
         return self._known
 
 
-@cache
 def _name() -> str:
-    """Of the file: other rules say other things, so that it has a part of their digest."""
+    return f"growth-{rules_digest()}"
+
+
+@cache
+def rules_digest() -> str:
+    """A part of the name of what is kept: other rules say other things."""
     digest = sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
-    return f"growth-{digest.hexdigest()[:16]}"
+    return digest.hexdigest()[:16]
