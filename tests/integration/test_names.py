@@ -124,7 +124,7 @@ def test_what_is_plain_python_names_the_same_object_in_the_target(interpreter, t
 @pytest.mark.parametrize("interpreter", some_interpreters(8, 11, 14))
 def test_a_table_of_a_library_is_named_by_the_module_that_defines_it(interpreter, tmp_path):
     """And not by way of a module that only has a logger, such as concurrent.futures."""
-    with start_target("leak_kinds.py", "loggers", python=interpreter.path) as target:
+    with start_target("leak_kinds.py", "loggers_beside_data", python=interpreter.path) as target:
         graph = dump_graph(target, tmp_path / "names.heapgraph")
     first = find_suspects(graph).suspects[0]
     assert first.expression == "logging.Logger.manager.loggerDict"

@@ -51,6 +51,7 @@ async def until_announced(app, pilot) -> None:
     """Wait until the page that is being made is announced."""
     while not app.browser.is_waiting:
         await pilot.pause(SHOW_WAITING_AFTER_S / 4)
+    await pilot.pause()  # until it is drawn
 
 
 def test_a_page_that_takes_long_is_there_at_once_with_its_progress(graph, slow_types):

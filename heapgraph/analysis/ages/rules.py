@@ -94,7 +94,6 @@ _IN_ORDER = 0.9
 
 _BURST_GAP = 0.1  # of a life, in which nothing came
 _LOADED_GAP = 0.4
-_LONG_GAP, _UNLIKE = 0.25, 3.0  # the same, where it is so many times as long as any pause before
 _MIN_GAP_TICKS = 30
 _MIN_BURSTS = 4
 
@@ -199,8 +198,7 @@ def _judge_end(codes: npt.NDArray[np.uint8], life: Life) -> tuple[Trend, str] | 
     if len(gaps) >= _MIN_BURSTS - 1 and gap < 1.5 * gaps[1]:  # the second largest
         return Trend.GROWING, f"it grows in bursts: {len(gaps) + 1} of them so far"
     count = len(codes)
-    has_ended = gap > _LOADED_GAP or (gap > _LONG_GAP and gap > _UNLIKE * max(gaps, default=0.0))
-    if has_ended and gap > 6 / count:
+    if gap > max(_LOADED_GAP, 6 / count):
         return Trend.LOADED_ONCE, (
             f"nothing was added since: {format_share(gap)} of its life has passed"
         )

@@ -156,7 +156,7 @@ class PageScreen(WorkingScreen, inherit_bindings=False):
     def _show_later(self, page: Page, show: Callable[[], None]) -> None:
         page.later = None
         show()
-        if page is self.page:
+        if page is self.page and not self.is_waiting:  # else another page is announced already
             self.query_one(PageView).refresh_page()
 
     def run_command(self, command: PageCommand) -> None:
