@@ -217,8 +217,7 @@ def _growth(graph: HeapGraph, candidate: Candidate) -> Growth:
     A function that has ended fills no variable any more, and this is what is wrong with one that
     an exception keeps.
     """
-    is_nobodys = candidate.group is not None and candidate.group.holder is None
-    if is_nobodys or candidate.keeper is not None:
+    if not candidate.has_holder or candidate.keeper is not None:
         return NO_CONTAINER
     return growth_of(graph, candidate.point)
 
@@ -234,7 +233,7 @@ def _describe(
     """A candidate with everything that is said of it."""
     if candidate.kind == GARBAGE:
         return _describe_garbage(graph, candidate, growth)
-    has_holder = candidate.group is None or candidate.group.holder is not None
+    has_holder = candidate.has_holder
     holder = candidate.keeper
     if holder is None and has_holder:
         holder = _named_holder(graph, candidate.point, is_structure)

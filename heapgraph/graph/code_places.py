@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -86,13 +86,6 @@ class CodeColumns:
         )
 
 
-MIN_MADE = 100
-"""Modules of one pattern of names that are no package: no library has so many of a number each."""
-
-_CHANGING = re.compile(r"[0-9a-f]{6,}|\d+")
-"""What changes in names that are made: numbers, identifiers, checksums."""
-
-
 @dataclass(frozen=True)
 class StandingLines:
     """Where functions stand that are not running, as parallel columns by rising object id.
@@ -111,6 +104,18 @@ class StandingLines:
         if row >= len(self.objects) or int(self.objects[row]) != object_id:
             return None
         return int(self.lines[row])
+
+    def place(self, object_id: int, place: CodePlace) -> CodePlace:
+        """Where code begins, with the line at which an object stands in it where that is known."""
+        line = self.line(object_id)
+        return place if line is None else replace(place, line=line)
+
+
+MIN_MADE = 100
+"""Modules of one pattern of names that are no package: no library has so many of a number each."""
+
+_CHANGING = re.compile(r"[0-9a-f]{6,}|\d+")
+"""What changes in names that are made: numbers, identifiers, checksums."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 MIN_KNOWN, MIN_NAMED = 30, 10
 
 
+def dumped(interpreter: Interpreter, folder: Path) -> tuple[HeapGraph, dict[int, int]]:
+    """The program's snapshot, and what it says itself: objects with their lines."""
+    with start_target("standing.py", python=interpreter.path) as target:
+        lines = json.loads(target.read_line())
+        graph = dump_graph(target, folder / "x.heapgraph")
+    return graph, {graph.find_address(int(address)): line for address, line in lines.items()}
+
+
 def has_variables(graph: HeapGraph, object_id: int) -> bool:
     """Whether expressions may begin at its variables: not a frame whose generator has them."""
     return len(edges_of(graph, object_id, EdgeKind.LOCAL)) > 0
@@ -31,10 +39,7 @@ def has_variables(graph: HeapGraph, object_id: int) -> bool:
 
 @pytest.mark.parametrize("interpreter", each_interpreter())
 def test_every_line_is_the_one_that_python_says(interpreter: Interpreter, tmp_path: Path) -> None:
-    with start_target("standing.py", python=interpreter.path) as target:
-        lines = json.loads(target.read_line())
-        graph = dump_graph(target, tmp_path / "x.heapgraph")
-    said = {graph.find_address(int(address)): line for address, line in lines.items()}
+    graph, said = dumped(interpreter, tmp_path)
     found = {each: graph.standing_lines.line(each) for each in said}
     assert len(found) >= MIN_KNOWN
     assert found == said
@@ -45,10 +50,7 @@ def test_every_line_is_the_one_that_python_says(interpreter: Interpreter, tmp_pa
 
 @pytest.mark.parametrize("interpreter", each_interpreter())
 def test_names_have_that_line(interpreter: Interpreter, tmp_path: Path) -> None:
-    with start_target("standing.py", python=interpreter.path) as target:
-        lines = json.loads(target.read_line())
-        graph = dump_graph(target, tmp_path / "x.heapgraph")
-    standing = {graph.find_address(int(address)): line for address, line in lines.items()}
+    graph, standing = dumped(interpreter, tmp_path)
     named = 0
     for object_id, line in standing.items():
         if has_variables(graph, object_id):

@@ -129,7 +129,7 @@ class HeapFacts:
 
     def is_of_types(self, *names: str) -> NDArray[np.bool_]:
         """bool[n]: the object's type has one of these exact names, reachable or not."""
-        return self.graph.type_mask(names)[self.graph.type_ids]
+        return self.graph.is_of_types(self.graph.type_mask(names))
 
     def of_types(self, *names: str) -> NDArray[np.uint32]:
         """uint32[k], ids of the reachable objects of these types, rising."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from heapgraph.analysis.expressions.segments import edges_of, label_text
@@ -36,8 +35,7 @@ def place_of(graph: HeapGraph, object_id: int) -> CodePlace:
     """
     code = code_of(graph, object_id)
     place = NO_PLACE if code is None else graph.codes.place(code)
-    line = graph.standing_lines.line(object_id)
-    return place if line is None else replace(place, line=line)
+    return graph.standing_lines.place(object_id, place)
 
 
 def common_line(graph: HeapGraph, members: Iterable[int]) -> int | None:

@@ -135,8 +135,8 @@ def loops_of(graph: HeapGraph) -> dict[int, str | None]:
     Cost: the variables of all running functions and the attributes of all loops, once per graph.
     """
     if graph not in _KNOWN:
-        rows = [row for row, name in enumerate(graph.type_names) if name.endswith(LOOP_SUFFIXES)]
-        loops = np.flatnonzero(np.isin(graph.type_ids, rows))[:_MAX_LOOPS].tolist()
+        is_loop = np.array([name.endswith(LOOP_SUFFIXES) for name in graph.type_names], np.bool_)
+        loops = np.flatnonzero(graph.is_of_types(is_loop))[:_MAX_LOOPS].tolist()
         by_variable = _threads_by_variable(graph) if loops else {}
         _KNOWN[graph] = {loop: _thread_of_loop(graph, loop, by_variable) for loop in loops}
     return _KNOWN[graph]

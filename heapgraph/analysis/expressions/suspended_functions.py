@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -122,8 +122,7 @@ def suspended_place(graph: HeapGraph, object_id: int) -> str:
         reference = graph.reference(int(edge))
         if label_text(graph, reference) in _CODE_FIELDS:
             place = graph.codes.place(reference.target)
-            line = graph.standing_lines.line(object_id)
-            return place.short_text if line is None else replace(place, line=line).short_text
+            return graph.standing_lines.place(object_id, place).short_text
     return "?"
 
 

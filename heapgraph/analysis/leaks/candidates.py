@@ -118,6 +118,11 @@ class Candidate:
     only_if_growing: bool = False
     keeper: int | None = None
 
+    @property
+    def has_holder(self) -> bool:
+        """Whether one object holds it, and not several, or C code, only together."""
+        return self.group is None or self.group.holder is not None
+
 
 def find_candidates(graph: HeapGraph, is_structure: NDArray[np.bool_]) -> list[Candidate]:
     """All candidates, those with most bytes first; none is inside another.

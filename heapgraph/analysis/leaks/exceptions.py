@@ -62,8 +62,7 @@ def kept_by_exceptions(
     found: list[Candidate] = []
     taken: set[int] = set()
     for candidate in candidates:
-        is_held = candidate.group is None or candidate.group.holder is not None
-        keeper = _keeper(graph, candidate.point, is_structure) if is_held else None
+        keeper = _keeper(graph, candidate.point, is_structure) if candidate.has_holder else None
         if keeper is None or (keeper == candidate.point and candidate.kind != "object"):
             found.append(candidate)
         elif keeper not in taken:

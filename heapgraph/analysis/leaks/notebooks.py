@@ -59,8 +59,9 @@ def joined_results(
     found: list[Candidate] = []
     joined: set[int] = set()
     for candidate in candidates:
-        is_held = candidate.group is None or candidate.group.holder is not None
-        above = set(dominators_of(graph, candidate.point, is_structure)) if is_held else set()
+        above = set[int]()
+        if candidate.has_holder:
+            above = set(dominators_of(graph, candidate.point, is_structure))
         notebook = next((n for n in notebooks if not above.isdisjoint(n.results.tolist())), None)
         if notebook is None:
             found.append(candidate)

@@ -12,7 +12,7 @@ import numpy as np
 from heapgraph.analysis.leaks.accumulation import content_of_type
 from heapgraph.analysis.leaks.candidates import ITEMS_SHARE, MANY_ITEMS, MIN_SIZE, Candidate
 from heapgraph.analysis.leaks.groups import GroupHolder
-from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, RootKind
+from heapgraph.model import VIRTUAL_ROOT, RootKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,13 +76,10 @@ def without_inside(
 
 
 def _is_below(graph: HeapGraph, object_id: int, modules: set[int]) -> bool:
-    """Whether one of some objects dominates an object."""
-    above = object_id
-    while modules and above not in (VIRTUAL_ROOT, UNREACHABLE):
-        if above in modules:
-            return True
-        above = int(graph.dominators.idom[above])
-    return False
+    """Whether one of some objects dominates an object, or is it."""
+    if not modules:
+        return False
+    return not modules.isdisjoint((object_id, *graph.dominators.chain(object_id)))
 
 
 def _modules(graph: HeapGraph, least: int) -> Iterator[Candidate]:

@@ -24,9 +24,6 @@ _READER = "code"
 READERS = {_READER: 0}
 """Readers of the walk whose objects are asked, each with the fewest references that they have."""
 
-_STEP = 1 << 18
-"""Objects that are read at a time."""
-
 
 def read_code_table(
     reads: MemoryReads,
@@ -50,11 +47,8 @@ def read_code_table(
     ids = chosen[_READER]
     name = "code.qualname" if "code.qualname" in fields else "code.name"
     wanted = [fields[name], fields["code.filename"], fields["code.firstlineno"]]
-    heads = [
-        words_at(reads, columns.addresses_of(ids[start : start + _STEP]), wanted)
-        for start in range(0, len(ids), _STEP)
-    ]
-    words = np.concatenate([np.empty((0, len(wanted)), np.uint64), *heads])
+    heads = [words_at(reads, addresses, wanted) for _, addresses in columns.in_steps(ids)]
+    words = np.concatenate(heads)
     addresses, places = np.unique(words[:, :2], return_inverse=True)
     places = places.reshape(-1, 2)
     texts = read_texts(reads, fields, addresses)

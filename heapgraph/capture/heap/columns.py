@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -73,6 +73,16 @@ class HeapColumns:
         if "address" in self.arrays or self.walker is None:
             return self.arrays["address"][ids]
         return self.walker.addresses(ids)
+
+    def in_steps(self, ids: Array) -> Iterator[tuple[Array, Array]]:
+        """Some ids at a time, with their addresses: to read all at once would need them all.
+
+        Yields:
+            int64[k] and uint64[k], k no more than 262,144; once at least.
+        """
+        for start in range(0, max(len(ids), 1), _OBJECTS_A_STEP):
+            part = ids[start : start + _OBJECTS_A_STEP]
+            yield part, self.addresses_of(part)
 
     def objects_of_size(self, least: int) -> tuple[Array, Array]:
         """Objects whose shallow size is at least so much: their ids, int64 and rising, and sizes.

@@ -30,8 +30,6 @@ READERS = {"generator": 0, "frame": 0, "code": 0}
 TYPES = ("traceback",)
 """The same, of types that no reader is made for."""
 
-_STEP = 1 << 18
-_WORD = 8
 _TAGS = np.uint64(3)  # of a stack reference
 _UNIT = 2  # bytes of an instruction
 _BEFORE_THE_FIRST = -1
@@ -98,7 +96,7 @@ class _Places:
     def generators(self, ids: Array) -> Iterator[tuple[Array, ...]]:
         """Where those stand that have not ended."""
         fields = self._fields
-        for part, addresses in self._steps(ids):
+        for part, addresses in self._columns.in_steps(ids):
             if self._is_struct:
                 at = fields["gen.frame_state"]
                 states = column_of(self._reads.gather(addresses, at + 1), at, np.int8)
@@ -112,13 +110,13 @@ class _Places:
 
     def frames(self, ids: Array) -> Iterator[tuple[Array, ...]]:
         """Where frames stand that are objects."""
-        for part, addresses in self._steps(ids):
+        for part, addresses in self._columns.in_steps(ids):
             yield part, *self._of_frames(self._structs(addresses)), np.full(len(part), -1)
 
     def tracebacks(self, ids: Array) -> Iterator[tuple[Array, ...]]:
         """Where an exception went through; since 3.12 the line may be still to be found."""
         fields = self._fields
-        for part, addresses in self._steps(ids):
+        for part, addresses in self._columns.in_steps(ids):
             heads = self._reads.gather(addresses, fields["tb.lineno"] + 4)
             lines = column_of(heads, fields["tb.lineno"], np.int32).astype(np.int64)
             offsets = column_of(heads, fields["tb.lasti"], np.int32).astype(np.int64)
@@ -143,12 +141,6 @@ class _Places:
             line = self._find_line(table, first, offset) or 0
             found[row] = line if 0 <= line < 1 << 32 else 0
         return found[place.reshape(-1)]
-
-    def _steps(self, ids: Array) -> Iterator[tuple[Array, Array]]:
-        """Some ids at a time, with their addresses; once at least."""
-        for start in range(0, max(len(ids), 1), _STEP):
-            part = ids[start : start + _STEP]
-            yield part, self._columns.addresses_of(part)
 
     def _structs(self, frames: Array) -> Array:
         """What says where a frame object stands: itself, since 3.11 what it leads to."""
