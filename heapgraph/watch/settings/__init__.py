@@ -1,0 +1,1 @@
+"""What the user asks of the daemon: one TOML file, checked whole before anything starts."""
