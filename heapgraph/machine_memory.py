@@ -95,6 +95,16 @@ def group_memory(group: Path, mounts: Path = MOUNTS) -> list[GroupMemory]:
     return [one for one in every if one is not None]
 
 
+def groups_seen(group: Path, mounts: Path = MOUNTS) -> list[tuple[Path, int]]:
+    """The groups of a process that can be seen, its own first, each with its version.
+
+    Args:
+        group: the file `cgroup` of the process in /proc.
+        mounts: the file that says where the control groups are mounted.
+    """
+    return _folders(group, mounts)
+
+
 def groups_that_end_as_one(group: Path, mounts: Path = MOUNTS) -> list[Path]:
     """The groups of a process, its own first, of which the kernel ends all processes or none.
 

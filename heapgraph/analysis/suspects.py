@@ -30,7 +30,7 @@ from heapgraph.analysis.leaks.known_leaks import LeakTraits, find_known_leak
 from heapgraph.analysis.leaks.notebooks import joined_results, users_name
 from heapgraph.analysis.leaks.registries import find_registered, is_certain, without_inside
 from heapgraph.analysis.leaks.weak_costs import are_classes
-from heapgraph.analysis.leaks.wording import Findings, explain
+from heapgraph.analysis.leaks.wording import Findings, code_that_uses, explain
 from heapgraph.analysis.object_rows import ObjectRow, object_row, share_of_heap
 from heapgraph.analysis.paths import PathRow, Paths, path_row
 from heapgraph.analysis.results import TableResult, not_serialized
@@ -56,6 +56,9 @@ _MAX_DESCRIBED = 100
 """Candidates that are put into words, to see which have one cause."""
 
 _MAX_NAMED = 3
+
+_MAX_PLACES = 10
+"""Functions that use a holder by name."""
 
 _MAX_ASKED = 20
 """Members of a suspect that are asked whether they are views of a part."""
@@ -83,6 +86,7 @@ class LeakSuspect:
         reason: what, how much, who holds it, where it grows, what to do: a paragraph.
         fingerprint: the same for the same leak in every run.
         growth: whether it grows, as far as the ages of its members tell.
+        code: the application's functions that use the holder by name, "handle() at app.py:17".
     """
 
     kind: str
@@ -94,6 +98,7 @@ class LeakSuspect:
     reason: str
     fingerprint: str
     growth: Growth
+    code: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -257,6 +262,7 @@ def _describe(
         reason=explain(graph, findings),
         fingerprint=_fingerprint(graph, candidate, holder),
         growth=growth,
+        code=findings.uses[1][:_MAX_PLACES],
     )
 
 
@@ -309,7 +315,8 @@ def _findings(
     known = next(filter(None, map(find_known_leak, traits)), None)
     if known is not None and known.is_about_views and not _hides(graph, content):
         known = None
-    return Findings(candidate, holder, text, retained, inner, within, known, growth)
+    uses = code_that_uses(graph, candidate, holder)
+    return Findings(candidate, holder, text, retained, inner, within, known, growth, uses)
 
 
 def _hides(graph: HeapGraph, content: Content | None) -> bool:

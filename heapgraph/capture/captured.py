@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
 
+    import pyarrow as pa
+
     from heapgraph.capture.cpython.interpreter_facts import InterpreterFacts
     from heapgraph.capture.cpython.roots import RootSet
     from heapgraph.capture.cpython.target import Target
@@ -110,35 +112,26 @@ class Clock:
         return time.monotonic() - self.started
 
 
-def write_captured(
-    output: str | os.PathLike[str],
+def captured_tables(
     target: Target,
     captured: Captured,
     clock: Clock,
     *,
     pause_s: float = 0.0,
     attempts: int = 1,
-    notes: list[str],
-    redact: bool,
-    force: bool,
-    progress: Progress | None,
-) -> DumpResult:
-    """Write the snapshot of a capture.
+    redact: bool = False,
+) -> tuple[dict[str, Any], dict[str, pa.Table]]:
+    """Manifest and tables of a capture, before they are a file.
 
     Args:
-        output: the file to write.
         target: facts about the process.
         captured: its heap.
-        clock: of the whole dump.
+        clock: of the whole capture.
         pause_s: seconds the process stood still.
         attempts: how often it was frozen.
-        notes: sentences for the user.
         redact: keep no values.
-        force: overwrite an existing file.
-        progress: called with phase, done, total (0 = unknown).
 
-    Raises:
-        SnapshotWriteFailed: the output exists (without force) or cannot be written.
+    Cost: no copy of the columns; a few Python steps per type, root and frame.
     """
     with clock.phase("tables"):
         tables = snapshot_tables(
@@ -171,6 +164,42 @@ def write_captured(
         "quality": quality,
         "redacted": redact,
     }
+    return manifest, tables
+
+
+def write_captured(
+    output: str | os.PathLike[str],
+    target: Target,
+    captured: Captured,
+    clock: Clock,
+    *,
+    pause_s: float = 0.0,
+    attempts: int = 1,
+    notes: list[str],
+    redact: bool,
+    force: bool,
+    progress: Progress | None,
+) -> DumpResult:
+    """Write the snapshot of a capture.
+
+    Args:
+        output: the file to write.
+        target: facts about the process.
+        captured: its heap.
+        clock: of the whole dump.
+        pause_s: seconds the process stood still.
+        attempts: how often it was frozen.
+        notes: sentences for the user.
+        redact: keep no values.
+        force: overwrite an existing file.
+        progress: called with phase, done, total (0 = unknown).
+
+    Raises:
+        SnapshotWriteFailed: the output exists (without force) or cannot be written.
+    """
+    manifest, tables = captured_tables(
+        target, captured, clock, pause_s=pause_s, attempts=attempts, redact=redact
+    )
     with clock.phase("write"):
         write_snapshot(output, manifest, tables, force=force, progress=progress)
     sizes = captured.columns.arrays["shallow_size"]
@@ -183,7 +212,7 @@ def write_captured(
         len(captured.columns.arrays["target"]),
         clock.elapsed(),
         clock.phases,
-        quality,
+        manifest["quality"],
         notes,
         captured.passed_over,
         target.rss,

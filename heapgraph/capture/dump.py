@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heapgraph.capture.captured import Captured, Clock, memory_shortage_named, write_captured
@@ -252,32 +253,80 @@ def dump(
     """
     check_output(output, force)
     with first_to_go(pid):
-        clock = Clock()
-        with clock.phase("inspect"):
-            target = inspect_target(pid)
-        state = _Dump(
-            target,
-            clock,
-            method,
+        taken = capture_heap(
+            pid,
+            method=method,
             max_pause_ms=max_pause_ms,
+            verify_with_traverse=verify_with_traverse,
             progress=progress,
-            verify=verify_with_traverse,
         )
-        capture = state.best_capture()
-        notes = [*dict.fromkeys(state.notes)]
+        capture = taken.captured
+        notes = [*taken.notes]
         notes += explain(capture.traversed, verify=verify_with_traverse) + capture.named.notes
         return write_captured(
             output,
-            target,
+            taken.target,
             capture,
-            clock,
-            pause_s=state.pause_s,
-            attempts=state.attempts,
+            taken.clock,
+            pause_s=taken.pause_s,
+            attempts=taken.attempts,
             notes=notes,
             redact=redact,
             force=force,
             progress=progress,
         )
+
+
+@dataclass(frozen=True)
+class TakenHeap:
+    """A heap in our memory, and what it took to get it.
+
+    Attributes:
+        target: facts about the process.
+        captured: its heap.
+        clock: seconds by phase.
+        pause_s: seconds the process stood still, all attempts together.
+        attempts: how often it was frozen.
+        notes: sentences for the user.
+    """
+
+    target: Target
+    captured: Captured
+    clock: Clock
+    pause_s: float
+    attempts: int
+    notes: list[str]
+
+
+@memory_shortage_named()
+def capture_heap(
+    pid: int,
+    *,
+    method: Method = "auto",
+    max_pause_ms: float | None = None,
+    verify_with_traverse: bool = False,
+    progress: Progress | None = None,
+) -> TakenHeap:
+    """Take the heap of a live process, as `dump` does, and write nothing.
+
+    Raises:
+        UsageError: `max_pause_ms` is no limit.
+        TargetError: the target cannot be captured; the subclass says why.
+    """
+    clock = Clock()
+    with clock.phase("inspect"):
+        target = inspect_target(pid)
+    state = _Dump(
+        target,
+        clock,
+        method,
+        max_pause_ms=max_pause_ms,
+        progress=progress,
+        verify=verify_with_traverse,
+    )
+    captured = state.best_capture()
+    notes = [*dict.fromkeys(state.notes)]
+    return TakenHeap(target, captured, clock, state.pause_s, state.attempts, notes)
 
 
 def _gone(pid: int, detail: str) -> CaptureInterrupted:

@@ -142,7 +142,7 @@ class Holder:
         expression: with keys and indexes as `[*]`, so that it is the same in every census.
         retained_size: bytes that would go with it.
         count: objects among them that it holds directly; 0 where it is no container.
-        growth: "still growing", "turning over", "loaded once" or "unknown", from this one census.
+        growth: "growing", "turning over", "loaded once" or "unknown", from this one census.
     """
 
     expression: str
@@ -158,7 +158,8 @@ class SuspectLine:
     Attributes:
         kind: of `heapgraph suspects`.
         holder: the accumulation point, keys and indexes as `[*]`.
-        path: from a root to what piles up, one name per step, keys and indexes as `[*]`.
+        path: the holder, then what is in it step by step to where the bytes are, each with its
+            type: "app.OPEN (list)", "[*] (http.client.HTTPResponse)", ".fp (_io.BufferedReader)".
         code: lines of the application that use the holder, "handle() at app.py:17".
         retained_size: bytes.
         share: of all objects, 0..1.

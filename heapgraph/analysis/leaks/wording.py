@@ -68,6 +68,7 @@ class Findings:
         within: what nearly every member carries, see `inside.carried`.
         known: the pattern it fits.
         growth: what the ages of the members say.
+        uses: see `code_that_uses`.
     """
 
     candidate: Candidate
@@ -78,6 +79,7 @@ class Findings:
     within: Content | None
     known: KnownLeak | None
     growth: Growth
+    uses: tuple[str, tuple[str, ...]] = ("", ())
 
 
 def explain(graph: HeapGraph, findings: Findings) -> str:
@@ -87,7 +89,7 @@ def explain(graph: HeapGraph, findings: Findings) -> str:
         _weakly(graph, findings),
         _trend(findings.growth),
         _who(graph, findings),
-        _where(graph, findings),
+        _where(findings),
     ]
     if findings.expression.startswith(_THREAD_TABLE):
         sentences.append(_thread_functions(graph))
@@ -359,19 +361,32 @@ def _samples(graph: HeapGraph, content: Content) -> str:
     return f" ({samples})" if samples else ""
 
 
-def _where(graph: HeapGraph, findings: Findings) -> str:
-    """The application's functions that use the holder by name."""
-    path = graph.root_paths.path_to(
-        findings.candidate.point if findings.holder is None else findings.holder
-    )
+def code_that_uses(
+    graph: HeapGraph, candidate: Candidate, holder: int | None
+) -> tuple[str, tuple[str, ...]]:
+    """The application's functions that use a holder by name.
+
+    Args:
+        graph: the snapshot.
+        candidate: what was found.
+        holder: the named holder; None for a group without one.
+
+    Returns:
+        The name, and the functions: "handle() at app.py:17". Both empty where none is known.
+    """
+    path = graph.root_paths.path_to(candidate.point if holder is None else holder)
     if path is None or (name_id := _last_name(graph, path)) is None:
-        return ""
+        return "", ()
     name = text_of(graph, name_id)
     places = [] if name is None else places_that_name(graph, name_id)
-    if not places:
-        return ""
     # One text may stand for many functions: code that is loaded again has the same place.
-    texts = list(dict.fromkeys(place.short_text for place in places))
+    return name or "", tuple(dict.fromkeys(place.short_text for place in places))
+
+
+def _where(findings: Findings) -> str:
+    name, texts = findings.uses
+    if not texts:
+        return ""
     shown = ", ".join(texts[:_MAX_FUNCTIONS])
     return f"Code that uses `{name}`: {shown}{_and_more(len(texts))}."
 

@@ -296,6 +296,7 @@ def test_the_document_has_the_keys_of_the_command_line():
         "reason",
         "fingerprint",
         "growth",
+        "code",
     ]
     assert list(row["path"]) == ["root", "expression", "steps"]
 

@@ -1,0 +1,167 @@
+"""A process held by descriptors, so that its pid can never come to mean another one."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from heapgraph.capture.process.memory import UnreadableMemory
+from heapgraph.capture.process.permissions import explain_refusal
+from heapgraph.errors import TargetNotFound
+from heapgraph.watch.model import ProcessKey
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+PROC = Path("/proc")
+
+_BOOT_ID = PROC / "sys/kernel/random/boot_id"
+_STARTED = 19  # field 22 of /proc/PID/stat, counted from the one behind the name
+_LONGEST_FILE = 1 << 16
+
+
+def boot_id() -> str:
+    """Which boot of the machine this is; "" where the kernel does not tell."""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
+
+
+class ProcessHandle:
+    """One process, as long as it lives: what is read later is always of this one.
+
+    Its folder in /proc is held open, and reading there fails once the process has ended, whatever
+    became of its pid. The same holds for its memory, also after it has started another program.
+    Not safe to share between threads.
+
+    Args:
+        pid: the process.
+
+    Raises:
+        TargetNotFound: there is none.
+
+    Attributes:
+        pid: as given.
+        key: which process it is.
+    """
+
+    def __init__(self, pid: int) -> None:
+        """Open its folder."""
+        self.pid = pid
+        self._memory: int | None = None
+        try:
+            self._folder = os.open(PROC / str(pid), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise _ended(pid) from error
+        try:
+            self.key = ProcessKey(pid, _start_ticks(self.read("stat")), boot_id())
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Give the descriptors back; again has no effect."""
+        self.forget_memory()
+        if self._folder >= 0:
+            os.close(self._folder)
+            self._folder = -1
+
+    def read(self, name: str) -> str:
+        """The content of one of its files in /proc, 64 KiB at most.
+
+        Raises:
+            TargetNotFound: it has ended.
+            PermissionError: this user may not read it.
+        """
+        try:
+            descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder)
+            try:
+                return os.read(descriptor, _LONGEST_FILE).decode(errors="replace")
+            finally:
+                os.close(descriptor)
+        except PermissionError:
+            raise
+        except OSError as error:  # ESRCH, ENOENT, and EBADF behind close()
+            raise _ended(self.pid) from error
+
+    def is_alive(self) -> bool:
+        """It has neither ended nor become a zombie."""
+        try:
+            state = self.read("stat").rpartition(")")[2].split()
+        except (TargetNotFound, PermissionError):
+            return False
+        return bool(state) and state[0] not in ("Z", "X")
+
+    def count_descriptors(self) -> int | None:
+        """How many files it has open; None where that cannot be told."""
+        with suppress(OSError):
+            count = os.stat("fd", dir_fd=self._folder).st_size  # since Linux 6.2
+            if count:
+                return count
+            folder = os.open("fd", os.O_RDONLY | os.O_DIRECTORY, dir_fd=self._folder)
+            try:
+                count = len(os.listdir(folder))
+            finally:
+                os.close(folder)
+            return count
+        return None
+
+    def read_memory(self, address: int, size: int) -> bytes:
+        """Bytes of its memory.
+
+        Raises:
+            UnreadableMemory: they are not mapped, or the process has ended.
+            TargetPermissionDenied: this user may not read it.
+        """
+        if self._memory is None:
+            self._memory = self._open_memory()
+        try:
+            content = os.pread(self._memory, size, address)
+        except OSError as error:
+            raise UnreadableMemory(f"{size} bytes at {address:#x}: {error.strerror}") from error
+        if len(content) != size:
+            raise UnreadableMemory(f"{len(content)} of {size} bytes at {address:#x}")
+        return content
+
+    def forget_memory(self) -> None:
+        """Open the memory anew at the next read: the process may have started another program."""
+        if self._memory is not None:
+            os.close(self._memory)
+            self._memory = None
+
+    def _open_memory(self) -> int:
+        try:
+            return os.open("mem", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder)
+        except PermissionError as error:
+            raise explain_refusal(self.pid, error.errno or 0) from error
+        except OSError as error:
+            raise UnreadableMemory(f"the memory of process {self.pid}: it has ended") from error
+
+
+def _start_ticks(stat: str) -> int:
+    """Clock ticks from the boot to the start of the process: what is behind its name."""
+    return int(stat.rpartition(")")[2].split()[_STARTED])
+
+
+def _ended(pid: int) -> TargetNotFound:
+    return TargetNotFound(
+        f"no process with pid {pid}",
+        "it has ended, or it runs in another pid namespace (container)",
+        "list the Python processes here: heapgraph ps",
+    )
