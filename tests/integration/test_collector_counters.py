@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from helpers.interpreters import Interpreter, each_interpreter
-from helpers.running_target import RunningTarget, start_target
 
 from heapgraph.capture.cpython.collector_counters import find_collector
 from heapgraph.capture.live.target import inspect_target
 from heapgraph.capture.process.memory import ProcessMemory, UnreadableMemory
+from helpers.interpreters import Interpreter, each_interpreter
+from helpers.running_target import RunningTarget, start_target
 
 if TYPE_CHECKING:
     from heapgraph.capture.cpython.collector_counters import CollectorCounters

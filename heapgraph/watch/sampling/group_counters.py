@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heapgraph.machine_memory import MOUNTS, VERSION_2, group_memory, groups_seen
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _TEN_SECONDS = "some avg10="
 

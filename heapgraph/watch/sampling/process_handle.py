@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -28,6 +29,11 @@ def boot_id() -> str:
         return _BOOT_ID.read_text().strip()
     except OSError:
         return ""
+
+
+def boot_age() -> float:
+    """Seconds since the boot, suspended time included, as starts of processes are counted."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class ProcessHandle:
@@ -82,6 +88,11 @@ class ProcessHandle:
             os.close(self._folder)
             self._folder = -1
 
+    @property
+    def started_s(self) -> float:
+        """Seconds from the boot to its start."""
+        return self.key.started / os.sysconf("SC_CLK_TCK")
+
     def read(self, name: str) -> str:
         """The content of one of its files in /proc, 64 KiB at most.
 
@@ -116,7 +127,7 @@ class ProcessHandle:
                 return count
             folder = os.open("fd", os.O_RDONLY | os.O_DIRECTORY, dir_fd=self._folder)
             try:
-                count = len(os.listdir(folder))
+                count = len(os.listdir(folder))  # noqa: PTH208 - by its descriptor
             finally:
                 os.close(folder)
             return count

@@ -165,7 +165,7 @@ EXPOSURES = ("status", "metrics", "names", "profiles", "snapshot", "download")
 
 @dataclass(frozen=True, slots=True)
 class TlsSpec:
-    """Certificate and key of the endpoint; with `client_ca`, peers must show a certificate of it."""
+    """Certificate and key of the endpoint; with `client_ca`, peers must have one of it."""
 
     certificate: Path
     key: Path
@@ -187,7 +187,7 @@ class HttpSpec:
     """The endpoint.
 
     Attributes:
-        listen: "unix:/run/heapgraph.sock" or "127.0.0.1:9000", "[::1]:9000", "0.0.0.0:9000"; "": none.
+        listen: "unix:/run/heapgraph.sock", "127.0.0.1:9000" or "[::1]:9000"; "": nothing.
         expose: of `EXPOSURES`.
         tokens_file: lines of `heapgraph token new`: hash, scope, name.
         hosts: names that the Host header may have, besides the address itself.
