@@ -27,6 +27,8 @@ COMMANDS = (
     "tui",
     "svg",
     _LAST,
+    "ps",
+    "top",
 )
 """The commands, in the order of a first look at a heap; `verify` judges the file, not the heap."""
 

@@ -20,7 +20,7 @@ def python_children(pid: int) -> list[int]:
     while queue and looked_at < _MAX_LOOKED_AT and len(found) < _MAX_NAMED:
         child, *queue = queue
         looked_at += 1
-        if _maps_python(child):
+        if maps_python(child):
             found.append(child)
         queue += children_of(child)
     return found
@@ -36,7 +36,8 @@ def children_of(pid: int) -> list[int]:
     return sorted(children)
 
 
-def _maps_python(pid: int) -> bool:
+def maps_python(pid: int) -> bool:
+    """Whether a file called python... or libpython... is mapped into a process."""
     with suppress(OSError):
         lines = Path(f"/proc/{pid}/maps").read_bytes().splitlines()
         names = {line.rpartition(b"/")[2] for line in lines if b"/" in line}

@@ -16,10 +16,12 @@ from heapgraph.analysis.memory import account_memory
 from heapgraph.analysis.suspects import find_suspects
 from heapgraph.capture.captured import captured_tables
 from heapgraph.capture.dump import capture_heap
+from heapgraph.errors import TargetNotFound
 from heapgraph.graph.heap_graph import HeapGraph
 from heapgraph.snapshot.memory_snapshot import MemorySnapshot
 from heapgraph.watch.census.chain import chain_below
 from heapgraph.watch.census.names import general_name
+from heapgraph.watch.sampling.process_handle import ProcessHandle
 
 if TYPE_CHECKING:
     from heapgraph.analysis.suspects import LeakSuspect
@@ -32,22 +34,33 @@ MAX_PLACES = 3
 """Functions that are named for a suspect."""
 
 
-def take_census(pid: int, *, max_pause_ms: float | None = None) -> tuple[dict[str, Any], HeapGraph]:
+def take_census(
+    pid: int, *, started: int | None = None, max_pause_ms: float | None = None
+) -> tuple[dict[str, Any], HeapGraph]:
     """Count what is in the heap of a live process; nothing is written.
 
     Args:
         pid: the process.
+        started: clock ticks from the boot to its start; None where any process of this pid is
+            meant.
         max_pause_ms: give up when it would stand longer.
 
     Returns:
         The document (`census.record` reads it), and the heap for who wants more of it.
 
     Raises:
-        TargetError: it cannot be captured.
+        TargetError: it cannot be captured, or the pid is that of another process now.
 
     Cost: about 1 s per million objects and as much memory as their columns.
     """
-    taken = capture_heap(pid, max_pause_ms=max_pause_ms)
+    with ProcessHandle(pid) as handle:
+        taken = capture_heap(pid, max_pause_ms=max_pause_ms)
+        if not handle.is_alive() or started not in (None, handle.key.started):
+            raise TargetNotFound(
+                f"process {pid} is not the one that was meant",
+                "it ended, and its pid was given to another one",
+                "the daemon will find the process that took its place",
+            )
     manifest, tables = captured_tables(
         taken.target, taken.captured, taken.clock, pause_s=taken.pause_s, attempts=taken.attempts
     )

@@ -1,0 +1,270 @@
+"""The snapshots that the daemon keeps: one file each, a note beside it, the oldest go first."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heapgraph.errors import HeapgraphError
+from heapgraph.units import format_size
+from heapgraph.watch.store.private_folder import (
+    open_private_folder,
+    sync_folder,
+    write_private_file,
+)
+
+if TYPE_CHECKING:
+    from heapgraph.watch.model import Worker
+    from heapgraph.watch.settings.model import StoreSpec
+
+SUFFIX, NOTE = ".heapgraph", ".json"
+
+_ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}-\d{8}t\d{6}-[0-9a-f]{6}")
+_PLAIN = re.compile(r"[^a-z0-9]+")
+_CHUNK = 1 << 20
+_LONGEST_NOTE = 1 << 16
+
+
+class StoreFull(HeapgraphError):
+    """There is no room for another snapshot."""
+
+
+@dataclass(frozen=True)
+class StoredSnapshot:
+    """One snapshot of the store.
+
+    Attributes:
+        id: of target, time and chance; never used again.
+        target, slot: whose.
+        pid: of the process then.
+        started: of that process, clock ticks since the boot.
+        created: ISO 8601, UTC.
+        size: bytes of the file.
+        sha256: of the file.
+        redacted: it holds no values.
+        reason: the rule, or who asked.
+    """
+
+    id: str
+    target: str
+    slot: int
+    pid: int
+    started: int
+    created: str
+    size: int
+    sha256: str
+    redacted: bool
+    reason: str
+
+    @property
+    def file_name(self) -> str:
+        """Of the snapshot, in the folder of the store."""
+        return self.id + SUFFIX
+
+
+class SnapshotStore:
+    """The folder with snapshots.
+
+    A note is written after its snapshot is whole: what has no note is no snapshot of the store.
+    Not safe to share between threads or processes; the daemon holds a lock.
+
+    Args:
+        spec: its limits.
+
+    Raises:
+        HeapgraphError: the folder is not the daemon's own.
+    """
+
+    def __init__(self, spec: StoreSpec) -> None:
+        """Open or make the folder, and read its notes."""
+        self.spec = spec
+        self.folder = open_private_folder(spec.path)
+        self._known: dict[str, StoredSnapshot] = {}
+        for note in sorted(self.folder.glob(f"*{NOTE}")):
+            with suppress(OSError, ValueError, TypeError, KeyError):
+                one = StoredSnapshot(**json.loads(_read_note(note)))
+                if note.stem == one.id and self.path_of(one.id).is_file():
+                    self._known[one.id] = one
+
+    def snapshots(self) -> list[StoredSnapshot]:
+        """All, the oldest first."""
+        return sorted(self._known.values(), key=lambda one: (one.created, one.id))
+
+    def find(self, snapshot_id: str) -> StoredSnapshot | None:
+        """One by its id, or the newest of all for "latest"; None where there is none."""
+        if snapshot_id == "latest":
+            return next(reversed(self.snapshots()), None)
+        return self._known.get(snapshot_id)
+
+    def path_of(self, snapshot_id: str) -> Path:
+        """Where the file of a snapshot is.
+
+        Raises:
+            ValueError: that is no id.
+        """
+        if not _ID.fullmatch(snapshot_id):
+            raise ValueError(f"{snapshot_id!r} is no id of a snapshot")
+        return self.folder / (snapshot_id + SUFFIX)
+
+    def bytes_used(self) -> int:
+        """Bytes of all snapshots."""
+        return sum(one.size for one in self._known.values())
+
+    def new_id(self, worker: Worker, now: datetime | None = None) -> str:
+        """A name that no snapshot had before: target, time of the start, chance."""
+        when = (now or datetime.now(UTC)).strftime("%Y%m%dt%H%M%S")
+        target = _PLAIN.sub("-", worker.name.target.lower()).strip("-")[:40] or "target"
+        return f"{target}-{worker.name.slot}-{when}-{secrets.token_hex(3)}"
+
+    def check_room(self, worker: Worker, expected: int) -> None:
+        """Refuse a snapshot that would not fit, before anything is done to its target.
+
+        What is old is not deleted for that: it goes when the new one is whole.
+
+        Args:
+            worker: whose it would be.
+            expected: bytes that its file may have.
+
+        Raises:
+            StoreFull: the file system would have less free than it must, the file would be larger
+                than the whole store, or the process has as many as it may.
+        """
+        if expected > self.spec.bytes:
+            raise StoreFull(
+                f"a snapshot of {worker.name} may take {format_size(expected)}",
+                f"the store may hold {format_size(self.spec.bytes)} in all",
+                "raise store.limits.bytes",
+            )
+        free, least = self._free(), self._least_free()
+        if free - expected < least:
+            raise StoreFull(
+                f"{self.folder} has {format_size(free)} free",
+                f"{format_size(least)} are kept free and a snapshot may take"
+                f" {format_size(expected)}",
+                "make room there, or lower store.limits.keep_free",
+            )
+        of_process = [
+            one
+            for one in self._known.values()
+            if (one.pid, one.started) == (worker.key.pid, worker.key.started)
+        ]
+        if len(of_process) >= self.spec.per_rampup:
+            raise StoreFull(
+                f"{len(of_process)} snapshots of {worker.name} since its process started",
+                "more of one process tell nothing new",
+                "look at those there are, or raise store.limits.per_rampup",
+            )
+
+    def add(
+        self, snapshot_id: str, worker: Worker, *, redacted: bool, reason: str
+    ) -> StoredSnapshot:
+        """Take in a snapshot whose file is whole, then drop the oldest beyond the limits.
+
+        Args:
+            snapshot_id: of `new_id`; its file is at `path_of`.
+            worker: whose.
+            redacted: it holds no values.
+            reason: the rule, or who asked.
+
+        Raises:
+            OSError: the note could not be written; the snapshot is removed.
+
+        Cost: reads the file once.
+        """
+        path = self.path_of(snapshot_id)
+        try:
+            digest = _sha256(path)
+            one = StoredSnapshot(
+                id=snapshot_id,
+                target=worker.name.target,
+                slot=worker.name.slot,
+                pid=worker.key.pid,
+                started=worker.key.started,
+                created=datetime.now(UTC).isoformat(timespec="microseconds"),
+                size=path.stat().st_size,
+                sha256=digest,
+                redacted=redacted,
+                reason=reason,
+            )
+            write_private_file(self._note_of(snapshot_id), json.dumps(asdict(one)).encode())
+        except OSError:
+            with suppress(OSError):
+                path.unlink()
+            raise
+        self._known[one.id] = one
+        self._prune(keep=one.id)
+        return one
+
+    def sweep(self) -> list[str]:
+        """Remove what a daemon that was killed left: files without a note, and halves.
+
+        Returns:
+            Their names.
+        """
+        removed = []
+        for path in self.folder.iterdir():
+            is_known = path.name.removesuffix(SUFFIX).removesuffix(NOTE) in self._known
+            is_ours = path.suffix in (SUFFIX, NOTE) or path.name.startswith(".")
+            if is_ours and not is_known and _ID.match(path.name.lstrip(".")):
+                with suppress(OSError):
+                    path.unlink()
+                    removed.append(path.name)
+        return removed
+
+    def remove(self, snapshot_id: str) -> None:
+        """Delete one; the note first, so that no note is without its file."""
+        self._known.pop(snapshot_id, None)
+        for path in (self._note_of(snapshot_id), self.path_of(snapshot_id)):
+            with suppress(OSError):
+                path.unlink()
+        sync_folder(self.folder)
+
+    def _prune(self, keep: str) -> None:
+        for one in self.snapshots():
+            within = (
+                len(self._known) <= self.spec.files
+                and self.bytes_used() <= self.spec.bytes
+                and self._free() >= self._least_free()
+            )
+            if within:
+                return
+            if one.id != keep:
+                self.remove(one.id)
+
+    def _note_of(self, snapshot_id: str) -> Path:
+        return self.path_of(snapshot_id).with_suffix(NOTE)
+
+    def _free(self) -> int:
+        state = os.statvfs(self.folder)
+        return state.f_bavail * state.f_frsize
+
+    def _least_free(self) -> int:
+        state = os.statvfs(self.folder)
+        return int(state.f_blocks * state.f_frsize * self.spec.keep_free)
+
+
+def _read_note(path: Path) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    with os.fdopen(descriptor, "rb") as stream:
+        return stream.read(_LONGEST_NOTE)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def describe(one: StoredSnapshot) -> dict[str, Any]:
+    """One snapshot as JSON has it."""
+    return asdict(one)
