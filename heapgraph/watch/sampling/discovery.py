@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _LONGEST_COMMAND_LINE = 1 << 14
 _PARTS = 3  # hierarchy, controllers, path: a line of /proc/PID/cgroup
-_PARENT = 1  # field 4 of /proc/PID/stat, counted from the one behind the name
 
 
 def processes() -> list[int]:
@@ -24,7 +23,7 @@ def processes() -> list[int]:
 
 
 def matching(spec: TargetSpec, pids: list[int]) -> Iterator[int]:
-    """The processes that a target means; never this one, nor its children.
+    """The processes that a target means; never this one.
 
     Args:
         spec: the target.
@@ -37,7 +36,7 @@ def matching(spec: TargetSpec, pids: list[int]) -> Iterator[int]:
         return
     own = os.getpid()
     for pid in pids:
-        if pid != own and _matches(spec, pid) and _parent(pid) != own:
+        if pid != own and _matches(spec, pid):
             yield pid
 
 
@@ -63,13 +62,6 @@ def control_group(pid: int) -> list[str]:
     """The paths of the control groups of a process, one for each hierarchy."""
     lines = (line.split(":", 2) for line in _read(pid, "cgroup").splitlines())
     return [parts[2] for parts in lines if len(parts) == _PARTS]
-
-
-def _parent(pid: int) -> int:
-    words = _read(pid, "stat").rpartition(")")[2].split()
-    with suppress(IndexError, ValueError):
-        return int(words[_PARENT])
-    return 0
 
 
 def _read(pid: int, name: str) -> str:

@@ -67,6 +67,10 @@ class Sampler:
     Args:
         specs: the targets.
         slots: places by target, as they were before a restart: pids by slot.
+
+    Attributes:
+        own: pids that are never watched: what the daemon has started, of which the command line
+            may hold the name of a target.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class Sampler:
         self._refused: dict[int, _Refused] = {}
         self._kills: dict[Path | None, int] = {}
         self._under_pressure: set[WorkerName] = set()
+        self.own: set[int] = set()
         self._drop_old_slots(slots or {})
 
     @property
@@ -157,7 +162,7 @@ class Sampler:
         alive = set(pids)
         self._refused = {pid: one for pid, one in self._refused.items() if pid in alive}
         known = {one.handle.pid for one in self._watched.values()}
-        unknown = [pid for pid in pids if pid not in known]
+        unknown = [pid for pid in pids if pid not in known and pid not in self.own]
         room = MAX_FOUND_AT_ONCE
         for spec in self._specs:
             for pid in matching(spec, unknown):

@@ -10,7 +10,6 @@ import secrets
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heapgraph.errors import HeapgraphError
@@ -22,6 +21,8 @@ from heapgraph.watch.store.private_folder import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from heapgraph.watch.model import Worker
     from heapgraph.watch.settings.model import StoreSpec
 

@@ -36,7 +36,7 @@ def load_state(folder: Path) -> tuple[dict[str, Any], str]:
     try:
         state = json.loads(content)
         if not isinstance(state, dict) or state.get("version") != VERSION:
-            raise ValueError("it is of another version of heapgraph")
+            raise ValueError("it is of another version of heapgraph")  # noqa: TRY301
     except (ValueError, RecursionError) as error:
         with suppress(OSError):
             path.rename(path.with_suffix(".unusable"))

@@ -1,0 +1,1 @@
+"""The daemon itself: what happens in which order, and what it may cost."""

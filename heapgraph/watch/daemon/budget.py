@@ -1,0 +1,133 @@
+"""What censuses and snapshots may cost, and what they have cost: asked before each."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from heapgraph.watch.settings.model import Budget
+
+WINDOW_S = 3600.0
+"""The share of a processor is one of the last hour."""
+
+FIRST_COST_S = 3.0
+"""What a census or snapshot is taken to cost before one was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why something is not done now.
+
+    Attributes:
+        reason: one word for metrics: "cpu", "headroom", "busy" or "pause".
+        text: for people.
+        retry_after_s: when it makes sense to ask again.
+    """
+
+    reason: str
+    text: str
+    retry_after_s: float
+
+
+class Spending:
+    """An account of the last hour. A pure state: every moment is given.
+
+    Args:
+        budget: the limits.
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        """Nothing has been spent."""
+        self._budget = budget
+        self._spent: deque[tuple[float, float]] = deque()
+        self._total = 0.0
+        self._running = 0
+        self._usual: dict[str, float] = {}
+
+    @property
+    def running(self) -> int:
+        """Censuses and snapshots that run now."""
+        return self._running
+
+    def refusal(
+        self, what: str, target: str, now: float, values: Mapping[str, float]
+    ) -> Refusal | None:
+        """Why a census or snapshot should not begin now; None when it may.
+
+        Args:
+            what: "census" or "snapshot".
+            target: whose; the last one of its kind tells what the next will cost.
+            now: steady clock.
+            values: the latest sample of the worker.
+        """
+        if self._running >= self._budget.at_once:
+            text = f"{self._running} of at most {self._budget.at_once} run already"
+            return Refusal("busy", text, 5.0)
+        ratio = values.get("cgroup_ratio")
+        if ratio is not None and 1 - ratio < self._budget.headroom:
+            text = (
+                f"{1 - ratio:.0%} of its memory limit are free, {self._budget.headroom:.0%} are"
+                " kept for the target"
+            )
+            return Refusal("headroom", text, 60.0)
+        self._forget(now)
+        allowed = self._budget.cpu * WINDOW_S
+        expected = self._usual.get(f"{what} {target}", FIRST_COST_S)
+        # The first one of an hour is always allowed: a heap so large that one census is beyond the
+        # budget would never be looked at.
+        if self._spent and self._total + expected > allowed:
+            text = (
+                f"{self._total:.1f} of {allowed:.0f} s of processor time are spent this hour, and"
+                f" this may take {expected:.1f}"
+            )
+            return Refusal("cpu", text, max(1.0, self._spent[0][0] + WINDOW_S - now))
+        return None
+
+    def begin(self) -> None:
+        """One begins."""
+        self._running += 1
+
+    def end(self, what: str, target: str, now: float, cpu_s: float) -> None:
+        """One has ended, well or not, and has cost so much processor time."""
+        self._running -= 1
+        self._spent.append((now, cpu_s))
+        self._total += cpu_s
+        self._usual[f"{what} {target}"] = cpu_s
+
+    def spent(self, now: float) -> float:
+        """Processor time of the last hour, seconds."""
+        self._forget(now)
+        return self._total
+
+    def to_dict(self, now: float) -> dict[str, Any]:
+        """What is to be known after a restart: ages instead of moments."""
+        self._forget(now)
+        return {
+            "spent": [[now - at, cost] for at, cost in self._spent],
+            "usual": dict(self._usual),
+        }
+
+    def restore(self, state: Mapping[str, Any], now: float, away_s: float) -> None:
+        """Take over what an earlier daemon has spent.
+
+        Args:
+            state: of `to_dict`.
+            now: steady clock.
+            away_s: how long no daemon ran.
+        """
+        for age, cost in state.get("spent", ()):
+            self._spent.append((now - away_s - float(age), float(cost)))
+            self._total += float(cost)
+        self._usual.update({str(name): float(cost) for name, cost in state["usual"].items()})
+        self._forget(now)
+
+    def _forget(self, now: float) -> None:
+        while self._spent and self._spent[0][0] < now - WINDOW_S:
+            _, cost = self._spent.popleft()
+            self._total -= cost
+        if not self._spent:
+            self._total = 0.0  # no rest of rounding

@@ -1,0 +1,72 @@
+"""The budget is kept over a day of a simulated clock."""
+
+from __future__ import annotations
+
+import json
+import random
+
+from heapgraph.watch.daemon.budget import WINDOW_S, Spending
+from heapgraph.watch.settings.model import Budget
+
+DAY_S = 24 * 3600
+
+
+def test_a_day_of_greedy_rules_keeps_the_budget():
+    """Given something that wants a census every five seconds, each hour costs what it may."""
+    chance = random.Random(5)
+    budget = Budget(cpu=0.02)
+    spending = Spending(budget)
+    taken: list[tuple[float, float]] = []
+    for now in range(0, DAY_S, 5):
+        if spending.refusal("census", "web", now, {}) is None:
+            spending.begin()
+            cost = chance.uniform(0.5, 3)
+            spending.end("census", "web", now + 1, cost)
+            taken.append((now + 1, cost))
+    for begin in range(0, DAY_S, 300):
+        spent = sum(cost for at, cost in taken if begin <= at < begin + WINDOW_S)
+        # What the next one costs is known by the one before it: it may be dearer, once.
+        assert spent <= budget.cpu * WINDOW_S + 3
+    assert sum(cost for _, cost in taken) > 0.9 * 0.02 * DAY_S
+
+
+def test_a_heap_beyond_the_budget_is_looked_at_once_an_hour():
+    spending = Spending(Budget(cpu=0.001))
+    looks = 0
+    for now in range(0, 4 * 3600, 5):
+        if spending.refusal("snapshot", "web", now, {}) is None:
+            spending.begin()
+            spending.end("snapshot", "web", now, 100.0)
+            looks += 1
+    assert looks == 4
+
+
+def test_one_at_a_time():
+    spending = Spending(Budget(at_once=1))
+    spending.begin()
+    refused = spending.refusal("census", "web", 0, {})
+    assert refused is not None
+    assert refused.reason == "busy"
+    spending.end("census", "web", 1, 0.1)
+    assert spending.refusal("census", "web", 2, {}) is None
+
+
+def test_a_group_with_little_room_is_left_alone():
+    spending = Spending(Budget(headroom=0.15))
+    assert spending.refusal("census", "web", 0, {"cgroup_ratio": 0.84}) is None
+    refused = spending.refusal("census", "web", 0, {"cgroup_ratio": 0.86})
+    assert refused is not None
+    assert refused.reason == "headroom"
+
+
+def test_what_was_spent_is_known_after_a_restart():
+    before = Spending(Budget(cpu=0.01))
+    before.begin()
+    before.end("census", "web", 1000, 36.0)
+    state = json.loads(json.dumps(before.to_dict(1600)))
+    after = Spending(Budget(cpu=0.01))
+    after.restore(state, now=5.0, away_s=60)
+    refused = after.refusal("census", "web", 6, {})
+    assert refused is not None
+    assert refused.reason == "cpu"
+    assert after.refusal("census", "web", 5 + WINDOW_S - 600, {}) is None

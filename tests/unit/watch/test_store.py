@@ -1,0 +1,131 @@
+"""The store keeps its limits, and never deletes what is old before the new is whole."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from heapgraph.errors import HeapgraphError
+from heapgraph.watch.model import ProcessKey, Worker, WorkerName
+from heapgraph.watch.settings.model import StoreSpec
+from heapgraph.watch.store.snapshots import SnapshotStore, StoreFull
+from heapgraph.watch.store.state_file import load_state, save_state
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WORKER = Worker(WorkerName("web: é/../x", 3), ProcessKey(77, 1234, "boot"), "3.12.1", "/p", 0, 0)
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> StoreSpec:
+    return StoreSpec(tmp_path / "store", files=3, bytes=1000, keep_free=0.0, per_rampup=100)
+
+
+def put(store: SnapshotStore, size: int, worker: Worker = WORKER) -> str:
+    name = store.new_id(worker)
+    store.path_of(name).write_bytes(os.urandom(size))
+    return store.add(name, worker, redacted=True, reason="rule x").id
+
+
+def test_the_oldest_goes_when_the_new_one_is_whole(spec: StoreSpec):
+    store = SnapshotStore(spec)
+    names = [put(store, 10) for _ in range(5)]
+    assert [one.id for one in store.snapshots()] == names[2:]
+    assert sorted(path.name for path in store.folder.iterdir()) == sorted(
+        name + suffix for name in names[2:] for suffix in (".heapgraph", ".json")
+    )
+    half = store.new_id(WORKER)
+    store.path_of(half).write_bytes(b"half of it")
+    assert [one.id for one in store.snapshots()] == names[2:]
+
+
+def test_bytes_are_a_limit_and_the_new_one_stays(spec: StoreSpec):
+    store = SnapshotStore(spec)
+    put(store, 600)
+    newest = put(store, 900)
+    assert [one.id for one in store.snapshots()] == [newest]
+
+
+def test_a_note_that_cannot_be_written_takes_its_snapshot_along(
+    spec: StoreSpec, monkeypatch: pytest.MonkeyPatch
+):
+    store = SnapshotStore(spec)
+    kept = [put(store, 10) for _ in range(3)]
+    name = store.new_id(WORKER)
+    store.path_of(name).write_bytes(b"x")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("heapgraph.watch.store.snapshots.write_private_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        store.add(name, WORKER, redacted=True, reason="")
+    assert [one.id for one in store.snapshots()] == kept
+    assert not store.path_of(name).exists()
+
+
+def test_what_a_killed_daemon_left_is_swept_and_what_is_not_ours_stays(spec: StoreSpec):
+    store = SnapshotStore(spec)
+    kept = put(store, 10)
+    orphan = store.path_of(store.new_id(WORKER))
+    orphan.write_bytes(b"no note")
+    (store.folder / "README").write_text("mine")
+    again = SnapshotStore(spec)
+    assert again.sweep() == [orphan.name]
+    assert [one.id for one in again.snapshots()] == [kept]
+    assert (store.folder / "README").exists()
+
+
+def test_no_room_is_said_before_anything_is_done(spec: StoreSpec):
+    store = SnapshotStore(spec)
+    with pytest.raises(StoreFull, match="may take"):
+        store.check_room(WORKER, 1001)
+    full = SnapshotStore(replace(spec, keep_free=1.0))
+    with pytest.raises(StoreFull, match="free"):
+        full.check_room(WORKER, 10)
+
+
+def test_one_process_has_so_many_and_the_next_one_begins_anew(spec: StoreSpec):
+    store = SnapshotStore(replace(spec, per_rampup=2))
+    put(store, 10)
+    put(store, 10)
+    with pytest.raises(StoreFull, match="since its process started"):
+        store.check_room(WORKER, 10)
+    store.check_room(replace(WORKER, key=replace(WORKER.key, started=9)), 10)
+
+
+@pytest.mark.parametrize("text", ["../x", "latest/..", "", "a" * 200, "x.heapgraph", "WEB-0"])
+def test_what_is_no_id_is_no_path(spec: StoreSpec, text: str):
+    store = SnapshotStore(spec)
+    assert store.find(text) is None
+    with pytest.raises(ValueError, match="no id"):
+        store.path_of(text)
+
+
+def test_a_folder_that_others_can_get_at_is_refused(tmp_path: Path):
+    folder = tmp_path / "open"
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)
+    with pytest.raises(HeapgraphError, match="other users"):
+        SnapshotStore(StoreSpec(folder))
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path)
+    with pytest.raises(HeapgraphError, match="no folder"):
+        SnapshotStore(StoreSpec(link))
+
+
+def test_state_survives_and_a_damaged_one_is_kept_aside(tmp_path: Path):
+    tmp_path.chmod(0o700)
+    assert load_state(tmp_path) == ({}, "")
+    save_state(tmp_path, {"slots": {"web": {"0": 5}}})
+    assert load_state(tmp_path)[0]["slots"] == {"web": {"0": 5}}
+    for damage in (b"", b"{", b"[1]", b'{"version": 99}', b"[" * 100_000):
+        (tmp_path / "state.json").write_bytes(damage)
+        state, why = load_state(tmp_path)
+        assert state == {}
+        assert "cannot be used" in why
+        assert (tmp_path / "state.unusable").read_bytes() == damage
