@@ -128,6 +128,8 @@ def test_what_is_no_python_is_refused_with_the_reason(stack: ExitStack, marker: 
         subprocess.Popen(["/bin/sh", "-c", f"echo {marker}; read x"], stdin=-1, stdout=-1)
     )
     stack.callback(other.kill)
+    assert other.stdout is not None
+    assert other.stdout.readline().decode().strip() == marker
     sampler = Sampler([TargetSpec("web", match=marker)])
     stack.callback(sampler.close)
     assert not sampler.look(0.0).samples
