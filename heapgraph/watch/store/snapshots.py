@@ -52,6 +52,9 @@ class StoredSnapshot:
         sha256: of the file.
         redacted: it holds no values.
         reason: the rule, or who asked.
+        objects: how many are in it.
+        quality: "good" or "poor".
+        pause_ms: how long the process stood.
     """
 
     id: str
@@ -64,6 +67,9 @@ class StoredSnapshot:
     sha256: str
     redacted: bool
     reason: str
+    objects: int = 0
+    quality: str = ""
+    pause_ms: float = 0.0
 
     @property
     def file_name(self) -> str:
@@ -165,7 +171,15 @@ class SnapshotStore:
             )
 
     def add(
-        self, snapshot_id: str, worker: Worker, *, redacted: bool, reason: str
+        self,
+        snapshot_id: str,
+        worker: Worker,
+        *,
+        redacted: bool,
+        reason: str,
+        objects: int = 0,
+        quality: str = "",
+        pause_ms: float = 0.0,
     ) -> StoredSnapshot:
         """Take in a snapshot whose file is whole, then drop the oldest beyond the limits.
 
@@ -174,6 +188,9 @@ class SnapshotStore:
             worker: whose.
             redacted: it holds no values.
             reason: the rule, or who asked.
+            objects: how many are in it.
+            quality: "good" or "poor".
+            pause_ms: how long the process stood.
 
         Raises:
             OSError: the note could not be written; the snapshot is removed.
@@ -194,6 +211,9 @@ class SnapshotStore:
                 sha256=digest,
                 redacted=redacted,
                 reason=reason,
+                objects=objects,
+                quality=quality,
+                pause_ms=pause_ms,
             )
             write_private_file(self._note_of(snapshot_id), json.dumps(asdict(one)).encode())
         except OSError:

@@ -1,0 +1,107 @@
+"""Programs that the daemon starts: their answers bounded, their time limited, ended as a group."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LONGEST_OUTPUT = 1 << 20
+
+_GRACE_S = 5.0
+"""How long a child that was told to end may take for putting things away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A child that has ended.
+
+    Attributes:
+        code: exit code; negative for a signal.
+        output, errors: what it wrote, at most `LONGEST_OUTPUT` bytes of each.
+    """
+
+    code: int
+    output: bytes
+    errors: bytes
+
+
+async def run_child(
+    command: Sequence[str],
+    *,
+    longest_s: float,
+    own: set[int] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Finished:
+    """Run a program to its end.
+
+    Args:
+        command: its arguments; no shell reads them.
+        longest_s: end it after so long.
+        own: pids of children that run; its pid is there meanwhile.
+        pass_fds: descriptors that it gets.
+
+    Raises:
+        TimeoutError: it took longer and was ended.
+        OSError: it cannot be started.
+
+    A cancelled wait ends it: first with SIGTERM, which heapgraph's own programs obey at once and
+    leave nothing behind.
+    """
+    child = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+        pass_fds=tuple(pass_fds),
+    )
+    if own is not None:
+        own.add(child.pid)
+    try:
+        assert child.stdout is not None  # noqa: S101 - both are pipes
+        assert child.stderr is not None  # noqa: S101
+        output, errors, _ = await asyncio.wait_for(
+            asyncio.gather(_bounded(child.stdout), _bounded(child.stderr), child.wait()),
+            longest_s,
+        )
+        return Finished(child.returncode or 0, output, errors)
+    finally:
+        await end_child(child)
+        if own is not None:
+            own.discard(child.pid)
+
+
+async def end_child(child: asyncio.subprocess.Process) -> None:
+    """End a child and all of its group, if it still runs."""
+    if child.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        child.send_signal(signal.SIGTERM)
+    try:
+        await asyncio.wait_for(asyncio.shield(child.wait()), _GRACE_S)
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        await child.wait()
+
+
+def processor_time_of_children() -> float:
+    """Seconds of processor time that all children that have ended took, with theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+async def _bounded(stream: asyncio.StreamReader) -> bytes:
+    """The beginning of what a pipe brings; the rest is read and dropped, so that nobody waits."""
+    kept = bytearray()
+    while chunk := await stream.read(1 << 16):
+        kept += chunk[: max(0, LONGEST_OUTPUT - len(kept))]
+    return bytes(kept)

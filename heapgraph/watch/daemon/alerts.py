@@ -1,0 +1,93 @@
+"""From what a rule noticed to what the world is told: one sentence, the holder, the numbers."""
+
+from __future__ import annotations
+
+import socket
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from heapgraph.units import format_share, format_size
+from heapgraph.watch.model import Alert
+
+if TYPE_CHECKING:
+    from heapgraph.watch.model import Census, SuspectLine, Transition
+
+_DOES = {
+    "growing": "still grows",
+    "turning over": "is large and turns over",
+    "loaded once": "is large, and was loaded once",
+}
+
+
+def make_alert(
+    transition: Transition,
+    census: Census | None,
+    *,
+    message_id: str,
+    status: str,
+    seconds_to_limit: float | None,
+    snapshot: str = "",
+    snapshot_refused: str = "",
+    why_no_census: str = "",
+    now: datetime | None = None,
+) -> Alert:
+    """Put together what is known when a rule fires or is resolved.
+
+    Args:
+        transition: of the rule.
+        census: of the worker, as fresh as there is one; None where none could be taken.
+        message_id: of this message.
+        status: "firing" or "resolved".
+        seconds_to_limit: of the worker's latest sample.
+        snapshot: id in the store.
+        snapshot_refused: why there is none.
+        why_no_census: why there is none.
+        now: time of day.
+
+    Returns:
+        The alert without what only the list of incidents knows: `incident`, `others` and
+        `started` are those of an incident of its own.
+    """
+    created = (now or datetime.now(UTC)).isoformat(timespec="seconds")
+    suspect = None if census is None or not census.suspects else census.suspects[0]
+    return Alert(
+        id=message_id,
+        incident=message_id,
+        status=status,
+        rule=transition.rule,
+        worker=transition.worker,
+        observation=transition.observation,
+        others=(),
+        host=socket.gethostname(),
+        created=created,
+        started=created,
+        verdict=verdict(transition, census, suspect, why_no_census),
+        suspect=suspect,
+        seconds_to_limit=seconds_to_limit,
+        snapshot=snapshot,
+        snapshot_refused=snapshot_refused,
+    )
+
+
+def verdict(
+    transition: Transition,
+    census: Census | None,
+    suspect: SuspectLine | None,
+    why_no_census: str = "",
+) -> str:
+    """What is said of the cause, in one sentence; that it is not known, where it is not."""
+    if census is None:
+        return f"{transition.observation.text}; what holds the memory is unknown: " + (
+            why_no_census or "no census was taken"
+        )
+    if suspect is None:
+        objects = format_size(census.objects_size)
+        parts = sorted(census.memory.items(), key=lambda part: -part[1])[:2]
+        named = " and ".join(f"{format_size(size)} {name}" for name, size in parts)
+        return f"no holder stands out among {objects} of objects; the memory is {named}"
+    holder = suspect.holder or f"{suspect.kind} objects that no variable holds"
+    does = _DOES.get(suspect.growth, "holds more than anything else")
+    return (
+        f"{holder} {does}: {format_size(suspect.retained_size)}"
+        f" ({format_share(suspect.share)} of all objects)"
+    )

@@ -1,0 +1,250 @@
+"""Censuses and snapshots: within the budget, written down before they begin, one after another."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from heapgraph.errors import CaptureInterrupted, HeapgraphError, TargetError
+from heapgraph.watch.audit.record import Entry, TargetRef
+from heapgraph.watch.census.runner import run_census
+from heapgraph.watch.children import processor_time_of_children, run_child
+from heapgraph.watch.store.dumped import is_of_process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from heapgraph.watch.audit.log import Audit
+    from heapgraph.watch.audit.record import Actor, Reason
+    from heapgraph.watch.daemon.budget import Refusal, Spending
+    from heapgraph.watch.daemon.profiles import Profiles
+    from heapgraph.watch.model import Census, Worker
+    from heapgraph.watch.settings.model import Budget
+    from heapgraph.watch.store.snapshots import SnapshotStore, StoredSnapshot
+
+    _Result = TypeVar("_Result", "Census", "StoredSnapshot")
+
+LONGEST_DUMP_S = 900.0
+
+BYTES_PER_FILE_BYTE = 8
+"""Resident bytes of a target for each byte of its snapshot, at least: 15 are usual."""
+
+
+class JobRefused(HeapgraphError):
+    """It is not done now, because of what it would cost.
+
+    Args:
+        refusal: why.
+    """
+
+    def __init__(self, what: str, refusal: Refusal) -> None:
+        """Say it in words."""
+        super().__init__(what, refusal.text, "it is tried again, or change [watch] budget")
+        self.refusal = refusal
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who wants something, and why; for the audit log and the notes of the store.
+
+    Attributes:
+        actor: who.
+        origin: from where; "" for the daemon itself.
+        reason: which rule's observation, or None.
+        text: the rule's name, or what was asked.
+    """
+
+    actor: Actor
+    text: str
+    origin: str = ""
+    reason: Reason | None = None
+
+
+class Jobs:
+    """Does what rules and peers ask for.
+
+    Args:
+        budget: of each job.
+        spending: what jobs have cost.
+        store: takes snapshots in; None: there is no store, and no snapshot.
+        profiles: takes profiles in; None: none are made.
+        audit: what is not written there is not done.
+        own: pids of children that run.
+        clock: steady.
+    """
+
+    def __init__(
+        self,
+        *,
+        budget: Budget,
+        spending: Spending,
+        store: SnapshotStore | None,
+        profiles: Profiles | None,
+        audit: Audit,
+        own: set[int],
+        clock: Callable[[], float],
+    ) -> None:
+        """Nothing runs yet."""
+        self._budget = budget
+        self.spending = spending
+        self.store = store
+        self.profiles = profiles
+        self.audit = audit
+        self._own = own
+        self._clock = clock
+        self._turn = asyncio.Semaphore(budget.at_once)
+        self.host = socket.gethostname()
+
+    async def census(self, worker: Worker, values: Mapping[str, float], asked: Asked) -> Census:
+        """Take a census when it is its turn.
+
+        Raises:
+            JobRefused: it is not within the budget.
+            AuditUnavailable: it cannot be written down.
+            TargetError: it could not be taken.
+        """
+        profile = None if self.profiles is None else self.profiles.new_file(worker.name)
+
+        async def take() -> Census:
+            census = await run_census(
+                worker.name,
+                worker.key,
+                max_pause_ms=self._budget.max_pause_ms,
+                profile=profile,
+                own=self._own,
+            )
+            if self.profiles is not None:
+                self.profiles.keep(census)
+            return census
+
+        try:
+            return await self._in_turn("census", worker, values, asked, take)
+        except BaseException:
+            if profile is not None:
+                profile.unlink(missing_ok=True)
+            raise
+
+    async def snapshot(
+        self, worker: Worker, values: Mapping[str, float], asked: Asked
+    ) -> StoredSnapshot:
+        """Take a snapshot into the store when it is its turn.
+
+        Raises:
+            JobRefused: it is not within the budget.
+            StoreFull: there is no room.
+            AuditUnavailable: it cannot be written down.
+            TargetError: it could not be taken.
+        """
+        store = self.store
+        if store is None:
+            raise TargetError("no snapshot", "there is no store", "set [store] path")
+        expected = int(values.get("rss_bytes", 0.0)) // BYTES_PER_FILE_BYTE
+        store.check_room(worker, expected)
+        return await self._in_turn(
+            "snapshot", worker, values, asked, lambda: self._dump(store, worker, asked)
+        )
+
+    def refusal(self, what: str, worker: Worker, values: Mapping[str, float]) -> Refusal | None:
+        """Why a job should not begin now, asked before anything waits for it."""
+        return self.spending.refusal(what, worker.name.target, self._clock(), values)
+
+    async def _in_turn(
+        self,
+        what: str,
+        worker: Worker,
+        values: Mapping[str, float],
+        asked: Asked,
+        work: Callable[[], Coroutine[None, None, _Result]],
+    ) -> _Result:
+        """Wait for the turn, ask the budget, write it down, do it, write down what came of it."""
+        async with self._turn:
+            refusal = self.spending.refusal(what, worker.name.target, self._clock(), values)
+            if refusal is not None:
+                raise JobRefused(f"no {what} of {worker.name}", refusal)
+            entry = Entry(
+                "dump" if what == "snapshot" else what,
+                asked.actor,
+                asked.origin,
+                TargetRef.of(worker, self.host),
+                asked.reason,
+            )
+            act = self.audit.begin(entry)
+            before = processor_time_of_children()
+            self.spending.begin()
+            try:
+                result = await work()
+            except asyncio.CancelledError:
+                act.end("cancelled")
+                raise
+            except HeapgraphError as error:
+                act.end("failed", {"error": error.what, "cause": error.cause})
+                raise
+            except BaseException as error:
+                act.end("failed", {"error": type(error).__name__})
+                raise
+            finally:
+                spent = processor_time_of_children() - before
+                self.spending.end(what, worker.name.target, self._clock(), spent)
+            act.end("done", _detail(result))
+            return result
+
+    async def _dump(self, store: SnapshotStore, worker: Worker, asked: Asked) -> StoredSnapshot:
+        """Have a child take the snapshot, and take it into the store."""
+        name = store.new_id(worker)
+        path = store.path_of(name)
+        command = [sys.executable, "-P", "-m", "heapgraph", "dump", str(worker.key.pid)]
+        command += ["-o", str(path), "--json", "--max-pause", f"{self._budget.max_pause_ms:g}"]
+        if store.spec.redact:
+            command.append("--redact")
+        try:
+            done = await run_child(command, longest_s=LONGEST_DUMP_S, own=self._own)
+        except TimeoutError as error:
+            raise _failed(worker, f"it took longer than {LONGEST_DUMP_S:.0f} s") from error
+        if done.code != 0:
+            raise _failed(worker, _said(done.errors) or f"exit code {done.code}")
+        if not is_of_process(path, worker.key):
+            with suppress(OSError):
+                path.unlink()
+            raise _failed(worker, "its pid was given to another process")
+        facts = json.loads(done.output)
+        return store.add(
+            name,
+            worker,
+            redacted=store.spec.redact,
+            reason=asked.text,
+            objects=int(facts["objects"]),
+            quality=str(facts["quality"]["grade"]),
+            pause_ms=float(facts["pause_ms"]),
+        )
+
+
+def _detail(result: Census | StoredSnapshot) -> dict[str, object]:
+    """What the audit log says of it."""
+    found: dict[str, object] = {
+        "pause_ms": result.pause_ms,
+        "objects": result.objects,
+        "quality": result.quality,
+    }
+    if hasattr(result, "sha256"):
+        found |= {"id": result.id, "sha256": result.sha256, "redacted": result.redacted}
+    return found
+
+
+def _said(errors: bytes) -> str:
+    """The parts of an error as the command line printed them, in one line."""
+    lines = errors.decode(errors="replace").splitlines()
+    return "; ".join(line.strip() for line in lines[-3:] if line.strip())[:500]
+
+
+def _failed(worker: Worker, cause: str) -> CaptureInterrupted:
+    pid = worker.key.pid
+    return CaptureInterrupted(
+        f"no snapshot of {worker.name} (process {pid})",
+        cause,
+        f"try it by hand: heapgraph dump {pid}",
+    )

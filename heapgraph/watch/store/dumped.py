@@ -1,0 +1,44 @@
+"""Of which process a snapshot file is, read without the libraries that read the rest of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from heapgraph.watch.model import ProcessKey
+
+_MANIFEST = "manifest.json"
+_LONGEST_MANIFEST = 16 * 2**20
+_TOLERANCE_S = 2.0
+"""The manifest has whole seconds, and the boot time of the kernel has, too."""
+
+
+def is_of_process(path: Path, key: ProcessKey) -> bool:
+    """Whether a snapshot that we have just had taken is of the process that was meant.
+
+    Args:
+        path: the file.
+        key: the process.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo(_MANIFEST).file_size > _LONGEST_MANIFEST:
+                return False
+            target = json.loads(archive.read(_MANIFEST))["target"]
+        started = datetime.fromisoformat(target["started"]).timestamp()
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        return False
+    return target["pid"] == key.pid and abs(started - _start_of(key)) <= _TOLERANCE_S
+
+
+def _start_of(key: ProcessKey) -> float:
+    """Time of day at which a process started, seconds since 1970, by the kernel's boot time."""
+    with open("/proc/stat") as stream:  # noqa: PTH123 - a line of it
+        boot = next(int(line.split()[1]) for line in stream if line.startswith("btime "))
+    return boot + key.started / os.sysconf("SC_CLK_TCK")
