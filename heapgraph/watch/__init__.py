@@ -1,1 +1,1 @@
-"""The daemon: counters, a census, rules, alerts, an endpoint and an audit log for live processes."""
+"""The daemon: counters, census, rules, alerts, endpoint and audit log for live processes."""
