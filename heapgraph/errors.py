@@ -2,6 +2,7 @@
 
     HeapgraphError                      1
     ├── UsageError                      2
+    │   └── SettingsUnusable                a settings file of the daemon that makes no sense
     ├── TargetError                     3   the target cannot be dumped
     │   ├── TargetNotFound                  no such process
     │   ├── TargetPermissionDenied          the kernel refuses ptrace
@@ -50,6 +51,22 @@ class UsageError(HeapgraphError):
     """The command line or a parameter makes no sense."""
 
     exit_code = 2
+
+
+class SettingsUnusable(UsageError):
+    """A settings file of the daemon that cannot be read, or that makes no sense somewhere.
+
+    Args:
+        what, cause, hint: as in HeapgraphError.
+        problems: all that is wrong in it, each with its place, in the order of the file.
+    """
+
+    def __init__(
+        self, what: str, cause: str = "", hint: str = "", *, problems: tuple[str, ...] = ()
+    ) -> None:
+        """Keep the problems for programs that want them one by one."""
+        super().__init__(what, cause, hint)
+        self.problems = problems
 
 
 class TargetError(HeapgraphError):

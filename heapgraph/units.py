@@ -57,6 +57,25 @@ def format_seconds(seconds: float) -> str:
     return f"{minutes} min {rest} s"
 
 
+_LONG_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def format_duration(seconds: float) -> str:
+    """A span of time in at most two units: 500 ms, 5 s, 30 min, 1 h 30 min, 180 d.
+
+    Args:
+        seconds: not negative; from a minute on, rounded to the second.
+    """
+    if seconds < 60:  # noqa: PLR2004 - below a minute, one unit
+        return f"{seconds:.3g} s" if seconds >= 1 or seconds == 0 else f"{seconds * 1e3:.3g} ms"
+    rest, parts = round(seconds), []
+    for size, unit in _LONG_UNITS:
+        count, rest = divmod(rest, size)
+        parts.append(f"{count} {unit}" if count else "")
+    first = next(place for place, part in enumerate(parts) if part)
+    return " ".join(part for part in parts[first : first + 2] if part)
+
+
 class Unit(Enum):
     """What a value of a result is; every front end words it by that, never by its name."""
 

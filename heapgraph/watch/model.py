@@ -252,12 +252,12 @@ class Transition:
     Attributes:
         rule: its name.
         worker: for whom.
-        old, new: states.
+        old, new: states. Both are firing where it could not act when it began to fire and acts now.
         at: steady clock.
         observation: why.
         actions: names of what is to be done now, in order; empty unless it fires and may act.
-        withheld: why nothing is done although it fires ("cool-down: 12 min to go", "3 in 24 h"),
-            else "".
+        withheld: why nothing is done although it fires ("cool-down: 12 min to go", "at most 3 in
+            24 h"); when it is resolved, that nothing was done while it fired; else "".
     """
 
     rule: str

@@ -101,7 +101,9 @@ class RuleSpec:
         event: of `watch.model.EVENTS`.
         holder: pattern (`app.*`) of a holder's expression, with `grows` or `bytes_above`.
         type: pattern of a type's name, with `grows`, `count_above` or `bytes_above`.
-        times: looks in a row at which it must hold.
+        times: looks in a row at which it must hold; of events, how many must follow one another.
+        within_s: of events: one that comes later than so long after the last begins a new row, and
+            the rule is resolved when none came for so long.
         cool_down_s: nothing is done again so long after it acted.
         at_most, at_most_window_s: times it may act in a window; 0: no limit.
         targets: names; empty: all.
@@ -121,6 +123,7 @@ class RuleSpec:
     count_above: int | None = None
     bytes_above: int | None = None
     times: int = 1
+    within_s: float = 600.0
     cool_down_s: float = 1800.0
     at_most: int = 0
     at_most_window_s: float = 86400.0
@@ -165,7 +168,7 @@ EXPOSURES = ("status", "metrics", "names", "profiles", "snapshot", "download")
 
 @dataclass(frozen=True, slots=True)
 class TlsSpec:
-    """Certificate and key of the endpoint; with `client_ca`, peers must have one of it."""
+    """Certificate and key of the endpoint; with `client_ca`, peers must show one of it."""
 
     certificate: Path
     key: Path
@@ -187,7 +190,8 @@ class HttpSpec:
     """The endpoint.
 
     Attributes:
-        listen: "unix:/run/heapgraph.sock", "127.0.0.1:9000" or "[::1]:9000"; "": nothing.
+        listen: "unix:/run/heapgraph.sock" or "127.0.0.1:9000", "[::1]:9000", "0.0.0.0:9000"; "":
+            none.
         expose: of `EXPOSURES`.
         tokens_file: lines of `heapgraph token new`: hash, scope, name.
         hosts: names that the Host header may have, besides the address itself.
