@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _LAST = "verify"
 
+_WATCHING = ("audit", "token")
+"""Commands of the daemon, each a module of `cli/watching`."""
+
 COMMANDS = (
     "dump",
     "capture",
@@ -29,6 +32,7 @@ COMMANDS = (
     _LAST,
     "ps",
     "top",
+    *_WATCHING,
 )
 """The commands, in the order of a first look at a heap; `verify` judges the file, not the heap."""
 
@@ -54,7 +58,8 @@ class LazyGroup(click.Group):
             return command_of(cmd_name)
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"heapgraph.cli.commands.{cmd_name}")
+        room = "watching" if cmd_name in _WATCHING else "commands"
+        module = importlib.import_module(f"heapgraph.cli.{room}.{cmd_name}")
         command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
 

@@ -26,17 +26,9 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from heapgraph.graph.cache_folder import (
-    IDENTITY,
-    PART,
-    FolderRefused,
-    is_own_file,
-    open_private,
-    open_within,
-    remove_left_parts,
-    tidy_root,
-)
+from heapgraph.graph.cache_folder import IDENTITY, PART, remove_left_parts, tidy_root
 from heapgraph.native.graph_kernels import kernel_version
+from heapgraph.private_folder import FolderRefused, is_own_file, open_private, open_within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -93,6 +93,8 @@ QUERIES = {
         ["{file}", "app.EVIL", "-o", "{file}\n.svg"],
     ],
     "tui": [["{file}"]],
+    "audit": [["verify", "{file}"], ["verify", "{file}\x1b[2J"]],
+    "token": [["new", "--scope", "status", "--name", "\x1b[2J"]],
     "waste": [["{file}", "--min-size", "0"], ["{file}", "--detector", "no\x1b[2J"]],
     "dominators": [["{file}"], ["{file}", "--of", "app.EVIL"], ["{file}", "--of", "\x1b[2J"]],
 }

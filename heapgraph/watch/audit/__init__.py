@@ -1,0 +1,1 @@
+"""What was done, by whom and why: a chain of JSON lines that nobody changes unseen."""
