@@ -29,6 +29,7 @@ COMMANDS = (
     *(name for name in COMMANDS_OF_QUESTIONS if name != _LAST),
     "tui",
     "svg",
+    "export",
     _LAST,
     "ps",
     "top",

@@ -71,7 +71,13 @@ EXPORTERS: Mapping[str, Exporter] = MappingProxyType(
         for one in (
             Exporter("dot", ".dot", _DRAWING, "write_dot"),
             Exporter("svg", ".svg", _DRAWING, "write_svg"),
+            Exporter("pprof", ".pb.gz", (), "export_pprof"),
         )
     }
 )
 """Formats by name."""
+
+WHOLE_SNAPSHOT = tuple(
+    one.name for one in EXPORTERS.values() if not any(each.required for each in one.inputs)
+)
+"""Those that need nothing but the snapshot: `heapgraph export` writes them."""

@@ -56,6 +56,12 @@ class FoldedTree:
         owners[is_folded] = self._owners[rows[is_folded]]
         return owners
 
+    def owners(self) -> U32:
+        """uint32[n], `owner_of` every object. Cost: 4 bytes an object, every time."""
+        owners = np.arange(self._graph.object_count, dtype=np.uint32)
+        owners[self._dicts] = self._owners
+        return owners
+
     def with_dicts(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """bool[n]: of a folded dict what is said of its owner, of all others the same."""
         result = mask.copy()

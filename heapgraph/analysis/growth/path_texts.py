@@ -91,11 +91,11 @@ def _root_texts(graph: HeapGraph, objects: NDArray[np.int64]) -> list[str]:
     names = [roots.names[row] for row in rows.tolist()]
     keys = list(zip(kinds.tolist(), frames.tolist(), names, strict=True))
     made = {each for group in graph.modules.made for each in group}
-    texts = {key: _describe_root(graph, *key, made) for key in dict.fromkeys(keys)}
+    texts = {key: describe_root(graph, *key, made) for key in dict.fromkeys(keys)}
     return [texts[key] for key in keys]
 
 
-def _describe_root(
+def describe_root(
     graph: HeapGraph, kind: int, frame_row: int, name: str, made: Collection[str]
 ) -> str:
     """A root's name without what differs from run to run: thread, line, number."""

@@ -12,7 +12,8 @@ from helpers.app_heap import app_heap, graph_of
 from helpers.graphviz_program import needs_dot
 from helpers.heaps import draw_heap
 
-BEGINS = {"dot": "digraph", "svg": "<?xml"}
+BEGINS = {"dot": b"digraph", "svg": b"<?xml", "pprof": b"\x1f\x8b"}
+DRAWINGS = ("dot", "svg")
 
 
 @pytest.fixture(scope="module")
@@ -20,19 +21,32 @@ def graph():
     return graph_of(app_heap())
 
 
-@pytest.fixture(params=[pytest.param(n, marks=needs_dot if n == "svg" else ()) for n in EXPORTERS])
+def named(names):
+    return [pytest.param(name, marks=needs_dot if name == "svg" else ()) for name in names]
+
+
+@pytest.fixture(params=named(DRAWINGS))
 def exporter(request):
     return EXPORTERS[request.param]
 
 
-def test_a_file_is_for_its_owner_and_is_not_overwritten(graph, exporter, tmp_path):
+@pytest.mark.parametrize("name", named(EXPORTERS))
+def test_a_file_is_for_its_owner_and_is_not_overwritten(graph, name, tmp_path):
+    exporter = EXPORTERS[name]
     path = tmp_path / f"x{exporter.suffix}"
-    exporter.export(graph, path, object="app.sessions.CACHE")
-    assert path.read_text(encoding="utf-8").startswith(BEGINS[exporter.name])
+    inputs = {"object": "app.sessions.CACHE"} if name in DRAWINGS else {}
+    exporter.export(graph, path, **inputs)
+    assert path.read_bytes().startswith(BEGINS[name])
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with pytest.raises(OutputNotWritten):
-        exporter.export(graph, path, object="app.sessions.CACHE")
-    exporter.export(graph, path, object="app.sessions.CACHE", dominators=True, force=True)
+        exporter.export(graph, path, **inputs)
+    exporter.export(graph, path, force=True, **inputs)
+
+
+def test_a_drawing_takes_options(graph, exporter, tmp_path):
+    path = tmp_path / f"x{exporter.suffix}"
+    exporter.export(graph, path, object="app.sessions.CACHE", dominators=True)
+    assert path.read_bytes().startswith(BEGINS[exporter.name])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""The folded dominator tree as arrays: who is above whom, and what goes with each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapgraph.graph.csr import rows_of_many
+from heapgraph.model import UNREACHABLE
+from heapgraph.native import graph_kernels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from heapgraph.graph.heap_graph import HeapGraph
+
+
+class TreeArrays:
+    """The dominator tree in which a `__dict__` is a part of the object it belongs to.
+
+    `graph.folded` answers for one object; this is for all of them at once.
+
+    Args:
+        graph: the snapshot.
+
+    Attributes:
+        graph: the snapshot.
+        owners: uint32[n], what is shown in an object's place: of a folded dict its owner.
+        above: uint32[n], the owner above each; UNREACHABLE for folded dicts, and for what no root
+            reaches.
+        sizes, counts: float64[n], exact: bytes and objects that go with each, dicts included.
+        reachable_size, reachable_objects: of the whole heap.
+
+    Cost: 0.1 us and 60 bytes an object.
+    """
+
+    def __init__(self, graph: HeapGraph) -> None:
+        """Compute all of it."""
+        self.graph = graph
+        self.owners = graph.folded.owners()
+        idom = graph.dominators.idom
+        self._dicts = np.flatnonzero(self.owners != np.arange(len(idom), dtype=np.uint32))
+        self.above = idom.copy()
+        is_object = idom < graph.object_count
+        self.above[is_object] = self.owners[idom[is_object]]
+        self.above[self._dicts] = UNREACHABLE
+        self._order = graph_kernels.tree_order(self.above)
+        reached = idom != UNREACHABLE
+        self.sizes = self._summed(np.where(reached, graph.shallow_sizes, np.uint64(0)))
+        self.counts = self._summed(reached.astype(np.uint64))
+        tops = self.children_of_roots()
+        self.reachable_size = int(self.sizes[tops].sum())
+        self.reachable_objects = int(self.counts[tops].sum())
+
+    def _summed(self, values: NDArray[np.uint64]) -> NDArray[np.float64]:
+        np.add.at(values, self.owners[self._dicts], values[self._dicts])
+        values[self._dicts] = 0
+        graph_kernels.sum_to_parents(self._order.preorder, self.above, values)
+        return values.astype(np.float64)
+
+    def children_of_roots(self) -> NDArray[np.int64]:
+        """Objects that only the roots together dominate, by rising id."""
+        begin, end = self._order.child_offsets[-2:]
+        return self._order.children[begin:end].astype(np.int64)
+
+    def children(self, objects: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Children of many objects: for each the place of its parent in `objects`, and it."""
+        places, rows = rows_of_many(self._order.child_offsets, objects)
+        return places, self._order.children[rows].astype(np.int64)
