@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LAST = "verify"
 
-_WATCHING = ("audit", "token")
+_WATCHING = ("ps", "top", "audit", "token")
 """Commands of the daemon, each a module of `cli/watching`."""
 
 COMMANDS = (
@@ -31,8 +31,6 @@ COMMANDS = (
     "svg",
     "export",
     _LAST,
-    "ps",
-    "top",
     *_WATCHING,
 )
 """The commands, in the order of a first look at a heap; `verify` judges the file, not the heap."""

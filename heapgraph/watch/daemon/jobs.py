@@ -15,6 +15,7 @@ from heapgraph.watch.audit.record import Entry, TargetRef
 from heapgraph.watch.census.runner import run_census
 from heapgraph.watch.children import processor_time_of_children, run_child
 from heapgraph.watch.store.dumped import is_of_process
+from heapgraph.watch.store.snapshots import StoredSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from heapgraph.watch.daemon.profiles import Profiles
     from heapgraph.watch.model import Census, Worker
     from heapgraph.watch.settings.model import Budget
-    from heapgraph.watch.store.snapshots import SnapshotStore, StoredSnapshot
+    from heapgraph.watch.store.snapshots import SnapshotStore
 
     _Result = TypeVar("_Result", "Census", "StoredSnapshot")
 
@@ -230,7 +231,7 @@ def _detail(result: Census | StoredSnapshot) -> dict[str, object]:
         "objects": result.objects,
         "quality": result.quality,
     }
-    if hasattr(result, "sha256"):
+    if isinstance(result, StoredSnapshot):
         found |= {"id": result.id, "sha256": result.sha256, "redacted": result.redacted}
     return found
 

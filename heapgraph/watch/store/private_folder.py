@@ -3,46 +3,35 @@
 from __future__ import annotations
 
 import os
-import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from heapgraph.errors import HeapgraphError
+from heapgraph.private_folder import FolderRefused, open_private
 
-_FOLDER_MODE, _FILE_MODE = 0o700, 0o600
+_FILE_MODE = 0o600
 
 
 def open_private_folder(path: Path) -> Path:
-    """Make a folder where there is none, and refuse one that others can get at.
+    """Make a folder where there is none, and refuse one that others could have furnished.
 
     Args:
-        path: the folder; those above it must exist, but for one.
+        path: the folder; see `heapgraph.private_folder.open_private`.
 
     Raises:
-        HeapgraphError: it is a link or no folder, another user's, or open to others.
+        HeapgraphError: it is a link, another user's, or others can write to it or above it.
     """
     try:
-        path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-        state = path.lstat()
+        os.close(open_private(path, create=True))
+    except FolderRefused as error:
+        raise HeapgraphError(
+            f"{path} is not kept in", str(error), "name a folder that only this user can change"
+        ) from error
     except OSError as error:
         raise HeapgraphError(
             f"no folder {path}", str(error.strerror), "make it, or name another one"
         ) from error
-    if not stat.S_ISDIR(state.st_mode):
-        raise HeapgraphError(f"{path} is no folder", "a link is not followed", "name the folder")
-    if state.st_uid != os.geteuid():
-        raise HeapgraphError(
-            f"{path} is the folder of user {state.st_uid}",
-            "another user could change what is kept there",
-            f"chown {os.geteuid()} {path}, or name another one",
-        )
-    if state.st_mode & 0o077:
-        raise HeapgraphError(
-            f"other users can look into {path} (mode {stat.S_IMODE(state.st_mode):o})",
-            "snapshots hold data of the targets",
-            f"chmod 700 {path}",
-        )
     return path
 
 

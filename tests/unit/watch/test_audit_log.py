@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -26,6 +26,9 @@ from heapgraph.watch.audit.log import (
 )
 from heapgraph.watch.audit.verify import verify
 from heapgraph.watch.settings.model import AuditSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DAY = 86400.0
 RULE = Actor("rule", "near-limit")
