@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     _Result = TypeVar("_Result", "Census", "StoredSnapshot")
 
 LONGEST_DUMP_S = 900.0
+LONGEST_REPORT_S = 300.0
 
 BYTES_PER_FILE_BYTE = 8
 """Resident bytes of a target for each byte of its snapshot, at least: 15 are usual."""
@@ -149,6 +150,23 @@ class Jobs:
         return await self._in_turn(
             "snapshot", worker, values, asked, lambda: self._dump(store, worker, asked)
         )
+
+    async def report(self, snapshot_id: str) -> None:
+        """Write what `heapgraph suspects` says of a snapshot beside it.
+
+        Raises:
+            HeapgraphError: the question failed.
+            OSError: it cannot be written.
+            TimeoutError: it took too long.
+        """
+        if self.store is None:
+            return
+        path = self.store.path_of(snapshot_id)
+        command = [sys.executable, "-P", "-m", "heapgraph", "suspects", str(path)]
+        done = await run_child(command, longest_s=LONGEST_REPORT_S, own=self._own)
+        if done.code != 0:
+            raise HeapgraphError(f"no report of {snapshot_id}", _said(done.errors))
+        self.store.add_report(snapshot_id, done.output)
 
     def refusal(self, what: str, worker: Worker, values: Mapping[str, float]) -> Refusal | None:
         """Why a job should not begin now, asked before anything waits for it."""

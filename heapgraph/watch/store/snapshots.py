@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from heapgraph.watch.model import Worker
     from heapgraph.watch.settings.model import StoreSpec
 
-SUFFIX, NOTE = ".heapgraph", ".json"
+SUFFIX, NOTE, REPORT = ".heapgraph", ".json", ".txt"
 
 _ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}-\d{8}t\d{6}-[0-9a-f]{6}")
 _PLAIN = re.compile(r"[^a-z0-9]+")
@@ -224,6 +224,14 @@ class SnapshotStore:
         self._prune(keep=one.id)
         return one
 
+    def add_report(self, snapshot_id: str, text: bytes) -> None:
+        """Keep what is said of a snapshot beside it; it goes with it.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        write_private_file(self.path_of(snapshot_id).with_suffix(REPORT), text)
+
     def sweep(self) -> list[str]:
         """Remove what a daemon that was killed left: files without a note, and halves.
 
@@ -232,8 +240,8 @@ class SnapshotStore:
         """
         removed = []
         for path in self.folder.iterdir():
-            is_known = path.name.removesuffix(SUFFIX).removesuffix(NOTE) in self._known
-            is_ours = path.suffix in (SUFFIX, NOTE) or path.name.startswith(".")
+            is_known = path.stem in self._known
+            is_ours = path.suffix in (SUFFIX, NOTE, REPORT) or path.name.startswith(".")
             if is_ours and not is_known and _ID.match(path.name.lstrip(".")):
                 with suppress(OSError):
                     path.unlink()
@@ -243,7 +251,8 @@ class SnapshotStore:
     def remove(self, snapshot_id: str) -> None:
         """Delete one; the note first, so that no note is without its file."""
         self._known.pop(snapshot_id, None)
-        for path in (self._note_of(snapshot_id), self.path_of(snapshot_id)):
+        path = self.path_of(snapshot_id)
+        for path in (self._note_of(snapshot_id), path, path.with_suffix(REPORT)):
             with suppress(OSError):
                 path.unlink()
         sync_folder(self.folder)

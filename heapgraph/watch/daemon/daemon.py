@@ -1,0 +1,207 @@
+"""The daemon: looks at its interval, counts when it is time, answers when rules fire."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from heapgraph.errors import HeapgraphError
+from heapgraph.watch.audit.record import DAEMON
+from heapgraph.watch.daemon.jobs import Asked
+from heapgraph.watch.daemon.memory import keep_in_mind
+from heapgraph.watch.model import RuleState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from heapgraph.watch.daemon.parts import Parts
+    from heapgraph.watch.daemon.watcher import Seen
+    from heapgraph.watch.model import Transition, WorkerName
+    from heapgraph.watch.settings.model import WatchSettings
+
+STATE_EVERY_S = 60.0
+"""How often the state is written; what is told or done is written at once."""
+
+MAX_ANSWERS = 100
+"""Answers to rules that may wait for their turn; beyond, the world is told that more fire."""
+
+_OPEN_STATES = (RuleState.PENDING, RuleState.FIRING)
+
+
+class Daemon:
+    """Watches until it is told to stop.
+
+    Args:
+        settings: checked ones.
+        parts: made of these (`parts.make_parts`).
+        say: told what happens, one line each.
+        clock: steady.
+    """
+
+    def __init__(
+        self,
+        settings: WatchSettings,
+        parts: Parts,
+        *,
+        say: Callable[[str], None],
+        clock: Callable[[], float],
+    ) -> None:
+        """Nothing runs yet."""
+        self._settings = settings
+        self._parts = parts
+        self._say = say
+        self._clock = clock
+        self._stop = asyncio.Event()
+        self._answers: set[asyncio.Task[None]] = set()
+        self._counted: set[WorkerName] = set()
+        self._saved_at = clock()
+        self._unwritten = ""
+
+    def stop(self) -> None:
+        """End after what is being done now is ended."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Watch until `stop`; all children have ended then, and the state is written."""
+        allow_descriptors()
+        for transition in self._parts.begun_with:
+            self._answer(transition)
+        next_look = self._clock()
+        try:
+            while not self._stop.is_set():
+                self.look()
+                # At fixed moments; after a stop of the machine, or a look that took long, from now.
+                next_look = max(next_look + self._settings.interval_s, self._clock())
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stop.wait(), next_look - self._clock())
+        finally:
+            await self._end()
+
+    def look(self) -> Seen:
+        """One look at all targets, and what follows from it."""
+        now = self._clock()
+        seen = self._parts.watcher.look(now)
+        for worker in seen.went:
+            self._say(f"{worker.name}: process {worker.key.pid} has ended")
+            self._parts.forget(worker.name)
+        for worker in seen.came:
+            self._say(f"{worker.name}: process {worker.key.pid}, CPython {worker.python_version}")
+        self._parts.record(seen)
+        for transition in seen.transitions:
+            self._tell(transition)
+            self._answer(transition)
+        self._count_those_due(now)
+        self._parts.responder.tell_news()
+        if now - self._saved_at >= STATE_EVERY_S or any(
+            transition.actions for transition in seen.transitions
+        ):
+            self.save(now)
+        return seen
+
+    def save(self, now: float) -> None:
+        """Write the state; that it cannot be written is said once, and is no reason to end."""
+        parts = self._parts
+        self._saved_at = now
+        if parts.folder is None:
+            return
+        try:
+            keep_in_mind(
+                parts.folder,
+                now,
+                slots=parts.watcher.sampler.slots(),
+                engine=parts.watcher.engine,
+                spending=parts.jobs.spending,
+                incidents=parts.incidents,
+                told=parts.responder.told,
+            )
+            self._unwritten = ""
+        except OSError as error:
+            if self._unwritten != str(error.strerror):
+                self._unwritten = str(error.strerror)
+                self._say(f"the state is not kept: {parts.folder}: {error.strerror}")
+
+    def _tell(self, transition: Transition) -> None:
+        text = f"{transition.worker}: {transition.rule} is {transition.new}"
+        if transition.observation.text:
+            text += f": {transition.observation.text}"
+        if transition.withheld:
+            text += f" (nothing is done: {transition.withheld})"
+        self._say(text)
+
+    def _answer(self, transition: Transition) -> None:
+        """Have it answered, beside the looks."""
+        is_of_firing = RuleState.FIRING in (transition.old, transition.new)
+        if not is_of_firing or self._parts.dry_run:
+            return
+        if len(self._answers) >= MAX_ANSWERS:
+            self._say(f"{transition.worker}: {transition.rule}: too many rules fire at once")
+            return
+        self._start(self._parts.responder.answer(transition))
+
+    def _count_those_due(self, now: float) -> None:
+        if self._parts.dry_run:
+            return
+        watcher = self._parts.watcher
+        pending = {one.worker for one in watcher.engine.standings() if one.state in _OPEN_STATES}
+        due = self._parts.schedule.due(now, watcher.workers, watcher.latest, pending)
+        for name in due:
+            if name in self._counted or len(self._answers) >= MAX_ANSWERS:
+                continue
+            worker = watcher.workers[name]
+            values = watcher.latest[name].values
+            refusal = self._parts.jobs.refusal("census", worker, values)
+            if refusal is not None:
+                self._parts.schedule.refused(name, now, refusal.retry_after_s)
+                self._parts.responder.refused(refusal.reason)
+                continue
+            self._parts.schedule.begun(name, now)
+            self._counted.add(name)
+            self._start(self._count(name))
+
+    async def _count(self, name: WorkerName) -> None:
+        try:
+            worker = self._parts.watcher.workers.get(name)
+            if worker is None:
+                return
+            found = await self._parts.responder.count(worker, Asked(DAEMON, "interval"))
+            if isinstance(found, str):
+                self._say(f"{name}: no census: {found}")
+        finally:
+            self._counted.discard(name)
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._answers.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._answers.discard(task)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, HeapgraphError):
+            self._say(": ".join(error.parts()[:2]))
+        else:  # a defect of ours; the other rules go on
+            self._say(f"an answer failed: {type(error).__name__}: {error}")
+
+    async def _end(self) -> None:
+        for task in list(self._answers):
+            task.cancel()
+        await asyncio.gather(*self._answers, return_exceptions=True)
+        self.save(self._clock())
+        self._parts.close()
+
+
+def allow_descriptors() -> None:
+    """Have room for two descriptors of each of thousands of processes, as far as that may be."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def run_politely() -> None:
+    """Be the first to wait for the processor, and the first to go when memory is short."""
+    with suppress(OSError):
+        os.nice(5)

@@ -1,0 +1,193 @@
+"""What the daemon is made of, put together from the settings."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from heapgraph.errors import HeapgraphError
+from heapgraph.watch.actions.incidents import Incidents
+from heapgraph.watch.audit.log import NoLog, open_audit
+from heapgraph.watch.daemon.budget import Spending
+from heapgraph.watch.daemon.jobs import Jobs
+from heapgraph.watch.daemon.memory import Remembered, remember
+from heapgraph.watch.daemon.profiles import Profiles
+from heapgraph.watch.daemon.responder import Outbox, Responder
+from heapgraph.watch.daemon.schedule import CensusSchedule
+from heapgraph.watch.daemon.watcher import Watcher
+from heapgraph.watch.sampling.sampler import Sampler
+from heapgraph.watch.store.private_folder import open_private_folder
+from heapgraph.watch.store.snapshots import SnapshotStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from heapgraph.watch.audit.log import Audit
+    from heapgraph.watch.daemon.watcher import Seen
+    from heapgraph.watch.model import Transition, WorkerName
+    from heapgraph.watch.settings.model import WatchSettings
+
+_LOCK = "daemon.lock"
+
+
+class Recorder(Protocol):
+    """Writes down what is seen, so that rules can be tried on it."""
+
+    def write(self, seen: Seen) -> None:
+        """Take in one look."""
+
+
+@dataclass
+class Parts:
+    """All rooms of the daemon.
+
+    Attributes:
+        watcher, schedule, jobs, responder, incidents, profiles, audit: as made.
+        folder: of the store and the state; None in a dry run.
+        begun_with: transitions of rules that ended while no daemon ran.
+        problems: what an earlier daemon left and could not be used, in words.
+        dry_run: nothing is counted, dumped or told.
+        recorder: writes looks down, or None.
+    """
+
+    watcher: Watcher
+    schedule: CensusSchedule
+    jobs: Jobs
+    responder: Responder
+    incidents: Incidents
+    profiles: Profiles | None
+    audit: Audit
+    folder: Path | None
+    begun_with: list[Transition] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    dry_run: bool = False
+    recorder: Recorder | None = None
+    _lock: int = -1
+
+    def forget(self, worker: WorkerName) -> None:
+        """A process has ended."""
+        self.schedule.forget(worker)
+        if self.profiles is not None:
+            self.profiles.forget(worker)
+
+    def record(self, seen: Seen) -> None:
+        """Write a look down, where that is asked for."""
+        if self.recorder is not None:
+            self.recorder.write(seen)
+
+    def close(self) -> None:
+        """Give everything back."""
+        self.watcher.sampler.close()
+        self.audit.close()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def make_parts(
+    settings: WatchSettings,
+    *,
+    outbox: Outbox,
+    say: Callable[[str], None],
+    clock: Callable[[], float],
+    dry_run: bool = False,
+    recorder: Recorder | None = None,
+) -> Parts:
+    """Open the store and the log, and take over what an earlier daemon left.
+
+    Args:
+        settings: checked ones.
+        outbox: where messages go.
+        say: told what happens.
+        clock: steady.
+        dry_run: look and judge only; nothing is opened or written.
+        recorder: writes looks down.
+
+    Raises:
+        HeapgraphError: another daemon has the folder, or it, or the audit log, cannot be used.
+    """
+    folder, lock, store, profiles, before = None, -1, None, None, Remembered()
+    audit: Audit = NoLog()
+    if not dry_run:
+        folder = open_private_folder(settings.store.path)
+        lock = lock_folder(folder)
+        try:
+            audit = open_audit(settings.audit)
+            store = SnapshotStore(settings.store)
+            for name in store.sweep():
+                say(f"{name} was left by a daemon that was killed, and is removed")
+            profiles = Profiles(folder)
+            before = remember(folder, settings, clock())
+        except BaseException:
+            audit.close()
+            os.close(lock)
+            raise
+    sampler = Sampler(settings.targets, before.slots())
+    watcher = Watcher(settings, sampler, before.engine)
+    spending, incidents = Spending(settings.budget), Incidents()
+    jobs = Jobs(
+        budget=settings.budget,
+        spending=spending,
+        store=store,
+        profiles=profiles,
+        audit=audit,
+        own=sampler.own,
+        clock=clock,
+    )
+    responder = Responder(
+        watcher=watcher,
+        jobs=jobs,
+        incidents=incidents,
+        outbox=outbox,
+        say=say,
+        clock=clock,
+    )
+    before.restore(clock(), spending, incidents, responder)
+    return Parts(
+        watcher=watcher,
+        schedule=CensusSchedule(settings.census_s, settings.warm_up_s),
+        jobs=jobs,
+        responder=responder,
+        incidents=incidents,
+        profiles=profiles,
+        audit=audit,
+        folder=folder,
+        begun_with=before.transitions,
+        problems=before.problems,
+        dry_run=dry_run,
+        recorder=recorder,
+        _lock=lock,
+    )
+
+
+def lock_folder(folder: Path) -> int:
+    """Keep a second daemon out of the folder, as long as this process lives.
+
+    Returns:
+        The descriptor that holds the lock.
+
+    Raises:
+        HeapgraphError: another one has it.
+    """
+    descriptor = os.open(
+        folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+    )
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
+        os.close(descriptor)
+        raise HeapgraphError(
+            f"{folder} is in use",
+            f"another daemon{f', process {holder},' if holder.isdecimal() else ''} keeps its"
+            " snapshots and state there",
+            "end it first, or give this one another folder: [store] path",
+        ) from error
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor

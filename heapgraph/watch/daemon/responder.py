@@ -1,0 +1,218 @@
+"""What is done when a rule fires: first a census, then a snapshot, then the world is told."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from heapgraph.errors import HeapgraphError
+from heapgraph.watch.audit.record import Actor, Reason
+from heapgraph.watch.daemon.alerts import make_alert
+from heapgraph.watch.daemon.jobs import Asked, JobRefused
+from heapgraph.watch.model import RuleState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from heapgraph.watch.actions.incidents import Incidents
+    from heapgraph.watch.daemon.jobs import Jobs
+    from heapgraph.watch.daemon.watcher import Watcher
+    from heapgraph.watch.model import Alert, Census, Transition, Worker
+
+SNAPSHOT, CENSUS, REPORT = "snapshot", "census", "report"
+"""What a rule can ask for besides the actions of the settings."""
+
+FRESH_S = 60.0
+"""A census that is not older is not taken again."""
+
+
+class Outbox(Protocol):
+    """Where messages go."""
+
+    def put(self, alert: Alert, actions: Sequence[str]) -> None:
+        """Take a message for so many actions, to be sent as soon as it can be."""
+
+
+@dataclass
+class Counts:
+    """What was done since the start, for metrics.
+
+    Attributes:
+        snapshots, censuses: by outcome.
+        refusals: by reason.
+        pauses: milliseconds of the last censuses and snapshots, to be taken out by whoever counts.
+    """
+
+    snapshots: dict[str, int] = field(default_factory=dict)
+    censuses: dict[str, int] = field(default_factory=dict)
+    refusals: dict[str, int] = field(default_factory=dict)
+    pauses: list[float] = field(default_factory=list)
+
+
+class Responder:
+    """Does what transitions of rules ask for.
+
+    Args:
+        watcher: knows the workers.
+        jobs: takes censuses and snapshots.
+        incidents: says whether the world is to be told.
+        outbox: where messages go.
+        say: told what is done, one line each.
+        clock: steady.
+
+    Attributes:
+        counts: what was done.
+        told: the actions that were told of an incident: they are told of its end, too.
+    """
+
+    def __init__(
+        self,
+        *,
+        watcher: Watcher,
+        jobs: Jobs,
+        incidents: Incidents,
+        outbox: Outbox,
+        say: Callable[[str], None],
+        clock: Callable[[], float],
+    ) -> None:
+        """Nothing was done yet."""
+        self._watcher = watcher
+        self._jobs = jobs
+        self._incidents = incidents
+        self._outbox = outbox
+        self._say = say
+        self._clock = clock
+        self.counts = Counts()
+        self.told: dict[str, list[str]] = {}
+
+    async def answer(self, transition: Transition) -> None:
+        """Do what a rule asks for; a failure is said, and never ends the daemon."""
+        if transition.new is RuleState.FIRING and transition.actions:
+            await self._fire(transition)
+        elif transition.old is RuleState.FIRING and transition.new is not RuleState.FIRING:
+            self._resolve(transition)
+
+    async def count(self, worker: Worker, asked: Asked) -> Census | str:
+        """Take a census and ask the rules about it.
+
+        Returns:
+            The census, or why there is none.
+        """
+        values = self._values(worker)
+        try:
+            census = await self._jobs.census(worker, values, asked)
+        except JobRefused as error:
+            _add(self.counts.refusals, error.refusal.reason)
+            return error.cause
+        except (HeapgraphError, OSError) as error:
+            _add(self.counts.censuses, "failed")
+            return _in_words(error)
+        _add(self.counts.censuses, "done")
+        self.counts.pauses.append(census.pause_ms)
+        for transition in self._watcher.take_census(census):
+            self._say(f"{transition.worker}: {transition.rule} {transition.observation.text}")
+            await self.answer(transition)
+        return census
+
+    async def _fire(self, transition: Transition) -> None:
+        worker = self._watcher.workers.get(transition.worker)
+        asked = Asked(
+            Actor("rule", transition.rule),
+            transition.rule,
+            reason=Reason.of(transition.observation),
+        )
+        census, why_not, snapshot, refused = None, "its process has ended", "", ""
+        if worker is not None:
+            # First what is cheap: should the snapshot or the target be killed, there is an answer.
+            census, why_not = await self._census(worker, asked)
+            if SNAPSHOT in transition.actions:
+                snapshot, refused = await self._snapshot(worker, asked)
+            if REPORT in transition.actions and snapshot:
+                await self._report(snapshot)
+        sample = self._watcher.latest.get(transition.worker)
+        alert = make_alert(
+            transition,
+            census,
+            message_id=secrets.token_hex(16),
+            status="firing",
+            seconds_to_limit=None if sample is None else sample.values.get("seconds_to_limit"),
+            snapshot=snapshot,
+            snapshot_refused=refused,
+            why_no_census=why_not,
+        )
+        self._say(f"{transition.worker}: {alert.verdict}")
+        told = [name for name in transition.actions if name not in (SNAPSHOT, CENSUS, REPORT)]
+        self._tell(self._incidents.fire(alert, self._clock()), told)
+
+    def _resolve(self, transition: Transition) -> None:
+        alert = make_alert(
+            transition,
+            self._watcher.censuses.get(transition.worker),
+            message_id=secrets.token_hex(16),
+            status="resolved",
+            seconds_to_limit=None,
+        )
+        self._tell(self._incidents.resolve(alert, self._clock()), ())
+
+    def refused(self, reason: str) -> None:
+        """Something was not begun because of what it would cost."""
+        _add(self.counts.refusals, reason)
+
+    def tell_news(self) -> None:
+        """Tell again of incidents that others have joined, where it is time."""
+        self._tell(self._incidents.due(self._clock()), ())
+
+    def _tell(self, messages: Sequence[Alert], actions: Sequence[str]) -> None:
+        """Send messages to the actions of a rule, and to all that know of the incident."""
+        for message in messages:
+            known = self.told.setdefault(message.incident, [])
+            if message.status == "firing":
+                known += [name for name in actions if name not in known]
+            self._outbox.put(message, tuple(known))
+            if message.status == "resolved":
+                del self.told[message.incident]
+
+    async def _census(self, worker: Worker, asked: Asked) -> tuple[Census | None, str]:
+        """A census that is fresh, or else why there is none."""
+        known = self._watcher.censuses.get(worker.name)
+        if known is not None and self._clock() - known.taken_at <= FRESH_S:
+            return known, ""
+        found = await self.count(worker, asked)
+        return (None, found) if isinstance(found, str) else (found, "")
+
+    async def _snapshot(self, worker: Worker, asked: Asked) -> tuple[str, str]:
+        """The id of a snapshot in the store, or why there is none."""
+        try:
+            stored = await self._jobs.snapshot(worker, self._values(worker), asked)
+        except JobRefused as error:
+            _add(self.counts.refusals, error.refusal.reason)
+            _add(self.counts.snapshots, "refused")
+            return "", error.cause
+        except (HeapgraphError, OSError) as error:
+            _add(self.counts.snapshots, "failed")
+            return "", _in_words(error)
+        _add(self.counts.snapshots, "done")
+        self.counts.pauses.append(stored.pause_ms)
+        self._say(f"{worker.name}: snapshot {stored.id}")
+        return stored.id, ""
+
+    async def _report(self, snapshot: str) -> None:
+        try:
+            await self._jobs.report(snapshot)
+        except (HeapgraphError, OSError, TimeoutError) as error:
+            self._say(f"no report of {snapshot}: {error}")
+
+    def _values(self, worker: Worker) -> dict[str, float]:
+        sample = self._watcher.latest.get(worker.name)
+        return {} if sample is None else dict(sample.values)
+
+
+def _add(counts: dict[str, int], name: str) -> None:
+    counts[name] = counts.get(name, 0) + 1
+
+
+def _in_words(error: HeapgraphError | OSError) -> str:
+    if isinstance(error, HeapgraphError):
+        return ": ".join(filter(None, (error.what, error.cause)))
+    return str(error.strerror or error)

@@ -1,0 +1,98 @@
+"""One look after the other: sample, complete, judge. Nothing waits, and no target notices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from heapgraph.watch.rules.engine import RuleEngine
+from heapgraph.watch.rules.forecast import Forecasts
+
+if TYPE_CHECKING:
+    from heapgraph.watch.model import Census, Event, Sample, Transition, Worker, WorkerName
+    from heapgraph.watch.sampling.sampler import Sampler
+    from heapgraph.watch.settings.model import WatchSettings
+
+
+@dataclass
+class Seen:
+    """What one look led to.
+
+    Attributes:
+        samples: of all workers, complete.
+        events: what happened.
+        came, went: workers.
+        transitions: of rules.
+    """
+
+    samples: list[Sample] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    came: list[Worker] = field(default_factory=list)
+    went: list[Worker] = field(default_factory=list)
+    transitions: list[Transition] = field(default_factory=list)
+
+
+class Watcher:
+    """The sampler and the rules, and what was seen last.
+
+    Args:
+        settings: checked ones.
+        sampler: looks at the targets.
+        engine: the rules, as an earlier daemon left them; None to begin anew.
+
+    Attributes:
+        engine: the rules.
+        workers: those that are alive.
+        latest: their latest samples.
+        censuses: their latest censuses.
+        looked_at: steady clock; the last look, None before the first.
+    """
+
+    def __init__(
+        self, settings: WatchSettings, sampler: Sampler, engine: RuleEngine | None = None
+    ) -> None:
+        """Look at nothing yet."""
+        self.sampler = sampler
+        self.engine = engine or RuleEngine(settings)
+        self.workers: dict[WorkerName, Worker] = {}
+        self.latest: dict[WorkerName, Sample] = {}
+        self.censuses: dict[WorkerName, Census] = {}
+        self.looked_at: float | None = None
+        self._forecasts = Forecasts(settings.interval_s)
+
+    def look(self, now: float) -> Seen:
+        """Look at all targets and ask the rules.
+
+        Args:
+            now: steady clock.
+        """
+        look = self.sampler.look(now)
+        seen = Seen(events=look.events)
+        for one in look.went:
+            name = one.worker.name
+            seen.went.append(one.worker)
+            self._forecasts.forget(name)
+            self.workers.pop(name, None)
+            self.latest.pop(name, None)
+            self.censuses.pop(name, None)
+        for one in look.came:
+            seen.came.append(one.worker)
+            self.workers[one.worker.name] = one.worker
+        # Events first: the end of a process frees its name for the one that comes.
+        for event in look.events:
+            seen.transitions += self.engine.event(event)
+        for worker in seen.came:
+            seen.transitions += self.engine.begin(worker)
+        seen.samples = [self._forecasts.completed(sample) for sample in look.samples]
+        self.latest.update({sample.worker: sample for sample in seen.samples})
+        seen.transitions += self.engine.look(now, seen.samples)
+        self.looked_at = now
+        return seen
+
+    def take_census(self, census: Census) -> list[Transition]:
+        """Take in a census, and ask the rules that are about such."""
+        worker = self.workers.get(census.worker)
+        if worker is None or worker.key != census.key:
+            return []  # it ended meanwhile
+        self.censuses[census.worker] = census
+        return self.engine.census(census)
