@@ -145,11 +145,20 @@ class Jobs:
         store = self.store
         if store is None:
             raise TargetError("no snapshot", "there is no store", "set [store] path")
-        expected = int(values.get("rss_bytes", 0.0)) // BYTES_PER_FILE_BYTE
-        store.check_room(worker, expected)
+        self.check_room(worker, values)
         return await self._in_turn(
             "snapshot", worker, values, asked, lambda: self._dump(store, worker, asked)
         )
+
+    def check_room(self, worker: Worker, values: Mapping[str, float]) -> None:
+        """Refuse a snapshot for which the store has no room.
+
+        Raises:
+            StoreFull: it has none.
+        """
+        if self.store is not None:
+            expected = int(values.get("rss_bytes", 0.0)) // BYTES_PER_FILE_BYTE
+            self.store.check_room(worker, expected)
 
     async def report(self, snapshot_id: str) -> None:
         """Write what `heapgraph suspects` says of a snapshot beside it.

@@ -56,7 +56,9 @@ class Remembered:
 
         Args:
             now: steady clock.
-            spending, incidents, responder: new ones.
+            spending: a new one, as the others.
+            incidents: of the daemon.
+            responder: of the daemon.
         """
         away = max(0.0, time.time() - float(self.document.get("time_of_day", time.time())))
         with suppress(TypeError, ValueError, AttributeError, KeyError):
@@ -103,7 +105,11 @@ def keep_in_mind(
     Args:
         folder: of the store.
         now: steady clock.
-        slots, engine, spending, incidents, told: what there is to be known.
+        slots: pids by target and slot.
+        engine: the rules.
+        spending: the account.
+        incidents: the open ones.
+        told: actions by incident.
 
     Raises:
         OSError: the disk is full or read-only.

@@ -45,6 +45,7 @@ class Watcher:
         workers: those that are alive.
         latest: their latest samples.
         censuses: their latest censuses.
+        changes: the last change of each rule for each worker that is alive.
         looked_at: steady clock; the last look, None before the first.
     """
 
@@ -57,6 +58,7 @@ class Watcher:
         self.workers: dict[WorkerName, Worker] = {}
         self.latest: dict[WorkerName, Sample] = {}
         self.censuses: dict[WorkerName, Census] = {}
+        self.changes: dict[tuple[str, WorkerName], Transition] = {}
         self.looked_at: float | None = None
         self._forecasts = Forecasts(settings.interval_s)
 
@@ -86,6 +88,7 @@ class Watcher:
         seen.samples = [self._forecasts.completed(sample) for sample in look.samples]
         self.latest.update({sample.worker: sample for sample in seen.samples})
         seen.transitions += self.engine.look(now, seen.samples)
+        self._note(seen.transitions)
         self.looked_at = now
         return seen
 
@@ -95,4 +98,12 @@ class Watcher:
         if worker is None or worker.key != census.key:
             return []  # it ended meanwhile
         self.censuses[census.worker] = census
-        return self.engine.census(census)
+        transitions = self.engine.census(census)
+        self._note(transitions)
+        return transitions
+
+    def _note(self, transitions: list[Transition]) -> None:
+        """Keep the last change of each rule, of workers that are alive."""
+        for one in transitions:
+            self.changes[one.rule, one.worker] = one
+        self.changes = {key: one for key, one in self.changes.items() if key[1] in self.workers}
