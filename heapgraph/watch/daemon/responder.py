@@ -30,8 +30,8 @@ FRESH_S = 60.0
 class Outbox(Protocol):
     """Where messages go."""
 
-    def put(self, alert: Alert, actions: Sequence[str]) -> None:
-        """Take a message for so many actions, to be sent as soon as it can be."""
+    def add(self, alert: Alert, names: Sequence[str]) -> None:
+        """Take a message for some actions, to be sent as soon as it can be."""
 
 
 @dataclass
@@ -169,7 +169,7 @@ class Responder:
             known = self.told.setdefault(message.incident, [])
             if message.status == "firing":
                 known += [name for name in actions if name not in known]
-            self._outbox.put(message, tuple(known))
+            self._outbox.add(message, tuple(known))
             if message.status == "resolved":
                 del self.told[message.incident]
 

@@ -251,8 +251,8 @@ class SnapshotStore:
     def remove(self, snapshot_id: str) -> None:
         """Delete one; the note first, so that no note is without its file."""
         self._known.pop(snapshot_id, None)
-        path = self.path_of(snapshot_id)
-        for path in (self._note_of(snapshot_id), path, path.with_suffix(REPORT)):
+        file = self.path_of(snapshot_id)
+        for path in (file.with_suffix(NOTE), file, file.with_suffix(REPORT)):
             with suppress(OSError):
                 path.unlink()
         sync_folder(self.folder)

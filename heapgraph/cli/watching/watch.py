@@ -1,0 +1,189 @@
+"""`heapgraph watch`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from heapgraph.cli.numbers import WholeNumber
+from heapgraph.cli.output import print_json, print_table, say
+from heapgraph.errors import UsageError
+from heapgraph.units import format_count, format_size
+
+if TYPE_CHECKING:
+    from heapgraph.watch.settings.model import TargetSpec, WatchSettings
+
+
+@click.command(name="watch", short_help="Watch processes, and act when rules say so.")
+@click.argument("pid", type=WholeNumber(1), metavar="[PID]", required=False)
+@click.option("--match", metavar="TEXT", help="Watch Pythons whose command line contains TEXT.")
+@click.option("--unit", metavar="UNIT", help="Watch Pythons of a systemd unit.")
+@click.option("--cgroup", metavar="PATH", help="Watch Pythons of a control group.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Settings: targets, rules, actions, store, endpoint. [default: built-in rules]",
+)
+@click.option(
+    "--listen",
+    metavar="ADDRESS",
+    help="Serve HTTP at unix:PATH or HOST:PORT, as [http] of the settings allows.",
+)
+@click.option("--once", is_flag=True, help="Look once, say what is there, and end.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Look and judge: no census, no snapshot, no message, no file.",
+)
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write what is seen to FILE, for `heapgraph rules test`.",
+)
+@click.option("--json", "as_json", is_flag=True, help="With --once: print one JSON document.")
+def watch_command(  # noqa: PLR0917 - click passes options by position
+    pid: int | None,
+    match: str | None,
+    unit: str | None,
+    cgroup: str | None,
+    config: Path | None,
+    listen: str | None,
+    once: bool,
+    dry_run: bool,
+    record: Path | None,
+    as_json: bool,
+) -> None:
+    """Watch Python processes until SIGTERM or Ctrl-C.
+
+    Counters are read at an interval, which no process notices. When rules say so, a census or a
+    snapshot is taken, within a budget, and the world is told who holds the memory. docs/watch.md
+    has the story, docs/watch-rules.md all settings.
+    """
+    from heapgraph.watch.settings.choose import choose_settings  # noqa: PLC0415
+
+    target = _target(pid, match, unit, cgroup)
+    settings = choose_settings(config, target, listen)
+    if as_json and not once:
+        raise UsageError(
+            "--json without --once", "the daemon prints lines, not one document", "add --once"
+        )
+    if once:
+        _look_once(settings, as_json)
+        return
+    from heapgraph.watch.daemon.service import serve  # noqa: PLC0415 - loads asyncio and more
+
+    recorder = None
+    if record is not None:
+        from heapgraph.watch.daemon.recording import FileRecorder  # noqa: PLC0415
+
+        recorder = FileRecorder(record)
+    _say(f"watching {', '.join(spec.name for spec in settings.targets)}")
+    asyncio.run(serve(settings, say=_say, dry_run=dry_run, recorder=recorder, ready=_ready))
+
+
+def _target(
+    pid: int | None, match: str | None, unit: str | None, cgroup: str | None
+) -> TargetSpec | None:
+    """The target of the command line; at most one."""
+    from heapgraph.watch.settings.model import TargetSpec  # noqa: PLC0415
+
+    given = {"PID": pid, "--match": match, "--unit": unit, "--cgroup": cgroup}
+    named = [name for name, value in given.items() if value]
+    if len(named) > 1:
+        raise UsageError(
+            f"{' and '.join(named)} were given",
+            "the command line names one target; settings name as many as there are",
+            "heapgraph watch --config FILE",
+        )
+    if pid:
+        return TargetSpec(f"pid-{pid}", pid=pid)
+    if match:
+        return TargetSpec("matched", match=match)
+    if unit:
+        return TargetSpec(unit.removesuffix(".service"), unit=unit)
+    if cgroup:
+        return TargetSpec(Path(cgroup).name or "cgroup", cgroup=cgroup)
+    return None
+
+
+def _look_once(settings: WatchSettings, as_json: bool) -> None:
+    import time  # noqa: PLC0415
+
+    from heapgraph.watch.sampling.sampler import Sampler  # noqa: PLC0415
+
+    sampler = Sampler(settings.targets)
+    try:
+        look = sampler.look(time.monotonic())
+        workers = {name: one.worker for name, one in sampler.watched.items()}
+        refused = {pid: error.what for pid, error in sampler.refusals.items()}
+    finally:
+        sampler.close()
+    if as_json:
+        rows = [
+            {
+                "target": sample.worker.target,
+                "slot": sample.worker.slot,
+                "pid": workers[sample.worker].key.pid,
+                "python": workers[sample.worker].python_version,
+                "values": dict(sample.values),
+            }
+            for sample in look.samples
+        ]
+        print_json({"workers": rows, "refused": {str(pid): text for pid, text in refused.items()}})
+        return
+    if look.samples:
+        print_table(
+            (
+                *(("worker", "left"), ("pid", "right"), ("python", "left"), ("rss", "right")),
+                *(("group", "right"), ("tracked", "right"), ("collector", "left")),
+            ),
+            (
+                (
+                    str(sample.worker),
+                    str(workers[sample.worker].key.pid),
+                    workers[sample.worker].python_version,
+                    *_cells(sample.values),
+                )
+                for sample in look.samples
+            ),
+        )
+    for pid, text in refused.items():
+        say(f"not watched: process {pid}: {text}")
+    if not look.samples:
+        say("no process of these targets is there now")
+
+
+def _cells(values: object) -> tuple[str, ...]:
+    from collections.abc import Mapping  # noqa: PLC0415
+
+    assert isinstance(values, Mapping)  # noqa: S101
+    rss, ratio = values.get("rss_bytes"), values.get("cgroup_ratio")
+    tracked, enabled = values.get("gc_tracked"), values.get("gc_enabled")
+    return (
+        "?" if rss is None else format_size(int(rss)),
+        "-" if ratio is None else f"{ratio:.0%}",
+        "?" if tracked is None else format_count(int(tracked)),
+        "?" if enabled is None else ("on" if enabled else "off"),
+    )
+
+
+def _say(text: str) -> None:
+    """One line with the time of day, at once: a log reads it."""
+    moment = datetime.now().astimezone().isoformat(timespec="seconds")
+    say(f"{moment} {text}")
+    sys.stdout.flush()
+
+
+def _ready() -> None:
+    """Tell whoever started the daemon, and systemd where that did."""
+    from heapgraph.watch.daemon.readiness import tell_systemd  # noqa: PLC0415
+
+    _say("ready")
+    tell_systemd("READY=1")

@@ -1,0 +1,72 @@
+"""Messages on their way out: programs are written down before they run, ends of all are told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from heapgraph.watch.audit.failures import AuditUnavailable
+from heapgraph.watch.audit.log import NoLog
+from heapgraph.watch.audit.record import Actor, Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from heapgraph.watch.actions.outbox import Delivery, Outbox
+    from heapgraph.watch.audit.log import Audit
+    from heapgraph.watch.model import Alert
+    from heapgraph.watch.settings.model import ActionSpec
+
+
+class Deliveries:
+    """Stands between rules and the outbox.
+
+    Args:
+        actions: of the settings.
+        say: told of each end, one line.
+
+    Attributes:
+        audit: what is not written there is not done.
+        outbox: takes the messages; None: nothing is told.
+        counts: deliveries by action and outcome.
+    """
+
+    def __init__(self, actions: Sequence[ActionSpec], say: Callable[[str], None]) -> None:
+        """Nothing was told yet."""
+        self._commands = {one.name for one in actions if one.kind == "command"}
+        self.audit: Audit = NoLog()
+        self._say = say
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self.outbox: Outbox | None = None
+
+    def add(self, alert: Alert, names: Sequence[str]) -> None:
+        """Take a message for some actions."""
+        allowed = [name for name in names if self._may(alert, name)]
+        if self.outbox is not None:
+            self.outbox.add(alert, allowed)
+
+    def report(self, delivery: Delivery) -> None:
+        """Write down what became of a message."""
+        self.counts[delivery.action, delivery.outcome] += 1
+        if delivery.outcome != "delivered":
+            self._say(f"{delivery.action}: {delivery.outcome}: {delivery.detail}")
+        event = "command" if delivery.action in self._commands else "message"
+        detail = {"id": delivery.message_id, "attempt": delivery.attempt}
+        entry = Entry(event, Actor("rule", delivery.action), outcome=delivery.outcome, detail=detail)
+        try:
+            self.audit.write(entry)
+        except AuditUnavailable as error:
+            self._say(f"{delivery.action}: {delivery.outcome}, which cannot be written down: {error}")
+
+    def _may(self, alert: Alert, name: str) -> bool:
+        if name not in self._commands:
+            return True
+        detail = {"id": alert.id, "command": name}
+        entry = Entry("command", Actor("rule", alert.rule), outcome="intent", detail=detail)
+        try:
+            self.audit.write(entry)
+        except AuditUnavailable as error:
+            self.counts[name, "refused"] += 1
+            self._say(f"{name} is not run: it cannot be written down: {error}")
+            return False
+        return True

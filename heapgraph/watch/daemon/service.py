@@ -1,0 +1,128 @@
+"""The daemon with all that belongs to it: outbox, endpoint, metrics, signals; from start to end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from heapgraph.errors import HeapgraphError
+from heapgraph.private_folder import FolderRefused
+from heapgraph.watch.actions.outbox import Outbox
+from heapgraph.watch.actions.spool import Message, Spool
+from heapgraph.watch.daemon.daemon import Daemon, allow_descriptors
+from heapgraph.watch.daemon.deliveries import Deliveries
+from heapgraph.watch.daemon.operations import Operations
+from heapgraph.watch.daemon.own_metrics import OwnMetrics
+from heapgraph.watch.daemon.parts import make_parts
+from heapgraph.watch.daemon.served import ServedDaemon
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from heapgraph.watch.daemon.parts import Parts, Recorder
+    from heapgraph.watch.http.endpoint import Endpoint
+    from heapgraph.watch.settings.model import WatchSettings
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+async def serve(
+    settings: WatchSettings,
+    *,
+    say: Callable[[str], None],
+    dry_run: bool = False,
+    recorder: Recorder | None = None,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Watch until SIGTERM, SIGINT or SIGHUP.
+
+    Args:
+        settings: checked ones.
+        say: told what happens, one line each.
+        dry_run: look and judge only; nothing is written, told, counted or served.
+        recorder: writes looks down.
+        ready: called when the first look is done and the endpoint listens.
+
+    Raises:
+        HeapgraphError: a folder is in use or cannot be used, or the address cannot be listened at.
+    """
+    allow_descriptors()
+    clock = time.monotonic
+    deliveries = Deliveries(settings.actions, say)
+    parts = make_parts(
+        settings, outbox=deliveries, say=say, clock=clock, dry_run=dry_run, recorder=recorder
+    )
+    deliveries.audit = parts.audit
+    for problem in parts.problems:
+        say(problem)
+    daemon = Daemon(settings, parts, say=say, clock=clock)
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, daemon.stop)
+    endpoint, sending = None, None
+    metrics = OwnMetrics(settings, parts, deliveries, clock)
+    operations = Operations(parts.jobs, parts.watcher, metrics.count_snapshot)
+    try:
+        if parts.folder is not None:
+            deliveries.outbox = Outbox(
+                settings.actions,
+                Spool(parts.folder / "spool", _dropped(say)),
+                deliveries.report,
+                clock=clock,
+            )
+            sending = asyncio.ensure_future(deliveries.outbox.run())
+            served = ServedDaemon(settings, parts, operations, metrics.text, clock)
+            endpoint = await _listen(settings, served, parts, parts.folder, say)
+        daemon.look()
+        ready()
+        await daemon.run()
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+        await operations.close()
+        if endpoint is not None:
+            await endpoint.stop()
+        if sending is not None:
+            sending.cancel()
+            with suppress(asyncio.CancelledError):
+                await sending
+        parts.close()
+
+
+async def _listen(
+    settings: WatchSettings,
+    served: ServedDaemon,
+    parts: Parts,
+    folder: Path,
+    say: Callable[[str], None],
+) -> Endpoint | None:
+    if not settings.http.listen:
+        return None
+    from heapgraph.watch.http.endpoint import Endpoint  # noqa: PLC0415 - loads the server
+
+    endpoint = Endpoint(settings.http, served, parts.audit, folder / "answers")
+    try:
+        where = await endpoint.start()
+    except FolderRefused as error:
+        raise HeapgraphError(
+            f"{folder / 'answers'} cannot be used", str(error), "remove it, or name another store"
+        ) from error
+    except OSError as error:
+        raise HeapgraphError(
+            f"cannot listen at {settings.http.listen}",
+            str(error.strerror or error),
+            "listen = ... in [http]",
+        ) from error
+    say(f"listening at {where}")
+    return endpoint
+
+
+def _dropped(say: Callable[[str], None]) -> Callable[[Message], None]:
+    def tell(message: Message) -> None:
+        say(f"{message.action}: a message of incident {message.incident} had to go: too many wait")
+
+    return tell
