@@ -19,15 +19,18 @@ help: ## list the targets
 
 setup: $(INSTALLED) ## make .venv with heapgraph, built, in it
 
-# The stamp is older than a changed source, so a changed kernel is compiled before anything runs. What is needed
-# besides is unpacked meanwhile, which takes one processor as long; it gets its byte code on all, its tests none.
+# The stamp is older than a changed source, so a changed kernel is compiled before anything runs. What the build needs
+# is in .venv, so that no environment is made for it; what is needed besides is unpacked meanwhile, and gets its byte
+# code on all processors, its tests none.
 $(INSTALLED): pyproject.toml $(NATIVE_SOURCES)
 	@scripts/prepare_machine.sh $(PYTHON)
 	@echo "building heapgraph into $(VENV) (a minute or two the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python scripts/list_requirements.py $(EXTRAS) >$(VENV)/requirements.txt
-	@$(PIP) install --no-compile --requirement $(VENV)/requirements.txt & needed=$$!; \
-		$(PIP) install --no-deps --editable . && wait $$needed
+	@$(BIN)/python scripts/list_requirements.py --build >$(VENV)/build-requirements.txt
+	@scripts/install_packages.sh $(BIN)/python --requirement $(VENV)/build-requirements.txt
+	@scripts/install_packages.sh $(BIN)/python --requirement $(VENV)/requirements.txt & needed=$$!; \
+		$(PIP) install --no-build-isolation --no-deps --editable . && wait $$needed
 	@$(BIN)/python -m compileall -qq -j 0 -x '/tests/' $(VENV)/lib || true
 	@touch $@
 

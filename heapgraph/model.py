@@ -106,3 +106,18 @@ EDGE_KIND_NAMES = {kind: kind.name.lower() for kind in EdgeKind}
 ROOT_KIND_NAMES = {kind: kind.name.lower().replace("_", "-") for kind in RootKind}
 REGION_KIND_NAMES = {kind: kind.name.lower() for kind in RegionKind}
 ORIGIN_NAMES = {origin: origin.name.lower().replace("_", "-") for origin in CodeOrigin}
+
+# What a sound snapshot keeps: a capture grades itself by these, and `verify` checks them again.
+
+MAX_INVALID_SHARE = 0.001
+"""Named references that lead nowhere, of all: above, the walk met a heap in motion or a wrong
+table. Sound walks of 3.8 to 3.15 stay below 0.0003."""
+
+MAX_NEGATIVE_SHARE = 0.01
+"""Mortal objects with fewer counted references than found, of all: above, references were
+invented. Sound walks stay below 0.004."""
+
+MAX_HELD_TYPES = 0.25
+"""Share of all types in use whose objects C code alone is said to hold. A library keeps objects of
+a few types (callbacks, classes, greenlets); a table that is wrong, or a heap in motion, loses
+references to objects of nearly every type."""

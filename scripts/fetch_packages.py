@@ -6,8 +6,8 @@
 Unless named these are 3.9, 3.12 and 3.14; with HEAPGRAPH_EXHAUSTIVE=1 3.11 and 3.13 as well.
 
 Each CPython gets a folder `.interpreters/packages/VERSION/` for its PYTHONPATH (the variable
-HEAPGRAPH_INTERPRETERS names another place for `.interpreters`). The pip of the Python that runs
-this brings the wheels, so the target needs none; two small modules of fixtures/extensions, bound
+HEAPGRAPH_INTERPRETERS names another place for `.interpreters`). `install_packages.sh` unpacks the
+wheels, so the target needs no pip; two small modules of fixtures/extensions, bound
 with pybind11 and with nanobind, are compiled with its headers. Does nothing, at once, when all is
 there.
 """
@@ -99,10 +99,9 @@ def download(minor: int, folder: Path) -> None:
 
     Not compiled: the byte code would be that of the Python which runs this.
     """
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    install = [str(REPOSITORY / "scripts/install_packages.sh"), sys.executable]
     wheels = ["--only-binary", ":all:", "--python-version", f"3.{minor}", "--target", str(folder)]
-    wheels += ["--no-compile"]
-    run([*pip, *wheels, *PACKAGES])
+    run([*install, *wheels, *PACKAGES])
 
 
 def compile_holders(minor: int, folder: Path) -> None:

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Prints what pyproject.toml requires, one requirement a line, for `pip install --requirement`.
 
-python scripts/list_requirements.py [EXTRA...]
+python scripts/list_requirements.py [EXTRA... | --build]
+
+With --build it is what building the package needs.
 """
 
 from __future__ import annotations
@@ -9,6 +11,9 @@ from __future__ import annotations
 import sys
 import tomllib
 from pathlib import Path
+
+BUILD_TOOLS = ["cmake>=3.20", "ninja"]
+"""What the build system would fetch besides, where the machine has none."""
 
 PROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 
@@ -20,5 +25,11 @@ def requirements(extras: list[str]) -> list[str]:
     return [*project["dependencies"], *added]
 
 
+def build_requirements() -> list[str]:
+    """What pip puts into the environment of an isolated build."""
+    return [*tomllib.loads(PROJECT.read_text())["build-system"]["requires"], *BUILD_TOOLS]
+
+
 if __name__ == "__main__":
-    print("\n".join(requirements(sys.argv[1:])))
+    is_build = sys.argv[1:] == ["--build"]
+    print("\n".join(build_requirements() if is_build else requirements(sys.argv[1:])))

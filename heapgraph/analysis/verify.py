@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from heapgraph.analysis.results import TableResult
-from heapgraph.model import NO_LABEL
+from heapgraph.model import MAX_HELD_TYPES, MAX_INVALID_SHARE, MAX_NEGATIVE_SHARE, NO_LABEL
 from heapgraph.snapshot.checks import LABEL_IS_NAME, LABEL_IS_OBJECT, check_consistency
 from heapgraph.snapshot.reader import SnapshotFile
 from heapgraph.units import format_count, format_share
@@ -17,20 +17,9 @@ if TYPE_CHECKING:
     from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
 
-MAX_INVALID_SHARE = 0.001
-"""References that led nowhere, of all: above, the walk met a heap in motion or a wrong layout."""
-
-MAX_NEGATIVE_SHARE = 0.01
-"""Objects with more references found than counted, of all: above, references were invented."""
-
 MIN_EXPLAINED_SHARE = 0.98
 """Objects that named roots reach or that are garbage, of all; the rest only C code holds. Small
 programs reach 0.997."""
-
-MAX_HELD_TYPES = 0.25
-"""Share of the types in use whose objects C code alone holds up to which it may hold as many as it
-likes: callbacks, classes, objects of an extension. Above, references were overlooked. The limits
-are those by which a capture grades itself."""
 
 
 @dataclass(frozen=True)

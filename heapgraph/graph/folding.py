@@ -62,6 +62,16 @@ class FoldedTree:
         owners[self._dicts] = self._owners
         return owners
 
+    def referrers_of(self, object_id: int, limit: int) -> set[int]:
+        """What refers to an object, not weakly: an instance in place of its `__dict__`.
+
+        Of the references to it the first `limit` are looked at.
+        """
+        graph = self._graph
+        is_strong = graph.weak_references[graph.reverse.edges_to(object_id)] == 0
+        sources = graph.reverse.sources_of(object_id)[is_strong][:limit]
+        return set(self.owners_of(sources).tolist())
+
     def with_dicts(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """bool[n]: of a folded dict what is said of its owner, of all others the same."""
         result = mask.copy()

@@ -143,6 +143,7 @@ def grow_live(
     """
     graphs = []
     with start_target(program.path, "--noise", python=python) as target:
+        assert target.ready == f"ready {target.pid}"
         for number in range(count):
             if number:
                 target.send("grow")
@@ -150,5 +151,6 @@ def grow_live(
                 assert answer == "grew", answer
             snapshot = folder / f"{program.name}-{number}.heapgraph"
             dump(target.pid, snapshot)
+            assert target.process.poll() is None, "the target must survive its dump"
             graphs.append(HeapGraph.open(snapshot))
     return graphs

@@ -34,9 +34,16 @@ def dumped(mode: str, interpreter: Interpreter, folder: Path) -> tuple[HeapGraph
     return graph, find_suspects(graph).suspects[0]
 
 
-@pytest.mark.parametrize("interpreter", each_interpreter())
-def test_cycles_of_a_program_without_a_collector(interpreter: Interpreter, tmp_path: Path) -> None:
-    graph, suspect = dumped("cycles", interpreter, tmp_path)
+@pytest.fixture(scope="module", params=each_interpreter())
+def cycles(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[HeapGraph, LeakSuspect]:
+    """A program whose collector is off, and which loses nothing."""
+    return dumped("cycles", request.param, tmp_path_factory.mktemp("cycles"))
+
+
+def test_cycles_of_a_program_without_a_collector(cycles: tuple[HeapGraph, LeakSuspect]) -> None:
+    graph, suspect = cycles
     assert suspect.kind == "garbage"
     assert re.fullmatch(r"<(1,9..|2,000) dead objects> __main__\.Node", suspect.expression)
     assert suspect.retained_size >= 1900 * 2000
@@ -77,11 +84,10 @@ def test_lost_objects_are_found_by_their_blocks(interpreter: Interpreter, tmp_pa
     assert np.count_nonzero(in_degree[floats] == 0) in range(19_990, 20_010)
 
 
-@pytest.mark.parametrize("interpreter", each_interpreter())
 def test_nothing_is_lost_in_a_program_that_loses_nothing(
-    interpreter: Interpreter, tmp_path: Path
+    cycles: tuple[HeapGraph, LeakSuspect],
 ) -> None:
-    graph, _ = dumped("cycles", interpreter, tmp_path)
+    graph, _ = cycles
     held = graph.roots.targets[graph.roots.kinds == RootKind.C_HELD]
     held = held[(graph.flags[held] & ObjectFlags.IS_GC) == 0]
     lost = held[np.diff(graph.reverse.offsets)[held] == 0]

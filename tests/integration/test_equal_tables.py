@@ -8,7 +8,7 @@ import pytest
 
 from heapgraph.capture.dump import dump
 from helpers.core_files import assert_same_heap
-from helpers.interpreters import each_interpreter
+from helpers.interpreters import some_interpreters
 from helpers.methods import methods_here
 from helpers.running_target import start_target
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from helpers.interpreters import Interpreter
 
 
-@pytest.mark.parametrize("interpreter", each_interpreter())
+@pytest.mark.parametrize("interpreter", some_interpreters(12))
 def test_every_method_gives_the_same_tables(interpreter: Interpreter, tmp_path: Path) -> None:
     """Given a process that waits, also types that only their traverse functions know are exact."""
     with start_target("kinds.py", python=interpreter.path) as target:

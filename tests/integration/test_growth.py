@@ -13,6 +13,7 @@ from heapgraph.graph.ages import object_ages
 from helpers.interpreters import each_interpreter
 from helpers.live_graphs import dump_graph
 from helpers.running_target import start_target
+from helpers.turns import by_turns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,10 +31,11 @@ def test_each_table_has_its_own_verdict(interpreter: Interpreter, tmp_path: Path
     assert {name: growth.trend for name, growth in found.items()} == VERDICTS, found
 
 
-@pytest.mark.parametrize("before", ["nothing", "collect", "freeze"])
-@pytest.mark.parametrize("interpreter", each_interpreter())
+@pytest.mark.parametrize(
+    ("before", "interpreter"), by_turns(["nothing", "collect", "freeze"], share=2)
+)
 def test_objects_are_as_old_as_their_place_in_the_order(
-    interpreter: Interpreter, before: str, tmp_path: Path
+    before: str, interpreter: Interpreter, tmp_path: Path
 ) -> None:
     with start_target("three_kinds_of_tables.py", before, python=interpreter.path) as target:
         graph = dump_graph(target, tmp_path / "order.heapgraph")

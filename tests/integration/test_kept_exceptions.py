@@ -9,9 +9,10 @@ import pytest
 
 from heapgraph.analysis.expressions.resolving import resolve
 from heapgraph.analysis.suspects import find_suspects
-from helpers.interpreters import Interpreter, each_interpreter
+from helpers.interpreters import Interpreter, each_interpreter, some_interpreters
 from helpers.live_graphs import dump_graph
 from helpers.running_target import start_target
+from helpers.turns import by_turns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,8 +47,7 @@ def graph_of(name: str, interpreter: Interpreter, folder: Path) -> HeapGraph:
         return dump_graph(target, folder / "x.heapgraph")
 
 
-@pytest.mark.parametrize("interpreter", each_interpreter())
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize(("name", "interpreter"), by_turns(PROGRAMS, share=2))
 def test_the_only_suspect_is_what_keeps_the_exception(
     name: str, interpreter: Interpreter, tmp_path: Path
 ) -> None:
@@ -74,7 +74,7 @@ def test_a_variable_of_a_running_function_is_its_own(
     assert re.fullmatch(r"<.* being_handled\(\) at .*> rows", suspect.expression)
 
 
-@pytest.mark.parametrize("interpreter", each_interpreter())
+@pytest.mark.parametrize("interpreter", some_interpreters())
 def test_results_of_cells_are_one_suspect(interpreter: Interpreter, tmp_path: Path) -> None:
     """But for the one that has a name of its own, which goes on when `Out` is emptied."""
     graph = graph_of("notebook", interpreter, tmp_path)

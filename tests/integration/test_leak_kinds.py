@@ -7,24 +7,21 @@ from __future__ import annotations
 
 import os
 import re
-from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from heapgraph.analysis.expressions.resolving import resolve
 from heapgraph.analysis.suspects import find_suspects
-from helpers.interpreters import Interpreter, each_interpreter, is_exhaustive, some_interpreters
+from helpers.interpreters import Interpreter, some_interpreters
 from helpers.leak_programs import LeakProgram, ask_live, leak_programs
 from helpers.live_graphs import dump_graph
 from helpers.packages import EACH_SHAPE, each_with_packages
 from helpers.running_target import start_target
+from helpers.turns import in_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
-
-    from _pytest.mark.structures import ParameterSet
 
 INNOCENTS = (
     *("asyncio_server", "threads_server", "function_cache", "own_cache", "session_store"),
@@ -55,22 +52,8 @@ NEVER_FREED = ((3, 12), (3, 12))
 """First and last version of which some builds never free an interned string."""
 
 
-def cases(kinds: Iterable[Any]) -> list[ParameterSet]:
-    """Each kind on one build after the other, so that all have their turn; or on every one."""
-    builds = each_interpreter()
-    pairs = (
-        [(kind, build) for kind in kinds for build in builds]
-        if is_exhaustive()
-        else list(zip(kinds, cycle(builds), strict=False))
-    )
-    return [
-        pytest.param(kind, *b.values, id=f"{getattr(kind, 'name', kind)}-{b.id}", marks=b.marks)
-        for kind, b in pairs
-    ]
-
-
 @pytest.mark.parametrize(
-    ("program", "interpreter"), cases(each for each in leak_programs() if not each.needs)
+    ("program", "interpreter"), in_turn(each for each in leak_programs() if not each.needs)
 )
 def test_the_first_suspect_is_the_holder_on_every_build(
     program: LeakProgram, interpreter: Interpreter, tmp_path: Path
@@ -87,7 +70,7 @@ def test_the_first_suspect_is_the_holder_on_every_build(
         assert resolve(answer.graph, first.expression) is not None
 
 
-@pytest.mark.parametrize(("name", "interpreter"), cases(WITHOUT_HOLDER))
+@pytest.mark.parametrize(("name", "interpreter"), in_turn(WITHOUT_HOLDER))
 def test_a_leak_without_a_holder_is_said_as_well(
     name: str, interpreter: Interpreter, tmp_path: Path
 ) -> None:
@@ -126,7 +109,7 @@ def suspects_of_innocent(
     return [(one.expression, one.reason) for one in find_suspects(graph).suspects]
 
 
-@pytest.mark.parametrize(("name", "interpreter"), cases(INNOCENTS))
+@pytest.mark.parametrize(("name", "interpreter"), in_turn(INNOCENTS))
 def test_a_program_that_does_not_leak_is_not_accused(
     name: str, interpreter: Interpreter, tmp_path: Path
 ) -> None:

@@ -12,23 +12,24 @@ from heapgraph.analysis.expressions.resolving import resolve
 from heapgraph.analysis.expressions.segments import edges_of
 from heapgraph.analysis.expressions.suspended_functions import suspended_place
 from heapgraph.model import EdgeKind
-from helpers.interpreters import Interpreter, each_interpreter
+from helpers.interpreters import each_interpreter
 from helpers.live_graphs import dump_graph
 from helpers.running_target import start_target
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from heapgraph.graph.heap_graph import HeapGraph
 
 MIN_KNOWN, MIN_NAMED = 30, 10
 
 
-def dumped(interpreter: Interpreter, folder: Path) -> tuple[HeapGraph, dict[int, int]]:
+@pytest.fixture(scope="module", params=each_interpreter())
+def dumped(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[HeapGraph, dict[int, int]]:
     """The program's snapshot, and what it says itself: objects with their lines."""
-    with start_target("standing.py", python=interpreter.path) as target:
+    with start_target("standing.py", python=request.param.path) as target:
         lines = json.loads(target.read_line())
-        graph = dump_graph(target, folder / "x.heapgraph")
+        graph = dump_graph(target, tmp_path_factory.mktemp("standing") / "x.heapgraph")
     return graph, {graph.find_address(int(address)): line for address, line in lines.items()}
 
 
@@ -37,9 +38,10 @@ def has_variables(graph: HeapGraph, object_id: int) -> bool:
     return len(edges_of(graph, object_id, EdgeKind.LOCAL)) > 0
 
 
-@pytest.mark.parametrize("interpreter", each_interpreter())
-def test_every_line_is_the_one_that_python_says(interpreter: Interpreter, tmp_path: Path) -> None:
-    graph, said = dumped(interpreter, tmp_path)
+def test_every_line_is_the_one_that_python_says(
+    dumped: tuple[HeapGraph, dict[int, int]],
+) -> None:
+    graph, said = dumped
     found = {each: graph.standing_lines.line(each) for each in said}
     assert len(found) >= MIN_KNOWN
     assert found == said
@@ -48,9 +50,8 @@ def test_every_line_is_the_one_that_python_says(interpreter: Interpreter, tmp_pa
     assert graph.standing_lines.line(ended) is None
 
 
-@pytest.mark.parametrize("interpreter", each_interpreter())
-def test_names_have_that_line(interpreter: Interpreter, tmp_path: Path) -> None:
-    graph, standing = dumped(interpreter, tmp_path)
+def test_names_have_that_line(dumped: tuple[HeapGraph, dict[int, int]]) -> None:
+    graph, standing = dumped
     named = 0
     for object_id, line in standing.items():
         if has_variables(graph, object_id):

@@ -33,6 +33,9 @@ _VARIABLE_TYPES = frozenset({"ContextVar", "_contextvars.ContextVar"})
 LINK_TYPES = frozenset({"itertools._tee_dataobject", "itertools.teedataobject"})
 """Of these two are a chain: they are there for nothing else, and each has many items."""
 
+MIN_LINKS = 30
+"""So many objects of any other type on one path are a linked list, not a structure."""
+
 LOOP_SUFFIXES = ("EventLoop", "uvloop.Loop")
 _MAX_LOOPS = 1000
 

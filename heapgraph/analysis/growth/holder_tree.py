@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.expressions.carriers import LINK_TYPES, LOOP_SUFFIXES
+from heapgraph.analysis.expressions.carriers import LINK_TYPES, LOOP_SUFFIXES, MIN_LINKS
 from heapgraph.analysis.growth.aligned_groups import TOP, align
 from heapgraph.analysis.growth.path_texts import ANY_KEY, MADE_MODULES, UNNAMED
 from heapgraph.model import VIRTUAL_ROOT
@@ -34,8 +34,6 @@ _MODULES = ".modules"
 """How sys has the table of modules."""
 
 _MAX_STEPS_DOWN = 200
-_MIN_LINKS = 30
-"""So many objects of one type on one path are a linked list, not a structure."""
 
 
 @dataclass(frozen=True)
@@ -246,7 +244,7 @@ class HolderTree:
             return row
         commonest, links = Counter(types).most_common(1)[0]
         is_link = self._groups.types[commonest] in LINK_TYPES
-        return chain[types.index(commonest)] if links >= (2 if is_link else _MIN_LINKS) else row
+        return chain[types.index(commonest)] if links >= (2 if is_link else MIN_LINKS) else row
 
     def shown(self, row: int) -> int:
         """The group to show for another: the owner of a `__dict__` or of what has no name."""

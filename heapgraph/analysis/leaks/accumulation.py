@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.expressions.carriers import LINK_TYPES
+from heapgraph.analysis.expressions.carriers import LINK_TYPES, MIN_LINKS
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ FindLeaksQuery: `big_drop_ratio`."""
 
 MAX_STEPS = 1000
 """How far to walk down; Eclipse MAT, FindLeaksQuery: `max_depth`. Linked lists are longer."""
-
-MIN_LINKS = 30
-"""So many objects of one type on one chain are a linked list, not a structure."""
 
 MANY_CHILDREN = 20
 """So many children of one type are content that was added, not the parts of a structure."""

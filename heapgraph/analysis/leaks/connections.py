@@ -19,7 +19,9 @@ SELECTOR_KEY = "selectors.SelectorKey"
 MANY_ABANDONED = 100
 """A server that closes its connections has none; a few may be about to be closed."""
 
-_MAX_ASKED = 1000
+MAX_ASKED = 1000
+"""Members of a group that are looked at: as many of the largest speak for all."""
+
 _DATA = 3
 """Position of what belongs to a file in a SelectorKey: (fileobj, fd, events, data)."""
 
@@ -37,7 +39,7 @@ def are_abandoned(graph: HeapGraph, keys: NDArray[np.uint32]) -> bool:
     Cost: the references by referent, once per snapshot; then bounded.
     """
     count = 0
-    for key in keys[:_MAX_ASKED].tolist():
+    for key in keys[:MAX_ASKED].tolist():
         protocol = _protocol(graph, key)
         writer = None if protocol is None else attribute(graph, protocol, "_stream_writer")
         if protocol is not None and writer is not None:
@@ -52,7 +54,7 @@ def handlers_of(graph: HeapGraph, keys: NDArray[np.uint32]) -> list[int | None]:
         graph: the snapshot.
         keys: the SelectorKeys; as many as 1,000 are looked at.
     """
-    protocols = [_protocol(graph, key) for key in keys[:_MAX_ASKED].tolist()]
+    protocols = [_protocol(graph, key) for key in keys[:MAX_ASKED].tolist()]
     return [
         None if each is None else attribute(graph, each, "_client_connected_cb")
         for each in protocols
@@ -80,9 +82,6 @@ def _is_alone(graph: HeapGraph, protocol: int, writer: int) -> bool:
     for each in (writer, reader):
         if each is None:
             continue
-        edges = graph.reverse.edges_to(each)
-        strong = edges[graph.weak_references[edges] == 0]
-        sources = {graph.reference(int(edge)).source for edge in strong[:_MAX_ASKED]}
-        if not {graph.folded.owner_of(source) for source in sources} <= known:
+        if not graph.folded.referrers_of(each, MAX_ASKED) <= known:
             return False
     return True

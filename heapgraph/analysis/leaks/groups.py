@@ -160,10 +160,7 @@ def other_holders(graph: HeapGraph, members: NDArray[np.uint32], holder: int) ->
     sample = members[:_MAX_ASKED].tolist()
     referrers: Counter[int] = Counter()
     for member in sample:
-        edges = graph.reverse.edges_to(member)
-        strong = edges[graph.weak_references[edges] == 0]
-        sources = {graph.reference(int(edge)).source for edge in strong[:_MAX_ASKED]}
-        referrers.update({graph.folded.owner_of(source) for source in sources} - {holder})
+        referrers.update(graph.folded.referrers_of(member, _MAX_ASKED) - {holder})
     common = referrers.most_common(_MAX_NAMED)
     return [source for source, count in common if count >= COVERED_SHARE * len(sample) > 1]
 

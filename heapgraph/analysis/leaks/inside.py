@@ -16,7 +16,8 @@ from heapgraph.analysis.leaks.accumulation import (
     accumulation_point,
     content_of,
 )
-from heapgraph.analysis.leaks.members import MAX_ASKED, MOST
+from heapgraph.analysis.leaks.connections import MAX_ASKED
+from heapgraph.analysis.leaks.members import MOST
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:

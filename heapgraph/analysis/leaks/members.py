@@ -14,7 +14,7 @@ from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.expressions.attributes import attribute
 from heapgraph.analysis.expressions.python_steps import captured, captured_names
 from heapgraph.analysis.expressions.segments import edges_of
-from heapgraph.analysis.leaks.connections import SELECTOR_KEY, handlers_of
+from heapgraph.analysis.leaks.connections import MAX_ASKED, SELECTOR_KEY, handlers_of
 from heapgraph.model import EdgeKind, ObjectFlags
 from heapgraph.units import format_count, format_size
 
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from heapgraph.graph.heap_graph import HeapGraph
-
-MAX_ASKED = 1000
-"""Members whose code is looked at: as many of the largest speak for all."""
 
 _MAX_WRAPPERS = 4
 """Partials and methods around a function; objects between a future and the task it wakes."""

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from heapgraph.model import NO_ROW, EdgeFlags, EdgeKind, ObjectFlags, RootKind
+from heapgraph.model import (
+    MAX_HELD_TYPES,
+    MAX_INVALID_SHARE,
+    MAX_NEGATIVE_SHARE,
+    NO_ROW,
+    EdgeFlags,
+    EdgeKind,
+    ObjectFlags,
+    RootKind,
+)
 from heapgraph.native.graph_kernels import reachable
 from heapgraph.units import format_share
 
@@ -25,23 +34,11 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = npt.NDArray[Any]
 
-MAX_INVALID_SHARE = 0.001
-"""Named references that lead nowhere, of all: above, the walk met a heap in motion or a wrong
-table. Sound walks of 3.8 to 3.15 stay below 0.0003."""
-
-MAX_NEGATIVE_SHARE = 0.01
-"""Mortal objects with fewer counted references than found; sound walks stay below 0.004."""
-
 MIN_NAMED_SHARE = 0.9
 """Share of what is alive that named roots reach. Programs of any size reach 0.99; tiny
 ones, where the interpreter's own C data weighs, 0.97. Less is no fault by itself: C code may hold
 as much as it likes, and a reference count proves it. It is one where so much is counted too often
 that references were overlooked, see MAX_HELD_TYPES."""
-
-MAX_HELD_TYPES = 0.25
-"""Share of all types in use whose objects C code alone is said to hold. A library keeps objects of
-a few types (callbacks, classes, greenlets); a table that is wrong, or a heap in motion, loses
-references to objects of nearly every type."""
 
 BORROWED = "borrowed"
 """Label of a word in unknown fields whose reference is another's, as the walker has it."""
