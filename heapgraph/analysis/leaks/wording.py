@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heapgraph.analysis.execution.code_places import place_of
+from heapgraph.analysis.execution.greenlets import EVENT_LOOP_TYPES
 from heapgraph.analysis.expressions import expression, path_references, write_path
 from heapgraph.analysis.expressions.attributes import namespace_entries
 from heapgraph.analysis.expressions.carriers import THREAD_LOCAL, thread_spaces
@@ -26,11 +27,15 @@ from heapgraph.analysis.leaks.defining_module import defining_route
 from heapgraph.analysis.leaks.exceptions import kept_variable, other_ways
 from heapgraph.analysis.leaks.groups import EXIT_CALLBACKS, are_lost, other_holders
 from heapgraph.analysis.leaks.inside import describe_nested, heavy_part
-from heapgraph.analysis.leaks.members import describe_captured, describe_members, describe_one
+from heapgraph.analysis.leaks.members import (
+    describe_captured,
+    describe_members,
+    describe_one,
+    samples_of,
+)
 from heapgraph.analysis.leaks.weak_costs import costs_in_words
 from heapgraph.analysis.object_rows import share_of_heap
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, RootKind
-from heapgraph.safe_text import begun
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
@@ -51,8 +56,6 @@ _LOOP = re.compile(r"<(event loop of [^>@]+)>")
 """Which module of a library leads to it says nothing."""
 
 _AT_EXIT = "atexit calls them when the program ends, and keeps them until then."
-
-_MAX_SAMPLES, _SAMPLE_CHARACTERS = 3, 24
 
 
 @dataclass(frozen=True)
@@ -337,8 +340,10 @@ def _who_of_group(graph: HeapGraph, findings: Findings) -> str:
     if is_held and content is not None and are_lost(graph, content.members):
         return _lost(graph, content)
     if findings.candidate.kind == "interned" and content is not None:
-        return f"Nothing but the table of interned strings holds them{_samples(graph, content)}."
-    if is_held:
+        samples = samples_of(graph, content.members)
+        return f"Nothing but the table of interned strings holds them{samples}."
+    waits = content is not None and re.fullmatch(EVENT_LOOP_TYPES, content.type_name)
+    if is_held and not waits:
         return "More references to each are counted than were found: C code holds the others."
     return "No single object holds them."
 
@@ -347,18 +352,9 @@ def _lost(graph: HeapGraph, content: Content) -> str:
     """Objects that are counted, and that nothing was found to refer to."""
     return (
         f"{format_count(len(content.members))} lost {content.type_name}"
-        f"{_samples(graph, content)}: nothing refers to them, and each is still counted as if"
-        " something did."
+        f"{samples_of(graph, content.members)}: nothing refers to them, and each is still counted"
+        " as if something did."
     )
-
-
-def _samples(graph: HeapGraph, content: Content) -> str:
-    """A few of the members, by their text."""
-    previews = graph.previews(content.members[:_MAX_SAMPLES])
-    samples = ", ".join(
-        repr(begun(text, _SAMPLE_CHARACTERS)) for text in dict.fromkeys(previews) if text
-    )
-    return f" ({samples})" if samples else ""
 
 
 def code_that_uses(
