@@ -76,7 +76,8 @@ class Questions:
         Raises:
             ObjectNotFound: `of` names nothing, or more than one object.
 
-        Cost: the dominator tree, once per snapshot; then one partial sort of all objects.
+        Cost: the dominator tree, once per snapshot; then one partial sort of all objects, and of
+            each of the 200 largest containers among the rows what it dominates.
         """
         return cast("Dominators", self._ask("dominators", of=of, raw=raw, limit=limit))
 

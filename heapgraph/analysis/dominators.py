@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from heapgraph.analysis.ages.verdict import NOT_JUDGED
 from heapgraph.analysis.object_rows import ObjectRow, object_id_of, object_row
 from heapgraph.analysis.results import TableResult, not_serialized
 from heapgraph.model import ALL_ROOTS, UNREACHABLE, VIRTUAL_ROOT, RootKind
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT = 20
 
+MAX_JUDGED = 200
+"""Containers of a list whose growth is judged, the largest ones: each takes some milliseconds."""
+
 _MORE = 8
 """So many times more objects are looked at when too many were links of chains."""
 
@@ -31,12 +35,14 @@ class Dominators(TableResult):
     Attributes:
         objects: the rows.
         left_out: how many more there are.
+        not_judged: containers among the rows whose growth was not looked at.
     """
 
     rows_field: ClassVar[str] = "objects"
 
     objects: tuple[ObjectRow, ...]
     left_out: int = not_serialized()
+    not_judged: int = not_serialized()
 
 
 def largest_objects(
@@ -60,7 +66,8 @@ def largest_objects(
     Raises:
         ObjectNotFound: `of` names nothing, or more than one object.
 
-    Cost: the dominator tree, once per snapshot; then one partial sort of all objects.
+    Cost: the dominator tree, once per snapshot; then one partial sort of all objects, and of each
+        of the 200 largest containers among the rows what it dominates.
     """
     if progress is not None:
         progress("dominator tree", 0, 0)
@@ -70,9 +77,14 @@ def largest_objects(
     else:
         chosen = _largest(graph, limit).tolist() if raw else _largest_folded(graph, limit)
         count = graph.object_count - (0 if raw else graph.folded.folded_count)
-    rows = [object_row(graph, object_id, raw=raw) for object_id in chosen[:limit]]
+    rows: list[ObjectRow] = []
+    judged = 0
+    for object_id in chosen[:limit]:
+        rows.append(object_row(graph, object_id, raw=raw, is_judged=judged < MAX_JUDGED))
+        judged += rows[-1].growth not in (None, NOT_JUDGED)
     rows.sort(key=lambda row: (-row.retained_size, row.id))
-    return Dominators(tuple(rows), count - len(rows))
+    not_judged = sum(row.growth is NOT_JUDGED for row in rows)
+    return Dominators(tuple(rows), count - len(rows), not_judged)
 
 
 def _children(graph: HeapGraph, object_id: int, limit: int, *, raw: bool) -> tuple[list[int], int]:

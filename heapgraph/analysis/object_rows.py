@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from heapgraph.analysis.ages.growth import growth_of_container
-from heapgraph.analysis.ages.verdict import Growth  # noqa: TC001 - its units are asked for
+from heapgraph.analysis.ages.growth import growth_of_container, has_enough_items
+from heapgraph.analysis.ages.verdict import NOT_JUDGED, Growth
 from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.expressions.resolving import resolve
 from heapgraph.units import Address, Bytes, Expression, ObjectId, Share, TypeName
@@ -45,13 +45,16 @@ class ObjectRow:
     growth: Growth | None
 
 
-def object_row(graph: HeapGraph, object_id: int, *, raw: bool = False) -> ObjectRow:
+def object_row(
+    graph: HeapGraph, object_id: int, *, raw: bool = False, is_judged: bool = True
+) -> ObjectRow:
     """Describe an object.
 
     Args:
         graph: the snapshot.
         object_id: the object.
         raw: sizes of the object alone; else its folded `__dict__` is a part of it.
+        is_judged: False says of a container that its growth was not looked at.
 
     Cost: of a container, what it dominates, once: see `growth_of`.
     """
@@ -61,6 +64,10 @@ def object_row(graph: HeapGraph, object_id: int, *, raw: bool = False) -> Object
     else:
         shallow = graph.folded.shallow_size(object_id)
         retained = graph.folded.retained_size(object_id)
+    if is_judged:
+        growth = growth_of_container(graph, object_id)
+    else:
+        growth = NOT_JUDGED if has_enough_items(graph, object_id) else None
     return ObjectRow(
         id=object_id,
         address=int(graph.addresses[object_id]),
@@ -69,7 +76,7 @@ def object_row(graph: HeapGraph, object_id: int, *, raw: bool = False) -> Object
         shallow_size=shallow,
         retained_size=retained,
         share=share_of_heap(graph, retained),
-        growth=growth_of_container(graph, object_id),
+        growth=growth,
     )
 
 

@@ -13,7 +13,7 @@ from heapgraph.analysis.ages.verdict import NO_CONTAINER, Growth
 from heapgraph.analysis.detectors.pinned import hidden_sizes
 from heapgraph.analysis.expressions import expression, path_references
 from heapgraph.analysis.leaks.accumulation import inner_type
-from heapgraph.analysis.leaks.application_code import own_expression
+from heapgraph.analysis.leaks.application_code import code_that_uses, own_expression
 from heapgraph.analysis.leaks.candidates import Candidate, find_candidates, structure_mask
 from heapgraph.analysis.leaks.dead import KIND as GARBAGE
 from heapgraph.analysis.leaks.dead import explain_garbage, find_dead
@@ -30,7 +30,7 @@ from heapgraph.analysis.leaks.known_leaks import LeakTraits, find_known_leak
 from heapgraph.analysis.leaks.notebooks import joined_results, users_name
 from heapgraph.analysis.leaks.registries import find_registered, is_certain, without_inside
 from heapgraph.analysis.leaks.weak_costs import are_classes
-from heapgraph.analysis.leaks.wording import Findings, code_that_uses, explain
+from heapgraph.analysis.leaks.wording import Findings, explain
 from heapgraph.analysis.object_rows import ObjectRow, object_row, share_of_heap
 from heapgraph.analysis.paths import PathRow, Paths, path_row
 from heapgraph.analysis.results import TableResult, not_serialized

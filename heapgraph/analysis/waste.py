@@ -65,8 +65,8 @@ class Waste(TableResult):
         findings: the rows.
         left_out: how many more there are.
         minimum: wasted bytes below which only leaks were reported.
-        not_looked_at: what detectors left aside, each being smaller than what the same detector
-            reports.
+        not_looked_at: what detectors left aside, large enough to be reported, and each smaller than
+            what the same detector looked at.
     """
 
     rows_field: ClassVar[str] = "findings"
@@ -111,10 +111,11 @@ def find_waste(
     for done, detector in enumerate(chosen):
         if progress is not None:
             progress(detector.name, done, len(chosen))
+        facts.least = 1 if detector.is_leak else max(least, 1)
         found += [
             (detector, evidence)
             for evidence in detector.find(facts)
-            if detector.is_leak or evidence.wasted_size >= max(least, 1)
+            if detector.is_leak or evidence.wasted_size >= facts.least
         ]
     found.sort(key=lambda entry: -entry[1].wasted_size)
     shown = found[:limit]

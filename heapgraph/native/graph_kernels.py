@@ -245,11 +245,32 @@ class TreeOrder(NamedTuple):
     subtree_count: U32
 
 
-def tree_order(idom: U32) -> TreeOrder:
+def tree_children(idom: U32) -> tuple[U32, U32]:
+    """`child_offsets` and `children` of a `TreeOrder`, a third of the work for the whole.
+
+    The end of `children` has room for what no root reaches, and nothing in it.
+
+    Args:
+        idom: uint32[n], as `dominator_tree` gives it.
+
+    Raises:
+        ValueError: an entry is neither an object nor reserved.
+
+    Cost: O(n), 8 bytes an object.
+    """
+    count = len(idom)
+    tree = checked("idom", idom, np.uint32)
+    offsets, children = np.empty(count + 2, np.uint32), np.empty(count, np.uint32)
+    run("hg_dominator_children", count, tree, offsets.ctypes.data, children.ctypes.data)
+    return offsets, children
+
+
+def tree_order(idom: U32, known_children: tuple[U32, U32] | None = None) -> TreeOrder:
     """Children and preorder of a dominator tree.
 
     Args:
         idom: uint32[n], as `dominator_tree` gives it.
+        known_children: what `tree_children` gave for it, if it was asked before.
 
     Raises:
         ValueError: an entry is neither an object nor reserved.
@@ -258,9 +279,10 @@ def tree_order(idom: U32) -> TreeOrder:
     """
     count = len(idom)
     tree = checked("idom", idom, np.uint32)
-    child_offsets = np.empty(count + 2, np.uint32)
-    children, preorder, position, subtree_count = (np.empty(count, np.uint32) for _ in range(4))
-    run("hg_dominator_children", count, tree, child_offsets.ctypes.data, children.ctypes.data)
+    child_offsets, children = tree_children(idom) if known_children is None else known_children
+    checked("child_offsets", child_offsets, np.uint32, count + 2)
+    checked("children", children, np.uint32, count)
+    preorder, position, subtree_count = (np.empty(count, np.uint32) for _ in range(3))
     reached = ctypes.c_uint64()
     run(
         "hg_dominator_preorder",

@@ -23,6 +23,9 @@ from helpers.running_target import start_target
 if TYPE_CHECKING:
     from heapgraph.analysis.suspects import LeakSuspect
 
+READY_LIMIT_S = 120.0
+"""Until a program has leaked: members of a flag take 3.8 some 15 s, on a machine that is quiet."""
+
 LEAKS = Path(__file__).resolve().parents[2] / "fixtures" / "leaks"
 
 
@@ -122,7 +125,8 @@ def ask_live(
         python: the interpreter of the program.
     """
     snapshot = folder / f"{program.name}{'-fixed' if fixed else ''}.heapgraph"
-    with start_target(program.path, *["--fixed"] * fixed, python=python) as target:
+    options = ["--fixed"] * fixed
+    with start_target(program.path, *options, python=python, ready_limit_s=READY_LIMIT_S) as target:
         assert target.ready == f"ready {target.pid}"
         dump(target.pid, snapshot)
         assert target.process.poll() is None, "the target must survive its dump"

@@ -125,6 +125,35 @@ def test_nor_is_one_that_has_packages(
     assert found == []
 
 
+@pytest.mark.parametrize("interpreter", some_interpreters(9, 10))
+def test_a_function_has_the_name_of_what_it_is_inside_of(
+    interpreter: Interpreter, tmp_path: Path
+) -> None:
+    """Up to 3.10 no code knows it, only the function."""
+    (program,) = (each for each in leak_programs() if each.name == "channel_callbacks")
+    first = ask_live(program, tmp_path, python=str(interpreter.path)).suspects[0]
+    assert re.search(r"each with call\.<locals>\.closed \(channel_callbacks\.py:", first.reason)
+
+
+@pytest.mark.parametrize(("interpreter", "packages"), each_with_packages(EACH_SHAPE))
+def test_greenlets_that_wait_are_told_by_their_code(
+    interpreter: Interpreter, packages: Path, tmp_path: Path
+) -> None:
+    env = {"PYTHONPATH": str(packages)}
+    with start_target(
+        "leak_kinds.py", "waiting_greenlets", python=interpreter.path, env=env
+    ) as target:
+        graph = dump_graph(target, tmp_path / "x.heapgraph")
+    assert graph.manifest["quality"]["grade"] == "good"
+    first, *others = find_suspects(graph).suspects
+    assert not others
+    told = re.search(r"([\d,]+) greenlets in .*job\(\) at leak_kinds\.py:\d+", first.reason)
+    assert told, first.reason
+    assert f"<{told[1]} objects>" in first.expression or f" {told[1]} obj" in first.expression
+    assert "gevent.Timeout" in first.reason
+    assert "Py_DECREF" not in first.reason
+
+
 PYTHON_WITH = {
     package: os.environ[f"HEAPGRAPH_PYTHON_WITH_{package.upper()}"]
     for package in ("torch", "boto3")

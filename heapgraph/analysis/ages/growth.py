@@ -59,11 +59,16 @@ def growth_of_container(graph: HeapGraph, object_id: int) -> Growth | None:
 
     Cost: of another object, its references.
     """
+    return growth_of(graph, object_id) if has_enough_items(graph, object_id) else None
+
+
+def has_enough_items(graph: HeapGraph, object_id: int) -> bool:
+    """Whether an object is a container with enough items for a verdict. Cost: its references."""
     begin, end = int(graph.offsets[object_id]), int(graph.offsets[object_id + 1])
     if end - begin < MIN_MEMBERS:
-        return None
+        return False
     items = np.count_nonzero(np.isin(graph.edge_kinds[begin:end], ITEM_KINDS))
-    return growth_of(graph, object_id) if items >= MIN_MEMBERS else None
+    return bool(items >= MIN_MEMBERS)
 
 
 def prepare_growth(graph: HeapGraph) -> None:

@@ -51,4 +51,5 @@ class Growth:
         return self.trend in (Trend.LOADED_ONCE.value, Trend.TURNING_OVER.value)
 
 
+NOT_JUDGED = Growth(Trend.UNKNOWN.value, "not judged: only the largest containers of a list are")
 NO_CONTAINER = Growth(Trend.UNKNOWN.value, "no single container holds them")

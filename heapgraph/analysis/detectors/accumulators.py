@@ -66,7 +66,8 @@ def warning_registries(facts: HeapFacts) -> Iterator[Evidence]:
     counts = {each: len(_warnings(facts, each)) for each in registries}
     found = np.array([each for each in registries if counts[each] >= MIN_WARNINGS], np.uint32)
     sizes = graph.dominators.retained_sizes[found]
-    for row in facts.first(np.argsort(~sizes, kind="stable"), _SHOWN_FINDINGS).tolist():
+    order = np.argsort(~sizes, kind="stable")
+    for row in facts.first(order, _SHOWN_FINDINGS, sizes[order]).tolist():
         owner = int(found[row])
         note = f"a module remembers {format_count(counts[owner])} warnings of different texts"
         yield Evidence(int(sizes[row]), counts[owner], note, owners=(owner,))
@@ -100,7 +101,8 @@ def _large(
     containers = containers[facts.item_counts[containers] >= least]
     containers = containers[~facts.is_owned_dict[containers]]
     sizes = graph.dominators.retained_sizes[containers]
-    for row in facts.first(np.lexsort((containers, ~sizes)), _SHOWN_FINDINGS).tolist():
+    order = np.lexsort((containers, ~sizes))
+    for row in facts.first(order, _SHOWN_FINDINGS, sizes[order]).tolist():
         owner = int(containers[row])
         count = int(facts.item_counts[owner])
         note = f"a {graph.type_name(owner)} of {format_count(count)} items is {what}"

@@ -130,7 +130,8 @@ def large_closures(facts: HeapFacts) -> Iterator[Evidence]:
         note = f"the variables of {format_count(count)} closures {what}"
         found.append(Evidence(retained, count, note, functions[here]))
     found.sort(key=lambda evidence: -evidence.wasted_size)
-    yield from facts.first(found, _SHOWN_FINDINGS)
+    sizes = np.array([evidence.wasted_size for evidence in found])
+    yield from facts.first(found, _SHOWN_FINDINGS, sizes)
 
 
 def defeated_weak_dicts(facts: HeapFacts) -> Iterator[Evidence]:

@@ -42,7 +42,8 @@ def duplicate_classes(facts: HeapFacts) -> Iterator[Evidence]:
             note = f"{format_count(len(classes))} live classes are called {name}"
             found.append(Evidence(size, len(classes) - 1, note, members))
     found.sort(key=lambda evidence: -evidence.wasted_size)
-    yield from facts.first(found, _SHOWN_FINDINGS)
+    sizes = np.array([evidence.wasted_size for evidence in found])
+    yield from facts.first(found, _SHOWN_FINDINGS, sizes)
 
 
 def _is_in_module(facts: HeapFacts) -> NDArray[np.bool_]:

@@ -46,7 +46,9 @@ class HeapFacts:
     Only reachable objects are handed out, unless something else is said.
 
     Attributes:
-        left_out: candidates, smaller than others, that detectors did not look at.
+        least: bytes that a finding must waste to be reported; of the detector that runs.
+        left_out: candidates large enough to be reported that detectors did not look at, each being
+            smaller than others.
 
     Args:
         graph: the snapshot.
@@ -55,11 +57,20 @@ class HeapFacts:
     def __init__(self, graph: HeapGraph) -> None:
         """Compute nothing yet."""
         self.graph = graph
+        self.least = 1
         self.left_out = 0
 
-    def first(self, candidates: _Many, most: int) -> _Many:
-        """The first of what a detector could report; how many it never looks at is counted."""
-        self.left_out += max(0, len(candidates) - most)
+    def first(self, candidates: _Many, most: int, sizes: NDArray[Any]) -> _Many:
+        """The first of what a detector could report.
+
+        How many it never looks at is counted, as far as they might be reported.
+
+        Args:
+            candidates: in the order in which they are reported.
+            most: how many are looked at.
+            sizes: bytes that each may waste at most.
+        """
+        self.left_out += int(np.count_nonzero(sizes[most:] >= self.least))
         return candidates[:most]
 
     @cached_property

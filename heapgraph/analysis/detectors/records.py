@@ -48,9 +48,10 @@ def record_dicts(facts: HeapFacts) -> Iterator[Evidence]:
     shapes = np.zeros(len(members), np.uint64)
     np.add.at(shapes, owner, mixed * _MIX)
     _, groups, counts = np.unique(shapes, return_inverse=True, return_counts=True)
-    for group in facts.first(np.argsort(-counts, kind="stable"), _SHOWN_FINDINGS).tolist():
-        if counts[group] < MIN_RECORDS:
-            return
+    sizes = np.bincount(groups, graph.shallow_sizes[members], len(counts))
+    found = np.flatnonzero(counts >= MIN_RECORDS)
+    found = found[np.argsort(-counts[found], kind="stable")]
+    for group in facts.first(found, _SHOWN_FINDINGS, sizes[found]).tolist():
         same = members[groups == group]
         slotted = GC_HEAD + _OBJECT_HEADER + _POINTER * int(facts.item_counts[same[0]])
         saved = facts.size(same) - slotted * len(same)
@@ -115,9 +116,8 @@ def unused_attributes(facts: HeapFacts) -> Iterator[Evidence]:
     type_rows = (unique >> np.uint64(33)).astype(np.int64)
     instances = np.bincount(graph.type_ids, minlength=len(graph.type_names))[type_rows]
     found = np.flatnonzero((counts >= MIN_RECORDS) & (counts > UNUSED_SHARE * instances))
-    for row in facts.first(
-        found[np.argsort(-counts[found], kind="stable")], _SHOWN_FINDINGS
-    ).tolist():
+    found = found[np.argsort(-counts[found], kind="stable")]
+    for row in facts.first(found, _SHOWN_FINDINGS, _POINTER * counts[found]).tolist():
         reference = graph.reference(int(edges[first[row]]))
         is_name = reference.kind is EdgeKind.SLOT
         name = graph.name(reference.label) if is_name else text_of(graph, reference.label)
@@ -136,9 +136,8 @@ def vertical_bars(facts: HeapFacts) -> Iterator[Evidence]:
     counts = facts.count_references(facts.is_item & small[graph.targets])
     is_bar = (counts >= MIN_RECORDS) & (counts >= UNUSED_SHARE * facts.item_counts)
     bars = facts.ids(is_bar & facts.is_reachable)
-    for bar in facts.first(
-        bars[np.argsort(~counts[bars], kind="stable")], _SHOWN_FINDINGS
-    ).tolist():
+    bars = bars[np.argsort(~counts[bars], kind="stable")]
+    for bar in facts.first(bars, _SHOWN_FINDINGS, graph.dominators.retained_sizes[bars]).tolist():
         targets = distinct_ids(graph.targets[edges_of(graph, bar)], graph.object_count)
         inner = targets[small[targets] & facts.dominated_by(bar, targets)]
         saved = facts.size(inner) - _POINTER * int(facts.item_counts[inner].sum())

@@ -77,11 +77,12 @@ def c_held_objects(facts: HeapFacts) -> Iterator[Evidence]:
     # What a module or a frame explains as well is on a longer path, and no mystery.
     held = held[graph.root_paths.parent[held] == VIRTUAL_ROOT]
     counts = np.bincount(graph.type_ids[held], minlength=len(graph.type_names))
-    for row in facts.first(np.argsort(-counts, kind="stable"), _SHOWN_FINDINGS).tolist():
-        if counts[row] < MIN_HELD:
-            return
-        if re.fullmatch(EVENT_LOOP_TYPES, graph.type_names[row]):
-            continue  # held by design until the event comes
+    found = np.flatnonzero(counts >= MIN_HELD)
+    names = [graph.type_names[row] for row in found.tolist()]
+    by_design = [re.fullmatch(EVENT_LOOP_TYPES, name) is not None for name in names]
+    found = found[~np.array(by_design, np.bool_)]  # those are held until their event comes
+    found = found[np.argsort(-counts[found], kind="stable")]
+    for row in facts.first(found, _SHOWN_FINDINGS, counts[found]).tolist():
         members = held[graph.type_ids[held] == row]
         name = graph.type_names[row]
         note = (

@@ -35,6 +35,23 @@ def greenlets(graph: HeapGraph) -> NDArray[np.uint32]:
     return np.sort(np.concatenate([np.empty(0, np.uint32), *found]))
 
 
+def waiting_greenlet(graph: HeapGraph, object_id: int) -> int | None:
+    """The greenlet that an object is, or that a waiter of gevent wakes; None for other objects.
+
+    A waiter refers to the hub as well, which is a greenlet too.
+    """
+    if _TYPES.fullmatch(graph.type_name(object_id)):
+        return object_id
+    if not graph.type_name(object_id).endswith("Waiter"):
+        return None
+    for edge in edges_of(graph, object_id):
+        target = int(graph.targets[edge])
+        name = graph.type_name(target)
+        if _TYPES.fullmatch(name) and not name.endswith("Hub"):
+            return target
+    return None
+
+
 def outermost_frame(graph: HeapGraph, greenlet: int) -> int | None:
     """The frame in which a suspended greenlet began; None for one that runs, or has ended.
 

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.expressions import expression, write_path
+from heapgraph.analysis.expressions import expression, path_references, write_path
+from heapgraph.analysis.expressions.literals import text_of
 from heapgraph.analysis.expressions.openings import root_names
-from heapgraph.analysis.expressions.segments import namespace_of
+from heapgraph.analysis.expressions.segments import is_namespace, namespace_of
 from heapgraph.analysis.leaks.defining_module import defining_route
 from heapgraph.graph.csr import rows_of_many
-from heapgraph.model import CodeOrigin, RootKind
+from heapgraph.model import CodeOrigin, EdgeKind, RootKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from heapgraph.analysis.leaks.candidates import Candidate
     from heapgraph.graph.code_places import CodePlace
     from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.graph.paths import RootPath
@@ -152,3 +154,42 @@ def _order(place: CodePlace) -> tuple[str, int, str]:
 
 def _type_row(graph: HeapGraph, name: str) -> int:
     return graph.type_names.index(name) if name in graph.type_names else len(graph.type_names)
+
+
+def code_that_uses(
+    graph: HeapGraph, candidate: Candidate, holder: int | None
+) -> tuple[str, tuple[str, ...]]:
+    """The application's functions that use a holder by name.
+
+    Args:
+        graph: the snapshot.
+        candidate: what was found.
+        holder: the named holder; None for a group without one.
+
+    Returns:
+        The name, and the functions: "handle() at app.py:17". Both empty where none is known.
+    """
+    path = graph.root_paths.path_to(candidate.point if holder is None else holder)
+    if path is None or (name_id := _last_name(graph, path)) is None:
+        return "", ()
+    name = text_of(graph, name_id)
+    places = [] if name is None else places_that_name(graph, name_id)
+    # One text may stand for many functions: code that is loaded again has the same place.
+    return name or "", tuple(dict.fromkeys(place.short_text for place in places))
+
+
+def _last_name(graph: HeapGraph, path: RootPath) -> int | None:
+    """The str object of the last attribute or global on a path; None behind a local variable.
+
+    Only the function itself knows its variable, and that function is told already.
+    """
+    found = None
+    in_namespace = path.steps[0].object_id in root_names(graph).namespaces
+    for reference in path_references(graph, path):
+        is_entry = in_namespace and reference.kind is EdgeKind.VALUE
+        if is_entry or reference.kind is EdgeKind.ATTRIBUTE:
+            found = reference.label
+        elif reference.kind is EdgeKind.LOCAL:
+            found = None
+        in_namespace = is_namespace(reference)
+    return found

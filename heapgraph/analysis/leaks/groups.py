@@ -86,7 +86,8 @@ def holder_of_group(
     end = _last_common(graph, sample)
     if end is not None:
         return GroupHolder("container", graph.folded.owner_of(end))
-    return GroupHolder("group", None, _type_text(graph, sample, len(members)))
+    all_of_them = members if alike is None else alike
+    return GroupHolder("group", None, _type_text(graph, sample, len(all_of_them)))
 
 
 def exit_callback_rows(graph: HeapGraph) -> list[int]:

@@ -33,7 +33,7 @@ class KnownLeak:
         holder_type: regular expression for the whole type name of the holder.
         owner_type: the same for the object that the path came through before the holder.
         member_type: the same for the type of what it holds.
-        kind: kind of suspect.
+        kind: kind of suspect, or several with `|` between them.
         is_about_views: only where views show a part of what they keep.
     """
 
@@ -49,7 +49,7 @@ class KnownLeak:
     def fits(self, seen: LeakTraits) -> bool:
         """Whether a suspect is of this pattern."""
         return (
-            self.kind in ("", seen.kind)
+            (not self.kind or seen.kind in self.kind.split("|"))
             and re.search(self.expression, seen.expression) is not None
             and _is_whole(self.holder_type, seen.holder_type)
             and _is_whole(self.owner_type, seen.owner_type)
@@ -104,7 +104,7 @@ KNOWN_LEAKS = (
         "An event loop in C holds what waits for it: give each wait a timeout (gevent.Timeout), and"
         " close the connections that nobody needs; heapgraph threads FILE lists greenlets by their"
         " code.",
-        kind="c-held",
+        kind="c-held|group",
         member_type=EVENT_LOOP_TYPES,
     ),
     KnownLeak(

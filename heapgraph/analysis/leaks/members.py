@@ -9,13 +9,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from heapgraph.analysis.execution.code_places import SUSPENDABLE_TYPES, code_of, common_line
+from heapgraph.analysis.execution.greenlets import (
+    EVENT_LOOP_TYPES,
+    code_of_greenlet,
+    waiting_greenlet,
+)
 from heapgraph.analysis.execution.tasks import TASK_TYPES, task_parts
 from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.expressions.attributes import attribute
+from heapgraph.analysis.expressions.literals import text_of
 from heapgraph.analysis.expressions.python_steps import captured, captured_names
 from heapgraph.analysis.expressions.segments import edges_of
 from heapgraph.analysis.leaks.connections import MAX_ASKED, SELECTOR_KEY, handlers_of
 from heapgraph.model import EdgeKind, ObjectFlags
+from heapgraph.safe_text import begun
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
@@ -36,6 +43,7 @@ _NOTED_SHARE = 0.3
 _SMALL = 10 << 10
 """Bytes below which they are counted one by one."""
 
+_MAX_SAMPLES, _SAMPLE_CHARACTERS = 3, 24
 _WRAPPER_FIELDS = ("__func__", "func")
 FINALIZER = "weakref.finalize._Info"
 _WRAPPED_TYPES = frozenset({"function", "method", "functools.partial", FINALIZER})
@@ -58,6 +66,8 @@ def describe_members(graph: HeapGraph, type_name: str, members: NDArray[np.uint3
     count = format_count(len(members))
     if type_name in TASK_TYPES or type_name in _FUTURE_TYPES:
         return _tasks(graph, type_name, members)
+    if re.fullmatch(EVENT_LOOP_TYPES, type_name):
+        return _greenlets(graph, members)
     if (named := _named(graph, type_name, members)) is not None:
         return named
     text = describe_one(graph, type_name, members)
@@ -82,12 +92,25 @@ def describe_one(graph: HeapGraph, type_name: str, members: NDArray[np.uint32]) 
     if code is None:
         return None
     place = graph.codes.place(code)
+    one = _function(graph, int(members[0]))
     if type_name in SUSPENDABLE_TYPES:
+        one = int(members[0])
         line = common_line(graph, members[:MAX_ASKED].tolist())
         place = place if line is None else replace(place, line=line)
+    name = place.function if one is None else _qualified(graph, one, place.function)
     where = f" ({posixpath.basename(place.file)}:{place.line})" if place.file else ""
     kind = "" if type_name in ("function", FINALIZER) else f" as {type_name}"
-    return f"{place.function}{where}{kind}"
+    return f"{name}{where}{kind}"
+
+
+def _qualified(graph: HeapGraph, function: int, name: str) -> str:
+    """The name of a function with its class: up to 3.10 its code knows the last part only.
+
+    What functools.wraps gave to it is the name of another function.
+    """
+    text = attribute(graph, function, "__qualname__")
+    qualified = None if text is None else text_of(graph, text)
+    return qualified if qualified and qualified.endswith(f".{name}") else name
 
 
 def _named(graph: HeapGraph, type_name: str, members: NDArray[np.uint32]) -> str | None:
@@ -145,6 +168,15 @@ def _awaited_end(graph: HeapGraph, finalizers: NDArray[np.uint32]) -> str:
     return "" if end is None else f" when `{expression(graph, end)}` goes, which lives"
 
 
+def samples_of(graph: HeapGraph, members: NDArray[np.uint32]) -> str:
+    """A few of the members, by their text: ` ('Bearer 0...', 'Bearer 1...')`; may be empty."""
+    previews = graph.previews(members[:_MAX_SAMPLES])
+    samples = ", ".join(
+        repr(begun(text, _SAMPLE_CHARACTERS)) for text in dict.fromkeys(previews) if text
+    )
+    return f" ({samples})" if samples else ""
+
+
 def describe_captured(graph: HeapGraph, member: int, most: int) -> str:
     """Where the bytes of one function go: `, of which 2,000 bytes: body`; may be empty.
 
@@ -181,6 +213,15 @@ def _tasks(graph: HeapGraph, type_name: str, members: NDArray[np.uint32]) -> str
     line = common_line(graph, (each for each in coroutines if each is not None))
     place = place if line is None else replace(place, line=line)
     return f"{format_count(len(members))} tasks in {place.short_text}"
+
+
+def _greenlets(graph: HeapGraph, members: NDArray[np.uint32]) -> str | None:
+    """Greenlets, or what each of them waits with, by the function in which they began."""
+    asked = [waiting_greenlet(graph, each) for each in members[:MAX_ASKED].tolist()]
+    code = _common([None if one is None else code_of_greenlet(graph, one) for one in asked])
+    if code is None:
+        return None
+    return f"{format_count(len(members))} greenlets in {graph.codes.place(code).short_text}"
 
 
 def _woken_task(graph: HeapGraph, future: int) -> int | None:

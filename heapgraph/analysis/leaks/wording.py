@@ -9,28 +9,30 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heapgraph.analysis.execution.code_places import place_of
+from heapgraph.analysis.execution.greenlets import EVENT_LOOP_TYPES
 from heapgraph.analysis.expressions import expression, path_references, write_path
 from heapgraph.analysis.expressions.attributes import namespace_entries
 from heapgraph.analysis.expressions.carriers import THREAD_LOCAL, thread_spaces
-from heapgraph.analysis.expressions.literals import text_of
 from heapgraph.analysis.expressions.openings import root_names
-from heapgraph.analysis.expressions.segments import is_namespace
 from heapgraph.analysis.expressions.suspended_functions import is_suspended
 from heapgraph.analysis.leaks.accumulation import CONTENT_SHARE
 from heapgraph.analysis.leaks.application_code import (
     ORIGIN_WORDS,
     OWN_OR_UNKNOWN,
-    places_that_name,
 )
 from heapgraph.analysis.leaks.defining_module import defining_route
 from heapgraph.analysis.leaks.exceptions import kept_variable, other_ways
 from heapgraph.analysis.leaks.groups import EXIT_CALLBACKS, are_lost, other_holders
 from heapgraph.analysis.leaks.inside import describe_nested, heavy_part
-from heapgraph.analysis.leaks.members import describe_captured, describe_members, describe_one
+from heapgraph.analysis.leaks.members import (
+    describe_captured,
+    describe_members,
+    describe_one,
+    samples_of,
+)
 from heapgraph.analysis.leaks.weak_costs import costs_in_words
 from heapgraph.analysis.object_rows import share_of_heap
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, RootKind
-from heapgraph.safe_text import begun
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
@@ -52,8 +54,6 @@ _LOOP = re.compile(r"<(event loop of [^>@]+)>")
 
 _AT_EXIT = "atexit calls them when the program ends, and keeps them until then."
 
-_MAX_SAMPLES, _SAMPLE_CHARACTERS = 3, 24
-
 
 @dataclass(frozen=True)
 class Findings:
@@ -68,7 +68,7 @@ class Findings:
         within: what nearly every member carries, see `inside.carried`.
         known: the pattern it fits.
         growth: what the ages of the members say.
-        uses: see `code_that_uses`.
+        uses: see `application_code.code_that_uses`.
     """
 
     candidate: Candidate
@@ -337,8 +337,10 @@ def _who_of_group(graph: HeapGraph, findings: Findings) -> str:
     if is_held and content is not None and are_lost(graph, content.members):
         return _lost(graph, content)
     if findings.candidate.kind == "interned" and content is not None:
-        return f"Nothing but the table of interned strings holds them{_samples(graph, content)}."
-    if is_held:
+        samples = samples_of(graph, content.members)
+        return f"Nothing but the table of interned strings holds them{samples}."
+    waits = content is not None and re.fullmatch(EVENT_LOOP_TYPES, content.type_name)
+    if is_held and not waits:
         return "More references to each are counted than were found: C code holds the others."
     return "No single object holds them."
 
@@ -347,40 +349,9 @@ def _lost(graph: HeapGraph, content: Content) -> str:
     """Objects that are counted, and that nothing was found to refer to."""
     return (
         f"{format_count(len(content.members))} lost {content.type_name}"
-        f"{_samples(graph, content)}: nothing refers to them, and each is still counted as if"
-        " something did."
+        f"{samples_of(graph, content.members)}: nothing refers to them, and each is still counted"
+        " as if something did."
     )
-
-
-def _samples(graph: HeapGraph, content: Content) -> str:
-    """A few of the members, by their text."""
-    previews = graph.previews(content.members[:_MAX_SAMPLES])
-    samples = ", ".join(
-        repr(begun(text, _SAMPLE_CHARACTERS)) for text in dict.fromkeys(previews) if text
-    )
-    return f" ({samples})" if samples else ""
-
-
-def code_that_uses(
-    graph: HeapGraph, candidate: Candidate, holder: int | None
-) -> tuple[str, tuple[str, ...]]:
-    """The application's functions that use a holder by name.
-
-    Args:
-        graph: the snapshot.
-        candidate: what was found.
-        holder: the named holder; None for a group without one.
-
-    Returns:
-        The name, and the functions: "handle() at app.py:17". Both empty where none is known.
-    """
-    path = graph.root_paths.path_to(candidate.point if holder is None else holder)
-    if path is None or (name_id := _last_name(graph, path)) is None:
-        return "", ()
-    name = text_of(graph, name_id)
-    places = [] if name is None else places_that_name(graph, name_id)
-    # One text may stand for many functions: code that is loaded again has the same place.
-    return name or "", tuple(dict.fromkeys(place.short_text for place in places))
 
 
 def _where(findings: Findings) -> str:
@@ -394,20 +365,3 @@ def _where(findings: Findings) -> str:
 def _and_more(count: int) -> str:
     """What a list of functions that is cut leaves out."""
     return f" and {format_count(count - _MAX_FUNCTIONS)} more" if count > _MAX_FUNCTIONS else ""
-
-
-def _last_name(graph: HeapGraph, path: RootPath) -> int | None:
-    """The str object of the last attribute or global on a path; None behind a local variable.
-
-    Only the function itself knows its variable, and that function is told already.
-    """
-    found = None
-    in_namespace = path.steps[0].object_id in root_names(graph).namespaces
-    for reference in path_references(graph, path):
-        is_entry = in_namespace and reference.kind is EdgeKind.VALUE
-        if is_entry or reference.kind is EdgeKind.ATTRIBUTE:
-            found = reference.label
-        elif reference.kind is EdgeKind.LOCAL:
-            found = None
-        in_namespace = is_namespace(reference)
-    return found

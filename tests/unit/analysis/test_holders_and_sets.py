@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from heapgraph.analysis import dominators
+from heapgraph.analysis.ages.verdict import NOT_JUDGED
 from heapgraph.analysis.dominators import largest_objects
 from heapgraph.analysis.histogram import type_histogram
 from heapgraph.analysis.holders import find_holders
@@ -104,6 +106,22 @@ def test_of_a_linked_list_the_first_node_is_listed():
     assert len(seen) == 5  # parts that keep little of the whole are no links of a chain
     nodes = [row.type for row in largest_objects(graph, limit=100, raw=True).objects]
     assert nodes.count("m.Item") > 40
+
+
+def test_growth_of_the_largest_containers_of_a_list_alone_is_judged(monkeypatch):
+    monkeypatch.setattr(dominators, "MAX_JUDGED", 2)
+    heap = HeapBuilder()
+    module(heap, "app")
+    for place in range(4):
+        rows = heap.object("list", size=1000 - place)
+        set_global(heap, "app", f"ROWS_{place}", rows)
+        items(heap, rows, *(heap.object("app.Row") for _ in range(20)))
+    found = largest_objects(graph_of(heap), limit=1000)
+    lists = [row.growth for row in found.objects if row.type == "list"]
+    assert [growth is NOT_JUDGED for growth in lists] == [False, False, True, True]
+    assert None not in lists
+    assert found.not_judged == 2
+    assert all(row.growth is None for row in found.objects if row.type == "app.Row")
 
 
 def test_largest_objects_are_folded_unless_raw():

@@ -14,6 +14,9 @@ from helpers.app_heap import graph_of, items, module, set_global, store
 from helpers.cli import invoke
 from helpers.heaps import NO_FLAGS, HeapBuilder
 
+SHOWN = 5
+"""Findings of one detector, at most."""
+
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "waste.md").read_text()
 
 
@@ -115,6 +118,29 @@ def test_what_a_module_holds_as_well_is_not_held_by_c_code():
     (finding,) = found(heap, "c-held-objects")
     assert (finding.wasted_size, finding.count) == (10_000, 100)
     assert found(heap_with("KEYS", held, heap), "c-held-objects") == ()
+
+
+@pytest.mark.parametrize(("each", "left"), [(100, 3), (99, 0)])
+def test_what_is_not_looked_at_is_told_only_where_it_might_be_a_finding(each, left):
+    heap = HeapBuilder()
+    for kind in range(SHOWN + 3):
+        for _ in range(each):
+            heap.root(RootKind.C_HELD, "", heap.object(f"app.Key{kind}", size=100))
+    assert find_waste(graph_of(heap), detectors=["c-held-objects"]).not_looked_at == left
+
+
+@pytest.mark.parametrize(("min_size", "left"), [(0, 3), (1_000_000, 0)])
+def test_nor_is_it_told_where_it_is_too_small(min_size, left):
+    heap = HeapBuilder()
+    rows = []
+    for kind in range(SHOWN + 3):
+        key = heap.object("str", preview=f"key {kind}")
+        for _ in range(1000):
+            rows.append(heap.object("dict", size=232))
+            store(heap, rows[-1], key, heap.object("A"))
+    graph = graph_of(heap_with("ROWS", rows, heap))
+    waste = find_waste(graph, detectors=["record-dicts"], min_size=min_size)
+    assert waste.not_looked_at == left
 
 
 def test_waste_below_the_limit_is_left_out_but_a_leak_is_not():

@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 
 from heapgraph.errors import ObjectNotFound, SnapshotFormatError
+from heapgraph.graph.dominators import DominatorTree
 from heapgraph.graph.heap_graph import HeapGraph
 from heapgraph.graph.object_sets import sum_by_group, sum_where
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, RootKind
@@ -99,6 +100,21 @@ def test_tree_questions(app):
     assert not tree.dominates(ids.tags1, ids.cache)
     assert not tree.dominates(ids.cache, ids.tags2)
     assert not tree.dominates(ids.loop1, ids.loop1)
+
+
+def test_dominance_is_told_of_the_end_of_a_long_chain_as_well():
+    """A walk up the tree gives up after a thousand steps; the order from the top answers then."""
+    count = 3000
+    idom = np.arange(-1, count - 1).astype(np.uint32)  # 0 under the virtual root, then a chain
+    idom[0], idom[-2:] = VIRTUAL_ROOT, (0, UNREACHABLE)
+    tree = DominatorTree(idom, np.ones(count, np.uint64))
+    end, beside, dead = count - 3, count - 2, count - 1
+    assert all(tree.dominates(above, end) for above in (0, 1, end - 1500, end - 1, end))
+    assert not any(tree.dominates(above, end) for above in (beside, dead))
+    assert not tree.dominates(end, 0)
+    assert not tree.dominates(end, dead)
+    assert tree.unsorted_children(0).tolist() == [1, beside]
+    assert tree.children_of_all(np.array([0, end - 1], np.uint32)).tolist() == [1, beside, end]
 
 
 def test_retained_size_of_sets(app):

@@ -1,0 +1,52 @@
+"""What is printed of programs that do not leak, or leak without a holder, is accepted as well."""
+
+from __future__ import annotations
+
+from itertools import cycle
+from typing import TYPE_CHECKING
+
+import pytest
+
+from heapgraph.analysis.suspects import find_suspects
+from helpers.interpreters import Interpreter, each_interpreter, is_exhaustive
+from helpers.live_graphs import dump_graph
+from helpers.printed_names import misread, printed_by_questions
+from helpers.running_target import start_target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from _pytest.mark.structures import ParameterSet
+
+KEPT = ("interactive_session", "interactive_chain", "remembered_error", "remembered_context")
+PROGRAMS = (
+    *(("kept_exceptions.py", name) for name in (*KEPT, "two_large_variables", "notebook")),
+    *(("leak_kinds.py", name) for name in ("dead_pages", "dead_frames", "lost_texts")),
+    *((f"{name}.py",) for name in ("standing", "views_of_buffers", "keys_as_values")),
+    *((f"{name}.py",) for name in ("threads_and_tasks", "kinds", "three_kinds_of_tables")),
+)
+
+
+def cases() -> list[ParameterSet]:
+    """Each program on one build after the other; in the long form on every one."""
+    builds = each_interpreter()
+    pairs = (
+        [(program, build) for program in PROGRAMS for build in builds]
+        if is_exhaustive()
+        else list(zip(PROGRAMS, cycle(builds), strict=False))
+    )
+    return [
+        pytest.param(program, *build.values, id=f"{program[-1]}-{build.id}", marks=build.marks)
+        for program, build in pairs
+    ]
+
+
+@pytest.mark.parametrize(("program", "interpreter"), cases())
+def test_what_is_printed_of_it_is_accepted(
+    program: tuple[str, ...], interpreter: Interpreter, tmp_path: Path
+) -> None:
+    with start_target(*program, python=interpreter.path) as target:
+        graph = dump_graph(target, tmp_path / "x.heapgraph")
+    printed = printed_by_questions(graph, find_suspects(graph).suspects)
+    assert printed
+    assert not misread(graph, printed)
