@@ -15,7 +15,6 @@ import numpy as np
 from heapgraph import __version__
 from heapgraph.capture.tables import snapshot_tables
 from heapgraph.errors import CaptureInterrupted
-from heapgraph.snapshot.writer import write_snapshot
 
 if TYPE_CHECKING:
     import os
@@ -197,6 +196,8 @@ def write_captured(
     Raises:
         SnapshotWriteFailed: the output exists (without force) or cannot be written.
     """
+    from heapgraph.snapshot.writer import write_snapshot  # noqa: PLC0415 - a census writes nothing
+
     manifest, tables = captured_tables(
         target, captured, clock, pause_s=pause_s, attempts=attempts, redact=redact
     )

@@ -31,7 +31,6 @@ from heapgraph.capture.process.maps import read_maps, withheld_bytes
 from heapgraph.capture.process.memory import ProcessMemory, UnreadableMemory
 from heapgraph.capture.regions.regions import MemoryRegions, find_regions, survey_memory
 from heapgraph.errors import CaptureInterrupted, MemoryRanShort
-from heapgraph.snapshot.writer import check_output
 from heapgraph.units import format_size
 
 if TYPE_CHECKING:
@@ -251,6 +250,8 @@ def dump(
 
     Cost: about 1 s per million objects and as much memory as the target's heap, here.
     """
+    from heapgraph.snapshot.writer import check_output  # noqa: PLC0415 - a census writes nothing
+
     check_output(output, force)
     with first_to_go(pid):
         taken = capture_heap(

@@ -59,7 +59,7 @@ class HeapGraph(KeptColumns):
 
         Cost: the manifest only; columns are read when they are used.
         """
-        from heapgraph.snapshot import open_snapshot  # noqa: PLC0415 - graphs of arrays need no file
+        from heapgraph.snapshot.reader import open_snapshot  # noqa: PLC0415 - graphs of arrays need no file
 
         return cls(open_snapshot(path))
 

@@ -39,6 +39,13 @@ def text_array(texts: Sequence[str | None]) -> pa.StringArray:
     return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
 
 
+def text_sizes(texts: pa.StringArray) -> npt.NDArray[np.int64]:
+    """int64[n]: bytes of each text in UTF-8; 0 where there is none."""
+    offsets = np.frombuffer(texts.buffers()[1] or b"", np.int32)
+    here = offsets[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
+    return np.diff(here) if len(texts) else np.empty(0, np.int64)
+
+
 def numpy_array(numbers: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
     """Integers or truth values without nulls as a numpy array.
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from heapgraph.machine_memory import machine_memory
 from heapgraph.snapshot.pages import BadPage, unpacked_size
@@ -223,6 +222,8 @@ def plain_text(values: pa.ChunkedArray, table: str) -> pa.ChunkedArray:
     """
     if not pa.types.is_dictionary(values.type):
         return values
+    import pyarrow.compute as pc  # noqa: PLC0415 - slow to import, and few snapshots have such
+
     most = _most_text(table, len(values))
     size = 0
     for chunk in values.chunks:

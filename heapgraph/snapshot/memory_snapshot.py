@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heapgraph.snapshot.arrow_arrays import numpy_array
 from heapgraph.snapshot.schema import TABLES
 
 if TYPE_CHECKING:
@@ -41,8 +42,7 @@ class MemorySnapshot:
     def column(self, table: str, name: str) -> npt.NDArray[Any]:
         """A column of numbers, at the width of the schema; the array itself where it has it."""
         wanted = np.dtype(str(TABLES[table].schema.field(name).type))
-        values: npt.NDArray[Any] = self._tables[table].column(name).to_numpy()
-        return values.astype(wanted, copy=False)
+        return numpy_array(self._tables[table].column(name)).astype(wanted, copy=False)
 
     def table(self, name: str) -> pa.Table:
         """A whole table, with the types of the schema."""

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from heapgraph.capture.cpython.objects import STR_ENCODINGS
 from heapgraph.capture.cpython.type_flags import TypeFlags
-from heapgraph.snapshot.arrow_arrays import arrow_array, numpy_array, text_array
+from heapgraph.snapshot.arrow_arrays import arrow_array, text_array, text_sizes
 from heapgraph.snapshot.limits import MAX_TEXT_BYTES
 from heapgraph.source_files import CUT, MAX_CHARACTERS
 
@@ -147,7 +146,7 @@ def text_column(texts: pa.StringArray, rows: Array) -> pa.StringArray:
         The texts of all rows together fit into a column of the file: from the row on at which they
         no longer would, they are empty.
     """
-    lengths = numpy_array(pc.binary_length(texts)).astype(np.int64)
+    lengths = text_sizes(texts)
     fits = np.cumsum(lengths[rows]) <= MAX_TEXT_BYTES
     choices = pa.concat_arrays([texts, text_array([""])])
     return choices.take(arrow_array(np.where(fits, rows, len(texts))))

@@ -52,11 +52,15 @@ class Deliveries:
             self._say(f"{delivery.action}: {delivery.outcome}: {delivery.detail}")
         event = "command" if delivery.action in self._commands else "message"
         detail = {"id": delivery.message_id, "attempt": delivery.attempt}
-        entry = Entry(event, Actor("rule", delivery.action), outcome=delivery.outcome, detail=detail)
+        entry = Entry(
+            event, Actor("rule", delivery.action), outcome=delivery.outcome, detail=detail
+        )
         try:
             self.audit.write(entry)
         except AuditUnavailable as error:
-            self._say(f"{delivery.action}: {delivery.outcome}, which cannot be written down: {error}")
+            self._say(
+                f"{delivery.action}: {delivery.outcome}, which cannot be written down: {error}"
+            )
 
     def _may(self, alert: Alert, name: str) -> bool:
         if name not in self._commands:
