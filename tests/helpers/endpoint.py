@@ -6,7 +6,6 @@ import asyncio
 import http.client
 import json
 import socket
-import ssl
 import threading
 import time
 from contextlib import closing, contextmanager
@@ -37,6 +36,7 @@ from heapgraph.watch.model import (
 )
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator, Sequence
 
     from heapgraph.watch.http.limits import Limits
@@ -178,7 +178,7 @@ class Reply:
     body: bytes
 
     @property
-    def document(self) -> Any:  # noqa: ANN401 - whatever JSON has
+    def document(self) -> Any:
         """The JSON in it."""
         return json.loads(self.body)
 
