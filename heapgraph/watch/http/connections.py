@@ -108,14 +108,14 @@ class Connection(web.RequestHandler):
 
     def _end(self, problem: Problem | None) -> None:
         transport = self.transport
-        self.force_close()
-        if isinstance(transport, asyncio.Transport):
-            if problem is None:
-                transport.abort()
-                return
+        if not isinstance(transport, asyncio.Transport):
+            return
+        if problem is not None:
             transport.write(problem.raw())
-            transport.close()
-            # Closing waits until the peer has read it; this one may never do so.
+        self.force_close()
+        if problem is None:
+            transport.abort()
+        else:  # closing waits until the peer has read it, and this one may never do so
             asyncio.get_running_loop().call_later(self._limits.request_s, transport.abort)
 
     def _start_clock(self, seconds: float) -> None:
@@ -155,7 +155,7 @@ class ConnectionServer(web.Server):
             self,
             limits,
             loop=asyncio.get_running_loop(),
-            keepalive_timeout=limits.request_s,
+            keepalive_timeout=2 * (limits.request_s + limits.write_s),  # our clock is earlier
             lingering_time=0.0,  # of a body that nobody wants nothing is read
             access_log=None,  # it would keep what peers send
             logger=_quiet_log(),

@@ -57,7 +57,7 @@ class Refusals:
         self._log = log
         self._counts: dict[_Kind, _Count] = {}
         self._pending: list[Entry] = []
-        self._wake = asyncio.Event()
+        self._wake, self._writing = asyncio.Event(), asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self.total = 0
 
@@ -120,10 +120,11 @@ class Refusals:
         self._counts = {}
 
     async def _write(self) -> None:
-        pending, self._pending = self._pending, []
-        for entry in pending:
-            with contextlib.suppress(AuditUnavailable):  # it was refused all the same
-                await asyncio.to_thread(self._log.write, entry)
+        async with self._writing:  # whoever stops waits for what is being written
+            pending, self._pending = self._pending, []
+            for entry in pending:
+                with contextlib.suppress(AuditUnavailable):  # it was refused all the same
+                    await asyncio.to_thread(self._log.write, entry)
 
 
 def _entry(kind: _Kind, about: dict[str, Any]) -> Entry:
