@@ -1,0 +1,1 @@
+"""How the world is told: incidents, messages, webhooks with a spool on disk, commands."""
