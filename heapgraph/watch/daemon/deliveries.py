@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from heapgraph.watch.actions.outbox import Delivery, Outbox
-    from heapgraph.watch.audit.log import Audit
+    from heapgraph.watch.audit.log import Act, Audit
     from heapgraph.watch.model import Alert
     from heapgraph.watch.settings.model import ActionSpec
 
@@ -38,6 +38,7 @@ class Deliveries:
         self._say = say
         self.counts: Counter[tuple[str, str]] = Counter()
         self.outbox: Outbox | None = None
+        self._begun: dict[tuple[str, str], Act] = {}
 
     def add(self, alert: Alert, names: Sequence[str]) -> None:
         """Take a message for some actions."""
@@ -50,27 +51,27 @@ class Deliveries:
         self.counts[delivery.action, delivery.outcome] += 1
         if delivery.outcome != "delivered":
             self._say(f"{delivery.action}: {delivery.outcome}: {delivery.detail}")
-        event = "command" if delivery.action in self._commands else "message"
         detail = {"id": delivery.message_id, "attempt": delivery.attempt}
-        entry = Entry(
-            event, Actor("rule", delivery.action), outcome=delivery.outcome, detail=detail
-        )
+        act = self._begun.pop((delivery.action, delivery.message_id), None)
         try:
-            self.audit.write(entry)
+            if act is not None:
+                act.end(delivery.outcome, detail)
+            else:
+                actor = Actor("rule", delivery.action)
+                self.audit.write(Entry("message", actor, outcome=delivery.outcome, detail=detail))
         except AuditUnavailable as error:
-            self._say(
-                f"{delivery.action}: {delivery.outcome}, which cannot be written down: {error}"
-            )
+            self._say(f"{delivery.action}: {delivery.outcome}, not written down: {error}")
 
     def _may(self, alert: Alert, name: str) -> bool:
+        """Whether a program may run: once it is written down that it will."""
         if name not in self._commands:
             return True
         detail = {"id": alert.id, "command": name}
-        entry = Entry("command", Actor("rule", alert.rule), outcome="intent", detail=detail)
         try:
-            self.audit.write(entry)
+            act = self.audit.begin(Entry("command", Actor("rule", alert.rule), detail=detail))
         except AuditUnavailable as error:
             self.counts[name, "refused"] += 1
             self._say(f"{name} is not run: it cannot be written down: {error}")
             return False
+        self._begun[name, alert.id] = act
         return True

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 SNAPSHOT, CENSUS, REPORT = "snapshot", "census", "report"
 """What a rule can ask for besides the actions of the settings."""
 
-FRESH_S = 60.0
-"""A census that is not older is not taken again."""
+FRESH_S = 10.0
+"""A census that is not older is not taken again: what is told are the numbers of now."""
 
 
 class Outbox(Protocol):
@@ -153,7 +153,7 @@ class Responder:
             status="resolved",
             seconds_to_limit=None,
         )
-        self._tell(self._incidents.resolve(alert, self._clock()), ())
+        self._tell(self._incidents.resolve(alert), ())
 
     def refused(self, reason: str) -> None:
         """Something was not begun because of what it would cost."""

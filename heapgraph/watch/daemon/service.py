@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from heapgraph.errors import HeapgraphError
 from heapgraph.private_folder import FolderRefused
 from heapgraph.watch.actions.outbox import Outbox
-from heapgraph.watch.actions.spool import Message, Spool
+from heapgraph.watch.actions.spool import Spool
 from heapgraph.watch.daemon.daemon import Daemon, allow_descriptors
 from heapgraph.watch.daemon.deliveries import Deliveries
 from heapgraph.watch.daemon.operations import Operations
@@ -63,14 +63,17 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, daemon.stop)
-    endpoint, sending = None, None
+    endpoint, sending, spool = None, None, None
     metrics = OwnMetrics(settings, parts, deliveries, clock)
     operations = Operations(parts.jobs, parts.watcher, metrics.count_snapshot)
     try:
         if parts.folder is not None:
+            spool = Spool(parts.folder / "spool")
+            if spool.damaged:
+                say(f"{spool.damaged} messages that waited were damaged, and are gone")
             deliveries.outbox = Outbox(
                 settings.actions,
-                Spool(parts.folder / "spool", _dropped(say)),
+                spool,
                 deliveries.report,
                 clock=clock,
             )
@@ -90,6 +93,8 @@ async def serve(
             sending.cancel()
             with suppress(asyncio.CancelledError):
                 await sending
+        if spool is not None:
+            spool.close()
         parts.close()
 
 
@@ -119,10 +124,3 @@ async def _listen(
         ) from error
     say(f"listening at {where}")
     return endpoint
-
-
-def _dropped(say: Callable[[str], None]) -> Callable[[Message], None]:
-    def tell(message: Message) -> None:
-        say(f"{message.action}: a message of incident {message.incident} had to go: too many wait")
-
-    return tell
