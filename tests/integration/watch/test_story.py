@@ -1,0 +1,141 @@
+"""The story that heapgraph began with, end to end: a service leaks, nobody is awake, all is told."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+import standardwebhooks
+
+from helpers.processes import resident_bytes, wait_until
+from helpers.service_story import Load, Receiver, Service, gunicorn_service, receiver
+from helpers.watching import running_daemon
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+GROWTH = 12 * 2**20
+"""What a worker may grow by before it is too much: some 160 answers that nobody closed."""
+
+SETTINGS = """
+[watch]
+targets = [{{ name = "web", match = "{marker}" }}]
+interval = "500ms"
+census = "10s"
+warm_up = "1s"
+budget = {{ max_pause = "500ms", cpu = 0.9 }}
+
+[store]
+path = "{folder}/store"
+redact = true
+
+[[rule]]
+name = "too-large"
+metric = "rss_bytes"
+above = {limit}
+times = 3
+do = ["snapshot", "report", "page"]
+
+[[action]]
+name = "page"
+kind = "webhook"
+url_file = "{folder}/url"
+secret_file = "{folder}/key"
+
+[audit]
+path = "{folder}/audit"
+"""
+
+
+@dataclass
+class Told:
+    """What came of one run."""
+
+    messages: Receiver
+    lines: list[str]
+    answers: int
+
+
+def write_settings(folder: Path, marker: str, service: Service, url: str) -> Path:
+    folder.chmod(0o700)
+    (folder / "url").write_text(url)
+    (folder / "key").write_text(KEY)
+    for name in ("url", "key"):
+        (folder / name).chmod(0o600)
+    limit = max(map(resident_bytes, service.workers)) + GROWTH
+    settings = folder / "heapgraph.toml"
+    settings.write_text(SETTINGS.format(marker=marker, folder=folder, limit=limit))
+    settings.chmod(0o600)
+    return settings
+
+
+def question(*arguments: object) -> str:
+    command = [sys.executable, "-P", "-m", "heapgraph", *map(str, arguments)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.timeout(180)
+def test_a_service_that_leaks_is_noticed_named_and_written_down(tmp_path: Path):
+    """Given a server under load that closes no answer, the webhook names who keeps them all."""
+    marker = f"story-{uuid.uuid4().hex}"
+    with (
+        receiver() as received,
+        gunicorn_service(marker, leaks=True) as service,
+        Load(service.port) as load,
+    ):
+        settings = write_settings(tmp_path, marker, service, received.url)
+        with running_daemon(settings) as daemon:
+            daemon.wait_for("too-large is firing")
+            wait_until(lambda: bool(received.messages), "a webhook came", 60)
+            told = Told(received, daemon.lines, load.answers)
+            assert daemon.end() == 0
+
+    message = told.messages.messages[0]
+    # The library of whoever made the convention finds the signature right.
+    standardwebhooks.Webhook(KEY).verify(message.body, message.headers)
+    data = message.document["data"]
+    assert data["status"] == "firing"
+    assert data["rule"] == "too-large"
+    assert data["observation"]["times"] == 3
+    suspect = data["suspect"]
+    assert suspect["holder"] == "gateway.IN_FLIGHT"
+    assert suspect["path"][:4] == [
+        "gateway.IN_FLIGHT (dict)",
+        "[*] (http.client.HTTPResponse)",
+        ".connection (gateway.BufferedConnection)",
+        ".buffer (bytearray)",
+    ]
+    assert "fetch() at gateway.py:30" in suspect["code"]
+    assert "gateway.IN_FLIGHT" in data["verdict"]
+
+    snapshot = tmp_path / "store" / f"{data['snapshot']}.heapgraph"
+    first = json.loads(question("suspects", snapshot, "--json"))["suspects"][0]
+    assert first["expression"] == "gateway.IN_FLIGHT"
+    assert first["fingerprint"] == suspect["fingerprint"] == data["incident"]
+    assert "HTTPResponse" in snapshot.with_suffix(".txt").read_text()
+    assert "lines hold" in question("audit", "verify", tmp_path / "audit")
+
+
+@pytest.mark.timeout(180)
+def test_its_fixed_twin_raises_nothing_in_the_same_time(tmp_path: Path):
+    """Given the server that closes its answers, as many requests lead to no word."""
+    marker = f"story-{uuid.uuid4().hex}"
+    with (
+        receiver() as received,
+        gunicorn_service(marker, leaks=False) as service,
+        Load(service.port) as load,
+    ):
+        settings = write_settings(tmp_path, marker, service, received.url)
+        with running_daemon(settings) as daemon:
+            wait_until(lambda: load.answers > 2000, "as many requests", 90)
+            daemon.wait_for("web/3")
+            assert daemon.end() == 0
+            assert not [line for line in daemon.lines if "firing" in line or "pending" in line]
+    assert not received.messages
