@@ -1,4 +1,4 @@
-"""The story that heapgraph began with, end to end: a service leaks, nobody is awake, all is told."""
+"""The story that heapgraph began with: a service leaks, nobody is awake, and all is told."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_service_that_leaks_is_noticed_named_and_written_down(tmp_path: Path):
     assert "fetch() at gateway.py:30" in suspect["code"]
     assert "gateway.IN_FLIGHT" in data["verdict"]
 
-    snapshot = tmp_path / "store" / f"{data['snapshot']}.heapgraph"
+    snapshot = tmp_path / "store" / f"{data['snapshot']['id']}.heapgraph"
     first = json.loads(question("suspects", snapshot, "--json"))["suspects"][0]
     assert first["expression"] == "gateway.IN_FLIGHT"
     assert first["fingerprint"] == suspect["fingerprint"] == data["incident"]
