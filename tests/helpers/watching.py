@@ -48,6 +48,12 @@ class RunningDaemon:
                     raise TimeoutError(f"the daemon did not say {text!r}; it said:\n{said}")
                 self._changed.wait(min(left, 0.5))
 
+    def close(self) -> None:
+        """Read to the end of what it has said."""
+        self._reader.join(LIMIT_S)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
     def end(self) -> int:
         """Tell it to end, and wait."""
         self.process.terminate()
@@ -74,3 +80,4 @@ def running_daemon(config: Path, *options: str) -> Iterator[RunningDaemon]:
     finally:
         process.kill()
         process.wait()
+        daemon.close()
