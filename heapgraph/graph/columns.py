@@ -20,7 +20,7 @@ from heapgraph.graph.table_rows import (
     Thread,
 )
 from heapgraph.model import NO_LABEL, CodeOrigin, EdgeKind, RegionKind
-from heapgraph.snapshot.arrow_arrays import arrow_array, numpy_array
+from heapgraph.snapshot.arrow_arrays import numpy_array, take
 from heapgraph.snapshot.checks import check_column, check_labels, check_table
 
 if TYPE_CHECKING:
@@ -279,7 +279,7 @@ class SnapshotColumns:
         few = max(_FEW_PREVIEWS, self.object_count // 100)
         if len(object_ids) < few and "all_previews" not in self.__dict__:
             return self._source.strings_at("objects", "preview", object_ids.tolist())
-        texts: list[str | None] = self.all_previews.take(arrow_array(object_ids)).to_pylist()
+        texts: list[str | None] = take(self.all_previews, object_ids).to_pylist()
         return texts
 
     def preview(self, object_id: int) -> str | None:

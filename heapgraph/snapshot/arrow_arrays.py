@@ -1,7 +1,8 @@
 """Arrow arrays of numbers and texts, made and read without pyarrow's own conversions.
 
 Those look for pandas first, and import it where it is installed: half a second for every command,
-and some 60 MB, for nothing.
+and some 60 MB, for nothing. And methods of arrays that compute (`take`, `cast`) import
+pyarrow.compute, which takes another 70 ms; `take`, `cast` and `compute` here do not.
 """
 
 from __future__ import annotations
@@ -12,8 +13,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+try:
+    from pyarrow._compute import CastOptions, TakeOptions, call_function
+except ImportError:  # its public home, which writes 300 functions when it is imported: 70 ms
+    from pyarrow.compute import CastOptions, TakeOptions, call_function
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TypeAlias
+
+    Values: TypeAlias = Any
+    """pa.Array or pa.ChunkedArray, which publish no types."""
 
 
 def arrow_array(numbers: npt.NDArray[Any]) -> pa.Array:
@@ -70,3 +80,42 @@ def numpy_array(numbers: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
 
 def _bits(values: npt.NDArray[np.bool_]) -> pa.Buffer:
     return pa.py_buffer(np.packbits(values, bitorder="little"))
+
+
+def compute(function: str, *values: Values) -> Any:  # noqa: ANN401 - whatever the function returns
+    """What a function of Arrow, named as in its documentation, makes of arrays."""
+    return call_function(function, list(values))
+
+
+def take(values: Values, rows: npt.NDArray[Any]) -> Values:
+    """The values of some rows, each of which there must be, in their order."""
+    return call_function("take", [values, arrow_array(rows)], TakeOptions(boundscheck=True))
+
+
+def cast(values: Values, data_type: pa.DataType) -> Values:
+    """The values as another type.
+
+    Raises:
+        pa.ArrowInvalid: one does not fit.
+    """
+    if values.type == data_type:
+        return values
+    return call_function("cast", [values], CastOptions.safe(data_type))
+
+
+def cast_table(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A table with the types of a schema that has the same names.
+
+    Raises:
+        ValueError: the names are others, or there are nulls where the schema has none.
+        pa.ArrowInvalid: a value does not fit.
+    """
+    if table.schema.names != schema.names:
+        raise ValueError(f"columns {table.schema.names}, expected {schema.names}")
+    for values, field in zip(table.columns, schema, strict=True):
+        if values.null_count and not field.nullable:
+            raise ValueError(f"{values.null_count} values of {field.name} are null")
+    columns = [
+        cast(values, field.type) for values, field in zip(table.columns, schema, strict=True)
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)

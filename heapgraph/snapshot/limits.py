@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from heapgraph.machine_memory import machine_memory
+from heapgraph.snapshot.arrow_arrays import cast, compute
 from heapgraph.snapshot.pages import BadPage, unpacked_size
 from heapgraph.snapshot.schema import MAX_OBJECTS, ROW_GROUP_ROWS
 from heapgraph.units import format_count, format_size
@@ -222,16 +223,14 @@ def plain_text(values: pa.ChunkedArray, table: str) -> pa.ChunkedArray:
     """
     if not pa.types.is_dictionary(values.type):
         return values
-    import pyarrow.compute as pc  # noqa: PLC0415 - slow to import, and few snapshots have such
-
     most = _most_text(table, len(values))
     size = 0
     for chunk in values.chunks:
-        lengths = pc.binary_length(chunk.dictionary).take(chunk.indices)
-        size += pc.sum(lengths.cast(pa.int64())).as_py() or 0
+        lengths = cast(compute("binary_length", chunk.dictionary), pa.int64())
+        size += compute("sum", compute("take", lengths, chunk.indices)).as_py() or 0
         if size > most:
             raise pa.ArrowInvalid(f"its texts would take more than {format_size(most)}")
-    return values.cast(pa.string() if size < 2**31 else pa.large_string())
+    return cast(values, pa.string() if size < 2**31 else pa.large_string())
 
 
 def check_memory(wanted: int) -> None:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from heapgraph.errors import HeapgraphError
 from heapgraph.snapshot import damage
 from heapgraph.snapshot.archive import ArchiveError, MemberRange, locate_members, read_directory
-from heapgraph.snapshot.arrow_arrays import arrow_array, numpy_array
+from heapgraph.snapshot.arrow_arrays import cast, cast_table, numpy_array, take
 from heapgraph.snapshot.limits import (
     bytes_problem,
     check_memory,
@@ -172,7 +172,7 @@ class SnapshotFile:
             values = plain_text(parquet.read(columns=[name], use_threads=False).column(0), table)
             values.validate(full=True)
             if values.nbytes > _MAX_STRING_BYTES:
-                values = values.cast(pa.large_string())
+                values = cast(values, pa.large_string())
             return values.combine_chunks()
 
     def strings_at(self, table: str, name: str, rows: Sequence[int]) -> list[str | None]:
@@ -210,7 +210,7 @@ class SnapshotFile:
         for group in np.unique(groups).tolist():
             here = np.flatnonzero(groups == group)
             within = wanted[here] - (ends[group - 1] if group else 0)
-            found = self._part(table, name, group).take(arrow_array(within)).to_pylist()
+            found = take(self._part(table, name, group), within).to_pylist()
             for position, text in zip(here.tolist(), found, strict=True):
                 texts[position] = text
         return texts
@@ -253,7 +253,7 @@ class SnapshotFile:
             columns = [plain_text(table.column(column), name) for column in layout.schema.names]
             table = pa.table(dict(zip(layout.schema.names, columns, strict=True)))
             table.validate(full=True)
-            return table.cast(layout.schema)
+            return cast_table(table, layout.schema)
 
     def verify_all(self, progress: Progress | None = None) -> None:
         """Check every table against its checksum, schema and number of rows, and read its texts.

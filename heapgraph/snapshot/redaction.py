@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from heapgraph.model import NO_LABEL, EdgeKind, ObjectFlags, RootKind
-from heapgraph.snapshot.arrow_arrays import arrow_array
+from heapgraph.snapshot.arrow_arrays import arrow_array, compute
 from heapgraph.snapshot.code_names import module_names, names_in_code
 from heapgraph.snapshot.redacted_places import code_previews, redacted_files
 from heapgraph.snapshot.schema import TABLES
@@ -158,7 +157,7 @@ def _previews(tables: Mapping[str, pa.Table], codes: pa.Table, hasher: _Hasher) 
         first, last = np.searchsorted(ids, [start, start + len(part)]).tolist()
         is_code = np.zeros(len(part), np.bool_)
         is_code[ids[first:last] - start] = True
-        slices.append(pc.replace_with_mask(part, arrow_array(is_code), shown[first:last]))
+        slices.append(compute("replace_with_mask", part, arrow_array(is_code), shown[first:last]))
     return pa.chunked_array(slices, pa.string())
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from heapgraph.snapshot.arrow_arrays import arrow_array, text_array
+from heapgraph.snapshot.arrow_arrays import arrow_array, cast, text_array
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -316,7 +316,7 @@ def _array(
         found = text_array(texts)
     else:
         found = arrow_array(_numbers(values, data_type))
-    return found if found.type == data_type else found.cast(data_type)
+    return cast(found, data_type)
 
 
 def _numbers(

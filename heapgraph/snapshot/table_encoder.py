@@ -7,6 +7,7 @@ from typing import IO, TYPE_CHECKING, Protocol, Self
 
 import pyarrow.parquet as pq
 
+from heapgraph.snapshot.arrow_arrays import cast_table
 from heapgraph.snapshot.schema import ROW_GROUP_ROWS, TableLayout
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def write_table(
     """
     with pq.ParquetWriter(_ParquetSink(sink), layout.schema, **layout.writer_options()) as writer:
         for start in range(0, table.num_rows, ROW_GROUP_ROWS):
-            part = table.slice(start, ROW_GROUP_ROWS).cast(layout.schema)
+            part = cast_table(table.slice(start, ROW_GROUP_ROWS), layout.schema)
             part.validate(full=True)  # text made from raw buffers may be no UTF-8
             writer.write_table(part, row_group_size=ROW_GROUP_ROWS)
             report(part.num_rows)

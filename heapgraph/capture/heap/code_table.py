@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.capture.heap.texts import read_texts, text_column, words_at
-from heapgraph.snapshot.arrow_arrays import arrow_array
+from heapgraph.snapshot.arrow_arrays import take
 from heapgraph.snapshot.schema import table_from_columns
 from heapgraph.source_files import origin_of_file
 
@@ -68,5 +68,5 @@ def read_code_table(
 def _origins(texts: pa.StringArray, rows: Array) -> Array:
     """uint8[n], decided once for each file."""
     used, places = np.unique(rows, return_inverse=True)
-    files = texts.take(arrow_array(used)).to_pylist()
+    files = take(texts, used).to_pylist()
     return np.array([origin_of_file(file) for file in files], np.uint8)[places]

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from heapgraph.capture.cpython.objects import STR_ENCODINGS
 from heapgraph.capture.cpython.type_flags import TypeFlags
-from heapgraph.snapshot.arrow_arrays import arrow_array, text_array, text_sizes
+from heapgraph.snapshot.arrow_arrays import take, text_array, text_sizes
 from heapgraph.snapshot.limits import MAX_TEXT_BYTES
 from heapgraph.source_files import CUT, MAX_CHARACTERS
 
@@ -66,7 +66,7 @@ def read_texts(reads: MemoryReads, fields: Mapping[str, int], addresses: Array) 
         parts.append(_texts(data, widths[rows], lengths[rows] > MAX_CHARACTERS))
         places[rows] = np.arange(begin, begin + len(rows))
         begin += len(rows)
-    return pa.concat_arrays(parts).take(arrow_array(places))
+    return take(pa.concat_arrays(parts), places)
 
 
 def column_of(heads: Array, offset: int, kind: type[np.generic]) -> Array:
@@ -149,4 +149,4 @@ def text_column(texts: pa.StringArray, rows: Array) -> pa.StringArray:
     lengths = text_sizes(texts)
     fits = np.cumsum(lengths[rows]) <= MAX_TEXT_BYTES
     choices = pa.concat_arrays([texts, text_array([""])])
-    return choices.take(arrow_array(np.where(fits, rows, len(texts))))
+    return take(choices, np.where(fits, rows, len(texts)))
