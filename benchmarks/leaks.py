@@ -101,6 +101,13 @@ def missing_packages(program: LeakProgram, python: str) -> list[str]:
     return [name for name in program.needs if is_missing(name)]
 
 
+def version_of(python: str) -> tuple[int, int]:
+    """Major and minor version of an interpreter."""
+    said = subprocess.run([python, "--version"], capture_output=True, check=True, text=True)
+    major, minor = said.stdout.split()[1].split(".")[:2]
+    return int(major), int(minor)
+
+
 def report(verdicts: Sequence[Verdict], left_out: Sequence[str]) -> str:
     """The table and the figures."""
     rows = [
@@ -128,7 +135,7 @@ def report(verdicts: Sequence[Verdict], left_out: Sequence[str]) -> str:
         f"- fingerprints: {stable} of {len(verdicts)} are the same in another run",
     ]
     if left_out:
-        lines.append(f"- not run, packages are missing: {', '.join(left_out)}")
+        lines.append(f"- not run, for what is missing: {', '.join(left_out)}")
     return "\n".join(lines)
 
 
@@ -144,10 +151,14 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="also write the table to this file")
     arguments = parser.parse_args()
     verdicts, left_out = [], []
+    version = version_of(arguments.python)
     with tempfile.TemporaryDirectory() as folder:
         for program in leak_programs():
             if missing := missing_packages(program, arguments.python):
                 left_out.append(f"{program.name} ({', '.join(missing)})")
+                continue
+            if not program.leaks_on(version):
+                left_out.append(f"{program.name} (leaks no more on {version[0]}.{version[1]})")
                 continue
             print(program.name, file=sys.stderr, flush=True)
             verdicts.append(judge(program, Path(folder), arguments.python))

@@ -6,6 +6,8 @@ import pytest
 
 from heapgraph.analysis.diff import diff_snapshots
 from helpers.cli import invoke
+from helpers.interpreters import some_interpreters
+from helpers.leak_programs import grow_live, leak_programs
 from helpers.live_graphs import dump_graph
 from helpers.running_target import start_target
 
@@ -54,6 +56,16 @@ def test_traffic_that_comes_and_goes_is_no_survivor(graphs):
     assert PER_ROUND <= sessions.survivors <= 1.05 * PER_ROUND
     assert requests.survivors == pytest.approx(1000, abs=60)
     assert [row for row in two.types if row.type == "__main__.Request"] == []
+
+
+@pytest.mark.parametrize("interpreter", some_interpreters(9, 10))
+def test_variables_of_threads_grow_and_not_their_frames(interpreter, tmp_path):
+    """Up to 3.10 each running function has a frame object, which reaches all of its callers."""
+    (program,) = (each for each in leak_programs() if each.name == "endless_threads")
+    graphs = grow_live(program, tmp_path, 4, python=str(interpreter.path))
+    found = diff_snapshots(graphs[0], new=graphs[1], newer=graphs[2:]).holders
+    assert program.is_growing_holder(found[0].expression)
+    assert not any(row.expression.endswith(" <frame>") for row in found)
 
 
 def test_nothing_grows_between_a_snapshot_and_itself(graphs):

@@ -30,6 +30,9 @@ LOOP = "<event loop>"
 _LOOP_ROOTS = ("<", "_asyncio", "asyncio", "uvloop")
 """How a library, or the interpreter, has an event loop: that says nothing."""
 
+_FRAME = " <frame>"
+"""End of the text of a row of frames; the beginning is their function."""
+
 _MODULES = ".modules"
 """How sys has the table of modules."""
 
@@ -70,6 +73,8 @@ class HolderTree:
         weights: int64[r], what rows are ranked by: bytes of growth.
         is_module: bool[r]: a module, or its dict. Everybody knows that the program is in its
             modules.
+        is_frame: bool[r]: frame objects of running functions, which up to 3.10 each function has.
+            What is in their variables has rows of its own.
 
     Cost: a few passes over the groups; 8 bytes for each row and column.
     """
@@ -94,6 +99,8 @@ class HolderTree:
             self._sum_from_below(sizes)
         self.weights = np.zeros(shape[1], np.int64)
         self.is_module = self._find_modules()
+        named = np.array([text.endswith(_FRAME) for text in self._groups.texts], np.bool_)
+        self.is_frame = named[self._groups.text_rows] & (self.parents == TOP)
         self._by_parent = np.argsort(self.parents[1:], kind="stable") + 1
         self._begins = np.searchsorted(
             self.parents[self._by_parent], np.arange(shape[1] + 1), side="left"

@@ -49,11 +49,12 @@ def repeated_growth(tree: HolderTree) -> list[int]:
     """Rows of the topmost groups that grow from each snapshot to the next.
 
     A group grows when its containers have more items, or its objects more bytes of their own: a
-    buffer has no items. Of what roots hold, more objects are growth. Modules are passed over.
+    buffer has no items. Of what roots hold, more objects are growth. Modules are passed over, and
+    frames: each reaches its callers, and all that these have in their variables.
     """
     is_held_by_roots = tree.parents == TOP
     is_growing = _grow(tree.items) | _grow(tree.own_sizes) | (is_held_by_roots & _grow(tree.counts))
-    is_growing &= ~tree.is_module
+    is_growing &= ~(tree.is_module | tree.is_frame)
     is_growing[TOP] = False
     rows = np.flatnonzero(is_growing)
     above = tree.parents[rows]
