@@ -116,12 +116,13 @@ class InMemory:
         seen = Observation(metric, 2.0, 1.0, 3, f"{metric} was 2, above 1, 3 times in a row")
         return [RuleStatus("kept", WEB, RuleState.FIRING, "2026-02-01T03:00:00+00:00", seen)]
 
-    def metrics_text(self, *, names: bool) -> bytes:
+    def metrics_text(self, *, names: bool, accept: str) -> tuple[bytes, str]:
         """One series, and one with a name."""
         text = "heapgraph_target_up 1\n"
         if names:
             text += f'heapgraph_type_bytes{{type="{self.word}.Session"}} 1024\n'
-        return text.encode()
+        version = "1.0.0" if "openmetrics" in accept else "0.0.4"
+        return text.encode(), f"text/plain; version={version}; charset=utf-8"
 
     def census(self, worker: WorkerName) -> Census | None:
         """The last one."""

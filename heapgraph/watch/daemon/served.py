@@ -36,7 +36,8 @@ class ServedDaemon:
         settings: of the daemon.
         parts: what it is made of.
         operations: what peers have asked for.
-        metrics: makes the text of the metrics, with or without names.
+        metrics: makes the text of the metrics, with or without names, in the format that the
+            Accept header asks for; and its content type.
         clock: steady.
     """
 
@@ -45,7 +46,7 @@ class ServedDaemon:
         settings: WatchSettings,
         parts: Parts,
         operations: Operations,
-        metrics: Callable[[bool], bytes],
+        metrics: Callable[[bool, str], tuple[bytes, str]],
         clock: Callable[[], float],
     ) -> None:
         """Take over what is there."""
@@ -99,9 +100,9 @@ class ServedDaemon:
                 )
         return found
 
-    def metrics_text(self, *, names: bool) -> bytes:
-        """All metrics."""
-        return self._metrics(names)
+    def metrics_text(self, *, names: bool, accept: str) -> tuple[bytes, str]:
+        """All metrics, and their content type."""
+        return self._metrics(names, accept)
 
     def census(self, worker: WorkerName) -> Census | None:
         """The last census of a worker."""

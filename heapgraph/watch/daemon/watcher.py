@@ -47,6 +47,7 @@ class Watcher:
         censuses: their latest censuses.
         changes: the last change of each rule for each worker that is alive.
         looked_at: steady clock; the last look, None before the first.
+        oom_kills: processes that the kernel has killed in the groups of those that are alive.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Watcher:
         self.censuses: dict[WorkerName, Census] = {}
         self.changes: dict[tuple[str, WorkerName], Transition] = {}
         self.looked_at: float | None = None
+        self.oom_kills: dict[WorkerName, int] = {}
         self._forecasts = Forecasts(settings.interval_s)
 
     def look(self, now: float) -> Seen:
@@ -77,11 +79,15 @@ class Watcher:
             self.workers.pop(name, None)
             self.latest.pop(name, None)
             self.censuses.pop(name, None)
+            self.oom_kills.pop(name, None)
         for one in look.came:
             seen.came.append(one.worker)
             self.workers[one.worker.name] = one.worker
         # Events first: the end of a process frees its name for the one that comes.
         for event in look.events:
+            if event.kind == "cgroup.oom_kill":
+                kills = int(event.detail.get("kills", 1))
+                self.oom_kills[event.worker] = self.oom_kills.get(event.worker, 0) + kills
             seen.transitions += self.engine.event(event)
         for worker in seen.came:
             seen.transitions += self.engine.begin(worker)

@@ -171,11 +171,12 @@ class Served(Protocol):
     def rules(self) -> Sequence[RuleStatus]:
         """All rules, for each worker that they are about."""
 
-    def metrics_text(self, *, names: bool) -> bytes:
-        """All metrics in Prometheus' text format 0.0.4.
+    def metrics_text(self, *, names: bool, accept: str) -> tuple[bytes, str]:
+        """All metrics as text for Prometheus, and the content type of that.
 
         Args:
             names: with series that have names of types and holders as labels.
+            accept: what the scraper asks for; for anything it is the text format 0.0.4.
         """
 
     def census(self, worker: WorkerName) -> Census | None:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from heapgraph.watch.http.served import RuleStatus, TargetStatus
     from heapgraph.watch.model import Census
 
-METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _PLAIN = "text/plain; charset=utf-8"
 
@@ -42,7 +41,8 @@ async def _readyz(ask: Ask) -> web.StreamResponse:
 
 async def _metrics(ask: Ask) -> web.StreamResponse:
     ask.only()
-    return text_answer(ask.context.served.metrics_text(names=_has_names(ask)), METRICS_TYPE)
+    accept = ask.request.headers.get("Accept", "")
+    return text_answer(*ask.context.served.metrics_text(names=_has_names(ask), accept=accept))
 
 
 async def _targets(ask: Ask) -> web.StreamResponse:

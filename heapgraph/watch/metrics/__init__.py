@@ -1,0 +1,1 @@
+"""What the daemon knows, as series of numbers: for Prometheus, and for OpenTelemetry."""
