@@ -44,7 +44,7 @@ def label(row, name: str) -> str:
 
 def test_the_page_has_every_metric_and_no_other():
     rows = re.findall(
-        r"^\| `(heapgraph_\w+)`(?: \{([\w, ]+)\})? \| (\w+) \|", PAGE.read_text(), re.M
+        r"^\| `(heapgraph_\w+)`(?: \{([\w, ]+)\})? \| (\w+) \|", PAGE.read_text(), re.MULTILINE
     )
     documented = {name: (tuple(labels.split(", ")), kind) for name, labels, kind in rows}
     assert documented == {one.name: (one.labels or ("",), one.kind) for one in FAMILIES}
