@@ -61,7 +61,11 @@ def make_alert(
         host=socket.gethostname(),
         created=created,
         started=created,
-        verdict=verdict(transition, census, suspect, why_no_census),
+        verdict=(
+            verdict(transition, census, suspect, why_no_census)
+            if status == "firing"
+            else f"it is over: {transition.observation.text}"
+        ),
         suspect=suspect,
         seconds_to_limit=seconds_to_limit,
         snapshot=snapshot,
