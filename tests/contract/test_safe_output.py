@@ -12,8 +12,11 @@ import pytest
 
 import heapgraph
 from heapgraph.cli.main import COMMANDS
+from heapgraph.watch.model import WorkerName
+from heapgraph.watch.rules.replay import line_of
 from helpers.cli import invoke, run_process
 from helpers.hostile_heaps import HOSTILE_TEXTS, write_hostile_snapshot
+from helpers.watched import census, sample
 
 CLI = Path(heapgraph.__file__).parent / "cli"
 WRITER = "output.py"
@@ -64,8 +67,17 @@ def test_the_check_would_see_a_write(line):
 
 @pytest.fixture(scope="module")
 def snapshot(tmp_path_factory):
-    """A snapshot in which all names are hostile, under such a name."""
-    return write_hostile_snapshot(tmp_path_factory.mktemp("evil\u202efolder") / EVIL_NAME)
+    """A snapshot in which all names are hostile, under such a name; beside it, settings of the
+    daemon and a recording with such names."""
+    file = write_hostile_snapshot(tmp_path_factory.mktemp("evil\u202efolder") / EVIL_NAME)
+    Path(f"{file}.toml").write_text(
+        '[watch]\nwarm_up = "0s"\ntargets = [{ name = "web", pid = 3 }]\n'
+        '[[rule]]\nname = "r"\nholder = "*"\nbytes_above = 1\n'
+    )
+    lines = [line_of(census(5, {f"app.{text}": 5})) for text in HOSTILE_TEXTS]
+    lines.append(line_of(sample(6, WorkerName(HOSTILE_TEXTS[0], 0), rss_bytes=5)))
+    Path(f"{file}.jsonl").write_text("".join(lines))
+    return file
 
 
 def assert_safe(text: str) -> None:
@@ -97,6 +109,13 @@ QUERIES = {
     "token": [["new", "--scope", "status", "--name", "\x1b[2J"]],
     "waste": [["{file}", "--min-size", "0"], ["{file}", "--detector", "no\x1b[2J"]],
     "dominators": [["{file}"], ["{file}", "--of", "app.EVIL"], ["{file}", "--of", "\x1b[2J"]],
+    "rules": [
+        ["check", "{file}"],
+        ["check", "{file}.missing\x1b[2J"],
+        ["test", "{file}.toml", "--replay", "{file}"],
+        ["test", "{file}.toml", "--replay", "{file}.jsonl"],
+        ["no\x1b[2Jthing"],
+    ],
 }
 LINES = [
     (name, *words)
