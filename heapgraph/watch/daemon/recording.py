@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from heapgraph.watch.daemon.watcher import Seen
     from heapgraph.watch.model import Census
+    from heapgraph.watch.rules.recording import Record
 
 MAX_BYTES = 4 * 2**30
 """A record ends there: 100 workers at 5 s write 40 MB an hour."""
@@ -46,7 +47,8 @@ class FileRecorder:
 
     def write(self, seen: Seen) -> None:
         """Take in one look."""
-        records = [*seen.came, *seen.events, *seen.samples]
+        # As the rules were shown them: an end frees the name for the one that comes.
+        records: list[Record] = [*seen.events, *seen.came, *seen.samples]
         self._append("".join(map(line_of, records)))
 
     def write_census(self, census: Census) -> None:

@@ -80,9 +80,11 @@ class Watcher:
             self.latest.pop(name, None)
             self.censuses.pop(name, None)
             self.oom_kills.pop(name, None)
+        ended = {one.worker.key for one in look.went}
         for one in look.came:
-            seen.came.append(one.worker)
-            self.workers[one.worker.name] = one.worker
+            if one.worker.key not in ended:  # it may have ended before its first sample
+                seen.came.append(one.worker)
+                self.workers[one.worker.name] = one.worker
         # Events first: the end of a process frees its name for the one that comes.
         for event in look.events:
             if event.kind == "cgroup.oom_kill":
@@ -91,6 +93,9 @@ class Watcher:
             seen.transitions += self.engine.event(event)
         for worker in seen.came:
             seen.transitions += self.engine.begin(worker)
+        # What ended while no daemon ran has sent no event.
+        for name in self.engine.state.workers.keys() - self.workers.keys():
+            seen.transitions += self.engine.end(name, now)
         seen.samples = [self._forecasts.completed(sample) for sample in look.samples]
         self.latest.update({sample.worker: sample for sample in seen.samples})
         seen.transitions += self.engine.look(now, seen.samples)
