@@ -44,5 +44,5 @@ def by_turns(kinds: Iterable[Any], share: int) -> list[ParameterSet]:
 
 
 def _pair(kind: Any, build: ParameterSet) -> ParameterSet:
-    name = getattr(kind, "name", kind)
+    name = kind[-1] if isinstance(kind, tuple) else getattr(kind, "name", kind)
     return pytest.param(kind, *build.values, id=f"{name}-{build.id}", marks=build.marks)

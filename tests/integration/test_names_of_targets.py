@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import cycle
 from typing import TYPE_CHECKING
 
 import pytest
 
 from heapgraph.analysis.suspects import find_suspects
-from helpers.interpreters import Interpreter, each_interpreter, is_exhaustive
 from helpers.live_graphs import dump_graph
 from helpers.printed_names import misread, printed_by_questions
 from helpers.running_target import start_target
+from helpers.turns import in_turn
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from _pytest.mark.structures import ParameterSet
+    from helpers.interpreters import Interpreter
 
 KEPT = ("interactive_session", "interactive_chain", "remembered_error", "remembered_context")
 PROGRAMS = (
@@ -27,21 +26,7 @@ PROGRAMS = (
 )
 
 
-def cases() -> list[ParameterSet]:
-    """Each program on one build after the other; in the long form on every one."""
-    builds = each_interpreter()
-    pairs = (
-        [(program, build) for program in PROGRAMS for build in builds]
-        if is_exhaustive()
-        else list(zip(PROGRAMS, cycle(builds), strict=False))
-    )
-    return [
-        pytest.param(program, *build.values, id=f"{program[-1]}-{build.id}", marks=build.marks)
-        for program, build in pairs
-    ]
-
-
-@pytest.mark.parametrize(("program", "interpreter"), cases())
+@pytest.mark.parametrize(("program", "interpreter"), in_turn(PROGRAMS))
 def test_what_is_printed_of_it_is_accepted(
     program: tuple[str, ...], interpreter: Interpreter, tmp_path: Path
 ) -> None:
