@@ -1,0 +1,204 @@
+"""The daemon as a program: what it serves, writes down, leaves alone, and keeps to itself."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import uuid
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from helpers.processes import wait_until
+from helpers.running_target import start_target
+from helpers.service_story import receiver
+from helpers.watching import running_daemon
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SETTINGS = """
+[watch]
+targets = [{{ name = "web", match = "{marker}" }}]
+interval = "500ms"
+census = "10s"
+warm_up = "0s"
+budget = {{ max_pause = "500ms", cpu = 0.9 }}
+
+[store]
+path = "{folder}/store"
+
+[[rule]]
+name = "too-large"
+metric = "rss_bytes"
+above = "1MiB"
+times = 3
+do = ["snapshot", "page", "pager"]
+
+[[action]]
+name = "page"
+kind = "webhook"
+url_file = "{folder}/url"
+
+[[action]]
+name = "pager"
+kind = "webhook"
+format = "alertmanager"
+url_file = "{folder}/url"
+
+[http]
+listen = "unix:{folder}/s"
+expose = {expose}
+
+[audit]
+path = "{folder}/audit"
+"""
+
+ALL = '["status", "metrics", "names", "profiles", "snapshot", "download"]'
+
+
+def write_settings(folder: Path, marker: str, url: str = "", expose: str = ALL) -> Path:
+    folder.chmod(0o700)
+    (folder / "url").write_text(url or "http://127.0.0.1:9/none")
+    (folder / "url").chmod(0o600)
+    settings = folder / "heapgraph.toml"
+    settings.write_text(SETTINGS.format(marker=marker, folder=folder, expose=expose))
+    settings.chmod(0o600)
+    return settings
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=30)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(str(self._path))
+
+
+def ask(path: Path, method: str, place: str) -> tuple[int, dict[str, str], bytes]:
+    with closing(UnixConnection(path)) as connection:
+        connection.request(method, place)
+        answer = connection.getresponse()
+        return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read()
+
+
+@pytest.fixture
+def marker() -> str:
+    return f"daemon-{uuid.uuid4().hex}"
+
+
+def test_a_snapshot_is_asked_for_followed_and_taken_away(tmp_path: Path, marker: str):
+    """Given the endpoint, a peer has a snapshot taken, is told when it is whole, and reads it."""
+    settings, place = write_settings(tmp_path, marker), tmp_path / "s"
+    with start_target("collector_counts.py", marker) as target, running_daemon(settings) as daemon:
+        snapshot = daemon.wait_for("snapshot web-0").rpartition(" ")[2]
+        status, headers, body = ask(place, "POST", "/v1/targets/web/0/snapshot")
+        assert status in (202, 409)
+        if status == 202:
+            operation = headers["location"]
+
+            def has_ended() -> bool:
+                found = json.loads(ask(place, "GET", operation)[2])
+                assert found["state"] in ("running", "done"), found
+                return bool(found["state"] == "done")
+
+            wait_until(has_ended, "the snapshot is whole", 60)
+            snapshot = json.loads(ask(place, "GET", operation)[2])["snapshot"]
+        status, headers, body = ask(place, "GET", f"/v1/snapshots/{snapshot}")
+        assert status == 200
+        assert headers["etag"].strip('"') == hashlib.sha256(body).hexdigest()
+        file = tmp_path / "taken.heapgraph"
+        file.write_bytes(body)
+        command = [sys.executable, "-P", "-m", "heapgraph", "summary", str(file), "--json"]
+        summary = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        assert summary["target"]["pid"] == target.pid
+        metrics = ask(place, "GET", "/metrics")[2].decode()
+        assert 'heapgraph_target_up{target="web",worker="0"} 1.0' in metrics
+        assert daemon.end() == 0
+        target.send("grow")
+        assert json.loads(target.read_line())[0] is True
+    events = [
+        json.loads(line)
+        for file in sorted((tmp_path / "audit").glob("*.jsonl"))
+        for line in file.read_text().splitlines()
+    ]
+    assert [one["outcome"] for one in events if one["event"] == "dump"][:2] == ["intent", "done"]
+    assert any(one["event"] == "download" for one in events)
+    assert not (tmp_path / "s").exists()
+
+
+def test_nothing_that_leaves_the_daemon_holds_a_secret(tmp_path: Path):
+    """Given a hundred secrets in a target, they are in no metric, message, log or answer."""
+    secret, marker = f"s3cret{uuid.uuid4().hex}", "planted_secrets.py"
+    with (
+        receiver() as received,
+        start_target(marker, secret, env={"PLANTED": secret}),
+        running_daemon(write_settings(tmp_path, secret, received.url)) as daemon,
+    ):
+        wait_until(lambda: len(received.messages) >= 2, "both messages came", 60)
+        place = tmp_path / "s"
+        wait_until(lambda: b"heapgraph_holder_bytes" in ask(place, "GET", "/metrics")[2], "census")
+        said = {"metrics": ask(place, "GET", "/metrics")[2]}
+        for question in ("/v1/targets", "/v1/rules", "/debug/pprof/heap?debug=1", "/v1/snapshots"):
+            status, _, said[question] = ask(place, "GET", question)
+            assert status == 200
+        status, _, profile = ask(place, "GET", "/debug/pprof/heap")
+        assert status == 200
+        said["profile"] = subprocess.run(
+            ["gunzip", "-c"], input=profile, capture_output=True
+        ).stdout
+        daemon.end()
+        said["log"] = "\n".join(daemon.lines).encode()
+    said["audit"] = b"".join(file.read_bytes() for file in (tmp_path / "audit").iterdir())
+    said["messages"] = b"".join(one.body for one in received.messages)
+    said["state"] = (tmp_path / "store" / "state.json").read_bytes()
+    assert b"SESSIONS" in said["messages"]
+    assert b"__main__.SESSIONS" in said["profile"]
+    assert all(said.values())
+    found = [name for name, content in said.items() if secret.encode() in content]
+    # The settings name the processes by this text, as a command line: that is the user's own word.
+    assert found == []
+
+
+def test_names_are_not_shown_where_they_are_not_exposed(tmp_path: Path, marker: str):
+    settings = write_settings(tmp_path, marker, expose='["status", "metrics"]')
+    place = tmp_path / "s"
+    with start_target("collector_counts.py", marker), running_daemon(settings) as daemon:
+        daemon.wait_for("snapshot web-0")
+        metrics = ask(place, "GET", "/metrics")[2]
+        assert b"heapgraph_resident_memory_bytes" in metrics
+        assert b"__main__" not in metrics
+        for refused in ("/debug/pprof/heap", "/v1/snapshots/latest/suspects", "/v1/snapshots"):
+            assert ask(place, "GET", refused)[0] in (403, 404)
+        assert ask(place, "POST", "/v1/targets/web/0/snapshot")[0] in (403, 404)
+
+
+def test_a_dry_run_looks_and_judges_and_writes_nothing(tmp_path: Path, marker: str):
+    settings = write_settings(tmp_path, marker)
+    with (
+        start_target("collector_counts.py", marker),
+        running_daemon(settings, "--dry-run") as daemon,
+    ):
+        daemon.wait_for("too-large is firing")
+        assert daemon.end() == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["heapgraph.toml", "url"]
+
+
+def test_one_look_as_a_document(tmp_path: Path, marker: str):
+    settings = write_settings(tmp_path, marker)
+    with start_target("collector_counts.py", marker) as target:
+        command = [sys.executable, "-P", "-m", "heapgraph", "watch", "--config", str(settings)]
+        done = subprocess.run([*command, "--once", "--json"], check=True, capture_output=True)
+        [row] = json.loads(done.stdout)["workers"]
+    assert row["pid"] == target.pid
+    assert row["values"]["rss_bytes"] > 2**20
+    assert not (tmp_path / "store").exists()
