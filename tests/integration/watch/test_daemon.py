@@ -176,7 +176,8 @@ def test_names_are_not_shown_where_they_are_not_exposed(tmp_path: Path, marker: 
         metrics = ask(place, "GET", "/metrics")[2]
         assert b"heapgraph_resident_memory_bytes" in metrics
         assert b"__main__" not in metrics
-        for refused in ("/debug/pprof/heap", "/v1/snapshots/latest/suspects", "/v1/snapshots"):
+        snapshot = "/v1/snapshots/latest"
+        for refused in ("/debug/pprof/heap", snapshot, f"{snapshot}/suspects"):
             assert ask(place, "GET", refused)[0] in (403, 404)
         assert ask(place, "POST", "/v1/targets/web/0/snapshot")[0] in (403, 404)
 
