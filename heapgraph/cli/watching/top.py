@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import time
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,8 @@ from heapgraph.cli.output import say
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from heapgraph.watch.model import Sample
 
 _SIZE, _NUMBER = 11, 12
@@ -48,14 +52,15 @@ def top_command(pid: int, interval: float, count: int | None, as_json: bool) -> 
 
     facts = find_python(pid)
     sampler = Sampler([TargetSpec(str(pid), pid=pid)])
+    has_ended = _end_of(pid)
     if not as_json:
         say(f"process {pid}, CPython {facts.version}, {facts.executable}")
         say("".join(title.rjust(width) for title, width in zip(_TITLES, _WIDTHS, strict=True)))
     before: Sample | None = None
     shown = 0
     while count is None or shown < count:
-        if shown:
-            time.sleep(interval)
+        if shown and has_ended(interval):
+            return
         look = sampler.look(time.monotonic())
         if not look.samples:
             if shown:
@@ -68,6 +73,13 @@ def top_command(pid: int, interval: float, count: int | None, as_json: bool) -> 
             say(_line(sample, before))
         before = sample
         shown += 1
+
+
+def _end_of(pid: int) -> Callable[[float], bool]:
+    """What waits for the end of a process, so many seconds at most, and tells whether it came."""
+    poll = select.poll()
+    poll.register(os.pidfd_open(pid), select.POLLIN)
+    return lambda limit_s: bool(poll.poll(limit_s * 1000))
 
 
 def _line(sample: Sample, before: Sample | None) -> str:

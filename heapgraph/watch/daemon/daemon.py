@@ -64,19 +64,26 @@ class Daemon:
         """End after what is being done now is ended."""
         self._stop.set()
 
-    async def run(self) -> None:
-        """Watch until `stop`; all children have ended then, and the state is written."""
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Watch until `stop`; all children have ended then, and the state is written.
+
+        Args:
+            ready: called after the first look.
+        """
         allow_descriptors()
         for transition in self._parts.begun_with:
             self._answer(transition)
-        next_look = self._clock()
         try:
+            self.look()
+            ready()
+            next_look = self._clock()
             while not self._stop.is_set():
-                self.look()
                 # At fixed moments; after a stop of the machine, or a look that took long, from now.
                 next_look = max(next_look + self._settings.interval_s, self._clock())
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stop.wait(), next_look - self._clock())
+                    break
+                self.look()
         finally:
             await self._end()
 

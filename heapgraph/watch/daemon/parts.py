@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from heapgraph.errors import HeapgraphError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from heapgraph.watch.audit.log import Audit
     from heapgraph.watch.daemon.watcher import Seen
     from heapgraph.watch.model import Transition, WorkerName
-    from heapgraph.watch.settings.model import WatchSettings
+    from heapgraph.watch.settings.model import AuditSpec, WatchSettings
 
 _LOCK = "daemon.lock"
 
@@ -116,7 +116,7 @@ def make_parts(
         folder = open_private_folder(settings.store.path)
         lock = lock_folder(folder)
         try:
-            audit = open_audit(settings.audit)
+            audit = open_audit(audit_spec(settings))
             store = SnapshotStore(settings.store)
             for name in store.sweep():
                 say(f"{name} was left by a daemon that was killed, and is removed")
@@ -162,6 +162,13 @@ def make_parts(
         recorder=recorder,
         _lock=lock,
     )
+
+
+def audit_spec(settings: WatchSettings) -> AuditSpec:
+    """Where the audit log is: what is done is written down also where nobody said where."""
+    if settings.audit.path is not None:
+        return settings.audit
+    return replace(settings.audit, path=settings.store.path / "audit")
 
 
 def lock_folder(folder: Path) -> int:

@@ -80,9 +80,7 @@ async def serve(
             sending = asyncio.ensure_future(deliveries.outbox.run())
             served = ServedDaemon(settings, parts, operations, metrics.text, clock)
             endpoint = await _listen(settings, served, parts, parts.folder, say)
-        daemon.look()
-        ready()
-        await daemon.run()
+        await daemon.run(ready)
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)

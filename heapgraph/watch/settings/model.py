@@ -210,7 +210,10 @@ class HttpSpec:
 
 @dataclass(frozen=True, slots=True)
 class AuditSpec:
-    """The audit log: a folder, how long it is kept, and whether anything is done without it."""
+    """The audit log: a folder, how long it is kept, and whether anything is done without it.
+
+    Without a path it is in the folder `audit` of the store.
+    """
 
     path: Path | None = None
     keep_s: float = 180 * 86400.0
