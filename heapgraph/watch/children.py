@@ -68,10 +68,10 @@ async def run_child(
     try:
         assert child.stdout is not None  # noqa: S101 - both are pipes
         assert child.stderr is not None  # noqa: S101
-        output, errors, _ = await asyncio.wait_for(
-            asyncio.gather(_bounded(child.stdout), _bounded(child.stderr), child.wait()),
-            longest_s,
-        )
+        async with asyncio.timeout(longest_s), asyncio.TaskGroup() as tasks:
+            reading = [tasks.create_task(_bounded(one)) for one in (child.stdout, child.stderr)]
+            await child.wait()
+        output, errors = (one.result() for one in reading)
         return Finished(child.returncode or 0, output, errors)
     finally:
         await end_child(child)
