@@ -2,6 +2,8 @@
 // "Chunks of memory are maintained using a `boundary tag' method").
 #include "walker/blocks/allocators.hpp"
 
+#include "walker/image/processor.hpp"
+
 namespace heapgraph {
 namespace {
 
@@ -9,7 +11,6 @@ constexpr u64 kFlags = 7;  // PREV_INUSE, IS_MMAPPED, NON_MAIN_ARENA
 constexpr u64 kPrevInUse = 1;
 constexpr u64 kMapped = 2;   // never inside a heap
 constexpr u64 kHeader = 16;  // size of the chunk before (when that is free), own size and flags
-constexpr u64 kMapPage = 4096;
 constexpr u64 kLargestFence = 32;  // what an abandoned top leaves at the end of its heap
 
 // pool_header of Objects/obmalloc.c
@@ -35,9 +36,9 @@ u64 malloc_block_bytes(MemoryImage &image, u64 address) {
     const u64 word = header.u64_at(8), size = word & ~kFlags, chunk = address - kHeader;
     if (size < 2 * kHeader || size % kHeader != 0 || !image.covers(chunk, size)) return 0;
     if (word & kMapped) {  // pages; the header is no part of the size since glibc 2.42
-        if (chunk % kMapPage != header.u64_at(0)) return 0;
-        if ((size + kHeader) % kMapPage == 0) return size;
-        return size % kMapPage == 0 ? size - kHeader : 0;
+        if (chunk % kPage != header.u64_at(0)) return 0;
+        if ((size + kHeader) % kPage == 0) return size;
+        return size % kPage == 0 ? size - kHeader : 0;
     }
     const View following = image.view(chunk + size, kHeader);
     const u64 next = following.u64_at(8);

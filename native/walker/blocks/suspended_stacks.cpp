@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "walker/image/processor.hpp"
 #include "walker/types/builtins/frames.hpp"
 
 namespace heapgraph {
@@ -9,7 +10,6 @@ namespace {
 
 constexpr u64 kMaxFrames = 1 << 20;  // of one stack
 constexpr u64 kMaxChunks = 1 << 16;
-constexpr u64 kPage = 4096;
 
 // Bytes that a frame takes of its chunk; 0 when there is none at this address.
 u64 stack_frame_bytes(HeapReader &reader, u64 frame) {

@@ -8,14 +8,14 @@
 #include <algorithm>
 #include <system_error>
 
+#include "walker/image/processor.hpp"
+
 namespace heapgraph {
 namespace {
 
 constexpr u32 kNoRegion = UINT32_MAX;
 constexpr unsigned kTopShift = 39;
-constexpr u64 kAddressLimit = 1ULL << 47;   // user space of x86_64 and of 48-bit aarch64 halves
 constexpr u64 kLargestOffset = 1ULL << 62;  // in a file, so that nothing added to it overflows
-constexpr u64 kPage = 4096;
 constexpr u64 kHugePage = 2u << 20;
 constexpr u64 kStop = UINT64_MAX;
 constexpr u64 kMinMapped = 64 << 10;  // a smaller piece is read: mappings are few

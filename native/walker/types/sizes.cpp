@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "walker/blocks/allocators.hpp"
+#include "walker/image/processor.hpp"
 #include "walker/types/attributes.hpp"
 #include "walker/types/heap_reader.hpp"
 
@@ -14,12 +15,12 @@ constexpr u64 kMaxSize = 1ull << 46;  // a larger size is a damaged header
 
 // What allocators give beyond what they are asked for: a size class of CPython's own, or a chunk of
 // glibc's with a rest that is too small for one; pages, where the chunk is a mapping of its own.
-constexpr u64 kPoolRest = 15, kSmallRequest = 512, kChunkRest = 31, kMappingRest = 4096 + 31;
+constexpr u64 kPoolRest = 15, kSmallRequest = 512, kChunkRest = 31, kMappingRest = kPage + 31;
 constexpr u64 kMinMapping = 128 << 10;  // the smallest chunk that has one, and its largest rest
 
 u64 allocator_rest(u64 block) {
     if (block <= kSmallRequest) return kPoolRest;
-    return block < kMinMapping - 4096 ? kChunkRest : kMappingRest;
+    return block < kMinMapping - kPage ? kChunkRest : kMappingRest;
 }
 
 // Buffers of the type's rule; which of them a type's __sizeof__ counts is part of the rule.
