@@ -127,11 +127,18 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class TypeBytes:
-    """Objects of one type in a census, and their bytes."""
+    """Objects of one type in a census, and their bytes.
+
+    Attributes:
+        name: of the type.
+        objects, shallow_size: how many, and their bytes.
+        grew: bytes since the last census of the process; None where that did not list the type.
+    """
 
     name: str
     objects: int
     shallow_size: int
+    grew: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +150,14 @@ class Holder:
         retained_size: bytes that would go with it.
         count: objects among them that it holds directly; 0 where it is no container.
         growth: "growing", "turning over", "loaded once" or "unknown", from this one census.
+        grew: bytes since the last census of the process; None where that did not list the holder.
     """
 
     expression: str
     retained_size: int
     count: int = 0
     growth: str = "unknown"
+    grew: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

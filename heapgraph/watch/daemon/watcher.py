@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from heapgraph.watch.rules.engine import RuleEngine
@@ -30,6 +30,30 @@ class Seen:
     came: list[Worker] = field(default_factory=list)
     went: list[Worker] = field(default_factory=list)
     transitions: list[Transition] = field(default_factory=list)
+
+
+def since(before: Census, census: Census) -> Census:
+    """A census with what each type and holder has gained since the one before it.
+
+    Args:
+        before: of the same process; what it did not list may have been there all the same.
+        census: the later one.
+    """
+    types = {row.name: row.shallow_size for row in before.types}
+    holders = {row.expression: row.retained_size for row in before.holders}
+    return replace(
+        census,
+        types=tuple(
+            replace(row, grew=row.shallow_size - types[row.name]) if row.name in types else row
+            for row in census.types
+        ),
+        holders=tuple(
+            replace(row, grew=row.retained_size - holders[row.expression])
+            if row.expression in holders
+            else row
+            for row in census.holders
+        ),
+    )
 
 
 class Watcher:
@@ -108,6 +132,9 @@ class Watcher:
         worker = self.workers.get(census.worker)
         if worker is None or worker.key != census.key:
             return []  # it ended meanwhile
+        before = self.censuses.get(census.worker)
+        if before is not None and before.key == census.key:
+            census = since(before, census)
         self.censuses[census.worker] = census
         transitions = self.engine.census(census)
         self._note(transitions)

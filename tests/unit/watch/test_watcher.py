@@ -14,7 +14,17 @@ from heapgraph.watch.rules.replay import Recording, Replay
 from heapgraph.watch.rules.saved_state import Moment, restore_engine, save_engine
 from heapgraph.watch.sampling.sampler import Look
 from heapgraph.watch.settings.model import RuleSpec
-from helpers.watched import BOOT, INTERVAL, event, process, said, sample, settings_with, worker
+from helpers.watched import (
+    BOOT,
+    INTERVAL,
+    census,
+    event,
+    process,
+    said,
+    sample,
+    settings_with,
+    worker,
+)
 
 RULES = (
     RuleSpec("big", metric="rss_bytes", above=100, do=("snapshot",), cool_down_s=60),
@@ -108,3 +118,18 @@ def test_a_record_of_the_daemon_replays_as_it_was(tmp_path, seed):
     replay = Replay(settings)
     assert list(replay.transitions(Recording(tmp_path / "samples.jsonl").records())) == live
     assert len(live) > 50
+
+
+def test_a_census_says_what_grew_since_the_one_before_of_the_same_process():
+    watcher = Watcher(settings_with(*RULES), Looks(Look(came=[Watched(process(worker(), 1, 0))])))
+    watcher.look(0.0)
+    first = census(10, {"app.A": 100}, {"app.T": (5, 50)})
+    later = census(20, {"app.A": 130, "app.B": 7}, {"app.T": (9, 90)})
+    watcher.take_census(first)
+    assert [row.grew for row in watcher.censuses[worker()].holders] == [None]
+    watcher.take_census(later)
+    found = watcher.censuses[worker()]
+    assert [(row.expression, row.grew) for row in found.holders] == [("app.A", 30), ("app.B", None)]
+    assert [(row.name, row.grew) for row in found.types] == [("app.T", 40)]
+    watcher.take_census(census(30, {"app.A": 1}, pid=2))  # of another process
+    assert watcher.censuses[worker()] is found
