@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from heapgraph.export.pprof import write_pprof
+from heapgraph.export.profiles.messages import unpacked
 from heapgraph.watch.http.limits import Limits
 from heapgraph.watch.http.served import Profile, StoredSnapshot
 from heapgraph.watch.http.tokens import new_token
 from heapgraph.watch.settings.model import EXPOSURES, HttpSpec
-from helpers.app_heap import app_heap
+from helpers.app_heap import app_heap, graph_of, items, module, set_global
 from helpers.cli import invoke
 from helpers.endpoint import WEB, InMemory, UnixConnection, census_of, running
 from helpers.graphviz_program import needs_dot
+from helpers.heaps import HeapBuilder
 from helpers.refused import assert_refused
 
 if TYPE_CHECKING:
@@ -358,3 +361,33 @@ def test_a_defect_is_not_told_to_the_peer(endpoint, monkeypatch):
     assert reply.status == 500
     assert SECRET.encode() not in reply.body
     assert isinstance(reply.headers, http.client.HTTPMessage)
+
+
+def users_profile(path: Path, count: int) -> Path:
+    """A profile of a heap in which `app.USERS` has so many users."""
+    heap = HeapBuilder()
+    module(heap, "app", "/srv/app.py")
+    users = heap.object("list", size=10_000)
+    set_global(heap, "app", "USERS", users)
+    items(heap, users, *(heap.object("app.User", size=1000) for _ in range(count)))
+    with path.open("wb") as file:
+        write_pprof(graph_of(heap), file, min_size=1)
+    return path
+
+
+def test_seconds_give_what_was_added_between_two_censuses(tmp_path, endpoint):
+    now = time.monotonic()
+    endpoint.served.kept = [
+        Profile(users_profile(tmp_path / "new.pb.gz", 30), now - 5),
+        Profile(users_profile(tmp_path / "mid.pb.gz", 20), now - 50),
+        Profile(users_profile(tmp_path / "old.pb.gz", 10), now - 500),
+    ]
+    added = {}
+    for seconds in (40, 100):
+        reply = endpoint.get(f"/debug/pprof/heap?seconds={seconds}")
+        assert reply.status == 200, reply.body
+        profile = unpacked(reply.body, "delta")
+        kinds = [profile.string_table[one.type] for one in profile.sample_type]
+        objects = kinds.index("inuse_objects")
+        added[seconds] = sum(sample.value[objects] for sample in profile.sample)
+    assert added == {40: 10, 100: 20}
