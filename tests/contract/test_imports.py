@@ -40,6 +40,13 @@ def test_importing_heapgraph_loads_nothing_heavy():
     assert loaded_by("import heapgraph") == ""
 
 
+@pytest.mark.parametrize("room", ["actions.outbox", "metrics.prometheus", "daemon.service"])
+def test_the_daemon_loads_no_arrays(room):
+    """It stays small: what needs numpy runs in programs of its own."""
+    loaded = loaded_by(f"import heapgraph.watch.{room}").split(",")
+    assert {"numpy", "pyarrow"}.isdisjoint(loaded)
+
+
 def test_the_registry_knows_its_analyses_without_loading_them():
     statement = "from heapgraph.analysis.registry import REGISTRY; assert 'paths' in list(REGISTRY)"
     assert loaded_by(statement) == ""

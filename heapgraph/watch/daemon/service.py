@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from heapgraph.errors import HeapgraphError
@@ -14,6 +13,7 @@ from heapgraph.watch.actions.outbox import Outbox
 from heapgraph.watch.actions.spool import Spool
 from heapgraph.watch.daemon.daemon import Daemon, allow_descriptors
 from heapgraph.watch.daemon.deliveries import Deliveries
+from heapgraph.watch.daemon.exporting import export_metrics
 from heapgraph.watch.daemon.operations import Operations
 from heapgraph.watch.daemon.own_metrics import OwnMetrics
 from heapgraph.watch.daemon.parts import make_parts
@@ -63,7 +63,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, daemon.stop)
-    endpoint, sending, spool = None, None, None
+    endpoint, spool, tasks = None, None, []
     metrics = OwnMetrics(settings, parts, deliveries, clock)
     operations = Operations(parts.jobs, parts.watcher, metrics.count_snapshot)
     try:
@@ -77,7 +77,14 @@ async def serve(
                 deliveries.report,
                 clock=clock,
             )
-            sending = asyncio.ensure_future(deliveries.outbox.run())
+            tasks.append(asyncio.ensure_future(deliveries.outbox.run()))
+            exporting = export_metrics(
+                metrics.state,
+                interval_s=settings.interval_s,
+                names="names" in settings.http.expose,
+                say=say,
+            )
+            tasks.append(asyncio.ensure_future(exporting))
             served = ServedDaemon(settings, parts, operations, metrics.text, clock)
             endpoint = await _listen(settings, served, parts, parts.folder, say)
         await daemon.run(ready)
@@ -87,10 +94,9 @@ async def serve(
         await operations.close()
         if endpoint is not None:
             await endpoint.stop()
-        if sending is not None:
-            sending.cancel()
-            with suppress(asyncio.CancelledError):
-                await sending
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if spool is not None:
             spool.close()
         parts.close()

@@ -101,7 +101,7 @@ OF_SAMPLES = {
 OF_GENERATIONS = (
     _counter("gc_collections_total", "Collections since the process started.", "generation"),
     _counter("gc_collected_objects_total", "Objects that collections have freed.", "generation"),
-    _counter("gc_uncollectable_objects_total", "Objects that they could not free.", "generation"),
+    _counter("gc_uncollectable_objects_total", "What they could not free.", "generation"),
 )
 OOM_KILLS = _counter("cgroup_oom_kills_total", "Processes the kernel killed in the group.")
 
