@@ -20,6 +20,10 @@ ALL_ROOTS = "<roots>"
 UNREACHABLE = 2**32 - 2
 """Immediate dominator, or path parent, of an object no root reaches; never an object id."""
 
+C_CODE_OF_GREENLET = "C code of a waiting greenlet"
+"""Name of a C_HELD root: the address of the object lies on the saved C stack of a greenlet, and one
+count is left that nothing else explains."""
+
 NO_ROW = 2**32 - 1
 """A row number that refers to nothing (a root that belongs to no frame)."""
 

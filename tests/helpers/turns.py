@@ -35,6 +35,7 @@ def by_turns(kinds: Iterable[Any], share: int) -> list[ParameterSet]:
     some.
     """
     step = 1 if is_exhaustive() else share
+    kinds = tuple(kinds)  # they may come one by one, and each build asks for all
     return [
         _pair(kind, build)
         for row, build in enumerate(each_interpreter())

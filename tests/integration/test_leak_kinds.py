@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from heapgraph.analysis.expressions.resolving import resolve
 from heapgraph.analysis.suspects import find_suspects
+from heapgraph.analysis.waste import find_waste
+from heapgraph.model import C_CODE_OF_GREENLET, RootKind
 from helpers.interpreters import Interpreter, some_interpreters
 from helpers.leak_programs import LeakProgram, ask_live, leak_programs
 from helpers.live_graphs import dump_graph
@@ -150,8 +154,29 @@ def test_greenlets_that_wait_are_told_by_their_code(
     told = re.search(r"([\d,]+) greenlets in .*job\(\) at leak_kinds\.py:\d+", first.reason)
     assert told, first.reason
     assert f"<{told[1]} objects>" in first.expression or f" {told[1]} obj" in first.expression
+    assert first.expression.startswith(("<in C code of waiting greenlets, ", "<1,")), first
     assert "gevent.Timeout" in first.reason
     assert "Py_DECREF" not in first.reason
+
+
+@pytest.mark.parametrize(("interpreter", "packages"), each_with_packages(EACH_SHAPE))
+def test_what_calls_of_waiting_greenlets_use_is_no_lost_reference(
+    interpreter: Interpreter, packages: Path, tmp_path: Path
+) -> None:
+    """Bound methods, sockets and waiters, of which the C stack of each greenlet has one."""
+    env = {"PYTHONPATH": str(packages)}
+    with start_target("innocents.py", "gevent_server", python=interpreter.path, env=env) as target:
+        graph = dump_graph(target, tmp_path / "x.heapgraph")
+    roots = graph.roots
+    named = Counter(
+        graph.type_name(int(roots.targets[row]))
+        for row in np.flatnonzero(roots.kinds == RootKind.C_HELD).tolist()
+        if roots.names[row] == C_CODE_OF_GREENLET
+    )
+    waiters = graph.objects_of_type("gevent._gevent_c_waiter.Waiter")
+    assert named["gevent._gevent_c_waiter.Waiter"] >= len(waiters) - 2 >= 400
+    assert "gevent.hub.Hub" not in named
+    assert find_waste(graph, detectors=["c-held-objects"]).findings == ()
 
 
 PYTHON_WITH = {

@@ -11,7 +11,7 @@ import numpy as np
 from heapgraph.analysis.detectors.base import Detector, Evidence
 from heapgraph.analysis.execution.greenlets import EVENT_LOOP_TYPES
 from heapgraph.analysis.garbage.found import MIN_UNCOLLECTED, garbage_of
-from heapgraph.model import NO_ROW, VIRTUAL_ROOT, EdgeKind, RootKind
+from heapgraph.model import C_CODE_OF_GREENLET, NO_ROW, VIRTUAL_ROOT, EdgeKind, RootKind
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
@@ -73,7 +73,10 @@ def finalizer_cycles(facts: HeapFacts) -> Iterator[Evidence]:
 def c_held_objects(facts: HeapFacts) -> Iterator[Evidence]:
     """Objects of one type whose reference count says that C code holds them."""
     graph = facts.graph
-    held = np.unique(graph.roots.targets[graph.roots.kinds == RootKind.C_HELD])
+    is_held = graph.roots.kinds == RootKind.C_HELD
+    # Calls that wait give back what they use when their greenlets go on.
+    is_held &= np.array([name != C_CODE_OF_GREENLET for name in graph.roots.names], np.bool_)
+    held = np.unique(graph.roots.targets[is_held])
     # What a module or a frame explains as well is on a longer path, and no mystery.
     held = held[graph.root_paths.parent[held] == VIRTUAL_ROOT]
     counts = np.bincount(graph.type_ids[held], minlength=len(graph.type_names))

@@ -309,6 +309,8 @@ def _groups(
                 held = members_held(graph, group.holder, alike)
             if held is not None:
                 content = Content(content.type_name, held, int(retained[held].sum()))
+            if group.waits_in_greenlets and len(content.members) < MANY_ITEMS:
+                continue
             if content.retained_size >= threshold:
                 yield Candidate(group.kind, content.retained_size, point, content, group)
 

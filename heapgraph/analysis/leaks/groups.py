@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.graph.path_sums import sum_on_paths
-from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, RootKind
+from heapgraph.model import C_CODE_OF_GREENLET, UNREACHABLE, VIRTUAL_ROOT, RootKind
 from heapgraph.snapshot.arrow_arrays import numpy_array
 from heapgraph.units import format_count
 
@@ -37,6 +37,9 @@ COVERED_SHARE = 0.5
 """A holder speaks for a group when it has this share of its members."""
 
 
+IN_GREENLETS = "in C code of waiting greenlets"
+"""What joins objects that calls in C use until their greenlets go on."""
+
 EXIT_CALLBACKS = "atexit callbacks"
 """Name of the roots that atexit calls at the end, which a table of C structs holds up to 3.13."""
 
@@ -57,6 +60,11 @@ class GroupHolder:
     holder: int | None
     expression: str = ""
     members: NDArray[np.uint32] | None = None
+
+    @property
+    def waits_in_greenlets(self) -> bool:
+        """Whether calls in C hold the members until their greenlets go on."""
+        return self.expression.startswith(f"<{IN_GREENLETS}")
 
 
 def holder_of_group(
@@ -227,7 +235,7 @@ def _reason(graph: HeapGraph, root_row: int) -> tuple[str, str]:
     """Kind of suspect that a root makes, and what its members share."""
     root = graph.roots.row(root_row)
     if root.kind is RootKind.C_HELD:
-        return "c-held", "held by C code"
+        return "c-held", IN_GREENLETS if root.name == C_CODE_OF_GREENLET else "held by C code"
     if root.kind is RootKind.FRAME and root.frame < len(graph.frames):
         frame = graph.frames[root.frame]
         return "threads", f"{frame.function}() at {posixpath.basename(frame.file)}> {root.name}"

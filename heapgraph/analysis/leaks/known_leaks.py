@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from heapgraph.analysis.execution.greenlets import EVENT_LOOP_TYPES
+from heapgraph.analysis.leaks.groups import IN_GREENLETS
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,14 @@ KNOWN_LEAKS = (
         "Take each back when it is done (atexit.unregister), or register one that closes all that"
         " is open then; a closure keeps all that it captured, a bound method its instance.",
         expression=r"^<atexit callbacks",
+    ),
+    KnownLeak(
+        "greenlets and timers that wait for an event",
+        "Calls in C use these until their greenlets go on: give each wait a timeout"
+        " (gevent.Timeout), and close the connections that nobody needs; heapgraph threads FILE"
+        " lists greenlets by their code.",
+        expression=rf"^<{IN_GREENLETS}, ",
+        kind="c-held",
     ),
     KnownLeak(
         "callbacks registered with C code",

@@ -108,6 +108,8 @@ def _qualified(graph: HeapGraph, function: int, name: str) -> str:
 
     What functools.wraps gave to it is the name of another function.
     """
+    if attribute(graph, function, "__wrapped__") is not None:
+        return name
     text = attribute(graph, function, "__qualname__")
     qualified = None if text is None else text_of(graph, text)
     return qualified if qualified and qualified.endswith(f".{name}") else name

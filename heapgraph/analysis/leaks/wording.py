@@ -339,7 +339,9 @@ def _who_of_group(graph: HeapGraph, findings: Findings) -> str:
     if findings.candidate.kind == "interned" and content is not None:
         samples = samples_of(graph, content.members)
         return f"Nothing but the table of interned strings holds them{samples}."
-    waits = content is not None and re.fullmatch(EVENT_LOOP_TYPES, content.type_name)
+    waits = group is not None and group.waits_in_greenlets
+    if content is not None and re.fullmatch(EVENT_LOOP_TYPES, content.type_name):
+        waits = True
     if is_held and not waits:
         return "More references to each are counted than were found: C code holds the others."
     return "No single object holds them."

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heapgraph.model import (
+    C_CODE_OF_GREENLET,
     MAX_HELD_TYPES,
     MAX_INVALID_SHARE,
     MAX_NEGATIVE_SHARE,
@@ -267,8 +268,13 @@ class Account:
         # A static type begins with one reference that nobody holds, and is a root as it is.
         surplus[self._static_types] = False
         held = np.flatnonzero(surplus)
-        for object_id in held.tolist():
-            self._rows.add(object_id, RootKind.C_HELD, "C code", int(self._surplus[object_id]))
+        on_stack = np.zeros(len(surplus), np.bool_)
+        found = self._columns.ids_of(self._columns.stack_words)
+        on_stack[found[found >= 0]] = True
+        on_stack &= self._surplus == 1  # of more, the rest is somebody else's
+        for object_id, waits in zip(held.tolist(), on_stack[held].tolist(), strict=True):
+            name = C_CODE_OF_GREENLET if waits else "C code"
+            self._rows.add(object_id, RootKind.C_HELD, name, int(self._surplus[object_id]))
         unexplained = held[reached[held] == 0]
         types = self._columns.arrays["type"]
         in_use = np.count_nonzero(self._objects_of_type)

@@ -43,6 +43,7 @@ class HeapColumns:
         line_table: the table `standing_lines`, see `standing_lines.read_standing_lines`.
         view_table: the table `views`, see `view_sizes.read_view_sizes`.
         code_table: the snapshot's table `codes`, see `code_table.read_code_table`.
+        stack_words: uint64, words on the saved C stacks of few greenlets, see `saved_stacks`.
         lost: uint64, addresses of objects that were found in pools only, with what they refer to.
         walker: whose columns they are. Some (`LATE_COLUMNS`) are there when
             `HeapWalk.forget_memory` has made room for them.
@@ -58,6 +59,7 @@ class HeapColumns:
     container_table: pa.Table | None = None
     line_table: pa.Table | None = None
     view_table: pa.Table | None = None
+    stack_words: Array = field(default_factory=lambda: np.empty(0, np.uint64))
     lost: Array = field(default_factory=lambda: np.empty(0, np.uint64))
     walker: HeapWalker | None = None
     _preview_starts: Array | None = None

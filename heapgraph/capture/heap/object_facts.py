@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heapgraph.capture.heap import code_table, container_facts, standing_lines, view_sizes
+from heapgraph.capture.heap import (
+    code_table,
+    container_facts,
+    saved_stacks,
+    standing_lines,
+    view_sizes,
+)
 
 if TYPE_CHECKING:
     from heapgraph.capture.cpython.layouts import Layout
@@ -14,6 +20,8 @@ if TYPE_CHECKING:
 
 def read_object_facts(reads: MemoryReads, layout: Layout, columns: HeapColumns) -> None:
     """Make the tables `codes`, `containers`, `views` and `standing_lines` of the columns.
+
+    And find what lies on the C stacks of greenlets.
 
     Args:
         reads: of the frozen moment.
@@ -36,3 +44,4 @@ def read_object_facts(reads: MemoryReads, layout: Layout, columns: HeapColumns) 
     columns.container_table = container_facts.read_container_facts(reads, fields, columns, chosen)
     columns.view_table = view_sizes.read_view_sizes(reads, fields, columns, chosen)
     columns.line_table = standing_lines.read_standing_lines(reads, layout, columns, chosen)
+    columns.stack_words = saved_stacks.words_of_few_stacks(reads, fields, columns)

@@ -28,7 +28,7 @@ APPLIES = {
     ),
     "names that are made of data": traits("<interned strings>", kind="interned", member="str"),
     "greenlets and timers that wait for an event": traits(
-        kind="c-held", member="gevent.libev.corecext.io"
+        "<in C code of waiting greenlets, 1,200 objects> Row", kind="c-held", member="app.Row"
     ),
     "references that only C code holds": traits(kind="c-held"),
     "threads that do not end": traits("threading._active", member="threading.Thread"),
