@@ -7,17 +7,23 @@ import subprocess
 import sys
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import pytest
 import standardwebhooks
 
 from helpers.processes import resident_bytes, wait_until
-from helpers.service_story import Load, Receiver, Service, gunicorn_service, receiver
+from helpers.prometheus_server import Prometheus, needs_prometheus, prometheus
+from helpers.service_story import (
+    Load,
+    Receiver,
+    Service,
+    free_port,
+    gunicorn_service,
+    receiver,
+)
 from helpers.watching import running_daemon
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -49,9 +55,16 @@ kind = "webhook"
 url_file = "{folder}/url"
 secret_file = "{folder}/key"
 
+[http]
+listen = "127.0.0.1:{port}"
+expose = ["status", "metrics", "names"]
+tokens_file = "{folder}/tokens"
+
 [audit]
 path = "{folder}/audit"
 """
+
+RULES = Path(__file__).resolve().parents[3] / "deploy" / "prometheus" / "heapgraph.rules.yml"
 
 
 @dataclass
@@ -63,17 +76,29 @@ class Told:
     answers: int
 
 
-def write_settings(folder: Path, marker: str, service: Service, url: str) -> Path:
+def write_settings(folder: Path, marker: str, service: Service, url: str) -> tuple[Path, int]:
     folder.chmod(0o700)
     (folder / "url").write_text(url)
     (folder / "key").write_text(KEY)
     for name in ("url", "key"):
         (folder / name).chmod(0o600)
     limit = max(map(resident_bytes, service.workers)) + GROWTH
+    made = json.loads(question("token", "new", "--scope", "names", "--json"))
+    (folder / "tokens").write_text(made["line"] + "\n")
+    (folder / "token").write_text(made["token"])
+    for name in ("tokens", "token"):
+        (folder / name).chmod(0o600)
+    port = free_port()
     settings = folder / "heapgraph.toml"
-    settings.write_text(SETTINGS.format(marker=marker, folder=folder, limit=limit))
+    settings.write_text(SETTINGS.format(marker=marker, folder=folder, limit=limit, port=port))
     settings.chmod(0o600)
-    return settings
+    return settings, port
+
+
+def alerts_of(server: Prometheus, name: str) -> list[dict[str, Any]]:
+    """The alerts of one name that fire."""
+    found: list[dict[str, Any]] = server.ask("/api/v1/alerts")["alerts"]
+    return [one for one in found if one["labels"]["alertname"] == name]
 
 
 def question(*arguments: object) -> str:
@@ -81,6 +106,7 @@ def question(*arguments: object) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
+@needs_prometheus
 @pytest.mark.timeout(180)
 def test_a_service_that_leaks_is_noticed_named_and_written_down(tmp_path: Path):
     """Given a server under load that closes no answer, the webhook names who keeps them all."""
@@ -90,12 +116,20 @@ def test_a_service_that_leaks_is_noticed_named_and_written_down(tmp_path: Path):
         gunicorn_service(marker, leaks=True) as service,
         Load(service.port) as load,
     ):
-        settings = write_settings(tmp_path, marker, service, received.url)
+        settings, port = write_settings(tmp_path, marker, service, received.url)
         with running_daemon(settings) as daemon:
-            daemon.wait_for("too-large is firing")
-            wait_until(lambda: bool(received.messages), "a webhook came", 60)
+            (tmp_path / "prometheus").mkdir()
+            with prometheus(tmp_path / "prometheus", port, RULES, tmp_path / "token") as server:
+                daemon.wait_for("too-large is firing")
+                wait_until(lambda: bool(received.messages), "a webhook came", 60)
+                alert = server.until(lambda: alerts_of(server, "HeapgraphRuleFires"))[0]
+                held = server.until(
+                    lambda: server.series('heapgraph_holder_bytes{holder="gateway.IN_FLIGHT"}')
+                )
             told = Told(received, daemon.lines, load.answers)
             assert daemon.end() == 0
+    assert alert["labels"]["rule"] == "too-large"
+    assert float(held[0]["value"][1]) > GROWTH / 2
 
     message = told.messages.messages[0]
     # The library of whoever made the convention finds the signature right.
@@ -132,7 +166,7 @@ def test_its_fixed_twin_raises_nothing_in_the_same_time(tmp_path: Path):
         gunicorn_service(marker, leaks=False) as service,
         Load(service.port) as load,
     ):
-        settings = write_settings(tmp_path, marker, service, received.url)
+        settings, _ = write_settings(tmp_path, marker, service, received.url)
         with running_daemon(settings) as daemon:
             wait_until(lambda: load.answers > 2000, "as many requests", 90)
             daemon.wait_for("web/3")
