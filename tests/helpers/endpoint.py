@@ -7,7 +7,6 @@ import http.client
 import json
 import socket
 import threading
-import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +33,7 @@ from heapgraph.watch.model import (
     Worker,
     WorkerName,
 )
+from helpers.processes import wait_until
 
 if TYPE_CHECKING:
     import ssl
@@ -248,7 +248,7 @@ class RunningEndpoint:
 
     def get(self, path: str, **headers: str) -> Reply:
         """GET."""
-        return self.ask("GET", path, **headers)
+        return self.ask("GET", path, None, **headers)
 
     def raw(self, request: bytes) -> bytes:
         """What is answered to these very bytes until the other end closes."""
@@ -265,14 +265,18 @@ class RunningEndpoint:
 
     def record(self, name: str, event: str = "http.refused") -> dict[str, Any]:
         """The first refusal of a kind in the audit log, as soon as it is there."""
-        deadline = time.monotonic() + DEADLINE_S
-        while True:
-            for one in self.records():
-                problem = str(one["detail"].get("problem", ""))
-                if one["event"] == event and problem.startswith(name):
-                    return one
-            assert time.monotonic() < deadline, (name, self.records())
-            time.sleep(0.01)  # the log is written by another thread
+        found: list[dict[str, Any]] = []
+
+        def is_there() -> bool:
+            found[:] = [
+                one
+                for one in self.records()
+                if one["event"] == event and str(one["detail"].get("problem", "")).startswith(name)
+            ]
+            return bool(found)
+
+        wait_until(is_there, f"the log says {name}")
+        return found[0]
 
 
 def read_all(one: socket.socket) -> bytes:

@@ -238,10 +238,9 @@ def endless(one: socket.socket) -> None:
 
 
 def drip(one: socket.socket) -> None:
-    one.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    one.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
     while True:
         one.sendall(b"x")
-        time.sleep(0.02)  # what it is: one that drips
 
 
 HARMFUL = {

@@ -9,6 +9,7 @@ to be read and may be followed by another request.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
     from heapgraph.watch.http.limits import Limits
     from heapgraph.watch.http.refusals import Refusals
+
+
+_TURNS_TO_ACCEPT = 5
+"""Of the event loop: after so many, a connection that was accepted has been made (it takes 3)."""
 
 
 class Connection(web.RequestHandler):
@@ -43,7 +48,12 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or refuse it if there are too many."""
         super().connection_made(transport)
+        if not isinstance(transport, asyncio.Transport):
+            return
         self.peer = Peer.of(transport)
+        if not self._server.take(self, transport):
+            transport.abort()  # the endpoint ends
+            return
         if not self._server.admit(self.peer):
             problem = Problem(503, "busy", "too many connections", "all are in use, or this peer's")
             self._server.refuse(problem, self.peer)
@@ -147,6 +157,9 @@ class ConnectionServer(web.Server):
         super().__init__(handler)
         self._limits, self._refusals = limits, refusals
         self._admitted: Counter[str] = Counter()
+        self._transports: dict[Connection, asyncio.Transport] = {}
+        self._is_ending = False
+        self._none_left = asyncio.Event()
 
     def __call__(self) -> web.RequestHandler:
         """The protocol of a new connection."""
@@ -166,6 +179,27 @@ class ConnectionServer(web.Server):
             read_bufsize=1 << 14,
         )
 
+    def take(self, connection: Connection, transport: asyncio.Transport) -> bool:
+        """Remember a connection; False: none is taken any more."""
+        self._transports[connection] = transport
+        return not self._is_ending
+
+    async def end(self, limit_s: float) -> None:
+        """End all connections: answers that are being sent have a time to arrive."""
+        self._is_ending = True
+        for _ in range(_TURNS_TO_ACCEPT):
+            await asyncio.sleep(0)
+        await self.shutdown(limit_s)
+        for is_last in (False, True):
+            self._none_left.clear()
+            if self._transports:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(limit_s):
+                        await self._none_left.wait()
+            if not is_last:
+                for transport in self._transports.values():
+                    transport.abort()
+
     def admit(self, peer: Peer) -> bool:
         """Count a connection; False: it is one too many."""
         limits = self._limits
@@ -177,6 +211,9 @@ class ConnectionServer(web.Server):
 
     def release(self, connection: Connection) -> None:
         """A connection is gone."""
+        self._transports.pop(connection, None)
+        if not self._transports:
+            self._none_left.set()
         key = connection.peer.key
         self._admitted[key] -= 1
         if self._admitted[key] <= 0:

@@ -116,11 +116,14 @@ class Endpoint:
         """Listen no more, end what is running, write down what was refused."""
         if self._server is None:
             return
-        self._server.close()
+        # A server that is closed drops what it has accepted and not yet made; so first nothing more
+        # is accepted, then all connections end, and the server is closed last.
+        asyncio.get_running_loop().remove_reader(self._listener)
         if self._path is not None:
             self._path.unlink(missing_ok=True)
         await self._answers.close()
-        await self._connections.shutdown(_END_S)
+        await self._connections.end(_END_S)
+        self._server.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_END_S):
                 await self._server.wait_closed()
