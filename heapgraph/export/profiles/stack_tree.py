@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.growth.numbering import number_texts, numbered
+from heapgraph.export.profiles.step_names import step_names
 from heapgraph.export.profiles.steps import Steps
 from heapgraph.export.profiles.tree_arrays import TreeArrays
 
@@ -77,8 +78,9 @@ def build_stack_tree(graph: HeapGraph, min_size: int = MIN_SIZE) -> StackTree:
     Cost: the dominator tree and the paths, if they are not there yet; then some passes over the
         objects and references, 0.2 us an object.
     """
+    step_rows, texts = step_names(graph)  # first: it needs much memory for a short time
     tree = TreeArrays(graph)
-    level = _Level(tree, max(1, min_size))
+    level = _Level(tree, Steps(tree, step_rows, texts), max(1, min_size))
     objects = tree.children_of_roots()
     above = np.full(len(objects), -1, np.int64)
     columns: list[tuple[NDArray[np.int64], ...]] = []
@@ -122,13 +124,12 @@ def _largest(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
 class _Level:
     """Groups objects that hang below the same group by the same name."""
 
-    def __init__(self, tree: TreeArrays, least: int) -> None:
+    def __init__(self, tree: TreeArrays, steps: Steps, least: int) -> None:
         self._tree = tree
+        self._steps = steps
         self._least = least
-        self._steps = Steps(tree)
         types: dict[str, int] = {}
-        rows = number_texts(tree.graph.type_names, types)
-        self._type_rows = rows[tree.graph.type_ids]
+        self._rows_of_types = number_texts(tree.graph.type_names, types)
         self.types = list(types)
 
     def group(
@@ -140,7 +141,7 @@ class _Level:
             Columns of the groups: group above, type, example, objects, bytes; and int64[k], the
             group of each object among these, -1 for small ones.
         """
-        steps, types = self._steps.between(objects), self._type_rows[objects]
+        steps, types = self._steps.between(objects), self._types_of(objects)
         pairs, pair_rows = numbered(steps * max(1, len(self.types)) + types)
         keys, rows = numbered((above + 1) * max(1, len(pairs)) + pair_rows)
         sizes = np.bincount(rows, self._tree.sizes[objects], minlength=len(keys))
@@ -152,12 +153,16 @@ class _Level:
         row_of_key[large] = np.arange(len(large))
         columns = (
             keys[large] // max(1, len(pairs)) - 1,
-            self._type_rows[examples[large]],
+            self._types_of(examples[large]),
             examples[large],
             counts[large].astype(np.int64),
             sizes[large].astype(np.int64),
         )
         return columns, row_of_key[rows]
+
+    def _types_of(self, objects: NDArray[np.int64]) -> NDArray[np.int64]:
+        rows: NDArray[np.int64] = self._rows_of_types[self._tree.graph.type_ids[objects]]
+        return rows
 
     def names(self, columns: tuple[NDArray[np.int64], ...]) -> list[str]:
         """What leads to each group from the one above it."""

@@ -69,17 +69,17 @@ _NAMELESS_ROOTS = (RootKind.C_HELD, RootKind.INTERNED, RootKind.IMMORTAL)
 """Roots of which there may be a hundred thousand, and nothing but their kind to be said."""
 
 
-def step_names(graph: HeapGraph) -> tuple[NDArray[np.int64], list[str]]:
+def step_names(graph: HeapGraph) -> tuple[NDArray[np.int32], list[str]]:
     """What leads to each object from the one before it on its shortest path.
 
     Returns:
-        int64[n], rows of the names: of what roots hold the root, of an entry of a `__dict__` its
+        int32[n], rows of the names: of what roots hold the root, of an entry of a `__dict__` its
         name. 0, an empty name, for what is not reached. And the distinct names.
 
     Cost: a few passes over the references; one preview for each distinct attribute.
     """
     known = {"": 0}
-    rows = np.zeros(graph.object_count, np.int64)
+    rows = np.zeros(graph.object_count, np.int32)
     first = np.flatnonzero(graph.root_paths.parent == VIRTUAL_ROOT)
     codes, code_rows, names = _root_names(graph, first)
     rows[first] = number_texts(names, known)[code_rows] if len(codes) else 0

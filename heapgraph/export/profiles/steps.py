@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.growth.numbering import numbered
-from heapgraph.export.profiles.step_names import step_names
 from heapgraph.model import VIRTUAL_ROOT
 
 if TYPE_CHECKING:
@@ -29,13 +28,15 @@ class Steps:
 
     Args:
         tree: of the snapshot.
+        rows: of `step_names`; changed.
+        texts: of `step_names`.
     """
 
-    def __init__(self, tree: TreeArrays) -> None:
-        """Name every reference of the paths."""
+    def __init__(self, tree: TreeArrays, rows: NDArray[np.int32], texts: list[str]) -> None:
+        """Leave out the names of dicts that are folded."""
         self._tree = tree
         self._parent = tree.graph.root_paths.parent
-        self._rows, self._texts = step_names(tree.graph)
+        self._rows, self._texts = rows, texts
         owners = tree.owners
         self._rows[owners != np.arange(len(owners), dtype=np.uint32)] = 0  # `.name`, no `.__dict__`
 
@@ -44,7 +45,7 @@ class Steps:
 
         Cost: a pass for each reference between the objects and their dominators.
         """
-        rows = self._rows[objects]
+        rows = self._rows[objects].astype(np.int64)
         known = len(self._texts)
         ways = np.arange(len(objects))
         at = self._parent[objects]
@@ -54,7 +55,7 @@ class Steps:
             ways, at, above = ways[on_the_way], at[on_the_way], above[on_the_way]
             if not len(ways):
                 break
-            distinct, numbers = numbered(self._rows[at] * known + rows[ways])
+            distinct, numbers = numbered(self._rows[at].astype(np.int64) * known + rows[ways])
             rows[ways] = numbers + known
             known += len(distinct)
             at = self._parent[at]
