@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -34,6 +35,10 @@ class Outbox(Protocol):
         """Take a message for some actions, to be sent as soon as it can be."""
 
 
+MAX_PAUSES = 10_000
+"""Pauses that wait to be read: of more, where nobody scrapes, the oldest are forgotten."""
+
+
 @dataclass
 class Counts:
     """What was done since the start, for metrics.
@@ -47,7 +52,7 @@ class Counts:
     snapshots: dict[str, int] = field(default_factory=dict)
     censuses: dict[str, int] = field(default_factory=dict)
     refusals: dict[str, int] = field(default_factory=dict)
-    pauses: list[float] = field(default_factory=list)
+    pauses: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_PAUSES))
 
 
 class Responder:

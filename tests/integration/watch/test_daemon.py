@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from helpers.processes import wait_until
+from helpers.profile_reader import needs_client_package, read_by_client
 from helpers.running_target import start_target
 from helpers.service_story import receiver
 from helpers.watching import running_daemon
@@ -202,3 +203,24 @@ def test_one_look_as_a_document(tmp_path: Path, marker: str):
     assert row["pid"] == target.pid
     assert row["values"]["rss_bytes"] > 2**20
     assert not (tmp_path / "store").exists()
+
+
+@needs_client_package
+def test_a_profile_is_read_by_what_the_clients_of_profilers_use(tmp_path: Path, marker: str):
+    """Given the scrape of a real daemon, a package that we did not write finds the first holder."""
+    settings, place = write_settings(tmp_path, marker), tmp_path / "s"
+    with start_target("watched_sessions.py", marker), running_daemon(settings) as daemon:
+        daemon.wait_for("snapshot web-0")
+        status, headers, content = ask(place, "GET", "/debug/pprof/heap")
+        assert status == 200, content
+        assert int(headers["age"]) < 300
+    profile = tmp_path / "heap.pb.gz"
+    profile.write_bytes(content)
+    found = read_by_client(profile)
+    assert found["types"] == ["inuse_objects/count", "inuse_space/bytes"]
+    holders = sorted(found["cumulative"].items(), key=lambda one: -one[1])
+    assert [name for name, _ in holders if "(module)" not in name][:3] == [
+        "__main__.SESSIONS",
+        "[*] (__main__.Session)",
+        ".body (bytearray)",
+    ]
