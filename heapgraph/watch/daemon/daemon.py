@@ -67,6 +67,8 @@ class Daemon:
     async def run(self) -> None:
         """Watch until `stop`; all children have ended then, and the state is written."""
         allow_descriptors()
+        for message_id, transition in self._parts.owed.items():
+            self._start(self._parts.responder.answer(transition, message_id))
         for transition in self._parts.begun_with:
             self._answer(transition)
         next_look = self._clock()
@@ -116,6 +118,7 @@ class Daemon:
                 spending=parts.jobs.spending,
                 incidents=parts.incidents,
                 told=parts.responder.told,
+                unanswered=parts.responder.unanswered,
             )
             self._unwritten = ""
         except OSError as error:
@@ -179,7 +182,11 @@ class Daemon:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._answers.discard(task)
-        if task.cancelled() or (error := task.exception()) is None:
+        if task.cancelled():
+            return
+        self.save(self._clock())
+        error = task.exception()
+        if error is None:
             return
         if isinstance(error, HeapgraphError):
             self._say(": ".join(error.parts()[:2]))
