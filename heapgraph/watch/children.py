@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from heapgraph.watch.tied import tied
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -43,7 +45,7 @@ async def run_child(
     """Run a program to its end.
 
     Args:
-        command: its arguments; no shell reads them.
+        command: the program by its path, and its arguments; no shell reads them.
         longest_s: end it after so long.
         own: pids of children that run; its pid is there meanwhile.
         pass_fds: descriptors that it gets.
@@ -52,11 +54,11 @@ async def run_child(
         TimeoutError: it took longer and was ended.
         OSError: it cannot be started.
 
-    A cancelled wait ends it: first with SIGTERM, which heapgraph's own programs obey at once and
-    leave nothing behind.
+    It ends with the daemon, however that ends. A cancelled wait ends it: first with SIGTERM, which
+    heapgraph's own programs obey at once and leave nothing behind.
     """
     child = await asyncio.create_subprocess_exec(
-        *command,
+        *tied(command),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -91,6 +93,17 @@ async def end_child(child: asyncio.subprocess.Process) -> None:
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         await child.wait()
+
+
+def how_ended(code: int) -> str:
+    """Why a child has no result, in words.
+
+    Args:
+        code: of `Finished`.
+    """
+    if code < 0:
+        return f"the child that took it was ended by signal {-code}"
+    return f"the child that took it ended with exit code {code}"
 
 
 def processor_time_of_children() -> float:

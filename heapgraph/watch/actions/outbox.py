@@ -135,6 +135,9 @@ class Outbox:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _keep(self, action: ActionSpec, alert: Alert, body: bytes) -> None:
+        waiting = ((one.id, one.action) for one in self._spool.messages)
+        if (alert.id, action.name) in waiting:
+            return  # a daemon that was killed had put it there
         try:
             message = self._spool.add(alert, action.name, body)
         except OSError as failure:

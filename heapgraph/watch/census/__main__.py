@@ -2,7 +2,8 @@
 
 It loads the libraries of a dump, which the daemon never does: numpy, pyarrow, the walker. Its
 answer is one line of JSON on standard output: the census, or `{"error": [what, cause, next]}` with
-exit code 3. A profile, where one is asked for, goes to the descriptor that is named.
+exit code 3. A profile, where one is asked for, goes to the descriptor that is named; the answer
+then has `"profiled": true` once it is whole.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import resource
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from heapgraph.capture.live.memory_limits import first_to_go
@@ -41,8 +43,10 @@ def main() -> int:
             if asked.profile is not None:
                 from heapgraph.export.pprof import write_pprof  # noqa: PLC0415 - loads protobuf
 
-                with os.fdopen(asked.profile, "wb") as stream:
-                    write_pprof(graph, stream)
+                with suppress(OSError):  # the disk is full: the census is worth more
+                    with os.fdopen(asked.profile, "wb") as stream:
+                        write_pprof(graph, stream)
+                    document["profiled"] = True
     except HeapgraphError as error:
         sys.stdout.write(json.dumps({"error": [error.what, error.cause, error.hint]}) + "\n")
         return error.exit_code

@@ -6,11 +6,12 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from heapgraph.errors import CaptureInterrupted, TargetError
 from heapgraph.watch.census.record import census_of
-from heapgraph.watch.children import run_child
+from heapgraph.watch.children import how_ended, run_child
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,8 @@ async def run_census(
         worker: whose.
         key: which process it must be.
         max_pause_ms: give up when it would stand longer.
-        profile: file for its pprof profile, overwritten; None: no profile.
+        profile: file for its pprof profile, overwritten; None: no profile. Where it cannot be
+            written, the census has none.
         longest_s: end the child after so long.
         own: pids of children that run; that of this one is there meanwhile.
 
@@ -52,8 +54,9 @@ async def run_census(
     descriptors: list[int] = []
     if profile is not None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptors.append(os.open(profile, flags, 0o600))
-        command += ["--profile", str(descriptors[0])]
+        with suppress(OSError):  # who holds the memory is worth more than a picture of it
+            descriptors.append(os.open(profile, flags, 0o600))
+            command += ["--profile", str(descriptors[0])]
     taken_at = time.monotonic()
     try:
         done = await run_child(command, longest_s=longest_s, own=own, pass_fds=descriptors)
@@ -66,10 +69,17 @@ async def run_census(
         document = json.loads(done.output)
         if "error" in document:
             raise TargetError(*map(str, document["error"]))
+        if profile is not None and not document.get("profiled"):
+            _remove(profile)
+            profile = None
         return census_of(document, worker, key, taken_at, profile)
     except (ValueError, KeyError, TypeError) as error:
-        how = f"signal {-done.code}" if done.code < 0 else f"exit code {done.code}"
-        raise _failed(key.pid, f"the child that took it ended with {how}") from error
+        raise _failed(key.pid, how_ended(done.code)) from error
+
+
+def _remove(file: Path) -> None:
+    with suppress(OSError):
+        file.unlink()
 
 
 def _failed(pid: int, cause: str) -> CaptureInterrupted:

@@ -71,6 +71,8 @@ class Daemon:
             ready: called after the first look.
         """
         allow_descriptors()
+        for message_id, transition in self._parts.owed.items():
+            self._start(self._parts.responder.answer(transition, message_id))
         for transition in self._parts.begun_with:
             self._answer(transition)
         try:
@@ -123,6 +125,7 @@ class Daemon:
                 spending=parts.jobs.spending,
                 incidents=parts.incidents,
                 told=parts.responder.told,
+                unanswered=parts.responder.unanswered,
             )
             self._unwritten = ""
         except OSError as error:
@@ -186,7 +189,11 @@ class Daemon:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._answers.discard(task)
-        if task.cancelled() or (error := task.exception()) is None:
+        if task.cancelled():
+            return
+        self.save(self._clock())
+        error = task.exception()
+        if error is None:
             return
         if isinstance(error, HeapgraphError):
             self._say(": ".join(error.parts()[:2]))

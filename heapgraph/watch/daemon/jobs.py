@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from heapgraph.errors import CaptureInterrupted, HeapgraphError, TargetError
 from heapgraph.watch.audit.record import Entry, TargetRef
 from heapgraph.watch.census.runner import run_census
-from heapgraph.watch.children import processor_time_of_children, run_child
+from heapgraph.watch.children import how_ended, processor_time_of_children, run_child
 from heapgraph.watch.store.dumped import is_of_process
 from heapgraph.watch.store.snapshots import StoredSnapshot
 
@@ -128,7 +128,8 @@ class Jobs:
             return await self._in_turn("census", worker, values, asked, take)
         except BaseException:
             if profile is not None:
-                profile.unlink(missing_ok=True)
+                with suppress(OSError):  # there is none, or the disk is read-only
+                    profile.unlink()
             raise
 
     async def snapshot(
@@ -234,7 +235,7 @@ class Jobs:
         except TimeoutError as error:
             raise _failed(worker, f"it took longer than {LONGEST_DUMP_S:.0f} s") from error
         if done.code != 0:
-            raise _failed(worker, _said(done.errors) or f"exit code {done.code}")
+            raise _failed(worker, _said(done.errors) or how_ended(done.code))
         if not is_of_process(path, worker.key):
             with suppress(OSError):
                 path.unlink()

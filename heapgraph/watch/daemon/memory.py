@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from heapgraph.errors import HeapgraphError
+from heapgraph.watch.daemon.unanswered import restored_transitions, saved_transitions
 from heapgraph.watch.rules.saved_state import Moment, restore_engine, save_engine
 from heapgraph.watch.sampling.process_handle import boot_id
 from heapgraph.watch.store.state_file import load_state, save_state
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from heapgraph.watch.actions.incidents import Incidents
@@ -49,6 +51,16 @@ class Remembered:
                 found[target] = {int(slot): int(pid) for slot, pid in pids.items()}
         return found
 
+    def owed(self, now: float) -> dict[str, Transition]:
+        """What an earlier daemon took up and did not do, by the id of its message.
+
+        Args:
+            now: steady clock.
+        """
+        with suppress(TypeError, AttributeError, KeyError):
+            return restored_transitions(self.document["unanswered"], now)
+        return {}
+
     def restore(
         self, now: float, spending: Spending, incidents: Incidents, responder: Responder
     ) -> None:
@@ -60,14 +72,22 @@ class Remembered:
             incidents: of the daemon.
             responder: of the daemon.
         """
-        away = max(0.0, time.time() - float(self.document.get("time_of_day", time.time())))
         with suppress(TypeError, ValueError, AttributeError, KeyError):
-            spending.restore(self.document["spending"], now, away)
+            spending.restore(self.document["spending"], now, self._away_s(now))
         with suppress(TypeError, ValueError, AttributeError, KeyError):
             incidents.restore(self.document["incidents"], now)
         with suppress(TypeError, ValueError, AttributeError, KeyError):
             for incident, names in self.document["told"].items():
                 responder.told[str(incident)] = [str(name) for name in names]
+
+    def _away_s(self, now: float) -> float:
+        """How long no daemon ran: by the steady clock, which no change of the time of day moves.
+
+        After another boot it is by the time of day, which is all there is.
+        """
+        if self.document.get("boot_id") == boot_id() and "steady" in self.document:
+            return max(0.0, now - float(self.document["steady"]))
+        return max(0.0, time.time() - float(self.document["time_of_day"]))
 
 
 def remember(folder: Path, settings: WatchSettings, now: float) -> Remembered:
@@ -99,6 +119,7 @@ def keep_in_mind(
     spending: Spending,
     incidents: Incidents,
     told: dict[str, list[str]],
+    unanswered: Mapping[str, Transition],
 ) -> None:
     """Write the state.
 
@@ -110,6 +131,7 @@ def keep_in_mind(
         spending: the account.
         incidents: the open ones.
         told: actions by incident.
+        unanswered: what was taken up and is not done, by the id of the message.
 
     Raises:
         OSError: the disk is full or read-only.
@@ -120,6 +142,7 @@ def keep_in_mind(
         folder,
         {
             "boot_id": boot_id(),
+            "steady": now,
             "time_of_day": time.time(),
             "slots": {
                 target: {str(slot): pid for slot, pid in pids.items()}
@@ -129,5 +152,6 @@ def keep_in_mind(
             "spending": spending.to_dict(now),
             "incidents": incidents.to_dict(now),
             "told": told,
+            "unanswered": saved_transitions(unanswered),
         },
     )

@@ -49,6 +49,7 @@ class Parts:
         watcher, schedule, jobs, responder, incidents, profiles, audit: as made.
         folder: of the store and the state; None in a dry run.
         begun_with: transitions of rules that ended while no daemon ran.
+        owed: what an earlier daemon took up and did not do, by the id of its message.
         problems: what an earlier daemon left and could not be used, in words.
         dry_run: nothing is counted, dumped or told.
         recorder: writes looks down, or None.
@@ -63,6 +64,7 @@ class Parts:
     audit: Audit
     folder: Path | None
     begun_with: list[Transition] = field(default_factory=list)
+    owed: dict[str, Transition] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     dry_run: bool = False
     recorder: Recorder | None = None
@@ -157,6 +159,7 @@ def make_parts(
         audit=audit,
         folder=folder,
         begun_with=before.transitions,
+        owed=before.owed(clock()),
         problems=before.problems,
         dry_run=dry_run,
         recorder=recorder,
@@ -178,11 +181,18 @@ def lock_folder(folder: Path) -> int:
         The descriptor that holds the lock.
 
     Raises:
-        HeapgraphError: another one has it.
+        HeapgraphError: another one has it, or nothing can be written there.
     """
-    descriptor = os.open(
-        folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-    )
+    try:
+        descriptor = os.open(
+            folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+        )
+    except OSError as error:
+        raise HeapgraphError(
+            f"{folder} cannot be written to",
+            str(error.strerror),
+            "make it writable, or name another folder: [store] path",
+        ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

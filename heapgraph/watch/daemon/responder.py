@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections import deque
 from dataclasses import dataclass, field
@@ -14,15 +15,18 @@ from heapgraph.watch.daemon.jobs import Asked, JobRefused
 from heapgraph.watch.model import RuleState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from heapgraph.watch.actions.incidents import Incidents
     from heapgraph.watch.daemon.jobs import Jobs
     from heapgraph.watch.daemon.watcher import Watcher
-    from heapgraph.watch.model import Alert, Census, Transition, Worker
+    from heapgraph.watch.model import Alert, Census, Transition, Worker, WorkerName
 
 SNAPSHOT, CENSUS, REPORT = "snapshot", "census", "report"
 """What a rule can ask for besides the actions of the settings."""
+
+INTERRUPTED = "the daemon ended before it was whole; it is not tried again by itself"
+"""Why there is no snapshot where an earlier daemon was to take it: it may have been its end."""
 
 FRESH_S = 10.0
 """A census that is not older is not taken again: what is told are the numbers of now."""
@@ -69,6 +73,7 @@ class Responder:
     Attributes:
         counts: what was done.
         told: the actions that were told of an incident: they are told of its end, too.
+        unanswered: what was taken up and is not done, by the id of the message that will tell.
     """
 
     def __init__(
@@ -90,13 +95,47 @@ class Responder:
         self._clock = clock
         self.counts = Counts()
         self.told: dict[str, list[str]] = {}
+        self.unanswered: dict[str, Transition] = {}
+        self._firing: dict[tuple[str, WorkerName], list[tuple[Transition, str]]] = {}
 
-    async def answer(self, transition: Transition) -> None:
-        """Do what a rule asks for; a failure is said, and never ends the daemon."""
+    def answer(self, transition: Transition, earlier_id: str = "") -> Coroutine[None, None, None]:
+        """Take up what a rule asks for; what is returned does it.
+
+        A failure is said, and never ends the daemon. Until it is done, it is in `unanswered`, and
+        stays there when it is cancelled: the next daemon owes it then.
+
+        Args:
+            transition: of the rule.
+            earlier_id: of the message by which an earlier daemon, which ended meanwhile, was to
+                tell of it. It may have done so: with the same id nobody takes it for another one.
+        """
+        message_id = earlier_id or secrets.token_hex(16)
+        self.unanswered[message_id] = transition
+        return self._answer(transition, message_id, is_late=bool(earlier_id))
+
+    async def _answer(self, transition: Transition, message_id: str, *, is_late: bool) -> None:
+        place = transition.rule, transition.worker
         if transition.new is RuleState.FIRING and transition.actions:
-            await self._fire(transition)
+            over = self._firing.setdefault(place, [])
+            try:
+                await self._fire(transition, message_id, is_late=is_late)
+            except asyncio.CancelledError:
+                raise
+            except BaseException:
+                self._done(message_id)
+                raise
+            finally:
+                self._firing.pop(place, None)
+            self._done(message_id)
+            for end, end_id in over:
+                self._resolve(end, end_id)
         elif transition.old is RuleState.FIRING and transition.new is not RuleState.FIRING:
-            self._resolve(transition)
+            if place in self._firing:  # it is over before the world was told that it began
+                self._firing[place].append((transition, message_id))
+            else:
+                self._resolve(transition, message_id)
+        else:
+            self._done(message_id)
 
     async def count(self, worker: Worker, asked: Asked) -> Census | str:
         """Take a census and ask the rules about it.
@@ -120,7 +159,7 @@ class Responder:
             await self.answer(transition)
         return census
 
-    async def _fire(self, transition: Transition) -> None:
+    async def _fire(self, transition: Transition, message_id: str, *, is_late: bool) -> None:
         worker = self._watcher.workers.get(transition.worker)
         asked = Asked(
             Actor("rule", transition.rule),
@@ -131,7 +170,9 @@ class Responder:
         if worker is not None:
             # First what is cheap: should the snapshot or the target be killed, there is an answer.
             census, why_not = await self._census(worker, asked)
-            if SNAPSHOT in transition.actions:
+            if SNAPSHOT in transition.actions and is_late:
+                refused = INTERRUPTED
+            elif SNAPSHOT in transition.actions:
                 snapshot, refused = await self._snapshot(worker, asked)
             if REPORT in transition.actions and snapshot:
                 await self._report(snapshot)
@@ -139,7 +180,7 @@ class Responder:
         alert = make_alert(
             transition,
             census,
-            message_id=secrets.token_hex(16),
+            message_id=message_id,
             status="firing",
             seconds_to_limit=None if sample is None else sample.values.get("seconds_to_limit"),
             snapshot=snapshot,
@@ -150,15 +191,19 @@ class Responder:
         told = [name for name in transition.actions if name not in (SNAPSHOT, CENSUS, REPORT)]
         self._tell(self._incidents.fire(alert, self._clock()), told)
 
-    def _resolve(self, transition: Transition) -> None:
+    def _resolve(self, transition: Transition, message_id: str) -> None:
         alert = make_alert(
             transition,
             self._watcher.censuses.get(transition.worker),
-            message_id=secrets.token_hex(16),
+            message_id=message_id,
             status="resolved",
             seconds_to_limit=None,
         )
         self._tell(self._incidents.resolve(alert), ())
+        self._done(message_id)
+
+    def _done(self, message_id: str) -> None:
+        self.unanswered.pop(message_id, None)
 
     def refused(self, reason: str) -> None:
         """Something was not begun because of what it would cost."""
