@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LAST = "verify"
 
-_WATCHING = ("ps", "top", "watch", "rules", "audit", "token")
+_WATCHING = ("ps", "top", "watch", "rules", "drill", "audit", "token")
 """Commands of the daemon, each a module of `cli/watching`."""
 
 COMMANDS = (

@@ -186,11 +186,18 @@ class Sampler:
                 self._refuse(handle, error, now)
                 handle.close()
             return
+        self._end_those_gone(spec.name, now, look)  # its place may be that of one of them
         name = WorkerName(spec.name, self._slots[spec.name].take(pid))
         self._refused.pop(pid, None)
         one = watch_process(handle, name, facts, now)
         self._watched[name] = one
         look.came.append(one)
+
+    def _end_those_gone(self, target: str, now: float, look: Look) -> None:
+        """Note who has ended since the beginning of this look, at 10 us for each worker."""
+        for name, one in list(self._watched.items()):
+            if name.target == target and not one.handle.is_alive():
+                self._end(name, one, now, look)
 
     def _refuse(self, handle: ProcessHandle, error: HeapgraphError, now: float) -> None:
         before = self._refused.get(handle.pid)

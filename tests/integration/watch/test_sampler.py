@@ -68,6 +68,28 @@ def test_workers_keep_their_places_over_restarts(stack: ExitStack, marker: str):
     assert sampler.slots() == {"web": {0: workers[0].pid, 1: new.pid, 2: workers[2].pid}}
 
 
+def test_a_worker_that_is_replaced_during_a_look_has_one_place(
+    stack: ExitStack, marker: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Given one that ends after it was seen alive, the one that is found then takes its place."""
+    old = start(stack, marker)
+    sampler = Sampler([TargetSpec("web", match=marker)])
+    stack.callback(sampler.close)
+    sampler.look(10.0)
+    started: list[RunningTarget] = []
+
+    def replaced_first() -> list[int]:
+        old.kill()
+        started.append(start(stack, marker))
+        return processes()
+
+    monkeypatch.setattr("heapgraph.watch.sampling.sampler.processes", replaced_first)
+    look = sampler.look(15.0)
+    assert [one.handle.pid for one in look.went] == [old.pid]
+    assert [(one.worker.name.slot, one.handle.pid) for one in look.came] == [(0, started[0].pid)]
+    assert [sample.worker.slot for sample in look.samples] == [0]
+
+
 def test_places_are_the_same_after_a_restart_of_the_daemon(stack: ExitStack, marker: str):
     """Given the places of before, of which one is free now, the others are as they were."""
     workers = [start(stack, marker) for _ in range(3)]

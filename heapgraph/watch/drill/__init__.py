@@ -1,0 +1,1 @@
+"""Fault drills: what must hold when something breaks, tried on processes of our own."""

@@ -1,0 +1,81 @@
+"""What /proc says of processes of a drill: state, tracer, children, descriptors."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+PROC = Path("/proc")
+
+
+def state_of(pid: int) -> str:
+    """The letter of the state (R, S, T, Z, ...); "" where there is no such process."""
+    try:
+        return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return ""
+
+
+def status_number(pid: int, name: str) -> int:
+    """A number of /proc/PID/status: "TracerPid", "Threads", "VmRSS" (KiB); -1 where it has none."""
+    with suppress(OSError, ValueError):
+        for line in (PROC / str(pid) / "status").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1])
+    return -1
+
+
+def children_of(pid: int) -> list[int]:
+    """Children of all threads of a process, those that were not waited for too."""
+    found: list[int] = []
+    for tasks in (PROC / str(pid) / "task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, tasks.read_text().split())
+    return sorted(found)
+
+
+def descendants_of(pid: int) -> list[int]:
+    """Children, their children, and so on."""
+    found: list[int] = []
+    for child in children_of(pid):
+        found += [child, *descendants_of(child)]
+    return found
+
+
+def command_line(pid: int) -> list[str]:
+    """The arguments of a process; none where it has ended."""
+    with suppress(OSError):
+        content = (PROC / str(pid) / "cmdline").read_bytes()
+        return content.decode(errors="replace").rstrip("\0").split("\0")
+    return []
+
+
+def descriptors_of(pid: int) -> dict[str, str]:
+    """Numbers of open descriptors, and what each is of."""
+    found = {}
+    for link in (PROC / str(pid) / "fd").iterdir():
+        with suppress(OSError):
+            found[link.name] = str(link.readlink())
+    return found
+
+
+def processes_with(text: str) -> list[int]:
+    """Pids of those whose command line has a text and that have not ended."""
+    pids = (int(entry.name) for entry in PROC.iterdir() if entry.name.isdecimal())
+    return [
+        pid
+        for pid in pids
+        if any(text in word for word in command_line(pid)) and state_of(pid) not in ("", "Z")
+    ]
+
+
+def processor_seconds(pid: int) -> float:
+    """Processor time that a process has taken, without its children."""
+    fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def started_of(pid: int) -> int:
+    """Clock ticks from the boot to the start of a process."""
+    return int((PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[19])
