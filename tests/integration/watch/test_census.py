@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import stat
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +17,7 @@ from heapgraph.watch.census.record import census_of
 from heapgraph.watch.census.runner import run_census
 from heapgraph.watch.model import ProcessKey, WorkerName
 from heapgraph.watch.sampling.process_handle import ProcessHandle
+from helpers.as_root import needs_root
 from helpers.interpreters import Interpreter, some_interpreters
 from helpers.running_target import start_target
 
@@ -128,3 +132,23 @@ def test_names_of_an_answer_are_made_safe():
     assert len(census.types) == 100
     assert "\x1b" not in census.types[0].name
     assert len(census.types[0].name) <= 301
+
+
+@needs_root  # makes a device that is always full
+def test_a_profile_that_cannot_be_written_costs_no_census(stack: ExitStack, tmp_path: Path):
+    """Given no folder for the profile, or a full disk, the census is whole and has none."""
+    target = stack.enter_context(start_target("watched_sessions.py", SECRET))
+    census = take(target.pid, profile=tmp_path / "missing" / "profile.pb.gz")
+    assert census.profile is None
+    assert census.holders[0].expression == "__main__.SESSIONS"
+
+    full = tmp_path / "full"
+    os.mknod(full, stat.S_IFCHR | 0o600, Path("/dev/full").stat().st_rdev)
+    census = take(target.pid, profile=full)
+    assert census.profile is None
+    assert census.holders[0].expression == "__main__.SESSIONS"
+    assert not full.exists()
+
+    whole = tmp_path / "profile.pb.gz"
+    assert take(target.pid, profile=whole).profile == whole
+    assert whole.stat().st_size > 100
