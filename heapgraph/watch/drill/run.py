@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from typing import TYPE_CHECKING
 
@@ -14,7 +17,7 @@ from heapgraph.errors import HeapgraphError
 from heapgraph.safe_text import printable
 from heapgraph.watch.drill.findings import Findings, NotAsExpectedError, Result
 from heapgraph.watch.drill.registry import NAMESPACES
-from heapgraph.watch.drill.stage import Stage
+from heapgraph.watch.drill.stage import PREFIX, Stage
 from heapgraph.watch.tied import tied
 
 if TYPE_CHECKING:
@@ -95,11 +98,19 @@ def why_no_namespaces() -> str:
 def _run_inside(drill: Drill) -> Result:
     """Run a drill as the first process of its namespaces: with it, all in there ends."""
     inner = [sys.executable, "-P", "-m", "heapgraph.watch.drill", drill.name]
-    command = tied([_program("unshare"), *_UNSHARE, *inner], signal.SIGKILL)
+    unshare = shutil.which("unshare") or "unshare"
+    command = tied([unshare, *_UNSHARE, *inner], signal.SIGKILL)
     try:
-        done = subprocess.run(
-            command, capture_output=True, timeout=_LONGEST_S, check=False, text=True
-        )
+        # Its folder is removed out here: in there, what was mounted below it is still busy.
+        with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as folder:
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                timeout=_LONGEST_S,
+                check=False,
+                text=True,
+                env={**os.environ, "TMPDIR": folder},
+            )
         row = json.loads(done.stdout)
         return Result(**{**row, "seen": tuple(row["seen"])})
     except subprocess.TimeoutExpired:
@@ -107,9 +118,3 @@ def _run_inside(drill: Drill) -> Result:
     except (ValueError, TypeError, KeyError):
         why = f"it ended with {done.returncode}: {printable(done.stderr[-500:])}"
     return Result(drill.name, "failed", 0.0, drill.expectation, (why,))
-
-
-def _program(name: str) -> str:
-    import shutil  # noqa: PLC0415
-
-    return shutil.which(name) or name

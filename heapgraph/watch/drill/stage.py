@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from heapgraph.watch.drill.findings import Findings
     from heapgraph.watch.drill.receivers import Handler
 
+PREFIX = "heapgraph-drill-"
+"""Of the private folder, in the place for temporary files."""
+
 RULE = "too-large"
 GROWTH_MIB = 24
 """What a target is told to keep, so that the rule fires."""
@@ -75,7 +78,7 @@ class Stage:
 
     def __init__(self) -> None:
         """Make the folder."""
-        self.folder = Path(tempfile.mkdtemp(prefix="heapgraph-drill-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         self.marker = f"drill-{uuid.uuid4().hex}"
         self.store, self.audit = self.folder / "store", self.folder / "audit"
         self._targets: list[DrillTarget] = []

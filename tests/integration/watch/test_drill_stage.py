@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +15,12 @@ import pytest
 
 from heapgraph.watch.drill import registry, run
 from heapgraph.watch.drill.findings import Findings, NotAsExpectedError
-from heapgraph.watch.drill.processes import processes_with
+from heapgraph.watch.drill.processes import command_line, descendants_of, processes_with
 from heapgraph.watch.drill.registry import DRILLS, NAMESPACES, Drill
 from heapgraph.watch.drill.stage import Stage
+from helpers.as_root import needs_root
 from helpers.cli import invoke
+from helpers.drills import pass_drill
 from helpers.processes import state_of, wait_until
 
 if TYPE_CHECKING:
@@ -76,6 +80,14 @@ def test_a_target_that_is_gone_is_harmed():
         os.kill(target.pid, signal.SIGKILL)
         with pytest.raises(NotAsExpectedError):
             stage.check_unharmed(Findings())
+
+
+@needs_root
+def test_a_drill_with_mounts_leaves_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Given a drill that mounts a disk in its folder, the folder is gone afterwards."""
+    monkeypatch.setattr(run.tempfile, "tempdir", str(tmp_path))
+    pass_drill("audit-full")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_receiver_that_is_down_refuses_until_it_comes_up():
@@ -143,3 +155,23 @@ def test_every_drill_is_listed_has_a_body_and_a_row_in_the_docs():
         assert row in page, row
         assert registry.find_drill(drill.name) is drill
         assert drill.needs in ("", NAMESPACES)
+
+
+@pytest.mark.parametrize("name", ["webhook-slow", pytest.param("audit-full", marks=needs_root)])
+def test_what_a_drill_has_started_ends_with_it(name: str, tmp_path: Path):
+    """Given SIGKILL of the command, its targets and daemons end, in namespaces too."""
+    command = [sys.executable, "-P", "-m", "heapgraph", "drill", name]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
+        try:
+            wait_until(lambda: _roles(process.pid) >= {"watch", "target_program.py"}, "all run")
+            started = descendants_of(process.pid)
+        finally:
+            process.kill()
+    wait_until(lambda: all(state_of(pid) in ("", "Z") for pid in started), "all have ended")
+
+
+def _roles(pid: int) -> set[str]:
+    """Last parts of the arguments of all below a process."""
+    below = descendants_of(pid)
+    return {part.rpartition("/")[2] for one in below for part in command_line(one)}
