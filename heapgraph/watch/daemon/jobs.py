@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from heapgraph.errors import CaptureInterrupted, HeapgraphError, TargetError
+from heapgraph.errors import HeapgraphError, TargetError
 from heapgraph.watch.audit.record import Entry, TargetRef
 from heapgraph.watch.census.runner import run_census
-from heapgraph.watch.children import how_ended, processor_time_of_children, run_child
-from heapgraph.watch.store.dumped import is_of_process
-from heapgraph.watch.store.snapshots import StoredSnapshot
+from heapgraph.watch.children import processor_time_of_children, run_child
+from heapgraph.watch.daemon.dumping import dump_into, said
+from heapgraph.watch.store.stored_snapshot import StoredSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
     _Result = TypeVar("_Result", "Census", "StoredSnapshot")
 
-LONGEST_DUMP_S = 900.0
 LONGEST_REPORT_S = 300.0
 
 BYTES_PER_FILE_BYTE = 8
@@ -147,9 +145,17 @@ class Jobs:
         if store is None:
             raise TargetError("no snapshot", "there is no store", "set [store] path")
         self.check_room(worker, values)
-        return await self._in_turn(
-            "snapshot", worker, values, asked, lambda: self._dump(store, worker, asked)
-        )
+
+        async def take() -> StoredSnapshot:
+            return await dump_into(
+                store,
+                worker,
+                max_pause_ms=self._budget.max_pause_ms,
+                reason=asked.text,
+                own=self._own,
+            )
+
+        return await self._in_turn("snapshot", worker, values, asked, take)
 
     def check_room(self, worker: Worker, values: Mapping[str, float]) -> None:
         """Refuse a snapshot for which the store has no room.
@@ -175,7 +181,7 @@ class Jobs:
         command = [sys.executable, "-P", "-m", "heapgraph", "suspects", str(path)]
         done = await run_child(command, longest_s=LONGEST_REPORT_S, own=self._own)
         if done.code != 0:
-            raise HeapgraphError(f"no report of {snapshot_id}", _said(done.errors))
+            raise HeapgraphError(f"no report of {snapshot_id}", said(done.errors))
         self.store.add_report(snapshot_id, done.output)
 
     def refusal(self, what: str, worker: Worker, values: Mapping[str, float]) -> Refusal | None:
@@ -222,35 +228,6 @@ class Jobs:
             act.end("done", _detail(result))
             return result
 
-    async def _dump(self, store: SnapshotStore, worker: Worker, asked: Asked) -> StoredSnapshot:
-        """Have a child take the snapshot, and take it into the store."""
-        name = store.new_id(worker)
-        path = store.path_of(name)
-        command = [sys.executable, "-P", "-m", "heapgraph", "dump", str(worker.key.pid)]
-        command += ["-o", str(path), "--json", "--max-pause", f"{self._budget.max_pause_ms:g}"]
-        if store.spec.redact:
-            command.append("--redact")
-        try:
-            done = await run_child(command, longest_s=LONGEST_DUMP_S, own=self._own)
-        except TimeoutError as error:
-            raise _failed(worker, f"it took longer than {LONGEST_DUMP_S:.0f} s") from error
-        if done.code != 0:
-            raise _failed(worker, _said(done.errors) or how_ended(done.code))
-        if not is_of_process(path, worker.key):
-            with suppress(OSError):
-                path.unlink()
-            raise _failed(worker, "its pid was given to another process")
-        facts = json.loads(done.output)
-        return store.add(
-            name,
-            worker,
-            redacted=store.spec.redact,
-            reason=asked.text,
-            objects=int(facts["objects"]),
-            quality=str(facts["quality"]["grade"]),
-            pause_ms=float(facts["pause_ms"]),
-        )
-
 
 def _detail(result: Census | StoredSnapshot) -> dict[str, object]:
     """What the audit log says of it."""
@@ -262,18 +239,3 @@ def _detail(result: Census | StoredSnapshot) -> dict[str, object]:
     if isinstance(result, StoredSnapshot):
         found |= {"id": result.id, "sha256": result.sha256, "redacted": result.redacted}
     return found
-
-
-def _said(errors: bytes) -> str:
-    """The parts of an error as the command line printed them, in one line."""
-    lines = errors.decode(errors="replace").splitlines()
-    return "; ".join(line.strip() for line in lines[-3:] if line.strip())[:500]
-
-
-def _failed(worker: Worker, cause: str) -> CaptureInterrupted:
-    pid = worker.key.pid
-    return CaptureInterrupted(
-        f"no snapshot of {worker.name} (process {pid})",
-        cause,
-        f"try it by hand: heapgraph dump {pid}",
-    )

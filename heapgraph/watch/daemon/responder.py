@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from heapgraph.errors import HeapgraphError
 from heapgraph.watch.audit.record import Actor, Reason
 from heapgraph.watch.daemon.alerts import make_alert
+from heapgraph.watch.daemon.counts import Counts, add
 from heapgraph.watch.daemon.jobs import Asked, JobRefused
 from heapgraph.watch.model import RuleState
 
@@ -37,26 +36,6 @@ class Outbox(Protocol):
 
     def add(self, alert: Alert, names: Sequence[str]) -> None:
         """Take a message for some actions, to be sent as soon as it can be."""
-
-
-MAX_PAUSES = 10_000
-"""Pauses that wait to be read: of more, where nobody scrapes, the oldest are forgotten."""
-
-
-@dataclass
-class Counts:
-    """What was done since the start, for metrics.
-
-    Attributes:
-        snapshots, censuses: by outcome.
-        refusals: by reason.
-        pauses: milliseconds of the last censuses and snapshots, to be taken out by whoever counts.
-    """
-
-    snapshots: dict[str, int] = field(default_factory=dict)
-    censuses: dict[str, int] = field(default_factory=dict)
-    refusals: dict[str, int] = field(default_factory=dict)
-    pauses: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_PAUSES))
 
 
 class Responder:
@@ -147,12 +126,12 @@ class Responder:
         try:
             census = await self._jobs.census(worker, values, asked)
         except JobRefused as error:
-            _add(self.counts.refusals, error.refusal.reason)
+            add(self.counts.refusals, error.refusal.reason)
             return error.cause
         except (HeapgraphError, OSError) as error:
-            _add(self.counts.censuses, "failed")
+            add(self.counts.censuses, "failed")
             return _in_words(error)
-        _add(self.counts.censuses, "done")
+        add(self.counts.censuses, "done")
         self.counts.pauses.append(census.pause_ms)
         for transition in self._watcher.take_census(census):
             self._say(f"{transition.worker}: {transition.rule} {transition.observation.text}")
@@ -207,7 +186,7 @@ class Responder:
 
     def refused(self, reason: str) -> None:
         """Something was not begun because of what it would cost."""
-        _add(self.counts.refusals, reason)
+        add(self.counts.refusals, reason)
 
     def tell_news(self) -> None:
         """Tell again of incidents that others have joined, where it is time."""
@@ -236,13 +215,13 @@ class Responder:
         try:
             stored = await self._jobs.snapshot(worker, self._values(worker), asked)
         except JobRefused as error:
-            _add(self.counts.refusals, error.refusal.reason)
-            _add(self.counts.snapshots, "refused")
+            add(self.counts.refusals, error.refusal.reason)
+            add(self.counts.snapshots, "refused")
             return "", error.cause
         except (HeapgraphError, OSError) as error:
-            _add(self.counts.snapshots, "failed")
+            add(self.counts.snapshots, "failed")
             return "", _in_words(error)
-        _add(self.counts.snapshots, "done")
+        add(self.counts.snapshots, "done")
         self.counts.pauses.append(stored.pause_ms)
         self._say(f"{worker.name}: snapshot {stored.id}")
         return stored.id, ""
@@ -256,10 +235,6 @@ class Responder:
     def _values(self, worker: Worker) -> dict[str, float]:
         sample = self._watcher.latest.get(worker.name)
         return {} if sample is None else dict(sample.values)
-
-
-def _add(counts: dict[str, int], name: str) -> None:
-    counts[name] = counts.get(name, 0) + 1
 
 
 def _in_words(error: HeapgraphError | OSError) -> str:

@@ -8,9 +8,9 @@ import os
 import re
 import secrets
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from heapgraph.errors import HeapgraphError
 from heapgraph.units import format_size
@@ -19,6 +19,7 @@ from heapgraph.watch.store.private_folder import (
     sync_folder,
     write_private_file,
 )
+from heapgraph.watch.store.stored_snapshot import NOTE, REPORT, SUFFIX, StoredSnapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from heapgraph.watch.model import Worker
     from heapgraph.watch.settings.model import StoreSpec
 
-SUFFIX, NOTE, REPORT = ".heapgraph", ".json", ".txt"
 
 _ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}-\d{8}t\d{6}-[0-9a-f]{6}")
 _PLAIN = re.compile(r"[^a-z0-9]+")
@@ -36,45 +36,6 @@ _LONGEST_NOTE = 1 << 16
 
 class StoreFull(HeapgraphError):
     """There is no room for another snapshot."""
-
-
-@dataclass(frozen=True)
-class StoredSnapshot:
-    """One snapshot of the store.
-
-    Attributes:
-        id: of target, time and chance; never used again.
-        target, slot: whose.
-        pid: of the process then.
-        started: of that process, clock ticks since the boot.
-        created: ISO 8601, UTC.
-        size: bytes of the file.
-        sha256: of the file.
-        redacted: it holds no values.
-        reason: the rule, or who asked.
-        objects: how many are in it.
-        quality: "good" or "poor".
-        pause_ms: how long the process stood.
-    """
-
-    id: str
-    target: str
-    slot: int
-    pid: int
-    started: int
-    created: str
-    size: int
-    sha256: str
-    redacted: bool
-    reason: str
-    objects: int = 0
-    quality: str = ""
-    pause_ms: float = 0.0
-
-    @property
-    def file_name(self) -> str:
-        """Of the snapshot, in the folder of the store."""
-        return self.id + SUFFIX
 
 
 class SnapshotStore:
@@ -293,8 +254,3 @@ def _sha256(path: Path) -> str:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def describe(one: StoredSnapshot) -> dict[str, Any]:
-    """One snapshot as JSON has it."""
-    return asdict(one)
