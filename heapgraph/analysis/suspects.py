@@ -198,7 +198,10 @@ def _merged(graph: HeapGraph, rows: Sequence[LeakSuspect]) -> list[LeakSuspect]:
     """One row for each cause: those with one fingerprint are one, in the place of the first."""
     alike: dict[str, list[LeakSuspect]] = {}
     for row in rows:
-        alike.setdefault(row.fingerprint, []).append(row)
+        same = alike.setdefault(row.fingerprint, [])
+        # Values of one container whose keys have no name in Python all lead to that container.
+        if row.expression not in [other.expression for other in same]:
+            same.append(row)
     return [same[0] if len(same) == 1 else _joined(graph, same) for same in alike.values()]
 
 

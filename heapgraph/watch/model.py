@@ -296,6 +296,7 @@ class Alert:
         seconds_to_limit: until the group's limit is reached at the present slope; None if unknown.
         snapshot: id in the store, or "".
         snapshot_refused: why there is none, or "".
+        pid: of the process, 0 where it is not known any more.
     """
 
     id: str
@@ -313,3 +314,4 @@ class Alert:
     seconds_to_limit: float | None
     snapshot: str = ""
     snapshot_refused: str = ""
+    pid: int = 0

@@ -145,6 +145,8 @@ def loops_of(graph: HeapGraph) -> dict[int, str | None]:
     return _KNOWN[graph]
 
 
+_MAIN_THREAD = "MainThread"
+
 _KNOWN: WeakKeyDictionary[HeapGraph, dict[int, str | None]] = WeakKeyDictionary()
 
 
@@ -155,7 +157,8 @@ def loop_opening(graph: HeapGraph, loop: int) -> str:
     if name is None:
         return f"<event loop @{loop}>"
     is_alone = list(loops.values()).count(name) == 1
-    return f"<event loop of {name}>" if is_alone else f"<event loop of {name} @{loop}>"
+    who = name if name == _MAIN_THREAD else f"thread {name!r}"  # as for its variables: it is data
+    return f"<event loop of {who}>" if is_alone else f"<event loop of {who} @{loop}>"
 
 
 def _threads_by_variable(graph: HeapGraph) -> dict[int, str | None]:

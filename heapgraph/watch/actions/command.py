@@ -40,7 +40,7 @@ class Run:
     output: str = ""
 
 
-def run_command(action: ActionSpec, body: bytes) -> Run:
+def run_command(action: ActionSpec, body: bytes, stop: int | None = None) -> Run:
     """Run the program of an action and wait for it. Not for the thread of an event loop.
 
     It gets `body` as its standard input, an environment of five variables, the folder /, a session
@@ -50,6 +50,7 @@ def run_command(action: ActionSpec, body: bytes) -> Run:
     Args:
         action: a command.
         body: JSON.
+        stop: a descriptor: as soon as it can be read, the program is ended.
     """
     try:
         identity = _identity(action)
@@ -72,34 +73,37 @@ def run_command(action: ActionSpec, body: bytes) -> Run:
         cause = os.strerror(failure.errno) if isinstance(failure, OSError) and failure.errno else ""
         return Run(succeeded=False, detail=f"not started: {cause or type(failure).__name__}")
     try:
-        output, in_time = _watch(process, time.monotonic() + action.timeout_s)
+        output, why_killed = _watch(process, action.timeout_s, stop)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    if not in_time:
-        detail = f"killed after {action.timeout_s:g} s"
+    if why_killed:
+        detail = why_killed
     elif process.returncode < 0:
         detail = f"ended by signal {-process.returncode}"
     else:
         detail = f"ended with {process.returncode}"
     text = begun(printable(output.decode(errors="replace").strip()), MAX_OUTPUT)
-    return Run(succeeded=in_time and process.returncode == 0, detail=detail, output=text)
+    return Run(not why_killed and process.returncode == 0, detail, text)
 
 
-def _watch(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, bool]:
-    """Read what it prints until it ends: the beginning, and whether it ended in time.
+def _watch(process: subprocess.Popen[bytes], limit_s: float, stop: int | None) -> tuple[bytes, str]:
+    """Read what it prints until it ends: the beginning, and why it must be killed; "" if not.
 
     The end of the output is not waited for: a child of the program may hold it open for ever.
     """
     kept = bytearray()
+    deadline = time.monotonic() + limit_s
     pidfd = os.pidfd_open(process.pid)
     try:
         with selectors.DefaultSelector() as selector:
             selector.register(pidfd, selectors.EVENT_READ)
             if process.stdout is None:  # it always is a pipe
-                return b"", False
+                return b"", "it has no output"
             selector.register(process.stdout, selectors.EVENT_READ)
+            if stop is not None:
+                selector.register(stop, selectors.EVENT_READ)
             os.set_blocking(process.stdout.fileno(), False)
             while (left := deadline - time.monotonic()) > 0:
                 ready = {key.fd for key, _ in selector.select(left)}
@@ -108,8 +112,10 @@ def _watch(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, bo
                     continue
                 if pidfd in ready:
                     _read(process.stdout.fileno(), kept)
-                    return bytes(kept), True
-            return bytes(kept), False
+                    return bytes(kept), ""
+                if stop in ready:
+                    return bytes(kept), "ended with the daemon"
+            return bytes(kept), f"killed after {limit_s:g} s"
     finally:
         os.close(pidfd)
         if process.stdout is not None:

@@ -63,6 +63,15 @@ class Incidents:
         """How many are open."""
         return len(self._open)
 
+    def joined(self, alert: Alert) -> Alert | None:
+        """What is open for the cause of an alert, as it was told last; None where nothing is."""
+        incident = self._open.get(incident_key(alert))
+        return None if incident is None else incident.alert
+
+    def has(self, rule: str, worker: WorkerName) -> bool:
+        """Whether a rule that fires for a worker is in an open incident."""
+        return any((rule, worker) in incident.members for incident in self._open.values())
+
     def fire(self, alert: Alert, now: float) -> list[Alert]:
         """A rule fires for a worker.
 
@@ -81,7 +90,7 @@ class Incidents:
         if incident is None:
             incident = self._open[key] = _Incident(alert, now)
             incident.members[alert.rule, alert.worker] = None
-            incident.alert = replace(alert, incident=key, started=alert.created)
+            incident.alert = replace(alert, incident=key, started=alert.started)
             self._forget_oldest()
             return [*ended, incident.alert]
         is_new = (alert.rule, alert.worker) not in incident.members

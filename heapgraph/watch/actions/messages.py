@@ -58,6 +58,7 @@ def alert_document(alert: Alert) -> dict[str, Any]:
             "rule": _text(alert.rule),
             "target": _text(alert.worker.target),
             "worker": _worker(alert.worker),
+            "pid": alert.pid or None,
             "others": [_worker(one) for one in alert.others[:MAX_WORKERS]],
             "others_count": len(alert.others),
             "host": _text(alert.host),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heapgraph.watch.actions.command import run_command
+from heapgraph.watch.actions.command import Run, run_command
 from heapgraph.watch.actions.messages import body_of
 from heapgraph.watch.actions.webhook import Answer, Try, send
 
@@ -226,14 +227,30 @@ class Outbox:
 
     async def _command(self, action: ActionSpec, alert: Alert, body: bytes) -> None:
         async with self._free:
-            result = await asyncio.to_thread(run_command, action, body)
+            result, is_cancelled = await _ran(action, body)
         outcome = "delivered" if result.succeeded else "given_up"
         self._say(action.name, alert.id, outcome, result.detail, 1)
+        if is_cancelled:
+            raise asyncio.CancelledError
 
     def _say(
         self, action: str, message_id: str, outcome: str, detail: str, attempt: int = 0
     ) -> None:
         self._report(Delivery(action, message_id, outcome, detail, attempt))
+
+
+async def _ran(action: ActionSpec, body: bytes) -> tuple[Run, bool]:
+    """Run a program beside the event loop; whether it was ended because the daemon ends."""
+    stop = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+    try:
+        running = asyncio.ensure_future(asyncio.to_thread(run_command, action, body, stop))
+        try:
+            return await asyncio.shield(running), False
+        except asyncio.CancelledError:
+            os.eventfd_write(stop, 1)
+            return await running, True
+    finally:
+        os.close(stop)
 
 
 async def _sent(action: ActionSpec, message: Message) -> Try:

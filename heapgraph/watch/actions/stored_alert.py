@@ -39,6 +39,7 @@ def alert_from_dict(row: Mapping[str, Any]) -> Alert:
         seconds_to_limit=None if seconds is None else float(seconds),
         snapshot=_text(row["snapshot"]),
         snapshot_refused=_text(row["snapshot_refused"]),
+        pid=int(row.get("pid", 0)),
     )
 
 

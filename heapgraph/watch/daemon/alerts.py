@@ -6,7 +6,7 @@ import socket
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from heapgraph.units import format_share, format_size
+from heapgraph.units import format_duration, format_share, format_size
 from heapgraph.watch.model import Alert
 
 if TYPE_CHECKING:
@@ -19,6 +19,16 @@ _DOES = {
 }
 
 
+def transition_in_words(transition: Transition) -> str:
+    """A change of a rule as a line of the log."""
+    text = f"{transition.worker}: {transition.rule} is {transition.new}"
+    if transition.observation.text:
+        text += f": {transition.observation.text}"
+    if transition.withheld:
+        text += f" (nothing is done: {transition.withheld})"
+    return text
+
+
 def make_alert(
     transition: Transition,
     census: Census | None,
@@ -29,6 +39,9 @@ def make_alert(
     snapshot: str = "",
     snapshot_refused: str = "",
     why_no_census: str = "",
+    age_s: float = 0.0,
+    began: datetime | None = None,
+    pid: int = 0,
     now: datetime | None = None,
 ) -> Alert:
     """Put together what is known when a rule fires or is resolved.
@@ -41,7 +54,10 @@ def make_alert(
         seconds_to_limit: of the worker's latest sample.
         snapshot: id in the store.
         snapshot_refused: why there is none.
-        why_no_census: why there is none.
+        why_no_census: why there is none, or none that is fresh.
+        age_s: how long before the rule fired the census was taken, where that matters.
+        began: time of day at which the rule changed its state.
+        pid: of the process; 0 where that is not known any more.
         now: time of day.
 
     Returns:
@@ -60,9 +76,10 @@ def make_alert(
         others=(),
         host=socket.gethostname(),
         created=created,
-        started=created,
+        started=created if began is None else began.isoformat(timespec="seconds"),
+        pid=pid,
         verdict=(
-            verdict(transition, census, suspect, why_no_census)
+            verdict(transition, census, suspect, why_no_census) + _aged(age_s, why_no_census)
             if status == "firing"
             else f"it is over: {transition.observation.text}"
         ),
@@ -71,6 +88,13 @@ def make_alert(
         snapshot=snapshot,
         snapshot_refused=snapshot_refused,
     )
+
+
+def _aged(age_s: float, why: str) -> str:
+    """That a census is an earlier one, and why there is no other."""
+    if not age_s:
+        return ""
+    return f"; that was {format_duration(age_s)} before" + (f", since then: {why}" if why else "")
 
 
 def verdict(

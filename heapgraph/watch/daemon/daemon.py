@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from heapgraph.errors import HeapgraphError
 from heapgraph.watch.audit.record import DAEMON
+from heapgraph.watch.daemon.alerts import transition_in_words
 from heapgraph.watch.daemon.jobs import Asked
 from heapgraph.watch.daemon.memory import keep_in_mind
-from heapgraph.watch.model import RuleState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
 STATE_EVERY_S = 60.0
 """How often the state is written; what is told or done is written at once."""
 
-MAX_ANSWERS = 100
-"""Answers to rules that may wait for their turn; beyond, the world is told that more fire."""
-
-_OPEN_STATES = (RuleState.PENDING, RuleState.FIRING)
+MAX_WAITING = 100
+"""Answers to rules that wait for their turn: while there are more, no census is begun for its
+interval's sake."""
 
 
 class Daemon:
@@ -100,7 +99,7 @@ class Daemon:
             self._say(f"{worker.name}: process {worker.key.pid}, CPython {worker.python_version}")
         self._parts.record(seen)
         for transition in seen.transitions:
-            self._tell(transition)
+            self._say(transition_in_words(transition))
             self._answer(transition)
         self._count_those_due(now)
         self._parts.responder.tell_news()
@@ -133,32 +132,19 @@ class Daemon:
                 self._unwritten = str(error.strerror)
                 self._say(f"the state is not kept: {parts.folder}: {error.strerror}")
 
-    def _tell(self, transition: Transition) -> None:
-        text = f"{transition.worker}: {transition.rule} is {transition.new}"
-        if transition.observation.text:
-            text += f": {transition.observation.text}"
-        if transition.withheld:
-            text += f" (nothing is done: {transition.withheld})"
-        self._say(text)
-
     def _answer(self, transition: Transition) -> None:
         """Have it answered, beside the looks."""
-        is_of_firing = RuleState.FIRING in (transition.old, transition.new)
-        if not is_of_firing or self._parts.dry_run:
-            return
-        if len(self._answers) >= MAX_ANSWERS:
-            self._say(f"{transition.worker}: {transition.rule}: too many rules fire at once")
-            return
-        self._start(self._parts.responder.answer(transition))
+        if not self._parts.dry_run and self._parts.responder.has_to_answer(transition):
+            self._start(self._parts.responder.answer(transition))
 
     def _count_those_due(self, now: float) -> None:
         if self._parts.dry_run:
             return
         watcher = self._parts.watcher
-        pending = {one.worker for one in watcher.engine.standings() if one.state in _OPEN_STATES}
+        pending = watcher.engine.pending_workers()
         due = self._parts.schedule.due(now, watcher.workers, watcher.latest, pending)
         for name in due:
-            if name in self._counted or len(self._answers) >= MAX_ANSWERS:
+            if name in self._counted or len(self._answers) >= MAX_WAITING:
                 continue
             worker = watcher.workers[name]
             values = watcher.latest[name].values
@@ -205,7 +191,6 @@ class Daemon:
             task.cancel()
         await asyncio.gather(*self._answers, return_exceptions=True)
         self.save(self._clock())
-        self._parts.close()
 
 
 def allow_descriptors() -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from heapgraph.watch.audit.log import Audit
     from heapgraph.watch.daemon.watcher import Seen
-    from heapgraph.watch.model import Transition, WorkerName
+    from heapgraph.watch.model import Census, Transition, WorkerName
     from heapgraph.watch.settings.model import AuditSpec, WatchSettings
 
 _LOCK = "daemon.lock"
@@ -39,6 +39,9 @@ class Recorder(Protocol):
 
     def write(self, seen: Seen) -> None:
         """Take in one look."""
+
+    def write_census(self, census: Census) -> None:
+        """Take in a census."""
 
 
 @dataclass
@@ -148,6 +151,8 @@ def make_parts(
         say=say,
         clock=clock,
     )
+    if recorder is not None:
+        responder.observe_census = recorder.write_census
     before.restore(clock(), spending, incidents, responder)
     return Parts(
         watcher=watcher,

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from heapgraph.errors import OutputNotWritten
+from heapgraph.private_folder import is_own_file
 from heapgraph.watch.rules.recording import line_of
 
 if TYPE_CHECKING:
@@ -23,26 +24,29 @@ class FileRecorder:
     """Appends to a file of one's own.
 
     Args:
-        path: made, 0600; an existing one is refused.
+        path: made, 0600; one of ours is gone on with, as a service that is started again needs it.
 
     Raises:
-        OutputNotWritten: it exists, or cannot be made.
+        OutputNotWritten: it is another user's, no regular file, or cannot be made.
     """
 
     def __init__(self, path: Path) -> None:
         """Open it."""
-        self._written = 0
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            descriptor = os.open(path, flags, 0o600)
-        except FileExistsError as error:
-            raise OutputNotWritten(
-                f"{path} exists", "nothing is overwritten", "name another file"
-            ) from error
+            descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise OutputNotWritten(
                 f"{path} cannot be written", str(error.strerror), "name another file"
             ) from error
+        if not is_own_file(descriptor):
+            os.close(descriptor)
+            raise OutputNotWritten(
+                f"{path} is not written to",
+                "it is no regular file, another user's, or others can write to it",
+                "name another file",
+            )
+        self._written = os.fstat(descriptor).st_size
         self._stream = os.fdopen(descriptor, "w", encoding="ascii")
 
     def write(self, seen: Seen) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class CensusSchedule:
         samples: Mapping[WorkerName, Sample],
         pending: Iterable[WorkerName],
     ) -> list[WorkerName]:
-        """Who is to be counted now, those for whom a rule is pending first.
+        """Who is to be counted now, those whose turn is over longest first.
 
         Args:
             now: steady clock.
@@ -54,17 +55,16 @@ class CensusSchedule:
             for name, worker in workers.items()
             if name in samples and now - worker.started_at >= self._warm_up_s
         }
-        asked = [
-            name
-            for name in sorted(pending)
+        asked = {
+            name: self._last_of_worker.get(name, -math.inf)
+            for name in pending
             if name in ready and self._since(self._last_of_worker.get(name), now) >= self._soonest_s
-        ]
-        for target in sorted({name.target for name in ready}):
-            if self._since(self._last_of_target.get(target), now) >= self._census_s:
-                chosen = self._choose(target, ready)
-                if chosen not in asked:
-                    asked.append(chosen)
-        return asked
+        }
+        for target in {name.target for name in ready}:
+            last = self._last_of_target.get(target)
+            if self._since(last, now) >= self._census_s:
+                asked.setdefault(self._choose(target, ready), -math.inf if last is None else last)
+        return sorted(asked, key=lambda name: (asked[name], name))
 
     def begun(self, worker: WorkerName, now: float) -> None:
         """A census of a worker begins, or was refused: the next is an interval away."""

@@ -69,6 +69,7 @@ class Watcher:
         workers: those that are alive.
         latest: their latest samples.
         censuses: their latest censuses.
+        ended: of each place, the last census of the process that was there before.
         changes: the last change of each rule for each worker that is alive.
         looked_at: steady clock; the last look, None before the first.
         oom_kills: processes that the kernel has killed in the groups of those that are alive.
@@ -83,6 +84,7 @@ class Watcher:
         self.workers: dict[WorkerName, Worker] = {}
         self.latest: dict[WorkerName, Sample] = {}
         self.censuses: dict[WorkerName, Census] = {}
+        self.ended: dict[WorkerName, Census] = {}
         self.changes: dict[tuple[str, WorkerName], Transition] = {}
         self.looked_at: float | None = None
         self.oom_kills: dict[WorkerName, int] = {}
@@ -102,7 +104,9 @@ class Watcher:
             self._forecasts.forget(name)
             self.workers.pop(name, None)
             self.latest.pop(name, None)
-            self.censuses.pop(name, None)
+            self.ended.pop(name, None)
+            if name in self.censuses:
+                self.ended[name] = self.censuses.pop(name)
             self.oom_kills.pop(name, None)
         ended = {one.worker.key for one in look.went}
         for one in look.came:

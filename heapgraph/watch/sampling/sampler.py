@@ -125,6 +125,9 @@ class Sampler:
             except TargetNotFound:
                 self._end(name, one, now, look)
                 continue
+            if one.is_another_program:  # it is looked for anew
+                self._end(name, one, now, look)
+                continue
             if counters is not None:
                 sample = Sample(
                     name, now, {**sample.values, **counters.values()}, sample.generations

@@ -15,7 +15,13 @@ from heapgraph.watch.sampling.process_counters import read_process_counters
 from heapgraph.watch.sampling.process_handle import ProcessHandle, boot_age
 
 if TYPE_CHECKING:
+    from heapgraph.capture.cpython.collector_counters import CollectorCounters
     from heapgraph.watch.model import WorkerName
+
+
+MISSES = 3
+"""Looks in a row at which a collector is not where it was, before a process is taken for another
+program: one may come in the middle of a change."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,12 @@ class WatchedProcess:
         self.handle = handle
         self.worker = worker
         self._place = place
+        self._misses = 0
+
+    @property
+    def is_another_program(self) -> bool:
+        """The process has started another program: nothing is where it was, again and again."""
+        return self._misses >= MISSES
 
     def sample(self, now: float) -> Sample:
         """Read its counters.
@@ -60,21 +72,35 @@ class WatchedProcess:
         """
         values = read_process_counters(self.handle)
         generations: tuple[tuple[int, int, int], ...] = ()
-        with suppress(UnreadableMemory, HeapgraphError):  # without the right to: less, not nothing
-            if self._place is not None:
-                counters = self._place.read(self.handle.read_memory)
-                generations = counters.generations
-                values["gc_enabled"] = float(counters.enabled)
-                if counters.tracked is not None:
-                    values["gc_tracked"] = float(counters.tracked)
-                names = ("gc_collections", "gc_collected", "gc_uncollectable")
-                for name, column in zip(names, zip(*generations, strict=True), strict=True):
-                    values[name] = float(sum(column))
+        counters = self._read_counters()
+        if counters is not None:
+            generations = counters.generations
+            values["gc_enabled"] = float(counters.enabled)
+            if counters.tracked is not None:
+                values["gc_tracked"] = float(counters.tracked)
+            names = ("gc_collections", "gc_collected", "gc_uncollectable")
+            for name, column in zip(names, zip(*generations, strict=True), strict=True):
+                values[name] = float(sum(column))
         return Sample(self.worker.name, now, values, generations)
 
     def close(self) -> None:
         """Give its descriptors back."""
         self.handle.close()
+
+    def _read_counters(self) -> CollectorCounters | None:
+        """Of its collector; None where they cannot be read now."""
+        if self._place is None:
+            return None
+        try:
+            counters = self._place.read(self.handle.read_memory)
+        except UnreadableMemory:  # in the middle of a change, or it has another memory now
+            self._misses += 1
+            self.handle.forget_memory()
+            return None
+        except HeapgraphError:  # without the right to: less, not nothing
+            return None
+        self._misses = 0
+        return counters
 
 
 def find_python(pid: int) -> PythonFacts:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -58,6 +60,23 @@ def write_private_file(path: Path, content: bytes) -> None:
             Path(name).unlink()
         raise
     sync_folder(path.parent)
+
+
+def read_private_file(path: Path, most: int) -> bytes:
+    """The beginning of a regular file; nothing else is waited for.
+
+    Args:
+        path: in a folder of `open_private_folder`.
+        most: bytes that are read.
+
+    Raises:
+        OSError: it is not there, a link, a folder or a pipe.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        return stream.read(most)
 
 
 def sync_folder(folder: Path) -> None:

@@ -16,6 +16,7 @@ from heapgraph.errors import HeapgraphError
 from heapgraph.units import format_size
 from heapgraph.watch.store.private_folder import (
     open_private_folder,
+    read_private_file,
     sync_folder,
     write_private_file,
 )
@@ -57,8 +58,8 @@ class SnapshotStore:
         self.folder = open_private_folder(spec.path)
         self._known: dict[str, StoredSnapshot] = {}
         for note in sorted(self.folder.glob(f"*{NOTE}")):
-            with suppress(OSError, ValueError, TypeError, KeyError):
-                one = StoredSnapshot(**json.loads(_read_note(note)))
+            with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+                one = StoredSnapshot(**json.loads(read_private_file(note, _LONGEST_NOTE)))
                 if note.stem == one.id and self.path_of(one.id).is_file():
                     self._known[one.id] = one
 
@@ -240,12 +241,6 @@ class SnapshotStore:
     def _least_free(self) -> int:
         state = os.statvfs(self.folder)
         return int(state.f_blocks * state.f_frsize * self.spec.keep_free)
-
-
-def _read_note(path: Path) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    with os.fdopen(descriptor, "rb") as stream:
-        return stream.read(_LONGEST_NOTE)
 
 
 def _sha256(path: Path) -> str:

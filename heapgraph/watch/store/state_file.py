@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from heapgraph.watch.store.private_folder import write_private_file
+from heapgraph.watch.store.private_folder import read_private_file, write_private_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,13 +25,11 @@ def load_state(folder: Path) -> tuple[dict[str, Any], str]:
     """
     path = folder / NAME
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        content = read_private_file(path, _LONGEST)
     except FileNotFoundError:
         return {}, ""
     except OSError as error:
         return {}, f"{path}: {error.strerror}"
-    with os.fdopen(descriptor, "rb") as stream:
-        content = stream.read(_LONGEST)
     try:
         state = json.loads(content)
         if not isinstance(state, dict) or state.get("version") != VERSION:

@@ -151,3 +151,16 @@ def test_how_a_program_failed():
     assert run.detail == "ended by signal 11"
     # A large alert does not hang on a program that does not read it.
     assert run_command(command("/bin/true"), b"x" * 400_000).succeeded
+
+
+def test_a_program_is_ended_when_the_daemon_is():
+    """Given a program that runs on, the descriptor that says stop ends it at once."""
+    stop = os.eventfd(1, os.EFD_CLOEXEC)
+    began = time.monotonic()
+    try:
+        run = run_command(python("import time; time.sleep(60)", timeout_s=60.0), b"{}", stop)
+    finally:
+        os.close(stop)
+    assert not run.succeeded
+    assert run.detail == "ended with the daemon"
+    assert time.monotonic() - began < 20

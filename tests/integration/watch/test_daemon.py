@@ -224,3 +224,29 @@ def test_a_profile_is_read_by_what_the_clients_of_profilers_use(tmp_path: Path, 
         "[*] (__main__.Session)",
         ".body (bytearray)",
     ]
+
+
+def test_a_recording_has_censuses_and_goes_on_after_a_restart(tmp_path: Path, marker: str):
+    settings, record = write_settings(tmp_path, marker), tmp_path / "record.jsonl"
+    options = ("--record", str(record))
+    with start_target("watched_sessions.py", marker):
+        for _ in range(2):
+            with running_daemon(settings, *options) as daemon:
+                wait_until(lambda: '"census"' in record.read_text(), "a census", 60)
+                assert daemon.end() == 0
+    command = [sys.executable, "-P", "-m", "heapgraph", "rules", "test", str(settings), "--json"]
+    done = subprocess.run([*command, "--replay", str(record)], check=True, capture_output=True)
+    assert json.loads(done.stdout)["censuses"] >= 1
+
+
+def test_the_audit_log_is_closed_last(tmp_path: Path, marker: str):
+    """Given a snapshot that a peer asked for and SIGTERM, its end is written before the log's."""
+    settings, place = write_settings(tmp_path, marker), tmp_path / "s"
+    with start_target("collector_counts.py", marker), running_daemon(settings) as daemon:
+        daemon.wait_for("snapshot web-0")
+        ask(place, "POST", "/v1/targets/web/0/snapshot")
+        assert daemon.end() == 0
+    [log] = (tmp_path / "audit").iterdir()
+    events = [json.loads(line)["event"] for line in log.read_text().splitlines()]
+    assert events.count("audit.closed") == 1
+    assert events[-1] == "audit.closed"

@@ -17,8 +17,10 @@ from heapgraph.errors import TargetNotFound
 from heapgraph.watch.model import WorkerName
 from heapgraph.watch.sampling.discovery import matching, processes
 from heapgraph.watch.sampling.process_handle import ProcessHandle
-from heapgraph.watch.sampling.sampler import FIRST_RETRY_S, Sampler
+from heapgraph.watch.sampling.sampler import FIRST_RETRY_S, Look, Sampler
+from heapgraph.watch.sampling.watched import MISSES
 from heapgraph.watch.settings.model import TargetSpec
+from helpers.processes import wait_until
 from helpers.running_target import RunningTarget, start_target
 
 if TYPE_CHECKING:
@@ -191,3 +193,20 @@ def test_targets_are_found_by_their_control_group(stack: ExitStack, marker: str)
     assert worker.pid in found
     assert os.getpid() not in found
     assert not list(matching(TargetSpec("x", cgroup=f"{path.rstrip('/')}/none-such"), processes()))
+
+
+def test_a_process_that_starts_another_program_is_looked_for_anew(stack: ExitStack, marker: str):
+    """Given a worker that becomes /bin/sleep, it is not watched as a Python any more."""
+    worker = stack.enter_context(start_target("becomes_sleep.py", marker))
+    sampler = Sampler([TargetSpec("web", pid=worker.pid)])
+    stack.callback(sampler.close)
+    assert "gc_collections" in sampler.look(0.0).samples[0].values
+    worker.send("go")
+    wait_until(lambda: "sleep" in Path(f"/proc/{worker.pid}/cmdline").read_text(), "it sleeps")
+    looks: list[Look] = []
+    while worker.pid not in sampler.refusals:
+        looks.append(sampler.look(float(len(looks))))
+        assert len(looks) <= 3 * MISSES
+    assert [event.kind for look in looks for event in look.events] == ["exit"]
+    assert not looks[-1].samples
+    assert "not a Python process" in sampler.refusals[worker.pid].what

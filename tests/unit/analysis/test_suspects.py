@@ -284,6 +284,19 @@ def test_the_fingerprint_is_that_of_the_names_not_of_the_addresses():
     assert fingerprint != leak("TABLES", ("user:1",), padding=0)
 
 
+def test_values_whose_keys_have_no_name_are_one_suspect_with_the_bytes_of_the_container():
+    """Given four large values under keys that Python cannot write, their bytes count once."""
+    heap = HeapBuilder()
+    module(heap, "__main__")
+    cache = heap.object("dict", size=200)
+    set_global(heap, "__main__", "CACHE", cache)
+    for _ in range(4):
+        store(heap, cache, heap.object("app.Key"), filled_list(heap, 100, 60_000))
+    [found] = [one for one in suspects_of(heap) if one.expression == "__main__.CACHE"]
+    assert found.share <= 1
+    assert "holders of one kind" not in found.reason
+
+
 def test_the_document_has_the_keys_of_the_command_line():
     [row, *_] = find_suspects(graph_of(app_heap())).to_dict()["suspects"]
     assert list(row) == [

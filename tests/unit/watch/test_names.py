@@ -20,6 +20,8 @@ from heapgraph.watch.census.names import general_name
         ),
         ("<held by C code, 2 references> list[0]", "<held by C code, * references> list[*]"),
         ("<5,000 of alike>", "<*,* of alike>"),
+        ("<event loop of MainThread>._ready[0]", "<event loop of MainThread>._ready[*]"),
+        ("<event loop of thread 'ann@b.c'>.x", "<event loop of thread *>.x"),
         ("app.f.<locals>.g", "app.f.<locals>.g"),
         ("utf8.table2[0x7f]", "utf8.table2[*]"),
         ("app.X[", "app.X[*]"),

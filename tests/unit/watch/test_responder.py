@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -19,6 +20,7 @@ from heapgraph.watch.model import (
     Worker,
     WorkerName,
 )
+from helpers.watched import census
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,10 +42,11 @@ class Told:
 
     def __init__(self) -> None:
         self.alerts: list[Alert] = []
+        self.by: list[tuple[str, ...]] = []
 
     def add(self, alert: Alert, names: Sequence[str]) -> None:
-        del names
         self.alerts.append(alert)
+        self.by.append(tuple(names))
 
 
 class SlowJobs:
@@ -72,6 +75,7 @@ class OneWorker:
         self.workers = {WEB: Worker(WEB, key, "3.12.1", "/usr/bin/python3", 0.0, 0.0)}
         self.latest: dict[WorkerName, Any] = {}
         self.censuses: dict[WorkerName, Any] = {}
+        self.ended: dict[WorkerName, Any] = {}
 
 
 def responder(jobs: SlowJobs, told: Told) -> Responder:
@@ -158,3 +162,70 @@ def test_an_owed_transition_is_the_same_after_it_was_written_down():
     assert transition.observation == SEEN
     assert transition.actions == ("snapshot", "page")
     assert transition.at == 50.0
+
+
+def test_only_what_leads_to_something_is_answered():
+    """Given rules that flap and do nothing, there is nothing to answer, and nothing to write."""
+    one = responder(SlowJobs(), Told())
+    idle = replace(FIRES, actions=())
+    assert not one.has_to_answer(idle)
+    assert not one.has_to_answer(IS_OVER)
+    assert one.has_to_answer(FIRES)
+    work = one.answer(FIRES)
+    assert one.has_to_answer(IS_OVER)  # also before the work has begun
+    work.close()
+
+
+def test_a_rule_with_an_action_that_knows_nothing_of_the_incident_tells_at_once():
+    """Given a note that was told, the pager of another rule with the same cause is told now."""
+
+    async def run() -> None:
+        jobs, told = SlowJobs(), Told()
+        jobs.goes_on.set()
+        one = responder(jobs, told)
+        await one.answer(replace(FIRES, actions=("note",)))
+        await one.answer(replace(FIRES, actions=("note", "page")))
+        await one.answer(replace(FIRES, actions=("note", "page")))
+        assert told.by == [("note",), ("page",)]
+        assert told.alerts[1].incident == told.alerts[0].incident
+        assert told.alerts[1].id != told.alerts[0].id
+        await one.answer(IS_OVER)
+        assert told.by[-1] == ("note", "page")
+
+    asyncio.run(run())
+
+
+def test_of_a_process_that_has_ended_its_own_last_census_is_told():
+    """Given a new process in its place, nothing of that one is looked at or told."""
+
+    async def run() -> None:
+        jobs, told = SlowJobs(), Told()
+        one = responder(jobs, told)
+        watcher = cast("OneWorker", one._watcher)
+        watcher.ended[WEB] = census(4.0, {"app.OLD": 100})
+        seen = Observation("exit", 1, 1, 1, "exit, once")
+        await one.answer(replace(FIRES, observation=seen, actions=("snapshot", "page")))
+        assert jobs.asked == []
+        [alert] = told.alerts
+        assert alert.pid == 0
+        assert alert.snapshot_refused == "its process has ended"
+        assert "6 s before" in alert.verdict
+
+    asyncio.run(run())
+
+
+def test_an_earlier_census_is_told_with_its_age_where_no_new_one_can_be_taken():
+    async def run() -> None:
+        jobs, told = SlowJobs(), Told()
+        jobs.goes_on.set()
+        one = responder(jobs, told)
+        watcher = cast("OneWorker", one._watcher)
+        key = watcher.workers[WEB].key
+        watcher.censuses[WEB] = replace(census(40.0, {"app.OLD": 100}), key=key)
+        await one.answer(FIRES)
+        [alert] = told.alerts
+        assert alert.pid == key.pid
+        assert "no holder stands out" in alert.verdict
+        assert "that was 1 min before, since then: no census: a test" in alert.verdict
+
+    asyncio.run(run())

@@ -131,3 +131,18 @@ def test_state_survives_and_a_damaged_one_is_kept_aside(tmp_path: Path):
         assert state == {}
         assert "cannot be used" in why
         assert (tmp_path / "state.unusable").read_bytes() == damage
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path, spec: StoreSpec):
+    """Given a pipe or a folder where the state or a note should be, the daemon begins anew."""
+    tmp_path.chmod(0o700)
+    os.mkfifo(tmp_path / "state.json")
+    state, why = load_state(tmp_path)
+    assert (state, "regular file" in why) == ({}, True)
+    (tmp_path / "state.json").unlink()
+    (tmp_path / "state.json").mkdir()
+    assert load_state(tmp_path)[0] == {}
+    store = SnapshotStore(spec)
+    os.mkfifo(store.folder / "web-0-20260101t000000-abcdef.json")
+    (store.folder / "web-1-20260101t000000-abcdef.json").write_text("[" * 60_000)
+    assert SnapshotStore(spec).snapshots() == []
