@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from heapgraph.units import Unit
 from heapgraph.watch.rules.standing import MISSED_LOOKS
-from heapgraph.watch.settings.metric_units import CENSUS_METRICS, METRIC_UNITS
+from heapgraph.watch.settings.metric_units import CENSUS_METRICS, GROUP_METRICS, METRIC_UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 WindowKey = tuple[str, float]
 """Metric and seconds: rules with the same ones share a window."""
+
+GROUP_EVENTS = frozenset({"cgroup.oom_kill", "psi"})
+"""What happens to all workers of a control group at once."""
 
 _GAP_SLACK = 0.5
 """Of an interval, by which a look may come late."""
@@ -71,6 +74,11 @@ class CompiledRule:
         """The window it needs."""
         part = self.spec.rise or self.spec.slope
         return (self.spec.metric, part.window_s) if part else None
+
+    @cached_property
+    def is_of_group(self) -> bool:
+        """Whether what it sees is the same for all workers of a control group."""
+        return self.spec.metric in GROUP_METRICS or self.spec.event in GROUP_EVENTS
 
     @property
     def is_lower_worse(self) -> bool:

@@ -1,5 +1,8 @@
 """What is done about changes of state: the worst worker of a target acts, within the rule's limits.
 
+What all workers of a control group have in common says nothing about one of them: of equal values,
+that of the largest process is the worst, since the one that leaks is rarely the small master.
+
 A rule that fires while it may not act is owed its actions: it gets them when the limit has passed,
 if it still fires then. Otherwise a second leak that begins within the cool-down of the first would
 never be told.
@@ -22,6 +25,11 @@ if TYPE_CHECKING:
     from heapgraph.watch.rules.standing import Standing
     from heapgraph.watch.rules.state import EngineState
 
+PUT_OFF = "the largest worker acts at the next look"
+
+_SAME_SHARE = 0.01
+"""Values of one group that differ by less are one value, read or fitted at two moments."""
+
 NOT_TOLD = "nothing was done while it fired"
 
 
@@ -37,7 +45,12 @@ class Change(NamedTuple):
 
 
 def decide(
-    state: EngineState, changes: Sequence[Change], at: float, rules: Sequence[CompiledRule] = ()
+    state: EngineState,
+    changes: Sequence[Change],
+    at: float,
+    rules: Sequence[CompiledRule] = (),
+    *,
+    is_put_off: bool = False,
 ) -> list[Transition]:
     """The transitions of one look, with what is to be done.
 
@@ -46,6 +59,7 @@ def decide(
         changes: of this look, in the order in which they are told.
         at: now.
         rules: of which those that are owed actions get them now, if they may.
+        is_put_off: act at the next look, when all workers have been seen.
     """
     firing: dict[tuple[str, str], list[Change]] = {}
     for change in changes:
@@ -57,7 +71,7 @@ def decide(
         firing.setdefault(key, []).extend(ones)
     chosen: dict[tuple[str, WorkerName], str] = {}
     for key, ones in firing.items():
-        chosen |= _choose(state, key, ones, at)
+        chosen |= _choose(state, key, ones, at, is_put_off=is_put_off)
     late = [one for ones in owed.values() for one in ones]
     late = [one for one in late if chosen[one.rule.spec.name, one.worker] == ""]
     return [_transition(state, one, chosen) for one in (*changes, *late)]
@@ -101,32 +115,59 @@ def observed(rule: CompiledRule, standing: Standing) -> Observation:
 
 
 def _choose(
-    state: EngineState, key: tuple[str, str], ones: Sequence[Change], at: float
+    state: EngineState,
+    key: tuple[str, str],
+    ones: Sequence[Change],
+    at: float,
+    *,
+    is_put_off: bool,
 ) -> dict[tuple[str, WorkerName], str]:
     """Why nothing is done for each worker; "" for the one for which something is."""
     rule = ones[0].rule
     limits = state.limits.setdefault(key, ActionTimes(rule.spec))
     reason = limits.why_not(at)
+    if not reason and is_put_off:
+        reason = PUT_OFF
     if reason:
         for one in ones:
             state.standings[rule.spec.name, one.worker].is_owed = True
         return {(rule.spec.name, one.worker): reason for one in ones}
     limits.record(at)
-    worst = _worst(rule, ones)
+    equals = _equally_bad(rule, ones)
+    worst = min(equals, key=lambda one: (-_size(state, one), one.worker))
     for one in ones:
         standing = state.standings[rule.spec.name, one.worker]
         standing.is_owed = False
         standing.is_told = standing.is_told or one is worst
     return {
-        (rule.spec.name, one.worker): "" if one is worst else f"{worst.worker} is worse"
+        (rule.spec.name, one.worker): _why_not_it(state, one, worst, is_equal=one in equals)
         for one in ones
     }
 
 
-def _worst(rule: CompiledRule, ones: Sequence[Change]) -> Change:
-    """The highest value, or the lowest where low is bad; of equals the first slot."""
-    sign = -1 if rule.is_lower_worse else 1
-    return min(ones, key=lambda one: (-sign * one.observation.value, one.worker))
+def _equally_bad(rule: CompiledRule, ones: Sequence[Change]) -> list[Change]:
+    """Those with the highest value, or the lowest where low is bad."""
+    values = [one.observation.value for one in ones]
+    worst = min(values) if rule.is_lower_worse else max(values)
+    slack = _SAME_SHARE * abs(worst) if rule.is_of_group else 0.0
+    return [one for one in ones if abs(one.observation.value - worst) <= slack]
+
+
+def _size(state: EngineState, one: Change) -> float:
+    """Bytes of its process; -1 where nobody knows."""
+    record = state.workers.get(one.worker)
+    return -1.0 if record is None or record.size is None else record.size
+
+
+def _why_not_it(state: EngineState, one: Change, worst: Change, *, is_equal: bool) -> str:
+    """Why another worker acts; "" for that one."""
+    if one is worst:
+        return ""
+    if not is_equal:
+        return f"{worst.worker} is worse"
+    if _size(state, one) < _size(state, worst):
+        return f"{worst.worker} is larger"
+    return f"{worst.worker} is the same"
 
 
 def _transition(

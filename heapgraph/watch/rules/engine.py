@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from heapgraph.watch.model import Observation, RuleState, Transition
-from heapgraph.watch.rules.compiled import TargetRules, compile_rules
+from heapgraph.watch.rules.compiled import GROUP_EVENTS, TargetRules, compile_rules
 from heapgraph.watch.rules.conditions import UNKNOWN, Seen, judge_names, judge_value
 from heapgraph.watch.rules.decisions import Change, decide, observed
 from heapgraph.watch.rules.growth import CensusNames, GrowthRecord
@@ -121,6 +121,7 @@ class RuleEngine:
         for sample in samples:
             worker, moment = sample.worker, sample.taken_at
             record = self._record_of(worker, moment)
+            record.size = sample.values.get("private_bytes", sample.values.get("rss_bytes"))
             if moment >= record.warm_until:
                 rules = self._rules_of(worker.target).of_samples
                 changes += self._look_at(worker, record, rules, moment, sample.values)
@@ -149,7 +150,11 @@ class RuleEngine:
         return decide(self.state, changes, at)
 
     def event(self, event: Event) -> list[Transition]:
-        """Something happened; with "exit", the process is also gone. No warm-up holds it back."""
+        """Something happened; with "exit", the process is also gone. No warm-up holds it back.
+
+        What happens to all of a control group comes once for each worker. Where a target has more
+        than one, nothing is done yet: the next look chooses the largest of those that had it.
+        """
         changes: list[Change] = []
         for rule in self._rules_of(event.worker.target).of_events:
             if rule.spec.event != event.kind:
@@ -161,7 +166,8 @@ class RuleEngine:
             if changed:
                 seen = observed(rule, standing)
                 changes.append(Change(rule, event.worker, old, standing.state, event.at, seen))
-        transitions = decide(self.state, changes, event.at)
+        is_shared = event.kind in GROUP_EVENTS and self._has_others(event.worker)
+        transitions = decide(self.state, changes, event.at, is_put_off=is_shared)
         if event.kind == "exit":
             transitions += self.end(event.worker, event.at)
         return transitions
@@ -182,6 +188,10 @@ class RuleEngine:
         if target not in self._of_target:
             self._of_target[target] = TargetRules.of(target, self.rules)
         return self._of_target[target]
+
+    def _has_others(self, name: WorkerName) -> bool:
+        """Whether the target has another worker."""
+        return any(one.target == name.target and one != name for one in self.state.workers)
 
     def _record_of(self, name: WorkerName, at: float) -> WorkerRecord:
         return self.state.workers.get(name) or self._new_record(name, at)

@@ -28,12 +28,15 @@ class WorkerRecord:
         growth: of its censuses.
         key: which process; None while only samples came.
         windows: of its metrics.
+        size: private bytes at the last look, else resident ones; None: unknown, also after a
+            restart until the first look.
     """
 
     warm_until: float
     growth: GrowthRecord
     key: ProcessKey | None = None
     windows: dict[WindowKey, Window] = field(default_factory=dict)
+    size: float | None = None
 
 
 @dataclass(slots=True)

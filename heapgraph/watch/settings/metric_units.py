@@ -29,6 +29,11 @@ METRIC_UNITS = {name: _SPECIAL.get(name, Unit.COUNT) for name in METRICS}
 CENSUS_METRICS = frozenset({"unreachable_bytes", "suspects"})
 """What is known only when a census was taken; a rule looks at them once for each census."""
 
+GROUP_METRICS = frozenset(
+    {"cgroup_bytes", "cgroup_limit_bytes", "cgroup_ratio", "psi_some", "seconds_to_limit"}
+)
+"""What the workers of one control group have in common, but for the moment it was read at."""
+
 UNRISING = frozenset({"gc_enabled", "seconds_to_limit"})
 """Of which a rise means nothing: a switch, and what is bad when it falls."""
 

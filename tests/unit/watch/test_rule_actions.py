@@ -174,3 +174,68 @@ def test_limits_against_a_plain_count(seed):
 def test_a_moment_of_the_future_grants_nothing():
     times = ActionTimes(spec(), [1000.0])
     assert times.why_not(10.0) == "cool-down: 1 min to go"
+
+
+def group_look(engine, at, sizes, **values):
+    samples = [sample(at, worker(slot), **{**values, **size}) for slot, size in enumerate(sizes)]
+    return said(engine.look(at, samples))
+
+
+MASTER_AND_WORKERS = [{"private_bytes": size} for size in (26, 300, 500)]
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"), [("cgroup_ratio", 0.9), ("cgroup_bytes", 900), ("psi_some", 0.9)]
+)
+def test_of_a_value_of_the_group_the_largest_worker_acts(metric, value):
+    engine = RuleEngine(settings_with(spec(metric=metric, above=0.8)))
+    assert group_look(engine, 0, MASTER_AND_WORKERS, **{metric: value}) == [
+        "web/0 inactive>firing (web/2 is larger)",
+        "web/1 inactive>firing (web/2 is larger)",
+        "web/2 inactive>firing snapshot",
+    ]
+
+
+def test_resident_bytes_stand_for_private_ones_that_are_unknown():
+    engine = RuleEngine(settings_with(spec(metric="cgroup_ratio", above=0.8)))
+    sizes = [{"rss_bytes": 26}, {"rss_bytes": 300}, {}]
+    assert group_look(engine, 0, sizes, cgroup_ratio=0.9) == [
+        "web/0 inactive>firing (web/1 is larger)",
+        "web/1 inactive>firing snapshot",
+        "web/2 inactive>firing (web/1 is larger)",
+    ]
+
+
+def test_forecasts_of_one_group_that_hardly_differ_are_equal():
+    rule = RuleSpec("r", metric="seconds_to_limit", below=600, do=("page",))
+    engine = RuleEngine(settings_with(rule))
+    samples = [
+        sample(0, worker(slot), seconds_to_limit=seconds, private_bytes=size)
+        for slot, seconds, size in ((0, 90.0, 26), (1, 90.5, 300), (2, 200.0, 900))
+    ]
+    assert said(engine.look(0, samples)) == [
+        "web/0 inactive>firing (web/1 is larger)",
+        "web/1 inactive>firing page",
+        "web/2 inactive>firing (web/1 is worse)",
+    ]
+
+
+def test_an_event_of_the_group_is_acted_on_by_the_largest_worker():
+    rule = RuleSpec("r", event="cgroup.oom_kill", within_s=600, cool_down_s=60, do=("snapshot",))
+    engine = RuleEngine(settings_with(rule))
+    group_look(engine, 0, MASTER_AND_WORKERS)
+    for slot in (0, 2, 1):
+        assert said(engine.event(event(5, "cgroup.oom_kill", worker(slot)))) == [
+            f"web/{slot} inactive>firing (the largest worker acts at the next look)"
+        ]
+    assert group_look(engine, 5, MASTER_AND_WORKERS) == ["web/2 firing>firing snapshot"]
+    assert group_look(engine, 65, MASTER_AND_WORKERS) == []
+
+
+def test_a_worker_whose_event_did_not_come_does_not_act():
+    rule = RuleSpec("r", event="psi", within_s=600, do=("snapshot",))
+    engine = RuleEngine(settings_with(rule))
+    group_look(engine, 0, MASTER_AND_WORKERS)
+    for slot in (0, 1):
+        engine.event(event(5, "psi", worker(slot)))
+    assert group_look(engine, 5, MASTER_AND_WORKERS) == ["web/1 firing>firing snapshot"]
