@@ -85,6 +85,7 @@ class Links:
         """Nothing is seen yet."""
         self._is_whole, self._cuts, self._expected = is_whole, cuts, expected
         self._last: _Link | None = None
+        self._before_last: _Link | None = None
         self._broken: tuple[_Link, _Link] | None = None
         self._unread: list[_Unread] = []
         self.count = self.first_seq = 0
@@ -117,10 +118,11 @@ class Links:
             self._hold_on(self._last, link)
         if record["event"] == "audit.torn":
             self._take_torn(link, record["detail"])
-        if not self._broken and not self.damage:
-            self._last = link
-            self.count += 1
+        if not self._broken:
             self._compare(link)
+        if not self._broken and not self.damage:
+            self._before_last, self._last = self._last, link
+            self.count += 1
 
     def take_unreadable(self, place: Place, size: int, sha256: str, *, is_partial: bool) -> None:
         """The rest of a file is no line; the next file may say why."""
@@ -186,6 +188,10 @@ class Links:
         first, second = self._broken
         changed = first if following is None or following.prev == second.hash else second
         self._broken = None
+        if changed is first:  # it was counted as one that holds
+            self._last = self._before_last
+            self.count -= 1
+            self.first_seq = self.first_seq if self.count else 0
         self._report(
             changed, "changed", f"line {changed.seq} is not as it was when the next was written"
         )

@@ -163,3 +163,19 @@ def test_what_is_no_log_is_a_usage_error(tmp_path, monkeypatch, words):
     outcome = invoke("audit", "verify", *words)
     assert outcome.code == 2
     assert len(outcome.error) == 3
+
+
+@pytest.mark.parametrize(
+    ("damage", "whole"), [(edited(3, b"rule", b"peer"), 2), (edited(1, b"opened", b"closed"), 0)]
+)
+def test_a_line_that_was_changed_is_not_counted_among_those_that_hold(folder, damage, whole):
+    change(folder, damage)
+    found = verify(folder)
+    assert (found.damage.seq, found.lines, found.last_seq) == (whole + 1, whole, whole)
+    assert (found.first_seq, bool(found.last_hash)) == (min(whole, 1), whole > 0)
+
+
+def test_a_last_line_that_is_not_as_noted_is_not_counted(folder):
+    noted = verify(folder)
+    found = verify(folder, Expected(noted.last_seq, "0" * 64))
+    assert (found.damage.seq, found.lines) == (noted.last_seq, noted.last_seq - 1)
