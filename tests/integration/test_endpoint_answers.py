@@ -209,6 +209,8 @@ def test_a_snapshot_is_downloaded_whole_and_in_parts(endpoint, snapshot):
     assert (head.status, head.headers["Content-Length"]) == (200, str(len(content)))
     beyond = endpoint.get("/v1/snapshots/latest", Range=f"bytes={len(content)}-")
     assert_refused(endpoint, beyond, 416, "no-range")
+    nothing = endpoint.get("/v1/snapshots/latest", Range="bytes=-0")
+    assert_refused(endpoint, nothing, 416, "no-range")
     # Then: each is written down before and after, HEAD and what was known already are not
     lines = [one for one in endpoint.records() if one["event"] == "download"]
     assert [one["outcome"] for one in lines] == ["intent", "done"] * 7

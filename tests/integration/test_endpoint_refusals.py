@@ -204,7 +204,7 @@ def test_other_methods_are_refused(endpoint, method):
 
 @pytest.mark.parametrize(
     "query", ["gc=1", "gc=2", "debug=2", "seconds=0", "seconds=-1", "seconds=x", "other=1",
-              "worker=web", "worker=../0", "debug=0&debug=0"],
+              "worker=jobs", "worker=../0", "debug=0&debug=0"],
 )  # fmt: skip
 def test_parameters_that_mean_nothing_are_refused(endpoint, query):
 

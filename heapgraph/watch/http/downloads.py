@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 SNAPSHOT_TYPE = "application/vnd.heapgraph.snapshot"
 
 _CHUNK_BYTES = 1 << 17
+
+_NO_BYTES = re.compile(r"bytes=\s*-0+", re.ASCII)
+"""The last 0 bytes: aiohttp takes it for all of them."""
 
 
 class _Part(NamedTuple):
@@ -146,7 +150,7 @@ def _part(request: web.BaseRequest, size: int, tag: str) -> _Part:
     except ValueError:
         return whole
     start, stop, _ = asked.indices(size)
-    if start >= stop:
+    if start >= stop or _NO_BYTES.fullmatch(request.headers["Range"].strip()):
         raise Problem(
             416,
             "no-range",

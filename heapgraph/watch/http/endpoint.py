@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import re
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -211,12 +212,13 @@ class Endpoint:
         sent = request.headers.getall("Host", [])
         transport = request.transport
         name = None if transport is None else transport.get_extra_info("sockname")
-        if len(sent) != 1 or not self._hosts.has(sent[0], name):
+        names = [*sent, *_authority(request.raw_path)]
+        if len(sent) != 1 or not all(self._hosts.has(one, name) for one in names):
             raise Problem(
                 421,
                 "other-host",
                 "this endpoint has another name",
-                "the Host header names neither its address nor one of hosts",
+                "the Host header or the address names neither its address nor one of hosts",
                 'hosts = ["NAME"] in [http]',
             )
 
@@ -237,6 +239,14 @@ class Endpoint:
     def _note_tls(self, reason: str) -> None:
         """A handshake failed: no certificate, or one that is not believed."""
         self._refusals.note(f"tls: {reason[:80]}", 0, "", NOBODY)
+
+
+def _authority(target: str) -> list[str]:
+    """The name in a target like `http://NAME/path`, which counts for more than a Host header."""
+    scheme, separator, rest = target.partition("://")
+    if target.startswith("/") or not separator or not scheme:
+        return []
+    return [re.split(r"[/?#\\]", rest, maxsplit=1)[0]]
 
 
 class _Hosts:

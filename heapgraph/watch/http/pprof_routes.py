@@ -19,7 +19,7 @@ from heapgraph.watch.http.answers import OUTPUT, Question
 from heapgraph.watch.http.downloads import stream
 from heapgraph.watch.http.problems import HEADERS, Problem, text_answer
 from heapgraph.watch.http.routes import Route
-from heapgraph.watch.http.state_routes import retry_after
+from heapgraph.watch.http.state_routes import counted_worker, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,8 +43,12 @@ async def _index(ask: Ask) -> web.StreamResponse:
     """What there is, for people."""
     ask.only()
     lines = ["profiles of the last census of each worker, in the format of pprof", ""]
-    names = [status.worker.name for status in ask.context.served.targets()]
-    lines += [f"/debug/pprof/heap?worker={name}" for name in names]
+    served = ask.context.served
+    names = [status.worker.name for status in served.targets()]
+    counted = [name for name in names if served.profiles(name)]
+    lines += [f"/debug/pprof/heap?worker={name}" for name in counted]
+    if not counted:
+        lines.append("none yet: the first census makes one")
     lines += ["", "allocs is the same as heap; debug=1 is text; seconds=N what was added in N s"]
     return text_answer("\n".join(lines) + "\n", _PLAIN)
 
@@ -82,7 +86,7 @@ async def _heap(ask: Ask) -> web.StreamResponse:
 
 
 def _worker(ask: Ask) -> WorkerName:
-    """The worker of `?worker=web/0`, or the only one there is."""
+    """The worker of `?worker=web/0`, the counted one of `?worker=web`, or the only one there is."""
     text = ask.request.query.get("worker")
     names = [one.worker.name for one in ask.context.served.targets()]
     if text is None and len(names) == 1:
@@ -95,9 +99,11 @@ def _worker(ask: Ask) -> WorkerName:
             hint="?worker=NAME/SLOT",
             more={"workers": [str(name) for name in names]},
         )
+    if any(name.target == text for name in names):
+        return counted_worker(ask, text) or next(name for name in names if name.target == text)
     match = _WORKER.fullmatch(text)
     if match is None:
-        raise Problem(400, "bad-parameter", "worker is NAME/SLOT", hint="?worker=web/0")
+        raise Problem(400, "bad-parameter", "worker is NAME or NAME/SLOT", hint="?worker=web/0")
     return ask.context.worker({"target": match[1], "slot": match[2]})
 
 
@@ -173,6 +179,16 @@ def _age(ask: Ask, profile: Profile) -> float:
 
 def _too_old(ask: Ask, worker: WorkerName) -> Problem:
     limit = ask.context.limits.census_age_s
+    counted = counted_worker(ask, worker.target)
+    if counted not in (None, worker):
+        return Problem(
+            503,
+            "no-census",
+            f"there is no census of {worker} of the last {limit:.0f} s",
+            f"of each target one worker is counted again and again: now that is {counted}",
+            f"?worker={counted}, or ?worker={worker.target} for the one that is counted",
+            headers={"Retry-After": retry_after(ask.context.served.next_census_s(worker))},
+        )
     return Problem(
         503,
         "no-census",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from heapgraph.watch.http.routes import Ask
     from heapgraph.watch.http.served import RuleStatus, TargetStatus
-    from heapgraph.watch.model import Census
+    from heapgraph.watch.model import Census, WorkerName
 
 
 _PLAIN = "text/plain; charset=utf-8"
@@ -97,6 +97,8 @@ async def _census(ask: Ask) -> web.StreamResponse:
             503,
             "no-census",
             f"there is no census of {worker} yet",
+            "of each target one worker is counted again and again, mostly the largest",
+            _next_census(ask, worker),
             headers={"Retry-After": retry_after(ask.context.served.next_census_s(worker))},
         )
     summary = _census_summary(ask, census) or {}
@@ -109,6 +111,22 @@ async def _census(ask: Ask) -> web.StreamResponse:
             "suspects": [asdict(one) for one in census.suspects],
         }
     )
+
+
+def _next_census(ask: Ask, worker: WorkerName) -> str:
+    """What to ask instead, or when again."""
+    counted = counted_worker(ask, worker.target)
+    if counted is None:
+        return "ask again after Retry-After; census = ... in [watch] says how often"
+    return f"GET /v1/targets/{counted}/census"
+
+
+def counted_worker(ask: Ask, target: str) -> WorkerName | None:
+    """The worker of a target with the newest census; None: there was none yet."""
+    served = ask.context.served
+    names = (one.worker.name for one in served.targets() if one.worker.name.target == target)
+    found = [(one.taken_at, name) for name in names if (one := served.census(name)) is not None]
+    return max(found)[1] if found else None
 
 
 async def _rules(ask: Ask) -> web.StreamResponse:
