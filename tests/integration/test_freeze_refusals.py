@@ -55,7 +55,7 @@ def answers(target: RunningTarget) -> bool:
 
 
 def test_no_such_process() -> None:
-    assert "pgrep" in refusal(TargetNotFound, NO_SUCH_PID).hint
+    assert "heapgraph ps" in refusal(TargetNotFound, NO_SUCH_PID).hint
 
 
 def test_own_process() -> None:

@@ -35,7 +35,7 @@ _KIB = 1024
 _LONGEST_COMMAND_LINE = 1 << 16  # bytes; a process can write there what it likes
 _LONGEST_HOST_NAME = 64  # what the kernel keeps
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9])?")
-_FIND_PYTHONS = "list the Python processes here: pgrep -a python"
+_FIND_PYTHONS = "list the Python processes here: heapgraph ps"
 
 
 def inspect_target(pid: int) -> Target:

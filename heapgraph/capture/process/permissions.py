@@ -41,7 +41,7 @@ def read_status(pid: int) -> dict[str, str]:
         raise TargetNotFound(
             f"no process with pid {pid}",
             "it has ended, or it runs in another pid namespace (container)",
-            "list the Python processes here: pgrep -a python",
+            "list the Python processes here: heapgraph ps",
         ) from error
     return {
         name: value.strip() for name, _, value in (line.partition(":") for line in text.split("\n"))
@@ -111,7 +111,7 @@ def check_target(pid: int) -> dict[str, str]:
         raise NotAPythonProcess(
             f"process {pid} ({status.get('Name')}) has no memory of its own",
             "it is a kernel thread",
-            "list the Python processes here: pgrep -a python",
+            "list the Python processes here: heapgraph ps",
         )
     return status
 
