@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 _DEFAULT_LIMIT = 100
 
+_LITTLE_ROOM = 0.05
+"""Of the limit: memory that rises fast passes so little between two looks."""
+
 
 @click.group(
     name="rules", short_help="Check the daemon's settings, try rules.", invoke_without_command=True
@@ -65,12 +68,20 @@ def check_command(file: str, as_json: bool) -> None:
     words = [(rule.spec.name, rule_in_words(rule)) for rule in compile_rules(settings)]
     if as_json:
         rules = [{"name": name, "words": text} for name, text in words]
-        document = {"valid": True, "problems": [], "rules": rules, "settings": _plain(settings)}
+        document = {
+            "valid": True,
+            "problems": [],
+            "notes": list(_notes(settings)),
+            "rules": rules,
+            "settings": _plain(settings),
+        }
         print_json(document)
         return
     print_facts(_facts(settings))
     say()
     print_table((("rule", "left"), ("", "left")), words)
+    for text in _notes(settings):
+        note(text)
 
 
 @rules_command.command(name="test", short_help="Replay recorded samples through the rules.")
@@ -148,11 +159,26 @@ def _facts(settings: WatchSettings) -> Iterable[tuple[str, str]]:
     for action in settings.actions:
         yield f"action {action.name}", _action_text(action)
     yield "endpoint", _http_text(settings.http)
-    if audit.path is None:
-        yield "audit log", "none"
-    else:
-        required = "nothing is done without it" if audit.required else "not required"
-        yield "audit log", f"{audit.path}, kept {format_duration(audit.keep_s)}; {required}"
+    required = "nothing is done without it" if audit.required else "not required"
+    log = audit.path or store.path / "audit"
+    yield "audit log", f"{log}, kept {format_duration(audit.keep_s)}; {required}"
+
+
+def _notes(settings: WatchSettings) -> Iterable[str]:
+    """What is allowed, and hardly meant: a rule that fires where its dump is refused."""
+    headroom = settings.budget.headroom
+    for rule in settings.rules:
+        dumps = [one for one in rule.do if one in ("snapshot", "census")]
+        if rule.metric != "cgroup_ratio" or rule.above is None or not dumps:
+            continue
+        room = round(1 - headroom - rule.above, 9)
+        if room > _LITTLE_ROOM:
+            continue
+        left = f"only {format_share(room)} of the limit is" if room > 0 else "nothing is"
+        yield (
+            f"{rule.name}: {left} between above = {format_share(rule.above)} and the headroom of"
+            f" {format_share(headroom)}, within which no {dumps[0]} is taken"
+        )
 
 
 def _action_text(action: ActionSpec) -> str:
@@ -240,7 +266,7 @@ def _print_transitions(found: list[Transition], replay: Replay) -> None:
     counts = ", ".join(
         f"{format_count(totals[name])} {name}" for name in ("samples", "events", "censuses")
     )
-    say(f"{format_duration(totals['seconds'])}: {counts}; nothing was done")
+    say(f"{format_duration(totals['seconds'])}: {counts}; a replay: nothing of it was done")
 
 
 def _done(one: Transition) -> str:

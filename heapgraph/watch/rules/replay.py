@@ -7,6 +7,7 @@ an interval of its first one, at most one of each worker, as the daemon takes th
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
@@ -94,7 +95,7 @@ class Recording:
         return UsageError(
             f"line {number} of {self.path} is none of a recording",
             begun(printable(reason), 300),
-            f"see the line: sed -n {number}p",
+            f"see the line: sed -n {number}p {shlex.quote(str(self.path))}",
         )
 
 

@@ -64,8 +64,9 @@ class Surroundings:
 def read_rule(table: Table, around: Surroundings) -> RuleSpec:
     """One rule; what is wrong with it is noted in the table."""
     subject, wanted = _read_subject(table)
-    unit = METRIC_UNITS.get(wanted, Unit.COUNT)
-    amount = partial(read_amount, unit)
+    # Of a metric that there is not, nobody knows the unit: one mistake is one message.
+    unit = None if "metric" in table and not wanted else METRIC_UNITS.get(wanted, Unit.COUNT)
+    amount = partial(_read_amount, unit)
     look_s = around.census_s if wanted in CENSUS_METRICS else around.interval_s
     at_most, at_most_window = table.get("at_most", _read_at_most, (0, 86400.0))
     rule = RuleSpec(
@@ -137,22 +138,27 @@ def _read_at_most(value: object) -> tuple[int, float]:
     return times, window
 
 
-def _rise_reader(unit: Unit, look_s: float) -> Callable[[object], Rise]:
+def _read_amount(unit: Unit | None, value: object) -> float:
+    """A number of that unit; of one that nobody knows, any, which is of no use."""
+    return 1.0 if unit is None else read_amount(unit, value)
+
+
+def _rise_reader(unit: Unit | None, look_s: float) -> Callable[[object], Rise]:
     def read(value: object) -> Rise:
         amount, window = quantities.per_window(value)
         _check_window(window, look_s)
         if amount.endswith("%") and unit is not Unit.SHARE:
             return Rise(window, share=_positive(quantities.share(amount)))
-        return Rise(window, amount=_positive(read_amount(unit, amount)))
+        return Rise(window, amount=_positive(_read_amount(unit, amount)))
 
     return read
 
 
-def _slope_reader(unit: Unit, look_s: float) -> Callable[[object], Slope]:
+def _slope_reader(unit: Unit | None, look_s: float) -> Callable[[object], Slope]:
     def read(value: object) -> Slope:
         amount, per, window = quantities.rate_over(value)
         _check_window(window, look_s)
-        return Slope(_positive(read_amount(unit, amount)), per, window)
+        return Slope(_positive(_read_amount(unit, amount)), per, window)
 
     return read
 

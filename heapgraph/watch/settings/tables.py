@@ -39,6 +39,7 @@ class Table:
         self.place = place
         self.problems = problems
         self._known: dict[str, None] = {}
+        self._below: dict[str, Table] = {}
 
     def __contains__(self, key: str) -> bool:
         """Whether the key is written down."""
@@ -95,7 +96,8 @@ class Table:
         if not isinstance(value, dict):
             self.wrong(f"{key} = {shown(value)}: a table is expected")
             value = {}
-        return Table(value, place, self.problems)
+        below = self._below[key] = Table(value, place, self.problems)
+        return below
 
     def tables(self, key: str, most: int, place: Callable[[str], str]) -> list[Table]:
         """The tables of an array.
@@ -121,7 +123,16 @@ class Table:
         """Note a problem for each key that nobody asked for."""
         for key in self._values:
             if key not in self._known:
-                self.wrong(f"unknown key {shown(key)}{did_you_mean(key, self._known)}")
+                hint = self._belongs(key) or did_you_mean(key, self._known)
+                self.wrong(f"unknown key {shown(key)}{hint}")
+
+    def _belongs(self, key: str) -> str:
+        """What to append to a message about a key of a table below this one."""
+        for name, table in self._below.items():
+            if key in table.known_keys:
+                is_header = table.place.endswith("]")
+                return f"; it belongs into {table.place if is_header else f'{name} = {{...}}'}"
+        return ""
 
 
 def shown(value: object) -> str:

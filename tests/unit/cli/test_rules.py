@@ -70,12 +70,12 @@ def test_check_says_defaults(settings):
     text = " ".join(invoke("rules", "check", settings).stdout.split())
     assert "censuses every 15 min" in text
     assert "endpoint none: nothing listens" in text
-    assert "audit log none" in text
+    assert "audit log /var/lib/heapgraph/audit, kept 180 d; nothing is done without it" in text
 
 
 def test_check_as_json(settings):
     document = invoke("rules", "check", settings, "--json").document
-    assert list(document) == ["valid", "problems", "rules", "settings"]
+    assert list(document) == ["valid", "problems", "notes", "rules", "settings"]
     assert document["valid"] is True
     assert document["rules"][0]["name"] == "big"
     assert document["settings"]["rules"][0]["above"] == 1024
@@ -112,7 +112,7 @@ def test_test_prints_transitions(settings, recording):
         f"10 s big web/0 pending -> firing {above}, 2 times in a row; would do snapshot",
         f"35 s big web/0 firing -> resolved {below}, 2 times in a row",
         "",
-        "35 s: 8 samples, 0 events, 0 censuses; nothing was done",
+        "35 s: 8 samples, 0 events, 0 censuses; a replay: nothing of it was done",
     ]
 
 
@@ -171,3 +171,39 @@ assert run_program(["rules", "check", {str(settings)!r}, "--json"]) == 0
 print([name for name in ("numpy", "pyarrow", "rich") if name in sys.modules], file=sys.stderr)
 """
     assert run_process(code=code).stderr.splitlines()[-1] == "[]"
+
+
+NEAR = SETTINGS.replace("rss_bytes", "cgroup_ratio")
+
+
+@pytest.mark.parametrize(
+    ("above", "expected"),
+    [
+        (
+            "80%",
+            "big: only 5.0 % of the limit is between above = 80.0 % and the headroom of 15.0 %",
+        ),
+        ("90%", "big: nothing is between above = 90.0 % and the headroom of 15.0 %"),
+    ],
+)
+def test_check_notes_a_rule_that_fires_where_its_dump_is_refused(tmp_path, above, expected):
+    file = tmp_path / "near.toml"
+    file.write_text(NEAR.replace("1KiB", above))
+    outcome = invoke("rules", "check", file)
+    assert outcome.code == 0
+    assert expected in " ".join(outcome.stderr.split())
+    (told,) = invoke("rules", "check", file, "--json").document["notes"]
+    assert told.startswith(expected)
+
+
+def test_check_notes_nothing_where_there_is_room(tmp_path):
+    file = tmp_path / "near.toml"
+    file.write_text(NEAR.replace("1KiB", "75%"))
+    assert invoke("rules", "check", file).stderr == ""
+
+
+def test_the_line_to_look_at_is_named_with_its_file(settings, tmp_path):
+    recording = tmp_path / "no recording.jsonl"
+    recording.write_text("nonsense\n")
+    outcome = invoke("rules", "test", settings, "--replay", recording)
+    assert f"sed -n 1p '{recording}'" in outcome.stderr
