@@ -1,7 +1,8 @@
 """How often the verdict on one container is right, over services with known histories, as Markdown.
 
     python -m benchmarks.growth [--python PROGRAM...] [--programs WORD...] [--modes MODE...]
-        [--backgrounds NAME... | --all-backgrounds] [--snapshots FOLDER] [--json FILE]
+        [--backgrounds NAME... | --all-backgrounds] [--every N] [--seed N] [--snapshots FOLDER]
+        [--json FILE]
 
 Each service of benchmarks/growth_programs is run and dumped once in each mode, and its container is
 judged by `growth_of`. Backgrounds take turns, so that each service meets each of them. With
