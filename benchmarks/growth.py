@@ -1,7 +1,8 @@
 """How often the verdict on one container is right, over services with known histories, as Markdown.
 
     python -m benchmarks.growth [--python PROGRAM...] [--programs WORD...] [--modes MODE...]
-        [--backgrounds NAME... | --all-backgrounds] [--snapshots FOLDER] [--json FILE]
+        [--backgrounds NAME... | --all-backgrounds] [--every N] [--seed N] [--snapshots FOLDER]
+        [--json FILE]
 
 Each service of benchmarks/growth_programs is run and dumped once in each mode, and its container is
 judged by `growth_of`. Backgrounds take turns, so that each service meets each of them. With
@@ -48,12 +49,13 @@ class Case:
     background: str
     version: str
     python: str
+    seed: int = 0
 
     @property
     def file_name(self) -> str:
         """Of its snapshot."""
         parts = (self.version, self.program, self.mode.replace(" ", "-"), self.background)
-        return "_".join(parts) + ".heapgraph"
+        return "_".join((*parts, str(self.seed))) + ".heapgraph"
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,14 @@ def cases(arguments: argparse.Namespace) -> list[Case]:
                     continue
                 one = backgrounds[(crc32(name.encode()) + column + row) % len(backgrounds)]
                 each = backgrounds if arguments.all_backgrounds else [one]
-                chosen += [Case(name, mode, background, version, python) for background in each]
+                chosen += [
+                    Case(name, mode, background, version, python, arguments.seed)
+                    for background in each
+                ]
         chosen = [case for case in chosen if case.version != version] + [
             case
             for place, case in enumerate([case for case in chosen if case.version == version])
-            if (place + row) % arguments.every == 0
+            if (place + row + 3 * arguments.seed) % arguments.every == 0
         ]
     return chosen
 
@@ -132,7 +137,7 @@ def dump(case: Case, path: Path) -> None:
     """Run a service until it is ready, dump it, end it."""
     command = [case.python, "-m", "benchmarks.growth_programs"]
     with subprocess.Popen(
-        [*command, case.program, case.mode, case.background],
+        [*command, case.program, case.mode, case.background, str(case.seed)],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -195,6 +200,7 @@ def main() -> None:
     parser.add_argument("--backgrounds", nargs="+", choices=BACKGROUNDS)
     parser.add_argument("--all-backgrounds", action="store_true")
     parser.add_argument("--every", type=int, default=1, help="only one in so many runs")
+    parser.add_argument("--seed", type=int, default=0, help="other random numbers and lengths")
     parser.add_argument("--snapshots", type=Path, help="keep the dumps here, and use them")
     parser.add_argument("--json", type=Path, help="also write every verdict to this file")
     arguments = parser.parse_args()

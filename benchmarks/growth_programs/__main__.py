@@ -1,4 +1,6 @@
-"""Run one service as a process: `python -m benchmarks.growth_programs NAME MODE BACKGROUND`.
+"""Run one service as a process: `python -m benchmarks.growth_programs NAME MODE BACKGROUND SEED`.
+
+A seed above 0 also makes the run up to half as long again, so that it ends at another moment.
 
 Prints READY after its last request and waits for its input to end. Runs on CPython 3.8 too.
 """
@@ -18,12 +20,14 @@ from benchmarks.growth_programs.backgrounds import BACKGROUNDS
 from benchmarks.growth_programs.modes import MODES
 from benchmarks.growth_programs.service import load_all
 
-NAME, MODE, BACKGROUND = sys.argv[1:]
+NAME, MODE, BACKGROUND, SEED = sys.argv[1:]
 random.seed(" ".join(sys.argv[1:]))
+LONGER = random.uniform(1, 1.5) if SEED != "0" else 1
 COLLECTIONS, PREPARE = MODES[MODE]
 if PREPARE == "disable":
     gc.disable()
 SERVICE = load_all()[NAME]()
+SERVICE.requests = int(SERVICE.requests * LONGER)
 BESIDE = BACKGROUNDS[BACKGROUND](SERVICE.requests)
 if PREPARE == "freeze":
     gc.freeze()

@@ -52,8 +52,8 @@ class Sessions(Background):
         super().request(number)
         if number % self.per_requests == 0:
             self.sessions[number] = Session(number)
-            stay = random.expovariate(6 / self.requests)
-            heapq.heappush(self.ends, (self.requests * 2 if number % 50 == 0 else stay, number))
+            end = number + random.expovariate(6 / self.requests)
+            heapq.heappush(self.ends, (self.requests * 2 if number % 50 == 0 else end, number))
         if number % self.per_requests == 1 and len(self.connections) < 60:
             self.connections.append([bytearray(16), {"peer": ["host", number]}])
         elif self.connections and random.random() < 0.2:

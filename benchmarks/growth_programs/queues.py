@@ -36,7 +36,7 @@ class WavesInQueue(Service):
 
     def request(self, number):
         self.store.append(Job(number))
-        if number % 2500 > 1500:
+        if (number - self.requests + 9500) % 2500 > 1500:
             for _ in range(min(3, len(self.store))):
                 self.store.popleft()
 

@@ -81,6 +81,7 @@ def snapshot_tables(
             "getsizeof",
             "refcount",
             "age",
+            "age_part",
             "out_degree",
         )
     }

@@ -24,6 +24,14 @@ AGE_STEPS = 9
 
 CODES = 256
 
+PART_BITS = 8
+"""Of a fine age, below the code: in which of 256 equal parts of it an object is."""
+
+
+def whole_codes(fine: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
+    """uint8[k], the codes of fine ages (`HeapGraph.fine_ages`)."""
+    return (fine >> PART_BITS).astype(np.uint8)
+
 
 @cache
 def younger() -> npt.NDArray[np.float64]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heapgraph.errors import SnapshotFormatError
+from heapgraph.graph.ages import PART_BITS
 from heapgraph.graph.code_places import CodeColumns, Module, Modules, StandingLines
 from heapgraph.graph.roots import Roots
 from heapgraph.graph.table_rows import (
@@ -135,6 +136,13 @@ class SnapshotColumns:
     def age_codes(self) -> U8:
         """uint8[n], how old the objects are; see `ages`. 0 where nobody knows."""
         return self._numbers("objects", "age", np.uint8, self.object_count)
+
+    @cached_property
+    def fine_ages(self) -> _U16:
+        """uint16[n], the same, each code in 256 parts: code * 256 + part."""
+        parts = self._numbers("objects", "age_part", np.uint8, self.object_count)
+        fine: _U16 = self.age_codes.astype(np.uint16) << PART_BITS | parts
+        return fine
 
     @cached_property
     def offsets(self) -> U64:

@@ -60,7 +60,7 @@ WALKER_INTERFACE = Interface(
     library="walker",
     header="native/walker/api/walker.h",
     version_function="hg_walker_version",
-    version=3,
+    version=4,
     functions=_FUNCTIONS,
     structs=WALKER_STRUCTS,
 )

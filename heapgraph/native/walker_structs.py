@@ -171,6 +171,7 @@ class ColumnPointers(ctypes.Structure):
         ("refcount", _HALVES),
         ("flags", _HALVES),
         ("age", _BYTES),
+        ("age_part", _BYTES),
         ("out_degree", _HALVES),
         ("counted_in", _INTS),
         ("preview_size", _BYTES),

@@ -103,6 +103,15 @@ def cast(values: Values, data_type: pa.DataType) -> Values:
     return call_function("cast", [values], CastOptions.safe(data_type))
 
 
+def with_zeros(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A table with every column of a schema: those of numbers that it does not have are zeros."""
+    for place, field in enumerate(schema):
+        if field.name not in table.schema.names:
+            zeros = pa.array(np.zeros(table.num_rows, str(field.type)))
+            table = table.add_column(place, field, zeros)
+    return table
+
+
 def cast_table(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """A table with the types of a schema that has the same names.
 

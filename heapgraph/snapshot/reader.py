@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from heapgraph.errors import HeapgraphError
 from heapgraph.snapshot import damage
 from heapgraph.snapshot.archive import ArchiveError, MemberRange, locate_members, read_directory
-from heapgraph.snapshot.arrow_arrays import cast, cast_table, numpy_array, take
+from heapgraph.snapshot.arrow_arrays import cast, cast_table, numpy_array, take, with_zeros
 from heapgraph.snapshot.limits import (
     bytes_problem,
     check_memory,
@@ -142,6 +142,8 @@ class SnapshotFile:
         with self._reading(TABLES[table]) as parquet:
             dtype = np.dtype(str(data_type))
             check_memory(self.row_count(table) * dtype.itemsize)
+            if name not in parquet.schema_arrow.names:
+                return np.zeros(self.row_count(table), dtype)
             values = np.empty(self.row_count(table), dtype)
             start = 0
             for group in range(parquet.num_row_groups):
@@ -250,6 +252,7 @@ class SnapshotFile:
         layout = TABLES[name]
         with self._reading(layout) as parquet:
             table = parquet.read(columns=layout.schema.names, use_threads=False)
+            table = with_zeros(table, layout.schema)
             columns = [plain_text(table.column(column), name) for column in layout.schema.names]
             table = pa.table(dict(zip(layout.schema.names, columns, strict=True)))
             table.validate(full=True)

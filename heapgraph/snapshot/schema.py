@@ -42,12 +42,14 @@ class TableLayout:
             objects: splitting 4-byte numbers into byte streams halves `target` before zstd).
         statistics: columns with minimum and maximum per row group, so that query engines can skip
             row groups.
+        later: columns that older files of this format version do not have: zeros.
     """
 
     name: str
     schema: pa.Schema
     encodings: Mapping[str, str] = field(default_factory=dict)
     statistics: tuple[str, ...] = ()
+    later: frozenset[str] = frozenset()
 
     @property
     def member(self) -> str:
@@ -74,11 +76,12 @@ def _layout(
     nullable: Sequence[str] = (),
     encodings: Mapping[str, str] | None = None,
     statistics: tuple[str, ...] = (),
+    later: frozenset[str] = frozenset(),
 ) -> TableLayout:
     fields = [
         pa.field(column, data_type, nullable=column in nullable) for column, data_type in columns
     ]
-    return TableLayout(name, pa.schema(fields), dict(encodings or {}), statistics)
+    return TableLayout(name, pa.schema(fields), dict(encodings or {}), statistics, later)
 
 
 _LAYOUTS = (
@@ -92,6 +95,7 @@ _LAYOUTS = (
             ("refcount", pa.int64()),
             ("flags", pa.uint16()),
             ("age", pa.uint8()),
+            ("age_part", pa.uint8()),
             ("out_degree", pa.uint32()),
             ("preview", pa.string()),
         ),
@@ -104,10 +108,12 @@ _LAYOUTS = (
             "refcount": "BYTE_STREAM_SPLIT",
             "flags": "BYTE_STREAM_SPLIT",
             "age": "BYTE_STREAM_SPLIT",
+            "age_part": "BYTE_STREAM_SPLIT",
             "out_degree": "BYTE_STREAM_SPLIT",
             "preview": "PLAIN",
         },
         statistics=("address", "shallow_size"),
+        later=frozenset({"age_part"}),
     ),
     _layout(
         "references",

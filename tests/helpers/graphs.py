@@ -95,6 +95,7 @@ class GraphBuilder:
                 "refcount": refcount,
                 "flags": int(flags),
                 "age": 0,
+                "age_part": 0,
                 "preview": preview,
             }
         )
@@ -241,6 +242,7 @@ OBJECTS = {
     "refcount": pa.int64(),
     "flags": pa.uint16(),
     "age": pa.uint8(),
+    "age_part": pa.uint8(),
     "out_degree": pa.uint32(),
     "preview": pa.string(),
 }

@@ -112,6 +112,7 @@ class HeapBuilder(MemoryRows):
                 "refcount": refcount,
                 "flags": int(flags),
                 "age": age,
+                "age_part": 0,
                 "preview": preview,
             }
         )
@@ -184,10 +185,11 @@ class HeapBuilder(MemoryRows):
             }
         return int(self._types[name]["row"])
 
-    def type_object(self, name: str, *, size: int = 1064) -> int:
+    def type_object(self, name: str, *, size: int = 1064, metaclass: str = "type") -> int:
         """Add the class `name` itself as an object and return its id."""
         self.type(name)
-        object_id = self.object("type", size=size, flags=ObjectFlags.IS_GC | ObjectFlags.IS_TYPE)
+        flags = ObjectFlags.IS_GC | ObjectFlags.IS_TYPE
+        object_id = self.object(metaclass, size=size, flags=flags)
         self._types[name]["object"] = object_id
         return object_id
 

@@ -86,6 +86,7 @@ def write_long_list(path: Path, length: int) -> Path:
             "refcount": np.ones(added, np.int64),
             "flags": np.zeros(added, np.uint16),
             "age": np.zeros(added, np.uint8),
+            "age_part": np.zeros(added, np.uint8),
             "out_degree": (np.arange(added) < added - 1).astype(np.uint32),
             "preview": pa.nulls(added, pa.string()),
         },

@@ -9,7 +9,7 @@ import pytest
 
 from heapgraph.analysis.ages.growth import growth_of
 from heapgraph.analysis.expressions import resolve
-from heapgraph.graph.ages import object_ages
+from heapgraph.graph.ages import PART_BITS, object_ages
 from helpers.interpreters import each_interpreter
 from helpers.live_graphs import dump_graph
 from helpers.running_target import start_target
@@ -47,6 +47,9 @@ def test_objects_are_as_old_as_their_place_in_the_order(
     ages = object_ages(graph)[made]
     assert (ages >= 0).all()
     assert (np.diff(ages) <= 0).all()
+    fine = graph.fine_ages[made].astype(int)
+    assert (np.diff(fine) <= 0).all()
+    assert len(np.unique(fine)) > 5 * len(np.unique(fine >> PART_BITS))
     loaded = resolve(graph, "__main__.LOADED")
     assert ages.min() >= object_ages(graph)[loaded] >= 0
 

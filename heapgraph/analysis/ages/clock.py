@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heapgraph.analysis.ages.kept import rules_digest
-from heapgraph.graph.ages import CODES, UNKNOWN, shares
-from heapgraph.graph.kept_columns import KEPT_ROWS
+from heapgraph.analysis.ages.ticks import find_ticks, in_losing_containers
+from heapgraph.graph.ages import CODES, PART_BITS, UNKNOWN, shares, whole_codes
 from heapgraph.graph.object_sets import distinct_ids
-from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, ObjectFlags
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -24,17 +22,7 @@ if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
 
     Array = npt.NDArray[np.float64]
-
-_PROGRAM_TYPES = frozenset(
-    {"type", "module", "function", "code", "cell", "method", "property", "frame", "tuple"}
-    | {"builtin_function_or_method", "wrapper_descriptor", "method_descriptor"}
-    | {"classmethod_descriptor", "getset_descriptor", "member_descriptor"}
-    | {"classmethod", "staticmethod", "traceback", "weakref", "weakref.ReferenceType"}
-)
-"""Made by imports, thousands at a time, or, as tuples, moved by the collector at will."""
-
-_MIN_ITEMS = 20
-"""References of what holds things rather than consists of them."""
+    Codes = npt.NDArray[np.unsignedinteger[Any]]
 
 _COMPANION_RATIO = (0.6, 8.0)
 """Objects per member of a type that may be made together with the members."""
@@ -45,9 +33,11 @@ _COMPANION_DISTANCE = 0.06
 _IMPORT_SHARE = 0.98
 """Of the functions and classes that were made before the imports are taken to be over."""
 
-
 _START_SHARE = 0.5
 """Of the same, before the program can be said to run: the others may be imported lazily."""
+
+_LOSING_SHARE = 0.5
+"""Of the ticks, in containers that have lost some, from which on the clock slows."""
 
 
 class Life:
@@ -56,20 +46,26 @@ class Life:
     Attributes:
         born: code of its birth.
         total: ticks since then.
+        slows: whether most of the ticks are in containers that have lost some: then early times
+            seem shorter than they were, and late ones longer.
 
     Args:
-        ticks: float64[256], by code of age.
+        ticks: float64[k], by code of age; k is more than any code.
         born: as above.
+        losing: float64[k], how many of them are in containers that have lost some.
     """
 
-    def __init__(self, ticks: Array, born: int) -> None:
+    def __init__(self, ticks: Array, born: int, losing: Array | None = None) -> None:
         """Leave out what was made before, and what has the same code: nobody knows."""
         self.born = born
-        self._until = np.zeros(CODES + 1)  # [c]: ticks with a code below c, which are newer
-        self._until[1:] = np.cumsum(np.where(np.arange(CODES) < born, ticks, 0))
+        self._until = np.zeros(len(ticks) + 1)  # [c]: ticks with a code below c, which are newer
+        self._until[1:] = np.cumsum(ticks)
+        self._until[born + 1 :] = self._until[born]
         self.total = float(self._until[-1])
+        lost = 0.0 if losing is None else float(losing[:born].sum())
+        self.slows = lost > _LOSING_SHARE * self.total
 
-    def place(self, codes: npt.NDArray[np.uint8]) -> Array:
+    def place(self, codes: Codes) -> Array:
         """float64[k], when objects were made: 0 at the birth, 1 now.
 
         Half of the ticks with the same code count as later.
@@ -104,12 +100,18 @@ class AgeClock:
         """Count the objects with an age."""
         # Not the graph itself: clocks are kept in a table of weak references to graphs.
         self._codes, self._types = codes, types = graph.age_codes, graph.type_ids
-        self._newest_beside, program = _found(graph, graph.type_mask(_PROGRAM_TYPES))
+        self._fine_ages = graph.fine_ages
+        self._newest_beside, program = find_ticks(graph)
         ticks = np.flatnonzero(self._newest_beside)
+        self._ticks = ticks
         ticks_of_type = np.bincount(types[ticks], minlength=len(graph.type_names))
+        self._ticks_of_type = ticks_of_type
         self._row_of_type = np.cumsum(ticks_of_type > 0) - 1  # most types have no ticks
         self._rows = int(np.count_nonzero(ticks_of_type))
         self._table = self._count(ticks)
+        self._is_losing = in_losing_containers(graph, ticks)
+        self._by_age = self._count_by_age(ticks)
+        self._losing_by_age = self._count_by_age(ticks, self._is_losing)
         self._by_newest_beside = self._count_by_newest_beside(ticks)
         self.end_of_imports = _quantile(program, _IMPORT_SHARE)
         self._start = _quantile(program, _START_SHARE)
@@ -124,7 +126,7 @@ class AgeClock:
         self,
         born: int,
         own: npt.NDArray[np.uint32],
-        members: npt.NDArray[np.uint8],
+        members: npt.NDArray[np.uint16],
     ) -> Life:
         """The time since a birth, in objects that have nothing to do with the container.
 
@@ -137,8 +139,18 @@ class AgeClock:
         """
         mine = own[self._newest_beside[own] != 0]
         table = np.maximum(self._table - self._count(mine), 0)
-        table[self._companions(table, members, born)] = 0
-        return Life(table.sum(axis=0), born)
+        companions = self._companions(table, whole_codes(members), born >> PART_BITS)
+        is_companion = companions[self._row_of_type]
+        is_companion[self._ticks_of_type == 0] = False
+        if is_companion.any():
+            is_mine = np.zeros(len(self._codes), np.bool_)
+            is_mine[mine] = True
+            others = self._ticks[~is_mine[self._ticks] & ~is_companion[self._types[self._ticks]]]
+            ticks, losing = self._count_by_age(others), self._count_by_age(others, self._is_losing)
+        else:
+            ticks = self._by_age - self._count_by_age(mine)
+            losing = self._losing_by_age - self._count_by_age(mine, self._is_losing)
+        return Life(np.maximum(ticks, 0), born, np.maximum(losing, 0))
 
     def share(self, born: int, own: npt.NDArray[np.uint32]) -> float:
         """The time since a birth as a part of the time since the program's start.
@@ -174,65 +186,23 @@ class AgeClock:
         table: Array = flat.reshape(-1, CODES).astype(np.float64)
         return table
 
+    def _count_by_age(
+        self,
+        objects: npt.NDArray[np.int64] | npt.NDArray[np.uint32],
+        wanted: npt.NDArray[np.bool_] | None = None,
+    ) -> Array:
+        """float64[65536]: ticks by fine age; only those for which `wanted`, bool[n], is true."""
+        if wanted is not None:
+            objects = objects[wanted[objects]]
+        counts = np.bincount(self._fine_ages[objects], minlength=CODES << PART_BITS)
+        return counts.astype(np.float64)
+
     def _count_by_newest_beside(
         self, objects: npt.NDArray[np.int64] | npt.NDArray[np.uint32]
     ) -> npt.NDArray[np.int64]:
         """int64[256, 256]: ticks by the code of the newest in their holder, and by their own."""
         cells = self._newest_beside[objects].astype(np.int64) * CODES + self._codes[objects]
         return np.bincount(cells, minlength=CODES * CODES).reshape(CODES, CODES)
-
-
-def _found(
-    graph: HeapGraph, is_program: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]:
-    """uint8[n]: of each tick the newest in its holder, 0 for others; uint32[256]: of imports."""
-
-    def compute() -> tuple[npt.NDArray[Any], ...]:
-        codes = graph.age_codes
-        of_program = is_program[graph.type_ids]
-        counts = np.bincount(codes[of_program], minlength=CODES).astype(np.uint32)
-        counts[UNKNOWN] = 0
-        of_program |= (graph.flags & ObjectFlags.IS_TYPE) != 0  # whatever their metaclass is
-        dated = np.flatnonzero((codes != UNKNOWN) & ~of_program)
-        return _newest_beside(graph, _units(graph, dated, of_program)), counts
-
-    if graph.object_count < KEPT_ROWS:
-        newest, counts = compute()
-    else:
-        newest, counts = graph.kept(
-            {
-                f"age_ticks-{rules_digest()}": (np.uint8, graph.object_count),
-                f"age_imports-{rules_digest()}": (np.uint32, CODES),
-            },
-            compute,
-        )
-    return newest, counts
-
-
-def _units(
-    graph: HeapGraph, objects: npt.NDArray[np.int64], of_program: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.int64]:
-    """Those that are reached by a root, and no part of something small: a session, not its fields.
-
-    Nor right below a class, a module or a function, or in their namespaces: these are their tables.
-    """
-    idom = graph.dominators.idom[objects]
-    has_units = (np.diff(graph.offsets) >= _MIN_ITEMS) & ~graph.folded.with_dicts(of_program)
-    is_unit: npt.NDArray[np.bool_] = idom == VIRTUAL_ROOT
-    below = np.flatnonzero(idom < UNREACHABLE)
-    is_unit[below] = has_units[idom[below]]
-    return objects[is_unit]
-
-
-def _newest_beside(graph: HeapGraph, objects: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-    """uint8[n], 0 but for those objects: the code of the newest of them in the same holder."""
-    count = graph.object_count
-    holders = np.minimum(graph.dominators.idom[objects], count)
-    newest = np.full(count + 1, CODES - 1, np.uint8)
-    np.minimum.at(newest, holders, graph.age_codes[objects])
-    result = np.zeros(count, np.uint8)
-    result[objects] = newest[holders]
-    return result
 
 
 def _quantile(counts: npt.NDArray[np.uint32], share: float) -> int:

@@ -13,6 +13,7 @@ from heapgraph.analysis.ages.members import members_of
 from heapgraph.analysis.ages.past import past_of, past_of_shelves
 from heapgraph.analysis.ages.rules import MIN_MEMBERS, Order, Trend, judge, order_of
 from heapgraph.analysis.ages.verdict import Growth
+from heapgraph.graph.ages import PART_BITS, whole_codes
 from heapgraph.model import ITEM_KINDS
 from heapgraph.units import format_count
 
@@ -79,7 +80,7 @@ def prepare_growth(graph: HeapGraph) -> None:
 def _judged(graph: HeapGraph, object_id: int, clock: AgeClock) -> Growth:
     members = members_of(graph, object_id)
     codes = members.codes
-    known = codes if len(codes) else np.array([members.born], np.uint8)
+    known = codes if len(codes) else np.array([members.born], np.uint16)
     born = _birth(members, clock)
     life = clock.life(born, members.own, known)
     past = past_of(graph, object_id)
@@ -91,9 +92,9 @@ def _judged(graph: HeapGraph, object_id: int, clock: AgeClock) -> Growth:
         life,
         past,
         order=_order(graph, object_id, members),
-        share=clock.share(born, members.own),
+        share=clock.share(born >> PART_BITS, members.own),
     )
-    newest = int((clock.shares[codes] < _TENTH).sum())
+    newest = int((clock.shares[whole_codes(codes)] < _TENTH).sum())
     return Growth(
         trend.value, _worded(trend, why, newest, len(codes)), members.count, len(codes), newest
     )
@@ -104,7 +105,7 @@ def _order(graph: HeapGraph, object_id: int, members: Members) -> Order | None:
     has_order = members.is_in_order and graph.type_name(object_id) not in _WITHOUT_ORDER
     if not has_order or len(members.codes) < MIN_MEMBERS:
         return None
-    order = order_of(members.codes)
+    order = order_of(whole_codes(members.codes))
     if members.came_from_elsewhere:
         # The values of a dict that was made after them were not put in one by one.
         return Order(order.whole, 1.0)
@@ -118,7 +119,9 @@ def _birth(members: Members, clock: AgeClock) -> int:
     with the end of the imports at the earliest.
     """
     if members.came_from_elsewhere:
-        return max(members.container_code, min(members.born, clock.end_of_imports))
+        return max(
+            members.container_code, min(members.born, (clock.end_of_imports + 1 << PART_BITS) - 1)
+        )
     return members.born
 
 

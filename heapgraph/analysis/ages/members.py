@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from heapgraph.graph.heap_graph import HeapGraph
 
-    Codes = npt.NDArray[np.uint8]
+    Codes = npt.NDArray[np.uint16]
     Ids = npt.NDArray[np.uint32]
 
 _MUCH_BELOW = 12
@@ -28,6 +28,7 @@ _ELSEWHERE_SHARE = 0.1
 """Of members that are older than their container: these were not made for it."""
 
 _MAX_SHARED_LINKS = 10
+_LINK_SHARE = 0.9
 
 _LEVELS = 2
 """How far below a member to look for a part that is older: the collector may have moved the member
@@ -47,6 +48,7 @@ class Members:
         container_code: code of the container itself, or UNKNOWN.
         is_in_order: the members are its items.
         items: uint32, its items, in order.
+        is_chain: the object is a link of a chain, and its members are the others.
     """
 
     count: int
@@ -56,12 +58,13 @@ class Members:
     container_code: int
     is_in_order: bool
     items: Ids
+    is_chain: bool = False
 
     @property
     def came_from_elsewhere(self) -> bool:
         """Whether many members are older than the container, whose own age is known."""
         own = self.container_code
-        if own == UNKNOWN or not len(self.codes):
+        if own == UNKNOWN or not len(self.codes) or self.is_chain:
             return False
         return float((self.codes > own).mean()) > _ELSEWHERE_SHARE
 
@@ -91,7 +94,7 @@ def members_of(graph: HeapGraph, object_id: int) -> Members:
         own = np.concatenate([own, _dominated_by(graph, _next_links(graph, own))])
     codes = _oldest_codes(graph, members)
     known = codes[codes != UNKNOWN]
-    container = int(graph.age_codes[parts].max(initial=0))
+    container = int(graph.fine_ages[parts].max(initial=0))
     return Members(
         len(members),
         known,
@@ -100,7 +103,14 @@ def members_of(graph: HeapGraph, object_id: int) -> Members:
         container,
         in_order,
         items,
+        not in_order and _is_link(graph, object_id, dated, len(members)),
     )
+
+
+def _is_link(graph: HeapGraph, object_id: int, below: Ids, members: int) -> bool:
+    """Whether the members are links of its own type, or what these hold."""
+    alike = np.count_nonzero(graph.type_ids[below] == graph.type_ids[object_id])
+    return bool(members and alike >= _LINK_SHARE * members)
 
 
 def _items(graph: HeapGraph, parts: Ids) -> Ids:
@@ -148,7 +158,7 @@ def _commonest(graph: HeapGraph, objects: Ids) -> Ids:
 
 def _oldest_codes(graph: HeapGraph, members: Ids) -> Codes:
     """uint8[k]: the oldest of a member and what is its own, not far below."""
-    tree, ages = graph.dominators, graph.age_codes
+    tree, ages = graph.dominators, graph.fine_ages
     oldest = ages[members].copy()
     owners = np.arange(len(members))
     level = members

@@ -74,6 +74,16 @@ def past_of(graph: HeapGraph, object_id: int) -> Past:
     )
 
 
+def has_lost(graph: HeapGraph, object_id: int) -> bool:
+    """Whether something was taken out of a container for certain: `past_of` without its owner."""
+    row = graph.containers.row_of(object_id)
+    if row is None:
+        return False
+    expected = _expected_slots(graph.type_name(object_id), _item_count(graph, object_id))
+    had_more = expected is not None and int(graph.containers.slots[row]) > expected
+    return had_more or int(graph.containers.removed[row]) > 0
+
+
 def past_of_shelves(graph: HeapGraph, shelves: Sequence[int]) -> Past:
     """What the containers in a container tell together, as far as each of them tells something."""
     pasts = [

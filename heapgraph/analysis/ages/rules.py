@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.graph.ages import AGE_STEPS, CODES
+from heapgraph.graph.ages import AGE_STEPS
 from heapgraph.units import format_count, format_share
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from heapgraph.analysis.ages.clock import Life
+    from heapgraph.analysis.ages.clock import Codes, Life
+
+    Places = npt.NDArray[np.float64]
 
 
 class Trend(Enum):
@@ -71,7 +73,7 @@ class Order:
     steps: float
 
 
-def order_of(codes: npt.NDArray[np.uint8]) -> Order:
+def order_of(codes: Codes) -> Order:
     """The order of members, given in the order of their container."""
     ranks = np.argsort(np.argsort(-codes.astype(np.int64), kind="stable"), kind="stable")
     whole = float(np.corrcoef(ranks, np.arange(len(ranks)))[0, 1])
@@ -84,7 +86,7 @@ def order_of(codes: npt.NDArray[np.uint8]) -> Order:
 
 
 MIN_MEMBERS = 20  # fewer say nothing of a trend
-MIN_TICKS = 50
+MIN_TICKS = 120  # of fewer one import is a large part, or chance
 MIN_DATED_SHARE = 0.5
 
 _FULL = 0.98  # of a limit, from which on it counts as reached
@@ -94,11 +96,14 @@ _IN_ORDER = 0.9
 
 _BURST_GAP = 0.1  # of a life, in which nothing came
 _LOADED_GAP = 0.4
+_LOADED_GAP_IF_SLOW = 2 / 3
 _MIN_GAP_TICKS = 30
 _MIN_BURSTS = 4
 
 _HALF = 0.5
+_HALF_IF_SLOW = 1 / 3  # of a clock that slows; what is later on it is later still in truth
 _MATURE = 0.5  # of the program's time, that a container must have been there
+_MATURE_IF_SLOW = 0.75  # the same half, where nine of ten ticks go after a sixth of that time
 _START = 0.2
 _EARLY = 0.25  # where the first members are, unless it began late
 _OLD_SHARE = 0.05  # members from the first half: none worth the name
@@ -106,10 +111,20 @@ _TURNING_OLD_SHARE = 0.1  # few
 _GROWING_OLD_SHARE = 0.3  # many
 _MIDDLE_SHARE = 0.015
 _MIN_TENTHS = 6
+_FIFTHS = 5
+_LOAD = 0.05  # of a life, at its beginning
+_FALLING = 0.6  # of a fifth of time, which the fifth before must have to say that none went
+_OLDER = 0.8  # the same for two fifths
+_OLDER_IF_SLOW = 2.0  # the same where time itself seems shorter the longer ago it is
+_EARLY_TIMES = (0.05, 0.2, 0.35, 0.5)  # without what was there from the start
+_MIN_EARLY = 5
+_MOST_MORE = 2  # of what was used often from the first day on there are more
+_MOST_FEWER = 4  # of what was loaded, or on a clock that slows, there are fewer later
+_STRAYS = 500  # members, of which one may have come just now
 
 
 def judge(
-    codes: npt.NDArray[np.uint8],
+    codes: Codes,
     count: int,
     life: Life,
     past: Past,
@@ -131,38 +146,44 @@ def judge(
         The trend, and the evidence as a part of a sentence.
     """
     dated = len(codes) >= MIN_MEMBERS and len(codes) >= MIN_DATED_SHARE * count
-    known = _judge_past(past, order if dated else None)
+    reason = _why_unknown(codes, count, life)
+    has_residue = not reason and past.has_lost and _has_residue(life.place(codes))
+    known = _judge_past(past, order if dated else None, has_residue=has_residue)
     if known is not None:
         return known
-    reason = _why_unknown(codes, count, life)
     if reason:
         return Trend.UNKNOWN, reason
-    at_end = _judge_end(codes, life)
-    return _judge_ages(life.place(codes), past, order, share) if at_end is None else at_end
+    at_end = _judge_end(codes, life, past)
+    if at_end is not None:
+        return at_end
+    return _judge_ages(life.place(codes), past, order, share, slows=life.slows)
 
 
 def _judge_ages(
-    places: npt.NDArray[np.float64], past: Past, order: Order | None, share: float
+    places: Places, past: Past, order: Order | None, share: float, *, slows: bool
 ) -> tuple[Trend, str]:
     """Things came until now: whether old ones stay."""
+    half = _HALF_IF_SLOW if slows else _HALF
     if past.has_lost:
-        return _judge_loser(places, past)
+        return _judge_loser(places, past, half)
     if past.is_fixed:
         return Trend.TURNING_OVER, "new members took the places of others: it never became longer"
     if order is not None and order.whole < _IN_ORDER:
-        return _judge_disorder(places, past, order)
-    if share < _MATURE:
+        return _judge_disorder(places, past, order, half)
+    if share < (_MATURE_IF_SLOW if slows else _MATURE):
         return Trend.UNKNOWN, "it was made lately: its time is too short"
-    return _judge_keeper(places) if past.never_removed else _judge_silent(places)
+    return _judge_keeper(places) if past.never_removed else _judge_silent(places, slows=slows)
 
 
-def _judge_past(past: Past, order: Order | None) -> tuple[Trend, str] | None:
-    """What needs no clock."""
+def _judge_past(past: Past, order: Order | None, *, has_residue: bool) -> tuple[Trend, str] | None:
+    """What needs no clock; `has_residue` is false where there is none."""
     if past.limit is not None and past.size >= _FULL * past.limit:
         size, limit = format_count(past.size), format_count(past.limit)
         return Trend.TURNING_OVER, f"it is full: {size} of at most {limit}"
     if past.size < MIN_MEMBERS:
         return None
+    if has_residue:
+        return Trend.UNKNOWN, f"a few members of all ages are left, and {_removed_words(past)}"
     least = _MOST * (past.removed + past.size) if past.counts_all else past.size
     if past.removed >= least:
         return Trend.TURNING_OVER, f"two of three that came went: {_removed_words(past)}"
@@ -176,7 +197,7 @@ def _is_mixed(order: Order) -> bool:
     return abs(order.steps) < _MIXED and abs(order.whole) < _IN_ORDER
 
 
-def _why_unknown(codes: npt.NDArray[np.uint8], count: int, life: Life) -> str:
+def _why_unknown(codes: Codes, count: int, life: Life) -> str:
     """What is missing for a verdict; "" for nothing."""
     if len(codes) < MIN_MEMBERS or len(codes) < MIN_DATED_SHARE * count:
         return "too few of its members have an age"
@@ -188,8 +209,13 @@ def _why_unknown(codes: npt.NDArray[np.uint8], count: int, life: Life) -> str:
     return ""
 
 
-def _judge_end(codes: npt.NDArray[np.uint8], life: Life) -> tuple[Trend, str] | None:
-    """What the time since the newest member says."""
+def _judge_end(codes: Codes, life: Life, past: Past) -> tuple[Trend, str] | None:
+    """What the time since the newest member says.
+
+    Of what takes out again what it takes in, the last few may be there for a moment only.
+    """
+    if past.has_lost:
+        codes = np.sort(codes)[len(codes) // _STRAYS :]
     after = life.ticks_after(int(codes.min()))
     gap = after / life.total
     if gap <= _BURST_GAP or after < _MIN_GAP_TICKS:
@@ -198,7 +224,7 @@ def _judge_end(codes: npt.NDArray[np.uint8], life: Life) -> tuple[Trend, str] | 
     if len(gaps) >= _MIN_BURSTS - 1 and gap < 1.5 * gaps[1]:  # the second largest
         return Trend.GROWING, f"it grows in bursts: {len(gaps) + 1} of them so far"
     count = len(codes)
-    if gap > max(_LOADED_GAP, 6 / count):
+    if gap > max(_LOADED_GAP_IF_SLOW if life.slows else _LOADED_GAP, 6 / count):
         return Trend.LOADED_ONCE, (
             f"nothing was added since: {format_share(gap)} of its life has passed"
         )
@@ -207,22 +233,23 @@ def _judge_end(codes: npt.NDArray[np.uint8], life: Life) -> tuple[Trend, str] | 
     return None
 
 
-def _gaps_between(codes: npt.NDArray[np.uint8], life: Life) -> list[float]:
+def _gaps_between(codes: Codes, life: Life) -> list[float]:
     """The larger times between members that follow one another, as shares, largest first."""
-    used = np.flatnonzero(np.bincount(codes, minlength=CODES))[::-1].tolist()
+    used = np.flatnonzero(np.bincount(codes))[::-1].tolist()
     gaps = [life.ticks_between(older, newer) / life.total for older, newer in pairwise(used)]
     return sorted((gap for gap in gaps if gap > _BURST_GAP / 5), reverse=True)
 
 
-def _judge_loser(places: npt.NDArray[np.float64], past: Past) -> tuple[Trend, str]:
+def _judge_loser(places: Places, past: Past, half: float) -> tuple[Trend, str]:
     """Things were taken out: in balance when what is old goes, or was there from the start."""
     if past.counts_all:
         return Trend.UNKNOWN, f"more than a third of all that came is there, {_removed_words(past)}"
-    if float((places < _HALF).mean()) < _TURNING_OLD_SHARE:
+    if float((places < half).mean()) < _TURNING_OLD_SHARE:
+        part = "half" if half == _HALF else "third"
         return Trend.TURNING_OVER, (
-            f"few members are from the first half of its life, and {_removed_words(past)}"
+            f"few members are from the first {part} of its life, and {_removed_words(past)}"
         )
-    middle = float(((places >= _START) & (places < _HALF)).mean())
+    middle = float(((places >= _START) & (places < half)).mean())
     if middle < _MIDDLE_SHARE:
         return Trend.TURNING_OVER, (
             f"members are from its start or from lately, and {_removed_words(past)}"
@@ -230,32 +257,59 @@ def _judge_loser(places: npt.NDArray[np.float64], past: Past) -> tuple[Trend, st
     return Trend.UNKNOWN, f"members of all ages are left, and {_removed_words(past)}"
 
 
-def _judge_disorder(places: npt.NDArray[np.float64], past: Past, order: Order) -> tuple[Trend, str]:
+def _has_residue(places: Places) -> bool:
+    """Whether as many members are left of the oldest times as of later ones: these never go."""
+    first, second, third = np.histogram(places, _EARLY_TIMES)[0].tolist()
+    is_even = third / 2 <= second <= _MOST_FEWER * third and first <= _MOST_MORE * second
+    return bool(first >= max(_MIN_EARLY, _FALLING * max(second, third)) and is_even)
+
+
+def _fifths(places: Places) -> npt.NDArray[np.int64]:
+    """int64[5]: members by the fifths of the time since the oldest of them.
+
+    Without those that were there from the start: a table that was loaded is no sign of growth.
+    """
+    came = places[places > places.min() + _LOAD]
+    if len(came) < MIN_MEMBERS:
+        came = places
+    fifths: npt.NDArray[np.int64] = np.histogram(came, np.linspace(came.min(), 1, _FIFTHS + 1))[0]
+    return fifths
+
+
+def _judge_disorder(places: Places, past: Past, order: Order, half: float) -> tuple[Trend, str]:
     """Newer members stand before older ones: places are used again, or it is sorted.
 
     Where all stand so, each was put in front of the others (as atexit does since 3.14), or the
     collector has turned them round: then no place was used again.
     """
     is_reversed = order.whole <= -_IN_ORDER
-    if not is_reversed and not past.never_removed and float((places < _HALF).mean()) < _OLD_SHARE:
+    if not is_reversed and not past.never_removed and float((places < half).mean()) < _OLD_SHARE:
         return Trend.TURNING_OVER, "its places are used again, and no old member is left"
     return Trend.UNKNOWN, "its members do not stand in the order in which they were made"
 
 
-def _judge_keeper(places: npt.NDArray[np.float64]) -> tuple[Trend, str]:
+def _judge_keeper(places: Places) -> tuple[Trend, str]:
     """Nothing was ever taken out, and things still come; unless it was emptied as a whole."""
     if float(np.quantile(places, 0.02)) > _EARLY:
         return Trend.UNKNOWN, "it began late, or was emptied: no trace says which"
     return Trend.GROWING, "things came from its start until now, and none was ever taken out"
 
 
-def _judge_silent(places: npt.NDArray[np.float64]) -> tuple[Trend, str]:
-    """It tells nothing itself: growing when its members outlive other things."""
+def _judge_silent(places: Places, *, slows: bool) -> tuple[Trend, str]:
+    """It tells nothing itself: growing when its members outlive other things.
+
+    Of a list whose members leave at random fewer are left the longer ago it is. On a clock that
+    slows the same way they seem as many at all times, and those of a leak ever more.
+    """
     tenths = np.bincount(np.minimum((places * 10).astype(np.int64), 9), minlength=10)
     filled = int((tenths >= max(len(places) / 200, 1)).sum())
     old = float((places < _HALF).mean())
     is_early = float(np.quantile(places, 0.02)) <= _EARLY
     words = f"its members are from {filled} tenths of its life"
+    fifths = _fifths(places)
+    least = (_OLDER_IF_SLOW if slows else _OLDER) * (fifths[2] + fifths[3])
+    if fifths[0] < _FALLING * fifths[1] or fifths[0] + fifths[1] < least:
+        return Trend.UNKNOWN, f"{words}, fewer from long ago: some may have gone"
     if old >= _GROWING_OLD_SHARE and filled >= _MIN_TENTHS and is_early:
         return Trend.GROWING, f"{words}, up to now"
     return Trend.UNKNOWN, words

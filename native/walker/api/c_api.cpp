@@ -212,6 +212,7 @@ void hg_walker_columns(const hg_walker *walker, hg_columns *columns) {
         .refcount = made.refcount.data(),
         .flags = made.flags.data(),
         .age = made.age.data(),
+        .age_part = made.age_part.data(),
         .out_degree = made.out_degree.data(),
         .counted_in = made.counted_in.data(),
         .preview_size = made.preview_size.data(),

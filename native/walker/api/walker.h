@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 /* Raised whenever a struct, a signature or the meaning of one changes. */
-#define HG_WALKER_VERSION 3
+#define HG_WALKER_VERSION 4
 
 /* An offset of a field that the target's CPython does not have. */
 #define HG_ABSENT INT64_C(-1)
@@ -191,6 +191,8 @@ typedef struct hg_columns {
     const uint16_t *flags;        /* [object_count], ObjectFlags of heapgraph/model.py */
     const uint8_t *age; /* [object_count], 0: not tracked, or unknown; else 1 and nine steps for
                            each doubling of the number of tracked objects that are younger */
+    const uint8_t *age_part; /* [object_count], in which of the equal parts of that step; 0 is the
+                                youngest */
     const uint16_t *out_degree;  /* [object_count], references of the object */
     const uint32_t *counted_in;  /* [object_count], counted references; after hg_walker_complete */
     const uint8_t *preview_size; /* [object_count], bytes in `previews` plus one; 0: none */

@@ -2,7 +2,8 @@
 //
 // Age is the number of tracked objects that are younger. Of it the logarithm is kept, nine steps to
 // each doubling: a byte then tells ages apart by 8 %, near the present by single objects, and costs
-// next to nothing in the file.
+// next to nothing in the file. A second byte has the part of the step, which tells apart what was
+// made before the members of a cache that has turned over.
 #include <cmath>
 
 #include "walker/walk/walker.hpp"
@@ -11,12 +12,13 @@ namespace heapgraph {
 namespace {
 
 constexpr double kStepsPerDoubling = 9;  // AGE_STEPS of heapgraph/graph/ages.py
+constexpr int kParts = 256;              // of a step
 constexpr int kOldest = 255;
 constexpr u64 kDenseRun = 8;  // slot wrappers of one class, made in a row
 
-// The least age that has this byte.
-u64 least_age(int byte) {
-    return static_cast<u64>(std::ceil(std::exp2((byte - 1) / kStepsPerDoubling) - 1));
+// The least age in this part of all steps.
+u64 least_age(int part) {
+    return static_cast<u64>(std::ceil(std::exp2(part / (kStepsPerDoubling * kParts)) - 1));
 }
 
 }  // namespace
@@ -39,16 +41,19 @@ u64 Walker::first_of_startup() {
 
 void Walker::make_ages() {
     columns_.age.resize(counts_.objects);
+    columns_.age_part.resize(counts_.objects);
     const u64 count = gc_objects_.size(), frozen = counts_.gc_frozen;
     const u64 first = is_in_order_ ? first_of_startup() : 0;
-    int byte = 1;
-    u64 next = least_age(byte + 1);
+    int part = 0;
+    u64 next = least_age(part + 1);
     for (u64 age = 0; age < count && is_in_order_; ++age) {
-        while (byte < kOldest && age >= next) next = least_age(++byte + 1);
+        while (part < kOldest * kParts - 1 && age >= next) next = least_age(++part + 1);
         const u64 rank = count - 1 - age;
         const u64 object = gc_objects_[rank < frozen ? (rank + first) % frozen : rank];
         Position at;
-        if (position(object, at) && is_known(at)) columns_.age[id_at(at)] = static_cast<u8>(byte);
+        if (!position(object, at) || !is_known(at)) continue;
+        columns_.age[id_at(at)] = static_cast<u8>(1 + part / kParts);
+        columns_.age_part[id_at(at)] = static_cast<u8>(part % kParts);
     }
     gc_objects_ = {};
 }

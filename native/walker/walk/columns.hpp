@@ -113,7 +113,8 @@ struct Columns {
     NarrowColumn<u16> getsizeof_;
     NarrowColumn<u16> refcount;
     Column<u16> flags;
-    Column<u8> age;  // see ages.cpp
+    Column<u8> age;       // see ages.cpp
+    Column<u8> age_part;  // finer
     NarrowColumn<u16> out_degree;
     NarrowColumn<u8>
         preview_size;  // bytes of each object's preview in `previews`, plus one; 0: it has none

@@ -254,6 +254,18 @@ def test_what_a_later_version_adds_is_ignored(path: Path):
         assert snapshot.table("names").equals(names)
 
 
+def test_a_column_that_an_older_file_does_not_have_is_zeros(path: Path):
+    """Given objects without the parts of their ages, then all else is read as it is."""
+    objects = sample_heap().tables()["objects"]
+    repack(path, {"objects.parquet": parquet_bytes(without(objects, "age_part"))})
+    with open_snapshot(path) as snapshot:
+        snapshot.verify_all()
+        assert not snapshot.column("objects", "age_part").any()
+        assert snapshot.table("objects").equals(objects)
+    repack(path, {"objects.parquet": parquet_bytes(without(objects, "age"))})
+    assert "0 columns age" in refused(path).what
+
+
 def test_a_file_inside_a_longer_file_is_still_whole(path: Path):
     """Given bytes before the zip, as a mail program may add them, then nothing is lost."""
     path.write_bytes(b"some bytes" + path.read_bytes())

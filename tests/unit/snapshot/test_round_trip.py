@@ -49,6 +49,7 @@ def large_heap(objects: int, references: int) -> dict[str, pa.Table]:
             "refcount": random.geometric(0.6, objects).astype(np.int64),
             "flags": random.integers(0, 4, objects).astype(np.uint16),
             "age": random.integers(0, 256, objects).astype(np.uint8),
+            "age_part": random.integers(0, 256, objects).astype(np.uint8),
             "out_degree": degrees.astype(np.uint32),
             "preview": pa.array(previews, mask=~is_text),
         },
