@@ -13,11 +13,11 @@ from heapgraph.watch.actions.outbox import Outbox
 from heapgraph.watch.actions.spool import Spool
 from heapgraph.watch.daemon.daemon import Daemon, allow_descriptors
 from heapgraph.watch.daemon.deliveries import Deliveries
-from heapgraph.watch.daemon.exporting import export_metrics
-from heapgraph.watch.daemon.operations import Operations
-from heapgraph.watch.daemon.own_metrics import OwnMetrics
 from heapgraph.watch.daemon.parts import make_parts
-from heapgraph.watch.daemon.served import ServedDaemon
+from heapgraph.watch.daemon.serving.exporting import export_metrics
+from heapgraph.watch.daemon.serving.operations import Operations
+from heapgraph.watch.daemon.serving.own_metrics import OwnMetrics
+from heapgraph.watch.daemon.serving.served import ServedDaemon
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,15 +24,16 @@ _LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
 
 
 def gone(stage: Stage, findings: Findings) -> None:
-    """The target is killed in the middle of a census."""
+    """The target is killed while its memory is copied."""
     target, hook = stage.target(), stage.receiver()
     target.ask(f"objects {OBJECTS}")
     daemon = stage.steady(findings, target, stage.settings(target.rss_bytes, hook))
     stage.grow(target)
-    wait_until(lambda: daemon.job(CENSUS) and daemon.job("heapgraph_freeze"), "a census runs")
+    daemon.wait_for(f"{RULE} is firing")  # of a rule that is only pending nobody is told
+    wait_until(lambda: daemon.job("heapgraph_freeze"), "its memory is copied")
     target.kill()
     daemon.wait_for(f"process {target.pid} has ended")
-    findings.saw("killed while it was counted; the daemon says that it has ended")
+    findings.saw("killed while it was copied; the daemon says that it has ended")
     findings.wait(lambda: hook.of_status("firing"), "the alert goes out all the same")
     told = hook.of_status("firing")[0].data
     findings.must(not told["snapshot"]["id"], "it names no snapshot")

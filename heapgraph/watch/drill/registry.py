@@ -144,7 +144,7 @@ DRILLS = (
     Drill(
         "target-gone",
         _WATCHED,
-        "SIGKILL of the target in the middle of a census",
+        "SIGKILL of the target while its memory is copied",
         "the alert goes out and is resolved; no copy of the target is left; its place is free",
         "fates:gone",
     ),

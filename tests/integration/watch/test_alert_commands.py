@@ -158,7 +158,7 @@ def test_a_program_is_ended_when_the_daemon_is():
     stop = os.eventfd(1, os.EFD_CLOEXEC)
     began = time.monotonic()
     try:
-        run = run_command(python("import time; time.sleep(60)", timeout_s=60.0), b"{}", stop)
+        run = run_command(python("import signal; signal.pause()", timeout_s=60.0), b"{}", stop)
     finally:
         os.close(stop)
     assert not run.succeeded

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from heapgraph.watch.audit.record import Actor
-    from heapgraph.watch.daemon.operations import Operations
     from heapgraph.watch.daemon.parts import Parts
+    from heapgraph.watch.daemon.serving.operations import Operations
     from heapgraph.watch.model import Census
     from heapgraph.watch.settings.model import WatchSettings
 
