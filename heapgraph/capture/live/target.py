@@ -22,6 +22,7 @@ from heapgraph.capture.process.child_processes import python_children
 from heapgraph.capture.process.maps import DELETED, read_maps
 from heapgraph.capture.process.memory import ProcessMemory, UnreadableMemory
 from heapgraph.capture.process.permissions import check_target, explain_refusal
+from heapgraph.capture.process.start_time import start_ticks, start_time
 from heapgraph.capture.process.target_files import open_mapped_file, read_inside
 from heapgraph.errors import NotAPythonProcess, UnsupportedPython
 from heapgraph.safe_text import storable
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from heapgraph.capture.cpython.layouts import Layout
 
 _ATTEMPTS = 5
-_START_TIME = 19  # field 22 of /proc/PID/stat, counted from the one behind the name
 _KIB = 1024
 _LONGEST_COMMAND_LINE = 1 << 16  # bytes; a process can write there what it likes
 _LONGEST_HOST_NAME = 64  # what the kernel keeps
@@ -163,9 +163,7 @@ def _hostname(pid: int) -> str:
 def _started(pid: int) -> str:
     """Boot time plus the clock ticks from then to the start of the process."""
     try:
-        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[_START_TIME])
-        boot = Path("/proc/stat").read_text().partition("\nbtime ")[2].split()[0]
+        seconds = start_time(start_ticks(Path(f"/proc/{pid}/stat").read_text()))
     except (OSError, IndexError, ValueError):
         return ""
-    seconds = int(boot) + ticks / os.sysconf("SC_CLK_TCK")
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
+
+from heapgraph.capture.process.child_processes import children_of
+from heapgraph.capture.process.start_time import start_ticks, stat_fields, ticks_in_seconds
 
 PROC = Path("/proc")
 
@@ -12,7 +14,7 @@ PROC = Path("/proc")
 def state_of(pid: int) -> str:
     """The letter of the state (R, S, T, Z, ...); "" where there is no such process."""
     try:
-        return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0]
+        return stat_fields((PROC / str(pid) / "stat").read_text())[0]
     except (OSError, IndexError):
         return ""
 
@@ -24,15 +26,6 @@ def status_number(pid: int, name: str) -> int:
             if line.startswith(f"{name}:"):
                 return int(line.split()[1])
     return -1
-
-
-def children_of(pid: int) -> list[int]:
-    """Children of all threads of a process, those that were not waited for too."""
-    found: list[int] = []
-    for tasks in (PROC / str(pid) / "task").glob("*/children"):
-        with suppress(OSError):
-            found += map(int, tasks.read_text().split())
-    return sorted(found)
 
 
 def descendants_of(pid: int) -> list[int]:
@@ -72,10 +65,10 @@ def processes_with(text: str) -> list[int]:
 
 def processor_seconds(pid: int) -> float:
     """Processor time that a process has taken, without its children."""
-    fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    fields = stat_fields((PROC / str(pid) / "stat").read_text())
+    return ticks_in_seconds(int(fields[11]) + int(fields[12]))
 
 
 def started_of(pid: int) -> int:
     """Clock ticks from the boot to the start of a process."""
-    return int((PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[19])
+    return start_ticks((PROC / str(pid) / "stat").read_text())

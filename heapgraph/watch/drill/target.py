@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from heapgraph.capture.process.child_processes import children_of
 from heapgraph.watch.drill.findings import NotAsExpectedError, wait_until
 from heapgraph.watch.drill.processes import (
-    children_of,
     descriptors_of,
     state_of,
     status_number,

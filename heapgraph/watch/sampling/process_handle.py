@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from heapgraph.capture.process.memory import UnreadableMemory
 from heapgraph.capture.process.permissions import explain_refusal
+from heapgraph.capture.process.start_time import start_ticks, stat_fields, ticks_in_seconds
 from heapgraph.errors import TargetNotFound
 from heapgraph.watch.model import ProcessKey
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 PROC = Path("/proc")
 
 _BOOT_ID = PROC / "sys/kernel/random/boot_id"
-_STARTED = 19  # field 22 of /proc/PID/stat, counted from the one behind the name
 _LONGEST_FILE = 1 << 16
 
 
@@ -63,7 +63,7 @@ class ProcessHandle:
         except OSError as error:
             raise _ended(pid) from error
         try:
-            self.key = ProcessKey(pid, _start_ticks(self.read("stat")), boot_id())
+            self.key = ProcessKey(pid, start_ticks(self.read("stat")), boot_id())
         except BaseException:
             self.close()
             raise
@@ -91,7 +91,7 @@ class ProcessHandle:
     @property
     def started_s(self) -> float:
         """Seconds from the boot to its start."""
-        return self.key.started / os.sysconf("SC_CLK_TCK")
+        return ticks_in_seconds(self.key.started)
 
     def read(self, name: str) -> str:
         """The content of one of its files in /proc, 64 KiB at most.
@@ -114,7 +114,7 @@ class ProcessHandle:
     def is_alive(self) -> bool:
         """It has neither ended nor become a zombie."""
         try:
-            state = self.read("stat").rpartition(")")[2].split()
+            state = stat_fields(self.read("stat"))
         except (TargetNotFound, PermissionError):
             return False
         return bool(state) and state[0] not in ("Z", "X")
@@ -163,11 +163,6 @@ class ProcessHandle:
             raise explain_refusal(self.pid, error.errno or 0) from error
         except OSError as error:
             raise UnreadableMemory(f"the memory of process {self.pid}: it has ended") from error
-
-
-def _start_ticks(stat: str) -> int:
-    """Clock ticks from the boot to the start of the process: what is behind its name."""
-    return int(stat.rpartition(")")[2].split()[_STARTED])
 
 
 def _ended(pid: int) -> TargetNotFound:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from heapgraph.capture.process.start_time import start_time
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,11 +35,4 @@ def is_of_process(path: Path, key: ProcessKey) -> bool:
         started = datetime.fromisoformat(target["started"]).timestamp()
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return False
-    return target["pid"] == key.pid and abs(started - _start_of(key)) <= _TOLERANCE_S
-
-
-def _start_of(key: ProcessKey) -> float:
-    """Time of day at which a process started, seconds since 1970, by the kernel's boot time."""
-    with open("/proc/stat") as stream:  # noqa: PTH123 - a line of it
-        boot = next(int(line.split()[1]) for line in stream if line.startswith("btime "))
-    return boot + key.started / os.sysconf("SC_CLK_TCK")
+    return target["pid"] == key.pid and abs(started - start_time(key.started)) <= _TOLERANCE_S
