@@ -76,7 +76,7 @@ def path_texts(facts: HeapFacts, max_distance: int) -> tuple[NDArray[np.int64], 
     rows = np.zeros(graph.object_count, np.int64)
     first = np.flatnonzero(graph.root_paths.distance == 0)
     rows[first] = number_texts(_root_texts(graph, first), known)
-    edges = _tree_edges(facts, max_distance)
+    edges = path_edges(facts, max_distance)
     codes, code_rows = numbered(_edge_codes(facts, edges))
     rows[graph.targets[edges]] = number_texts(_code_texts(graph, codes), known)[code_rows]
     return rows, list(known)
@@ -111,15 +111,21 @@ def describe_root(
     return f"<{_ROOT_WORDS[kind]} {name}>" if name else f"<{_ROOT_WORDS[kind]}>"
 
 
-def _tree_edges(facts: HeapFacts, max_distance: int) -> NDArray[np.int64]:
-    """int64[k], the best-named reference by which its path reaches each object, if any does."""
+def path_edges(facts: HeapFacts, max_distance: int | None = None) -> NDArray[np.int64]:
+    """int64[k], the best-named reference by which its path reaches each object, if any does.
+
+    Args:
+        facts: of the graph.
+        max_distance: steps from a root, beyond which objects are left out; None: none is.
+    """
     graph = facts.graph
     paths = graph.root_paths
     rank = np.empty(len(EDGE_PREFERENCE), np.int64)
     rank[list(EDGE_PREFERENCE)] = np.arange(len(EDGE_PREFERENCE))
     in_tree = (paths.parent[graph.targets] == facts.sources) & (paths.skip == 0)
     edges = np.flatnonzero(in_tree)
-    edges = edges[paths.distance[graph.targets[edges]] <= max_distance]
+    if max_distance is not None:
+        edges = edges[paths.distance[graph.targets[edges]] <= max_distance]
     none = np.iinfo(np.int64).max
     best = np.full(graph.object_count, none, np.int64)
     shift = 40  # more references than any snapshot has

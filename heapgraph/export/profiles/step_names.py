@@ -22,8 +22,8 @@ from heapgraph.analysis.growth.path_texts import (
     MADE_MODULES,
     UNNAMED,
     describe_root,
+    path_edges,
 )
-from heapgraph.graph.references import EDGE_PREFERENCE
 from heapgraph.model import NO_LABEL, NO_ROW, VIRTUAL_ROOT, EdgeKind, ObjectFlags, RootKind
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def step_names(graph: HeapGraph) -> tuple[NDArray[np.int32], list[str]]:
     codes, code_rows, names = _root_names(graph, first)
     rows[first] = number_texts(names, known)[code_rows] if len(codes) else 0
     facts = HeapFacts(graph)
-    edges = _path_edges(facts)
+    edges = path_edges(facts)
     codes, code_rows = numbered(_edge_codes(facts, edges))
     rows[graph.targets[edges]] = number_texts(_code_texts(graph, codes), known)[code_rows]
     return rows, list(known)
@@ -113,21 +113,6 @@ def _root_names(
         is_data = kind == RootKind.MODULE and not _MODULE_NAME.fullmatch(name)
         names.append(MADE_MODULES if is_data else describe_root(graph, kind, frame, name, made))
     return codes, rows, names
-
-
-def _path_edges(facts: HeapFacts) -> NDArray[np.int64]:
-    """int64[k], the best-named reference by which its path reaches each object but the first."""
-    graph = facts.graph
-    paths = graph.root_paths
-    rank = np.empty(len(EDGE_PREFERENCE), np.int64)
-    rank[list(EDGE_PREFERENCE)] = np.arange(len(EDGE_PREFERENCE))
-    edges = np.flatnonzero((paths.parent[graph.targets] == facts.sources) & (paths.skip == 0))
-    none = np.iinfo(np.int64).max
-    best = np.full(graph.object_count, none, np.int64)
-    shift = 40  # more references than any snapshot has
-    np.minimum.at(best, graph.targets[edges], (rank[graph.edge_kinds[edges]] << shift) | edges)
-    found: NDArray[np.int64] = best[best != none] & ((1 << shift) - 1)
-    return found
 
 
 def _edge_codes(facts: HeapFacts, edges: NDArray[np.int64]) -> NDArray[np.int64]:
