@@ -20,8 +20,6 @@ GENESIS = "0" * 64
 
 MAX_LINE_BYTES = 1 << 16
 
-ACTOR_KINDS = ("daemon", "rule", "token", "jwt", "cert", "peer", "cli", "nobody")
-
 _TEXT_CHARACTERS = 1024
 _MEMBERS = 64
 _DEPTH = 4
@@ -32,7 +30,7 @@ class Actor:
     """Who did it.
 
     Attributes:
-        kind: of `ACTOR_KINDS`.
+        kind: "daemon", "rule", "token", "jwt", "cert", "peer", "cli" or "nobody".
         id: name of the rule or token, subject of the certificate, "uid=1000", "" for nobody.
     """
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import resource
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -69,7 +67,6 @@ class Daemon:
         Args:
             ready: called after the first look.
         """
-        allow_descriptors()
         for message_id, transition in self._parts.owed.items():
             self._start(self._parts.responder.answer(transition, message_id))
         for transition in self._parts.begun_with:
@@ -191,16 +188,3 @@ class Daemon:
             task.cancel()
         await asyncio.gather(*self._answers, return_exceptions=True)
         self.save(self._clock())
-
-
-def allow_descriptors() -> None:
-    """Have room for two descriptors of each of thousands of processes, as far as that may be."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def run_politely() -> None:
-    """Be the first to wait for the processor, and the first to go when memory is short."""
-    with suppress(OSError):
-        os.nice(5)

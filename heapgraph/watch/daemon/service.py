@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from heapgraph.errors import HeapgraphError
 from heapgraph.private_folder import FolderRefused
 from heapgraph.watch.actions.outbox import Outbox
 from heapgraph.watch.actions.spool import Spool
-from heapgraph.watch.daemon.daemon import Daemon, allow_descriptors
+from heapgraph.watch.daemon.daemon import Daemon
 from heapgraph.watch.daemon.deliveries import Deliveries
 from heapgraph.watch.daemon.parts import make_parts
 from heapgraph.watch.daemon.serving.exporting import export_metrics
@@ -50,7 +52,7 @@ async def serve(
     Raises:
         HeapgraphError: a folder is in use or cannot be used, or the address cannot be listened at.
     """
-    allow_descriptors()
+    _allow_descriptors()
     clock = time.monotonic
     deliveries = Deliveries(settings.actions, say)
     parts = make_parts(
@@ -100,6 +102,13 @@ async def serve(
         if spool is not None:
             spool.close()
         parts.close()
+
+
+def _allow_descriptors() -> None:
+    """Have room for two descriptors of each of thousands of processes, as far as that may be."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _listen(

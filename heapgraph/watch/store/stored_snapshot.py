@@ -40,8 +40,3 @@ class StoredSnapshot:
     objects: int = 0
     quality: str = ""
     pause_ms: float = 0.0
-
-    @property
-    def file_name(self) -> str:
-        """Of the snapshot, in the folder of the store."""
-        return self.id + SUFFIX

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from heapgraph.watch.daemon.counts import add
 from heapgraph.watch.metrics.state import MetricsState, Pauses, WorkerMetrics
 from heapgraph.watch.model import RuleState
 
@@ -38,7 +39,7 @@ class OwnMetrics:
     def count_snapshot(self, outcome: str, pause_ms: float) -> None:
         """A snapshot that a peer asked for has ended."""
         counts = self._parts.responder.counts
-        counts.snapshots[outcome] = counts.snapshots.get(outcome, 0) + 1
+        add(counts.snapshots, outcome)
         if pause_ms:
             counts.pauses.append(pause_ms)
 
