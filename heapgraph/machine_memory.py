@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 VERSION_1, VERSION_2 = 1, 2
 """Of the hierarchies of control groups."""
@@ -91,7 +94,16 @@ def group_memory(group: Path, mounts: Path = MOUNTS) -> list[GroupMemory]:
     Returns:
         The groups from the process's own upwards.
     """
-    every = (_read_group(folder, version) for folder, version in _folders(group, mounts))
+    return memory_of_groups(groups_seen(group, mounts))
+
+
+def memory_of_groups(groups: Iterable[tuple[Path, int]]) -> list[GroupMemory]:
+    """Those of some groups that have a limit, in their order.
+
+    Args:
+        groups: folders with their version, of `groups_seen`.
+    """
+    every = (_read_group(folder, version) for folder, version in groups)
     return [one for one in every if one is not None]
 
 
@@ -102,7 +114,13 @@ def groups_seen(group: Path, mounts: Path = MOUNTS) -> list[tuple[Path, int]]:
         group: the file `cgroup` of the process in /proc.
         mounts: the file that says where the control groups are mounted.
     """
-    return _folders(group, mounts)
+    return [
+        (each, one.version)
+        for one in _memberships(group, mounts)
+        if one.folder is not None
+        for each in (one.folder, *one.folder.parents)
+        if each.is_relative_to(one.mount)
+    ]
 
 
 def groups_that_end_as_one(group: Path, mounts: Path = MOUNTS) -> list[Path]:
@@ -112,7 +130,7 @@ def groups_that_end_as_one(group: Path, mounts: Path = MOUNTS) -> list[Path]:
         group: the file `cgroup` of the process in /proc.
         mounts: the file that says where the control groups are mounted.
     """
-    folders = (folder for folder, version in _folders(group, mounts) if version == VERSION_2)
+    folders = (folder for folder, version in groups_seen(group, mounts) if version == VERSION_2)
     return [folder for folder in folders if _read_number(folder / "memory.oom.group") == 1]
 
 
@@ -155,17 +173,6 @@ class _Membership(NamedTuple):
     version: int
     mount: Path
     folder: Path | None
-
-
-def _folders(group: Path, mounts: Path) -> list[tuple[Path, int]]:
-    """The folders of the group and of all above it that can be seen, with their version."""
-    return [
-        (each, one.version)
-        for one in _memberships(group, mounts)
-        if one.folder is not None
-        for each in (one.folder, *one.folder.parents)
-        if each.is_relative_to(one.mount)
-    ]
 
 
 def _memberships(group: Path, mounts: Path) -> list[_Membership]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heapgraph.machine_memory import MOUNTS, VERSION_2, group_memory, groups_seen
+from heapgraph.machine_memory import MOUNTS, VERSION_2, groups_seen, memory_of_groups
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,9 +54,8 @@ def read_group_counters(group: Path, mounts: Path = MOUNTS) -> GroupCounters:
 
     Cost: 50-150 us; the same for all processes of a group, so ask once for each group.
     """
-    limited = group_memory(group, mounts)
-    tightest = min(limited, key=lambda one: one.left, default=None)
     folders = groups_seen(group, mounts)
+    tightest = min(memory_of_groups(folders), key=lambda one: one.left, default=None)
     own = folders[0] if folders else None
     if tightest is None:
         return GroupCounters(None, 0, 0, _kills(own), _pressure(own))
