@@ -7,7 +7,6 @@ number and bytes have limits: of more, messages that something is over go first,
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
 import os
 import re
@@ -18,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 from heapgraph.errors import HeapgraphError
 from heapgraph.watch.actions.messages import MAX_BODY_BYTES
 from heapgraph.watch.store.private_folder import (
+    lock_file,
     open_private_folder,
+    read_private_file,
     sync_folder,
     write_private_file,
 )
@@ -183,25 +184,18 @@ class Spool:
 
 def _locked(folder: Path) -> int:
     """Hold the folder as long as the descriptor is open, in this process."""
-    descriptor = os.open(
-        folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-    )
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
+        return lock_file(folder / _LOCK)
+    except BlockingIOError:
         raise HeapgraphError(
             f"the messages in {folder} are another daemon's",
             "two would send each of them twice",
             "end the other one, or name another folder for the store",
         ) from None
-    return descriptor
 
 
 def _content(path: Path) -> dict[str, Any]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as stream:
-        content = stream.read(_LONGEST_FILE + 1)
+    content = read_private_file(path, _LONGEST_FILE + 1)
     document = json.loads(content)
     if not isinstance(document, dict) or document["v"] != 1 or len(content) > _LONGEST_FILE:
         raise ValueError(path)

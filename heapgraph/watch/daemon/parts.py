@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,11 @@ from heapgraph.watch.daemon.responder import Outbox, Responder
 from heapgraph.watch.daemon.schedule import CensusSchedule
 from heapgraph.watch.daemon.watcher import Watcher
 from heapgraph.watch.sampling.sampler import Sampler
-from heapgraph.watch.store.private_folder import open_private_folder
+from heapgraph.watch.store.private_folder import (
+    lock_file,
+    open_private_folder,
+    read_private_file,
+)
 from heapgraph.watch.store.snapshots import SnapshotStore
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from heapgraph.watch.settings.model import AuditSpec, WatchSettings
 
 _LOCK = "daemon.lock"
+_LONGEST_PID = 20
 
 
 class Recorder(Protocol):
@@ -188,26 +192,24 @@ def lock_folder(folder: Path) -> int:
     Raises:
         HeapgraphError: another one has it, or nothing can be written there.
     """
+    path = folder / _LOCK
     try:
-        descriptor = os.open(
-            folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-        )
-    except OSError as error:
-        raise HeapgraphError(
-            f"{folder} cannot be written to",
-            str(error.strerror),
-            "make it writable, or name another folder: [store] path",
-        ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
-        os.close(descriptor)
+        descriptor = lock_file(path)
+    except BlockingIOError as error:
+        holder = ""
+        with suppress(OSError):
+            holder = read_private_file(path, _LONGEST_PID).decode(errors="replace").strip()
         raise HeapgraphError(
             f"{folder} is in use",
             f"another daemon{f', process {holder},' if holder.isdecimal() else ''} keeps its"
             " snapshots and state there",
             "end it first, or give this one another folder: [store] path",
+        ) from error
+    except OSError as error:
+        raise HeapgraphError(
+            f"{folder} cannot be written to",
+            str(error.strerror),
+            "make it writable, or name another folder: [store] path",
         ) from error
     with suppress(OSError):
         os.ftruncate(descriptor, 0)
