@@ -15,19 +15,13 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from helpers.app_heap import app_heap
+from helpers.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
 ANSWER_LIMIT_S = 30.0
 _STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @dataclass

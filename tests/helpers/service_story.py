@@ -7,7 +7,6 @@ import http.server
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from helpers.processes import wait_until
+from helpers.ports import free_port
+from helpers.processes import children_of, wait_until
 from helpers.running_target import start_target
 
 if TYPE_CHECKING:
@@ -24,14 +24,6 @@ if TYPE_CHECKING:
 
 SERVICES = Path(__file__).resolve().parents[2] / "fixtures" / "services"
 WORKERS = 4
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody listens at now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass
@@ -121,8 +113,8 @@ def gunicorn_service(marker: str, *, leaks: bool) -> Iterator[Service]:
         )
         try:
             wait_until(lambda: _answers(port), "the service answers")
-            wait_until(lambda: len(_children(server.pid)) >= WORKERS, "all workers run")
-            yield Service(port, _children(server.pid))
+            wait_until(lambda: len(children_of(server.pid)) >= WORKERS, "all workers run")
+            yield Service(port, children_of(server.pid))
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(server.pid, signal.SIGKILL)
@@ -167,11 +159,3 @@ def _answers(port: int) -> bool:
         connection.request("GET", "/ready")
         return connection.getresponse().status == http.HTTPStatus.OK
     return False
-
-
-def _children(pid: int) -> list[int]:
-    children: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(OSError):
-            children += map(int, (task / "children").read_text().split())
-    return sorted(children)

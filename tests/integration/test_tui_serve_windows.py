@@ -12,7 +12,8 @@ import pytest
 
 from helpers.app_heap import app_heap
 from helpers.packages import needs_packages
-from helpers.served import free_port, open_window, served
+from helpers.ports import free_port
+from helpers.served import open_window, served
 
 pytestmark = needs_packages(("textual_serve",))
 

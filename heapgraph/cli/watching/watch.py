@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from heapgraph.errors import UsageError
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from heapgraph.watch.settings.model import TargetSpec, WatchSettings
 
 
@@ -114,8 +117,6 @@ def _target(
 
 
 def _look_once(settings: WatchSettings, as_json: bool) -> None:
-    import time  # noqa: PLC0415
-
     from heapgraph.watch.sampling.sampler import Sampler  # noqa: PLC0415
 
     sampler = Sampler(settings.targets)
@@ -160,10 +161,7 @@ def _look_once(settings: WatchSettings, as_json: bool) -> None:
         say("no process of these targets is there now")
 
 
-def _cells(values: object) -> tuple[str, ...]:
-    from collections.abc import Mapping  # noqa: PLC0415
-
-    assert isinstance(values, Mapping)  # noqa: S101
+def _cells(values: Mapping[str, float]) -> tuple[str, ...]:
     rss, ratio = values.get("rss_bytes"), values.get("cgroup_ratio")
     tracked, enabled = values.get("gc_tracked"), values.get("gc_enabled")
     return (

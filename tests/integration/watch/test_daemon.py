@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import http.client
 import json
-import socket
 import subprocess
 import sys
 import uuid
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from helpers.endpoint import UnixConnection
 from helpers.processes import wait_until
 from helpers.profile_reader import needs_client_package, read_by_client
 from helpers.running_target import start_target
@@ -72,18 +71,6 @@ def write_settings(folder: Path, marker: str, url: str = "", expose: str = ALL) 
     settings.write_text(SETTINGS.format(marker=marker, folder=folder, expose=expose))
     settings.chmod(0o600)
     return settings
-
-
-class UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=30)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(str(self._path))
 
 
 def ask(path: Path, method: str, place: str) -> tuple[int, dict[str, str], bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import urllib.error
 import urllib.request
 import uuid
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from heapgraph.watch.http.tokens import new_token
+from helpers.ports import free_port
 from helpers.prometheus_server import needs_prometheus, prometheus
 from helpers.running_target import start_target
 from helpers.watching import running_daemon
@@ -57,12 +57,6 @@ def program(folder: Path) -> Path:
     path = folder / "leak.py"
     path.write_text(LEAK)
     return path
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def write_settings(folder: Path, marker: str, port: int, *, names: bool) -> tuple[Path, str]:

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import standardwebhooks
 
+from helpers.ports import free_port
 from helpers.processes import resident_bytes, wait_until
 from helpers.prometheus_server import Prometheus, needs_prometheus, prometheus
 from helpers.service_story import (
     Load,
     Receiver,
     Service,
-    free_port,
     gunicorn_service,
     receiver,
 )
