@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
@@ -96,10 +97,14 @@ class Page:
 
     async def until(self, wanted: str) -> None:
         """Read until this is shown, as far as one line of it is drawn at once."""
-        while wanted not in self.text:
-            message = await self.socket.receive(timeout=ANSWER_LIMIT_S)
-            assert message.type is aiohttp.WSMsgType.BINARY, (message, self.text)
-            self.drawn += message.data
+        try:
+            async with asyncio.timeout(ANSWER_LIMIT_S):
+                while wanted not in self.text:
+                    message = await self.socket.receive()
+                    assert message.type is aiohttp.WSMsgType.BINARY, (message, self.text)
+                    self.drawn += message.data
+        except TimeoutError:
+            raise AssertionError(f"{wanted!r} is never shown: {self.text}") from None
 
     async def type(self, text: str) -> None:
         """Press keys, and forget what was shown before."""

@@ -257,7 +257,7 @@ def test_no_picture_is_written(server):
         async with open_window(server.address) as page:
             await page.until(SHOWN)
             await page.type("2")
-            await page.until("@2")  # who is selected; the first page has no such number
+            await page.until("module  @2")  # who is selected, which the first page never says
             await page.type("v")
             await page.until("a served browser writes no files")
 
