@@ -137,7 +137,7 @@ def captured_tables(
             captured.columns, captured.named, captured.verdict, captured.maps, captured.regions
         )
         if redact:
-            from heapgraph.snapshot.redaction import redact_tables  # noqa: PLC0415 - rarely needed
+            from heapgraph.snapshot.redacting.redaction import redact_tables  # noqa: PLC0415 - rarely needed
 
             tables = redact_tables(tables)
     quality = {

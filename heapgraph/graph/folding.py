@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,9 @@ class FoldedTree:
 
     def retained_size(self, object_id: int) -> int:
         """Bytes that go with the object and its folded dicts: the minimum, as for any set."""
-        return int(self.retained_sizes(np.array([object_id], np.uint32))[0])
+        return int(self._graph.dominators.retained_sizes[object_id]) + self._beside.get(
+            object_id, 0
+        )
 
     def shown_retained_size(self, object_id: int) -> int:
         """`retained_size` of what is shown in an object's place: of a folded dict, its owner's."""
@@ -98,9 +101,8 @@ class FoldedTree:
     def retained_sizes(self, object_ids: U32) -> U64:
         """uint64[k], `retained_size` of many objects that are not folded away."""
         sizes = self._graph.dominators.retained_sizes[object_ids]
-        owners, dict_sizes = self._apart
-        for row in np.flatnonzero(np.isin(object_ids, owners)).tolist():
-            sizes[row] += dict_sizes[owners == object_ids[row]].sum()
+        for row in np.flatnonzero(np.isin(object_ids, list(self._beside))).tolist():
+            sizes[row] += self._beside[int(object_ids[row])]
         return sizes
 
     def children(self, object_id: int, limit: int | None = None) -> list[int]:
@@ -157,14 +159,18 @@ class FoldedTree:
         return chain
 
     @cached_property
-    def _apart(self) -> tuple[U32, U64]:
-        """Owners that do not dominate their dict, and what each of these dicts retains.
+    def _beside(self) -> dict[int, int]:
+        """What the dicts of an owner retain that does not dominate them, in bytes.
 
         These are modules: both hang from the roots, and their subtrees are apart.
         """
         tree = self._graph.dominators
         apart = tree.idom[self._dicts] != self._owners
-        return self._owners[apart], tree.retained_sizes[self._dicts[apart]]
+        beside: dict[int, int] = defaultdict(int)
+        sizes = tree.retained_sizes[self._dicts[apart]]
+        for owner, size in zip(self._owners[apart].tolist(), sizes.tolist(), strict=True):
+            beside[owner] += size
+        return dict(beside)
 
     @cached_property
     def _by_owner(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

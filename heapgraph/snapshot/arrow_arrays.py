@@ -56,6 +56,16 @@ def text_sizes(texts: pa.StringArray) -> npt.NDArray[np.int64]:
     return np.diff(here) if len(texts) else np.empty(0, np.int64)
 
 
+def in_one_piece(values: Values) -> pa.Array:
+    """The values as one array; copied only where there are several chunks.
+
+    `combine_chunks` copies a single chunk as well.
+    """
+    if not isinstance(values, pa.ChunkedArray):
+        return values
+    return values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
+
+
 def numpy_array(numbers: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
     """Integers or truth values without nulls as a numpy array.
 
@@ -64,8 +74,7 @@ def numpy_array(numbers: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
     Raises:
         ValueError: there are nulls.
     """
-    if isinstance(numbers, pa.ChunkedArray):
-        numbers = numbers.combine_chunks()
+    numbers = in_one_piece(numbers)
     if numbers.null_count:
         raise ValueError(f"{numbers.null_count} of {len(numbers)} values are null")
     if pa.types.is_boolean(numbers.type):

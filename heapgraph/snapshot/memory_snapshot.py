@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heapgraph.snapshot.arrow_arrays import numpy_array
+from heapgraph.snapshot.arrow_arrays import in_one_piece, numpy_array
 from heapgraph.snapshot.schema import TABLES
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class MemorySnapshot:
 
     def strings(self, table: str, name: str) -> pa.StringArray:
         """A column of text, in one piece."""
-        return self._tables[table].column(name).combine_chunks()
+        return in_one_piece(self._tables[table].column(name))
 
     def strings_at(self, table: str, name: str, rows: Sequence[int]) -> list[str | None]:
         """A few rows of a column of text, in the order that is asked for."""

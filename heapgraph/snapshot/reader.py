@@ -5,7 +5,6 @@ from __future__ import annotations
 import mmap
 import threading
 import zlib
-from bisect import bisect_right
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -18,7 +17,7 @@ import pyarrow.parquet as pq
 from heapgraph.errors import HeapgraphError
 from heapgraph.snapshot import damage
 from heapgraph.snapshot.archive import ArchiveError, MemberRange, locate_members, read_directory
-from heapgraph.snapshot.arrow_arrays import cast, cast_table, numpy_array, take, with_zeros
+from heapgraph.snapshot.arrow_arrays import cast, cast_table, in_one_piece, numpy_array, with_zeros
 from heapgraph.snapshot.limits import (
     bytes_problem,
     check_memory,
@@ -29,6 +28,7 @@ from heapgraph.snapshot.limits import (
 from heapgraph.snapshot.manifest import MAX_MANIFEST_BYTES, decode_manifest
 from heapgraph.snapshot.mapped_file import identity_of, map_file
 from heapgraph.snapshot.schema import MANIFEST_MEMBER, TABLES, TableLayout
+from heapgraph.snapshot.text_parts import TextParts, read_text_part
 from heapgraph.units import format_size
 
 if TYPE_CHECKING:
@@ -98,8 +98,7 @@ class SnapshotFile:
         self._image = image
         self._members = members
         self._footers: dict[str, tuple[pq.FileMetaData, list[str]]] = {}
-        self._parts: dict[tuple[str, str, int], pa.ChunkedArray] = {}
-        self._ends: dict[str, list[int]] = {}
+        self._texts = TextParts(lambda table: self._reading(TABLES[table]))
         self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
@@ -175,7 +174,7 @@ class SnapshotFile:
             values.validate(full=True)
             if values.nbytes > _MAX_STRING_BYTES:
                 values = cast(values, pa.large_string())
-            return values.combine_chunks()
+            return in_one_piece(values)
 
     def strings_at(self, table: str, name: str, rows: Sequence[int]) -> list[str | None]:
         """Read a few rows of a column of text.
@@ -200,47 +199,7 @@ class SnapshotFile:
             raise KeyError(f"{table}.{name} holds numbers: use column()")
         if len(rows) and not 0 <= min(rows) <= max(rows) < self.row_count(table):
             raise IndexError(f"{table} has {self.row_count(table)} rows")
-        ends = self._group_ends(table)
-        if len(rows) == 1:  # by far the commonest, and asked for a hundred thousand times
-            group = bisect_right(ends, rows[0])
-            begin = ends[group - 1] if group else 0
-            text: str | None = self._part(table, name, group)[rows[0] - begin].as_py()
-            return [text]
-        wanted = np.asarray(rows, np.int64)
-        groups = np.searchsorted(ends, wanted, side="right")
-        texts: list[str | None] = [None] * len(wanted)
-        for group in np.unique(groups).tolist():
-            here = np.flatnonzero(groups == group)
-            within = wanted[here] - (ends[group - 1] if group else 0)
-            found = take(self._part(table, name, group), within).to_pylist()
-            for position, text in zip(here.tolist(), found, strict=True):
-                texts[position] = text
-        return texts
-
-    def _group_ends(self, table: str) -> list[int]:
-        """Behind the last row of each row group of a table."""
-        if table not in self._ends:
-            with self._reading(TABLES[table]) as parquet:
-                metadata = parquet.metadata
-                sizes = [metadata.row_group(g).num_rows for g in range(metadata.num_row_groups)]
-                self._ends[table] = np.cumsum(sizes, dtype=np.int64).tolist()
-        return self._ends[table]
-
-    def _part(self, table: str, name: str, group: int) -> pa.ChunkedArray:
-        """One row group of a column of text, read when first asked for."""
-        part = self._parts.get((table, name, group))
-        if part is None:
-            with self._reading(TABLES[table]) as parquet:
-                part = self._text(parquet, table, name, group)
-            self._parts[table, name, group] = part
-        return part
-
-    def _text(self, parquet: pq.ParquetFile, table: str, name: str, group: int) -> pa.ChunkedArray:
-        """One row group of a column of text, checked."""
-        part = parquet.read_row_group(group, columns=[name], use_threads=False).column(0)
-        part = plain_text(part, table)
-        part.validate(full=True)
-        return part
+        return self._texts.at(table, name, rows)
 
     def table(self, name: str) -> pa.Table:
         """Read a whole table, with the columns and types of the schema.
@@ -278,7 +237,7 @@ class SnapshotFile:
                 for column in layout.schema:
                     if pa.types.is_string(column.type):
                         for group in range(parquet.num_row_groups):
-                            self._text(parquet, layout.name, column.name, group)
+                            read_text_part(parquet, layout.name, column.name, group)
 
     def _column_type(self, table: str, name: str) -> pa.DataType:
         return TABLES[table].schema.field(name).type

@@ -11,7 +11,7 @@ import pyarrow as pa
 from heapgraph.errors import SnapshotWriteFailed
 from heapgraph.snapshot.manifest import complete_manifest, encode_manifest
 from heapgraph.snapshot.pending_file import PendingFile
-from heapgraph.snapshot.redaction import redact_manifest
+from heapgraph.snapshot.redacting.redaction import redact_manifest
 from heapgraph.snapshot.schema import MANIFEST_MEMBER, TABLES, TableLayout
 from heapgraph.snapshot.table_encoder import BackgroundTable, write_table
 from heapgraph.snapshot.write_errors import free_bytes, write_error

@@ -8,7 +8,7 @@ import pytest
 
 from heapgraph.capture.dump import dump
 from heapgraph.snapshot import open_snapshot
-from heapgraph.snapshot.redaction import HASHED_PREFIX
+from heapgraph.snapshot.redacting.redaction import HASHED_PREFIX
 from helpers.interpreters import each_interpreter
 from helpers.running_target import start_target
 

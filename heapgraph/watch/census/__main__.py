@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from heapgraph.capture.live.memory_limits import first_to_go
 from heapgraph.errors import HeapgraphError, TargetNotFound
+from heapgraph.watch.census.own_memory import give_back, keep_small
 from heapgraph.watch.sampling.process_handle import ProcessHandle
 
 if TYPE_CHECKING:
@@ -34,11 +35,13 @@ def main() -> int:
     started = time.monotonic()
     asked = _arguments()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # our memory has what the target's has
+    keep_small()
     try:
         with first_to_go(asked.pid):
             taken = _take(asked)
             from heapgraph.watch.census.take import count_heap  # noqa: PLC0415 - see _take
 
+            give_back()
             document, graph = count_heap(taken)
             if asked.profile is not None:
                 from heapgraph.export.pprof import write_pprof  # noqa: PLC0415 - loads protobuf

@@ -9,8 +9,8 @@ import pytest
 
 from heapgraph.model import EdgeKind, ObjectFlags
 from heapgraph.snapshot import open_snapshot, write_snapshot
-from heapgraph.snapshot.redacted_places import redacted_file
-from heapgraph.snapshot.redaction import HASHED_PREFIX, redact_manifest, redact_tables
+from heapgraph.snapshot.redacting.places import redacted_file
+from heapgraph.snapshot.redacting.redaction import HASHED_PREFIX, redact_manifest, redact_tables
 from heapgraph.snapshot.schema import ROW_GROUP_ROWS, TABLES
 from helpers.heaps import HeapBuilder
 
@@ -294,7 +294,7 @@ def test_slices_of_the_table_fit_together(monkeypatch: pytest.MonkeyPatch):
     """Given slices of three objects, then each preview is still in its own row."""
     whole = redacted_previews(secretive_heap(), b"salt")
     assert len(whole) < ROW_GROUP_ROWS
-    monkeypatch.setattr("heapgraph.snapshot.redaction._SLICE_ROWS", 3)
+    monkeypatch.setattr("heapgraph.snapshot.redacting.redaction._SLICE_ROWS", 3)
     assert redacted_previews(secretive_heap(), b"salt") == whole
 
 

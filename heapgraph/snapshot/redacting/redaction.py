@@ -21,8 +21,8 @@ import pyarrow as pa
 
 from heapgraph.model import NO_LABEL, EdgeKind, ObjectFlags, RootKind
 from heapgraph.snapshot.arrow_arrays import arrow_array, compute
-from heapgraph.snapshot.code_names import module_names, names_in_code
-from heapgraph.snapshot.redacted_places import code_previews, redacted_files
+from heapgraph.snapshot.redacting.code_names import module_names, names_in_code
+from heapgraph.snapshot.redacting.places import code_previews, redacted_files
 from heapgraph.snapshot.schema import TABLES
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Taking values, paths and names of a program out of a snapshot before it is written."""
