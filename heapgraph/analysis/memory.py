@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from heapgraph.analysis.execution.greenlets import greenlets
 from heapgraph.analysis.resident.arenas import (
     ArenaRow,
     ArenaTotals,
@@ -16,7 +17,7 @@ from heapgraph.analysis.resident.arenas import (
     describe_arenas,
 )
 from heapgraph.analysis.resident.parts import GROUPS, MemoryPart, is_anonymous, memory_parts
-from heapgraph.analysis.resident.verdict import judge_memory
+from heapgraph.analysis.resident.verdict import ProcessFacts, judge_memory
 from heapgraph.analysis.results import TableResult, not_serialized
 from heapgraph.model import NO_ROW, REGION_KIND_NAMES, ObjectFlags
 from heapgraph.units import Address, Bytes, ObjectId, Share, TypeName
@@ -129,7 +130,7 @@ def account_memory(graph: HeapGraph) -> MemoryAccount:
     parts = memory_parts(graph)
     accounted = sum(part.size for part in parts)
     sums = {name: sum(p.size for p in parts if p.group == name) for name in GROUPS}
-    verdict = judge_memory(parts, arena_totals(graph), _largest_types(graph), len(graph.threads))
+    verdict = judge_memory(parts, arena_totals(graph), _largest_types(graph), _process_facts(graph))
     return MemoryAccount(
         rss=int(graph.manifest.get("target", {}).get("rss", 0)),
         accounted_size=accounted,
@@ -173,6 +174,17 @@ def report_memory(
         size_classes_left_out=arenas.size_classes_left_out,
         large_blocks_left_out=len(large_blocks) - len(large_blocks[:limit]),
     )
+
+
+def _process_facts(graph: HeapGraph) -> ProcessFacts:
+    shared = 0
+    for mapping in graph.maps:
+        if is_anonymous(mapping) and mapping.pss:  # a core file says nothing of it
+            # A page of n processes is one nth of each: what they have together is at most twice
+            # what is missing. A clean private page is neither dirty nor missing.
+            missing = mapping.rss - mapping.pss
+            shared += max(0, min(mapping.rss - mapping.private_dirty, 2 * missing))
+    return ProcessFacts(len(graph.threads), len(greenlets(graph)), shared)
 
 
 def _largest_types(graph: HeapGraph) -> list[tuple[str, int]]:

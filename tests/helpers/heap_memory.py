@@ -20,6 +20,8 @@ class MemoryRows:
         path: str = "",
         *,
         rss: int | None = None,
+        pss: int | None = None,
+        private_dirty: int | None = None,
         permissions: str = "rw-p",
     ) -> None:
         """Add a row of maps; `rss` defaults to the whole range, all of it private and dirty."""
@@ -32,8 +34,8 @@ class MemoryRows:
                 "offset": 0,
                 "path": path,
                 "rss": resident,
-                "pss": resident,
-                "private_dirty": resident,
+                "pss": resident if pss is None else pss,
+                "private_dirty": resident if private_dirty is None else private_dirty,
             }
         )
 

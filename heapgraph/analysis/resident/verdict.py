@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heapgraph.analysis.resident.parts import (
+    DATA_FILES,
     FILES,
+    MAPPED_BY_OBJECTS,
     NATIVE,
     OBJECTS,
     POOL_HEADERS,
     PROGRAM,
     PROGRAM_DATA,
     ROUNDING,
+    SHARED,
     SLACK,
     STACKS,
     UNKNOWN,
@@ -40,6 +43,21 @@ _CAUSES = {
     FILES: "mapped files",
     STACKS: "thread stacks",
 }
+_OF_MAPPINGS = {
+    DATA_FILES: "The kernel takes pages of files back when it needs them, those that were changed"
+    " after it has written them to the file.",
+    SHARED: "Shared memory is no cache: it stays until every process that has it lets go, and a"
+    " file in /dev/shm until it is deleted.",
+    MAPPED_BY_OBJECTS: "It goes when the objects that have mapped it are closed.",
+}
+_OF_STACKS = "Fewer threads need less: a pool with a limit, or threading.stack_size()."
+_OF_GREENLETS = (
+    "A greenlet keeps a stack while it waits: heapgraph threads FILE lists them by their code."
+)
+
+LEAST_SHARED = 0.1
+"""From this share on it is said how much of the memory other processes have as well."""
+
 _OF_OBJECTS = (ROUNDING, POOL_HEADERS)
 """Slack that comes with objects, and goes with them."""
 
@@ -47,8 +65,6 @@ _ADVICE = {
     "objects": "If it grows, objects leak: heapgraph suspects FILE, or diff of two snapshots.",
     "native memory": "No object accounts for it, so no object leaks: look for a C library that"
     " allocates, with a profiler of native memory.",
-    "mapped files": "The kernel can take pages that were not written back at any time.",
-    "thread stacks": "Fewer threads need less: a pool with a limit, or threading.stack_size().",
     "mixed": "No single cause has more than half of it.",
 }
 
@@ -70,11 +86,27 @@ class MemoryVerdict:
     reason: str
 
 
+@dataclass(frozen=True)
+class ProcessFacts:
+    """What the verdict must know of the process besides its memory's parts.
+
+    Attributes:
+        threads: Python threads.
+        greenlets: with a stack of their own, or ended.
+        shared: bytes of its private anonymous memory that other processes have as well, since a
+            fork, and nobody has written to since.
+    """
+
+    threads: int
+    greenlets: int = 0
+    shared: int = 0
+
+
 def judge_memory(
     parts: Iterable[MemoryPart],
     arenas: ArenaTotals,
     types: Sequence[tuple[str, int]],
-    threads: int,
+    process: ProcessFacts,
 ) -> MemoryVerdict:
     """Say what the memory is mostly made of.
 
@@ -84,7 +116,7 @@ def judge_memory(
         parts: of the resident memory.
         arenas: of pymalloc.
         types: names and shallow sizes, the largest first.
-        threads: Python threads.
+        process: what else is known of the process.
     """
     listed = [part for part in parts if part.name not in (PROGRAM, PROGRAM_DATA)]
     sizes: dict[str, int] = dict.fromkeys(_CAUSES.values(), 0)
@@ -107,9 +139,9 @@ def judge_memory(
         "fragmentation": _fragmentation(listed, arenas),
         "native memory": f"It is {_listed(listed, NATIVE, UNKNOWN)}.",
         "mapped files": f"It is {_listed(listed, FILES)}.",
-        "thread stacks": f"Python threads: {format_count(threads)}.",
+        "thread stacks": _stacks(listed, process),
     }.get(cause, "")
-    details = [detail, _advice(kind, listed)]
+    details = [detail, _shared(process, total), _advice(kind, listed, process)]
     return MemoryVerdict(kind, size, share, " ".join(part for part in (text, *details) if part))
 
 
@@ -120,7 +152,7 @@ def _subject(cause: str) -> str:
         "fragmentation": "Free space that the allocators keep takes",
         "native memory": "Memory of C code takes",
         "mapped files": "Mapped memory takes",
-        "thread stacks": "Stacks of threads take",
+        "thread stacks": "Stacks take",
     }[cause]
 
 
@@ -136,7 +168,28 @@ def _fragmentation(parts: list[MemoryPart], arenas: ArenaTotals) -> str:
     return text
 
 
-def _advice(kind: str, parts: list[MemoryPart]) -> str:
+def _stacks(parts: list[MemoryPart], process: ProcessFacts) -> str:
+    text = f"It is {_listed(parts, STACKS)}. Python threads: {format_count(process.threads)}"
+    if process.greenlets:
+        text += f", greenlets: {format_count(process.greenlets)}"
+    return f"{text}."
+
+
+def _shared(process: ProcessFacts, total: int) -> str:
+    if process.shared < LEAST_SHARED * total:
+        return ""
+    return (
+        f"Of it {format_size(process.shared)} are shared since a fork, with processes that have not"
+        " written to these pages either: they go when the last one lets go."
+    )
+
+
+def _advice(kind: str, parts: list[MemoryPart], process: ProcessFacts) -> str:
+    if kind == "mapped files":
+        mapped = [part for part in parts if part.name in _OF_MAPPINGS]
+        return _OF_MAPPINGS[max(mapped, key=lambda part: part.size).name] if mapped else ""
+    if kind == "thread stacks":
+        return _OF_GREENLETS if process.greenlets > process.threads else _OF_STACKS
     if kind != "fragmentation":
         return _ADVICE[kind]
     of_malloc = sum(p.size for p in parts if p.group == SLACK and p.name.endswith("of malloc"))

@@ -8,7 +8,7 @@ import pytest
 
 from heapgraph.analysis.memory import account_memory, report_memory
 from heapgraph.analysis.registry import run
-from heapgraph.analysis.resident.verdict import judge_memory
+from heapgraph.analysis.resident.verdict import ProcessFacts, judge_memory
 from heapgraph.errors import UsageError
 from heapgraph.model import EdgeKind, ObjectFlags
 from helpers.app_heap import graph_of, items, module, set_global
@@ -271,12 +271,56 @@ def test_the_verdict_is_what_has_more_than_half(regions, kind, words):
     assert words in reason
 
 
+@pytest.mark.parametrize(
+    ("path", "size", "words"),
+    [
+        ("/dev/shm/psm_1", 20 * MIB, "Shared memory is no cache"),
+        ("/data/table.bin", 20 * MIB, "takes pages of files back"),
+    ],
+)
+def test_only_pages_of_files_are_said_to_go_back(path, size, words):
+    heap = HeapBuilder()
+    heap.mapping(BLOCKS, BLOCKS + size, path, permissions="rw-s")
+    found = account_memory(graph_of(heap))
+    assert found.verdict == "mapped files"
+    assert words in found.reason
+
+
+@pytest.mark.parametrize(("greenlets", "words"), [(0, "Fewer threads"), (3, "A greenlet keeps")])
+def test_stacks_of_greenlets_are_not_blamed_on_threads(greenlets, words):
+    heap = HeapBuilder()
+    heap.thread()
+    for _ in range(greenlets):
+        heap.object("greenlet.greenlet", size=100, flags=ObjectFlags.STATIC)
+    heap.mapping(BLOCKS, BLOCKS + MIB)
+    heap.region("frames", BLOCKS, BLOCKS + MIB)
+    found = account_memory(graph_of(heap))
+    assert found.verdict == "thread stacks"
+    assert words in found.reason
+    assert ("greenlets: 3" in found.reason) == (greenlets == 3)
+
+
+@pytest.mark.parametrize(
+    ("pss", "private", "shared"),
+    [(10, 10, ""), (7, 4, "6.00 MiB"), (2, 0, "10.0 MiB"), (10, 4, ""), (0, 0, "")],
+    ids=["alone", "some written", "of many", "clean pages of its own", "unknown"],
+)
+def test_pages_shared_since_a_fork_are_said(pss, private, shared):
+    heap = HeapBuilder()
+    owner = heap.object("bytearray", size=10 * MIB)
+    heap.mapping(BLOCKS, BLOCKS + 10 * MIB, pss=pss * MIB, private_dirty=private * MIB)
+    heap.region("chunk", BLOCKS, BLOCKS + 10 * MIB, owner=owner)
+    reason = account_memory(graph_of(heap)).reason
+    assert ("since a fork" in reason) == bool(shared)
+    assert f"Of it {shared}" in reason or not shared
+
+
 def test_an_empty_snapshot_has_a_verdict_too():
     report = report_memory(graph_of(HeapBuilder()))
     assert report.accounted_size == 0
     assert report.verdict == "mixed"
     assert report.arenas.count == 0
-    assert judge_memory([], report.arenas, [], 0).share == 0
+    assert judge_memory([], report.arenas, [], ProcessFacts(0)).share == 0
 
 
 def test_objects_without_an_owner_are_named_themselves():
