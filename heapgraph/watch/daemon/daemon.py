@@ -99,7 +99,7 @@ class Daemon:
             self._say(transition_in_words(transition))
             self._answer(transition)
         self._count_those_due(now)
-        self._parts.responder.tell_news()
+        self._parts.responder.telling.tell_news()
         if now - self._saved_at >= STATE_EVERY_S or any(
             transition.actions for transition in seen.transitions
         ):
@@ -120,7 +120,7 @@ class Daemon:
                 engine=parts.watcher.engine,
                 spending=parts.jobs.spending,
                 incidents=parts.incidents,
-                told=parts.responder.told,
+                told=parts.responder.telling.told,
                 unanswered=parts.responder.unanswered,
             )
             self._unwritten = ""

@@ -78,7 +78,7 @@ class Remembered:
             incidents.restore(self.document["incidents"], now)
         with suppress(TypeError, ValueError, AttributeError, KeyError):
             for incident, names in self.document["told"].items():
-                responder.told[str(incident)] = [str(name) for name in names]
+                responder.telling.told[str(incident)] = [str(name) for name in names]
 
     def _away_s(self, now: float) -> float:
         """How long no daemon ran: by the steady clock, which no change of the time of day moves.

@@ -14,7 +14,7 @@ from heapgraph.watch.daemon.budget import Spending
 from heapgraph.watch.daemon.jobs import Jobs
 from heapgraph.watch.daemon.memory import Remembered, remember
 from heapgraph.watch.daemon.profiles import Profiles
-from heapgraph.watch.daemon.responder import Outbox, Responder
+from heapgraph.watch.daemon.responder import Responder
 from heapgraph.watch.daemon.schedule import CensusSchedule
 from heapgraph.watch.daemon.watcher import Watcher
 from heapgraph.watch.sampling.sampler import Sampler
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from heapgraph.watch.audit.log import Audit
+    from heapgraph.watch.daemon.telling import Outbox
     from heapgraph.watch.daemon.watcher import Seen
     from heapgraph.watch.model import Census, Transition, WorkerName
     from heapgraph.watch.settings.model import AuditSpec, WatchSettings

@@ -10,7 +10,8 @@ import pytest
 
 from heapgraph.errors import TargetError
 from heapgraph.watch.actions.incidents import Incidents
-from heapgraph.watch.daemon.responder import INTERRUPTED, Responder
+from heapgraph.watch.daemon.inquiry import INTERRUPTED
+from heapgraph.watch.daemon.responder import Responder
 from heapgraph.watch.daemon.unanswered import restored_transitions, saved_transitions
 from heapgraph.watch.model import (
     Observation,

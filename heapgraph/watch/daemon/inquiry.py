@@ -1,0 +1,182 @@
+"""What is found out when a rule fires: a census first, then the snapshot and its report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from heapgraph.errors import HeapgraphError
+from heapgraph.watch.audit.record import Actor, Reason
+from heapgraph.watch.daemon.counts import add
+from heapgraph.watch.daemon.jobs import Asked, JobRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from heapgraph.watch.daemon.counts import Counts
+    from heapgraph.watch.daemon.jobs import Jobs
+    from heapgraph.watch.daemon.watcher import Watcher
+    from heapgraph.watch.model import Census, Transition, Worker
+
+EXIT = "exit"
+"""The event after which there is nobody to look at."""
+
+SNAPSHOT, CENSUS, REPORT = "snapshot", "census", "report"
+"""What a rule can ask for besides the actions of the settings."""
+
+INTERRUPTED = "the daemon ended before it was whole; it is not tried again by itself"
+"""Why there is no snapshot where an earlier daemon was to take it: it may have been its end."""
+
+FRESH_S = 10.0
+"""A census that is not older is not taken again: what is told are the numbers of now."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is known when the world is to be told.
+
+    Attributes:
+        census: the latest of the process; None where there is none.
+        why_no_census: why there is none, or none that is fresh.
+        age_s: how old it was, where it is not fresh.
+        pid: of the process, 0 where it has ended.
+        snapshot: id in the store.
+        refused: why there is none.
+    """
+
+    census: Census | None
+    why_no_census: str
+    age_s: float = 0.0
+    pid: int = 0
+    snapshot: str = ""
+    refused: str = ""
+
+
+class Inquiry:
+    """Finds out what rules ask for.
+
+    Args:
+        watcher: knows the workers.
+        jobs: takes censuses and snapshots.
+        counts: what was done, counted here.
+        say: told what is done, one line each.
+        clock: steady.
+    """
+
+    def __init__(
+        self,
+        *,
+        watcher: Watcher,
+        jobs: Jobs,
+        counts: Counts,
+        say: Callable[[str], None],
+        clock: Callable[[], float],
+    ) -> None:
+        """Nothing was asked yet."""
+        self._watcher = watcher
+        self._jobs = jobs
+        self._counts = counts
+        self._say = say
+        self._clock = clock
+
+    async def find_out(
+        self,
+        transition: Transition,
+        count: Callable[[Worker, Asked], Awaitable[Census | str]],
+        *,
+        is_late: bool,
+    ) -> Found:
+        """Take what a rule asks for, the census first: should a snapshot fail, there is an answer.
+
+        Of a process that has ended there is its last census; its place may have another one now.
+
+        Args:
+            transition: of the rule.
+            count: takes a census and shows it to the rules; of `Responder`.
+            is_late: an earlier daemon had taken it up; no snapshot is taken again.
+        """
+        worker = self._watcher.workers.get(transition.worker)
+        if transition.observation.metric == EXIT or worker is None:
+            census = self._watcher.ended.get(transition.worker)
+            age = 0.0 if census is None else max(0.0, transition.at - census.taken_at)
+            ended = "its process has ended"
+            refused = ended if SNAPSHOT in transition.actions else ""
+            return Found(census, ended, age, refused=refused)
+        reason = Reason.of(transition.observation)
+        asked = Asked(Actor("rule", transition.rule), transition.rule, reason=reason)
+        census, why_not = await self._census(worker, asked, count)
+        age = 0.0 if census is None or not why_not else self._clock() - census.taken_at
+        snapshot, refused = "", ""
+        if SNAPSHOT in transition.actions and is_late:
+            refused = INTERRUPTED
+        elif SNAPSHOT in transition.actions:
+            snapshot, refused = await self._snapshot(worker, asked)
+        if REPORT in transition.actions and snapshot:
+            await self._report(snapshot)
+        return Found(census, why_not, age, worker.key.pid, snapshot, refused)
+
+    async def count(self, worker: Worker, asked: Asked) -> Census | str:
+        """Take a census, now.
+
+        Returns:
+            The census, or why there is none.
+        """
+        try:
+            census = await self._jobs.census(worker, self._values(worker), asked)
+        except JobRefused as error:
+            add(self._counts.refusals, error.refusal.reason)
+            return error.cause
+        except (HeapgraphError, OSError) as error:
+            add(self._counts.censuses, "failed")
+            return _in_words(error)
+        add(self._counts.censuses, "done")
+        self._counts.pauses.append(census.pause_ms)
+        return census
+
+    async def _census(
+        self,
+        worker: Worker,
+        asked: Asked,
+        count: Callable[[Worker, Asked], Awaitable[Census | str]],
+    ) -> tuple[Census | None, str]:
+        """A census that is fresh, or why there is none, with an earlier one of the process."""
+        known = self._watcher.censuses.get(worker.name)
+        if known is not None and self._clock() - known.taken_at <= FRESH_S:
+            return known, ""
+        found = await count(worker, asked)
+        if not isinstance(found, str):
+            return found, ""
+        is_same = known is not None and known.key == worker.key
+        return (known if is_same else None), found
+
+    async def _snapshot(self, worker: Worker, asked: Asked) -> tuple[str, str]:
+        """The id of a snapshot in the store, or why there is none."""
+        try:
+            stored = await self._jobs.snapshot(worker, self._values(worker), asked)
+        except JobRefused as error:
+            add(self._counts.refusals, error.refusal.reason)
+            add(self._counts.snapshots, "refused")
+            return "", error.cause
+        except (HeapgraphError, OSError) as error:
+            add(self._counts.snapshots, "failed")
+            return "", _in_words(error)
+        add(self._counts.snapshots, "done")
+        self._counts.pauses.append(stored.pause_ms)
+        self._say(f"{worker.name}: snapshot {stored.id}")
+        return stored.id, ""
+
+    async def _report(self, snapshot: str) -> None:
+        try:
+            await self._jobs.report(snapshot)
+        except (HeapgraphError, OSError, TimeoutError) as error:
+            self._say(f"no report of {snapshot}: {error}")
+
+    def _values(self, worker: Worker) -> dict[str, float]:
+        sample = self._watcher.latest.get(worker.name)
+        return {} if sample is None else dict(sample.values)
+
+
+def _in_words(error: HeapgraphError | OSError) -> str:
+    if isinstance(error, HeapgraphError):
+        return ": ".join(filter(None, (error.what, error.cause)))
+    return str(error.strerror or error)
