@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from helpers.daemon_settings import webhook, write_private, write_settings
 from helpers.endpoint import UnixConnection
 from helpers.processes import wait_until
 from helpers.profile_reader import needs_client_package, read_by_client
@@ -23,54 +24,16 @@ from helpers.watching import running_daemon
 if TYPE_CHECKING:
     from pathlib import Path
 
-SETTINGS = """
-[watch]
-targets = [{{ name = "web", match = "{marker}" }}]
-interval = "500ms"
-census = "10s"
-warm_up = "0s"
-budget = {{ max_pause = "500ms", cpu = 0.9 }}
-
-[store]
-path = "{folder}/store"
-
-[[rule]]
-name = "too-large"
-metric = "rss_bytes"
-above = "1MiB"
-times = 3
-do = ["snapshot", "page", "pager"]
-
-[[action]]
-name = "page"
-kind = "webhook"
-url_file = "{folder}/url"
-
-[[action]]
-name = "pager"
-kind = "webhook"
-format = "alertmanager"
-url_file = "{folder}/url"
-
-[http]
-listen = "unix:{folder}/s"
-expose = {expose}
-
-[audit]
-path = "{folder}/audit"
-"""
-
 ALL = '["status", "metrics", "names", "profiles", "snapshot", "download"]'
 
 
-def write_settings(folder: Path, marker: str, url: str = "", expose: str = ALL) -> Path:
-    folder.chmod(0o700)
-    (folder / "url").write_text(url or "http://127.0.0.1:9/none")
-    (folder / "url").chmod(0o600)
-    settings = folder / "heapgraph.toml"
-    settings.write_text(SETTINGS.format(marker=marker, folder=folder, expose=expose))
-    settings.chmod(0o600)
-    return settings
+def settings_of(folder: Path, marker: str, url: str = "", expose: str = ALL) -> Path:
+    """Settings with two webhooks, and an endpoint at the socket `s` of the folder."""
+    write_private(folder / "url", url or "http://127.0.0.1:9/none")
+    endpoint = f'[http]\nlisten = "unix:{folder}/s"\nexpose = {expose}\n'
+    actions = webhook("page") + webhook("pager", "url", 'format = "alertmanager"')
+    do = ("snapshot", "page", "pager")
+    return write_settings(folder, marker, more=actions + endpoint, do=do)
 
 
 def ask(path: Path, method: str, place: str) -> tuple[int, dict[str, str], bytes]:
@@ -87,7 +50,7 @@ def marker() -> str:
 
 def test_a_snapshot_is_asked_for_followed_and_taken_away(tmp_path: Path, marker: str):
     """Given the endpoint, a peer has a snapshot taken, is told when it is whole, and reads it."""
-    settings, place = write_settings(tmp_path, marker), tmp_path / "s"
+    settings, place = settings_of(tmp_path, marker), tmp_path / "s"
     with start_target("collector_counts.py", marker) as target, running_daemon(settings) as daemon:
         snapshot = daemon.wait_for("snapshot web-0").rpartition(" ")[2]
         status, headers, body = ask(place, "POST", "/v1/targets/web/0/snapshot")
@@ -131,7 +94,7 @@ def test_nothing_that_leaves_the_daemon_holds_a_secret(tmp_path: Path):
     with (
         receiver() as received,
         start_target(marker, secret, env={"PLANTED": secret}),
-        running_daemon(write_settings(tmp_path, secret, received.url)) as daemon,
+        running_daemon(settings_of(tmp_path, secret, received.url)) as daemon,
     ):
         wait_until(lambda: len(received.messages) >= 2, "both messages came", 60)
         place = tmp_path / "s"
@@ -157,7 +120,7 @@ def test_nothing_that_leaves_the_daemon_holds_a_secret(tmp_path: Path):
 
 
 def test_names_are_not_shown_where_they_are_not_exposed(tmp_path: Path, marker: str):
-    settings = write_settings(tmp_path, marker, expose='["status", "metrics"]')
+    settings = settings_of(tmp_path, marker, expose='["status", "metrics"]')
     place = tmp_path / "s"
     with start_target("collector_counts.py", marker), running_daemon(settings) as daemon:
         daemon.wait_for("snapshot web-0")
@@ -171,7 +134,7 @@ def test_names_are_not_shown_where_they_are_not_exposed(tmp_path: Path, marker: 
 
 
 def test_a_dry_run_looks_and_judges_and_writes_nothing(tmp_path: Path, marker: str):
-    settings = write_settings(tmp_path, marker)
+    settings = settings_of(tmp_path, marker)
     with (
         start_target("collector_counts.py", marker),
         running_daemon(settings, "--dry-run") as daemon,
@@ -182,7 +145,7 @@ def test_a_dry_run_looks_and_judges_and_writes_nothing(tmp_path: Path, marker: s
 
 
 def test_one_look_as_a_document(tmp_path: Path, marker: str):
-    settings = write_settings(tmp_path, marker)
+    settings = settings_of(tmp_path, marker)
     with start_target("collector_counts.py", marker) as target:
         command = [sys.executable, "-P", "-m", "heapgraph", "watch", "--config", str(settings)]
         done = subprocess.run([*command, "--once", "--json"], check=True, capture_output=True)
@@ -195,7 +158,7 @@ def test_one_look_as_a_document(tmp_path: Path, marker: str):
 @needs_client_package
 def test_a_profile_is_read_by_what_the_clients_of_profilers_use(tmp_path: Path, marker: str):
     """Given the scrape of a real daemon, a package that we did not write finds the first holder."""
-    settings, place = write_settings(tmp_path, marker), tmp_path / "s"
+    settings, place = settings_of(tmp_path, marker), tmp_path / "s"
     with start_target("watched_sessions.py", marker), running_daemon(settings) as daemon:
         daemon.wait_for("snapshot web-0")
         status, headers, content = ask(place, "GET", "/debug/pprof/heap")
@@ -214,7 +177,7 @@ def test_a_profile_is_read_by_what_the_clients_of_profilers_use(tmp_path: Path, 
 
 
 def test_a_recording_has_censuses_and_goes_on_after_a_restart(tmp_path: Path, marker: str):
-    settings, record = write_settings(tmp_path, marker), tmp_path / "record.jsonl"
+    settings, record = settings_of(tmp_path, marker), tmp_path / "record.jsonl"
     options = ("--record", str(record))
     with start_target("watched_sessions.py", marker):
         for _ in range(2):
@@ -228,7 +191,7 @@ def test_a_recording_has_censuses_and_goes_on_after_a_restart(tmp_path: Path, ma
 
 def test_the_audit_log_is_closed_last(tmp_path: Path, marker: str):
     """Given a snapshot that a peer asked for and SIGTERM, its end is written before the log's."""
-    settings, place = write_settings(tmp_path, marker), tmp_path / "s"
+    settings, place = settings_of(tmp_path, marker), tmp_path / "s"
     with start_target("collector_counts.py", marker), running_daemon(settings) as daemon:
         daemon.wait_for("snapshot web-0")
         ask(place, "POST", "/v1/targets/web/0/snapshot")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from heapgraph.watch.http.tokens import new_token
+from helpers.daemon_settings import write_private, write_settings
 from helpers.ports import free_port
 from helpers.prometheus_server import needs_prometheus, prometheus
 from helpers.running_target import start_target
@@ -30,26 +31,11 @@ print("ready", flush=True)
 sys.stdin.read()
 """
 
-SETTINGS = """
-[watch]
-targets = [{{ name = "web", match = "{marker}" }}, {{ name = "jobs", match = "no-{marker}" }}]
-interval = "500ms"
-census = "10s"
-warm_up = "1s"
-budget = {{ max_pause = "500ms", cpu = 0.9 }}
-[store]
-path = "{folder}/store"
-[[rule]]
-name = "too-large"
-metric = "rss_bytes"
-above = 1000
-do = ["census"]
+HTTP = """
 [http]
 listen = "127.0.0.1:{port}"
 expose = ["status", "metrics", {names}]
 tokens_file = "{folder}/tokens"
-[audit]
-path = "{folder}/audit"
 """
 
 
@@ -59,16 +45,22 @@ def program(folder: Path) -> Path:
     return path
 
 
-def write_settings(folder: Path, marker: str, port: int, *, names: bool) -> tuple[Path, str]:
-    folder.chmod(0o700)
+def settings_of(folder: Path, marker: str, port: int, *, names: bool) -> tuple[Path, str]:
+    """Settings with a target that is there, one that is not, and a token of Prometheus."""
     token, line = new_token("names" if names else "status", "prometheus")
-    for name, text in (("tokens", line + "\n"), ("token", token)):
-        (folder / name).write_text(text)
-        (folder / name).chmod(0o600)
-    settings = folder / "heapgraph.toml"
-    exposed = '"names"' if names else ""
-    settings.write_text(SETTINGS.format(marker=marker, folder=folder, port=port, names=exposed))
-    settings.chmod(0o600)
+    write_private(folder / "tokens", line + "\n")
+    write_private(folder / "token", token)
+    endpoint = HTTP.format(port=port, names='"names"' if names else "", folder=folder)
+    settings = write_settings(
+        folder,
+        marker,
+        more=endpoint,
+        more_targets=f', {{ name = "jobs", match = "no-{marker}" }}',
+        warm_up="1s",
+        above=1000,
+        times=1,
+        do=("census",),
+    )
     return settings, token
 
 
@@ -84,7 +76,7 @@ def scraped(port: int, token: str) -> str:
 @pytest.mark.timeout(180)
 def test_prometheus_shows_the_holder_and_fires_the_shipped_alert(tmp_path):
     marker, port = f"metrics-{uuid.uuid4().hex}", free_port()
-    settings, token = write_settings(tmp_path, marker, port, names=True)
+    settings, token = settings_of(tmp_path, marker, port, names=True)
     with (
         start_target(program(tmp_path), marker),
         running_daemon(settings) as daemon,
@@ -122,7 +114,7 @@ def test_prometheus_shows_the_holder_and_fires_the_shipped_alert(tmp_path):
 @pytest.mark.timeout(120)
 def test_names_are_shown_where_they_are_exposed_only(tmp_path):
     marker, port = f"metrics-{uuid.uuid4().hex}", free_port()
-    settings, token = write_settings(tmp_path, marker, port, names=False)
+    settings, token = settings_of(tmp_path, marker, port, names=False)
     with start_target(program(tmp_path), marker), running_daemon(settings) as daemon:
         daemon.wait_for("too-large is firing")
         daemon.wait_for("web/0: ")
@@ -140,7 +132,7 @@ def test_the_daemon_pushes_to_opentelemetry_where_its_environment_says_so(tmp_pa
     from helpers.otlp_collector import collector, metrics_of  # noqa: PLC0415 - of an extra
 
     marker, port = f"metrics-{uuid.uuid4().hex}", free_port()
-    settings, _ = write_settings(tmp_path, marker, port, names=True)
+    settings, _ = settings_of(tmp_path, marker, port, names=True)
     with collector(monkeypatch) as requests, start_target(program(tmp_path), marker):
         with running_daemon(settings) as daemon:
             daemon.wait_for("too-large is firing")

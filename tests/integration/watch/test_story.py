@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import standardwebhooks
 
+from helpers.daemon_settings import webhook, write_private, write_settings
 from helpers.ports import free_port
 from helpers.processes import resident_bytes, wait_until
 from helpers.prometheus_server import Prometheus, needs_prometheus, prometheus
@@ -30,38 +31,11 @@ KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 GROWTH = 12 * 2**20
 """What a worker may grow by before it is too much: some 160 answers that nobody closed."""
 
-SETTINGS = """
-[watch]
-targets = [{{ name = "web", match = "{marker}" }}]
-interval = "500ms"
-census = "10s"
-warm_up = "1s"
-budget = {{ max_pause = "500ms", cpu = 0.9 }}
-
-[store]
-path = "{folder}/store"
-redact = true
-
-[[rule]]
-name = "too-large"
-metric = "rss_bytes"
-above = {limit}
-times = 3
-do = ["snapshot", "report", "page"]
-
-[[action]]
-name = "page"
-kind = "webhook"
-url_file = "{folder}/url"
-secret_file = "{folder}/key"
-
+HTTP = """
 [http]
 listen = "127.0.0.1:{port}"
 expose = ["status", "metrics", "names"]
 tokens_file = "{folder}/tokens"
-
-[audit]
-path = "{folder}/audit"
 """
 
 RULES = Path(__file__).resolve().parents[3] / "deploy" / "prometheus" / "heapgraph.rules.yml"
@@ -76,22 +50,22 @@ class Told:
     answers: int
 
 
-def write_settings(folder: Path, marker: str, service: Service, url: str) -> tuple[Path, int]:
-    folder.chmod(0o700)
-    (folder / "url").write_text(url)
-    (folder / "key").write_text(KEY)
-    for name in ("url", "key"):
-        (folder / name).chmod(0o600)
-    limit = max(map(resident_bytes, service.workers)) + GROWTH
+def settings_of(folder: Path, marker: str, service: Service, url: str) -> tuple[Path, int]:
+    """Settings for a service: what it has grown by is too much, a webhook is told, signed."""
     made = json.loads(question("token", "new", "--scope", "names", "--json"))
-    (folder / "tokens").write_text(made["line"] + "\n")
-    (folder / "token").write_text(made["token"])
-    for name in ("tokens", "token"):
-        (folder / name).chmod(0o600)
+    given = {"url": url, "key": KEY, "tokens": made["line"] + "\n", "token": made["token"]}
+    for name, text in given.items():
+        write_private(folder / name, text)
     port = free_port()
-    settings = folder / "heapgraph.toml"
-    settings.write_text(SETTINGS.format(marker=marker, folder=folder, limit=limit, port=port))
-    settings.chmod(0o600)
+    page = webhook("page", "url", 'secret_file = "{folder}/key"')
+    settings = write_settings(
+        folder,
+        marker,
+        more=page + HTTP.format(port=port, folder=folder),
+        warm_up="1s",
+        above=max(map(resident_bytes, service.workers)) + GROWTH,
+        do=("snapshot", "report", "page"),
+    )
     return settings, port
 
 
@@ -116,7 +90,7 @@ def test_a_service_that_leaks_is_noticed_named_and_written_down(tmp_path: Path):
         gunicorn_service(marker, leaks=True) as service,
         Load(service.port) as load,
     ):
-        settings, port = write_settings(tmp_path, marker, service, received.url)
+        settings, port = settings_of(tmp_path, marker, service, received.url)
         with running_daemon(settings) as daemon:
             (tmp_path / "prometheus").mkdir()
             with prometheus(tmp_path / "prometheus", port, RULES, tmp_path / "token") as server:
@@ -166,7 +140,7 @@ def test_its_fixed_twin_raises_nothing_in_the_same_time(tmp_path: Path):
         gunicorn_service(marker, leaks=False) as service,
         Load(service.port) as load,
     ):
-        settings, _ = write_settings(tmp_path, marker, service, received.url)
+        settings, _ = settings_of(tmp_path, marker, service, received.url)
         with running_daemon(settings) as daemon:
             wait_until(lambda: load.answers > 2000, "as many requests", 90)
             daemon.wait_for("web/3")
