@@ -40,7 +40,7 @@ show heapgraph dump "$leak_pid" -o "$snapshot" --force
 kill -0 "$leak_pid" || { echo "demo: the target did not survive the dump" >&2; exit 1; }
 show heapgraph dominators "$snapshot" --limit 5
 show heapgraph path "$snapshot" "$leaked"
-show heapgraph svg "$snapshot" "$leaked" -o "$output/chain.svg"
+show heapgraph svg "$snapshot" "$leaked" -o "$output/chain.svg" --force
 
 show kill "$leak_pid"
 wait "$leak_pid" || true
