@@ -297,6 +297,7 @@ class Alert:
         snapshot: id in the store, or "".
         snapshot_refused: why there is none, or "".
         pid: of the process, 0 where it is not known any more.
+        awaited: what is still being taken, "census" and "snapshot": another message tells of it.
     """
 
     id: str
@@ -315,3 +316,4 @@ class Alert:
     snapshot: str = ""
     snapshot_refused: str = ""
     pid: int = 0
+    awaited: tuple[str, ...] = ()

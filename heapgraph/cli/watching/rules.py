@@ -141,6 +141,8 @@ def _facts(settings: WatchSettings) -> Iterable[tuple[str, str]]:
     yield "looks", f"every {format_duration(settings.interval_s)}"
     yield "censuses", f"every {format_duration(settings.census_s)}, and while a rule is pending"
     yield "warm-up", f"{format_duration(settings.warm_up_s)} from the start of each process"
+    within = format_duration(settings.tell_within_s)
+    yield "alerts", f"within {within}, whatever is still being taken then"
     costs = [
         f"a pause of at most {format_duration(budget.max_pause_ms / 1000)}",
         f"{format_share(budget.cpu)} of one processor",

@@ -33,12 +33,16 @@ _Member = tuple[str, "WorkerName"]
 
 @dataclass
 class _Incident:
-    """What is open. `told_at` is steady; `is_news` says that somebody joined since then."""
+    """What is open. `told_at` is steady; `is_news` says that somebody joined since then.
+
+    Of those in `promised` it was told while something was still being taken for them.
+    """
 
     alert: Alert
     told_at: float
     is_news: bool = False
     members: dict[_Member, None] = field(default_factory=dict)
+    promised: dict[_Member, None] = field(default_factory=dict)
 
 
 class Incidents:
@@ -72,6 +76,17 @@ class Incidents:
         """Whether a rule that fires for a worker is in an open incident."""
         return any((rule, worker) in incident.members for incident in self._open.values())
 
+    def promised(self, alert: Alert) -> bool:
+        """Whether it was told, of this rule and worker, that more would be."""
+        member = alert.rule, alert.worker
+        return any(member in incident.promised for incident in self._open.values())
+
+    def promise(self, alert: Alert) -> None:
+        """It was told that something is still being taken: what comes of it is told at once."""
+        incident = self._open.get(incident_key(alert))
+        if alert.awaited and incident is not None:
+            incident.promised[alert.rule, alert.worker] = None
+
     def fire(self, alert: Alert, now: float) -> list[Alert]:
         """A rule fires for a worker.
 
@@ -81,8 +96,9 @@ class Incidents:
 
         Returns:
             What is to be sent: the alert with its incident, or nothing where the incident is known
-            and was told of not long ago. And before it the end of another incident, where this
-            worker was the last one of that and the cause is now known to be this.
+            and was told of not long ago, and no more was promised. And before it the end of
+            another incident, where this worker was the last one of that and the cause is now known
+            to be this.
         """
         key = incident_key(alert)
         ended = self._leave(alert, other_than=key)
@@ -92,13 +108,22 @@ class Incidents:
             incident.members[alert.rule, alert.worker] = None
             incident.alert = replace(alert, incident=key, started=alert.started)
             self._forget_oldest()
+            self.promise(alert)
             return [*ended, incident.alert]
-        is_new = (alert.rule, alert.worker) not in incident.members
+        member = alert.rule, alert.worker
+        incident.is_news = incident.is_news or member not in incident.members
         if len(incident.members) < MAX_MEMBERS:
-            incident.members[alert.rule, alert.worker] = None
-        incident.is_news = incident.is_news or is_new
+            incident.members[member] = None
         incident.alert = replace(alert, incident=key, started=incident.alert.started)
-        return [*ended, *self._told(incident, now)]
+        if member in incident.promised and not alert.awaited:
+            del incident.promised[member]
+            incident.told_at, incident.is_news = now, False
+            incident.alert = replace(incident.alert, others=_others(incident))
+            return [*ended, incident.alert]
+        told = self._told(incident, now)
+        if told:
+            self.promise(alert)
+        return [*ended, *told]
 
     def resolve(self, alert: Alert) -> list[Alert]:
         """A rule does not fire any more for a worker.
@@ -131,9 +156,8 @@ class Incidents:
                     "alert": asdict(one.alert),
                     "told_s_ago": now - one.told_at,
                     "is_news": one.is_news,
-                    "members": [
-                        {"rule": rule, "worker": asdict(worker)} for rule, worker in one.members
-                    ],
+                    "members": _saved(one.members),
+                    "promised": _saved(one.promised),
                 }
                 for one in self._open.values()
             ]
@@ -144,13 +168,11 @@ class Incidents:
         for row in list(state.get("incidents", ()))[:MAX_INCIDENTS]:
             try:
                 alert = alert_from_dict(row["alert"])
-                members = {
-                    (str(one["rule"]), worker_from_dict(one["worker"])): None
-                    for one in row["members"][:MAX_MEMBERS]
-                }
+                members = _restored(row["members"])
+                promised = _restored(row.get("promised", []))
                 told_at = now - max(0.0, float(row["told_s_ago"]))
                 self._open[alert.incident] = _Incident(
-                    alert, told_at, bool(row["is_news"]), members
+                    alert, told_at, bool(row["is_news"]), members, promised
                 )
             except (KeyError, TypeError, ValueError, AttributeError):
                 continue
@@ -160,9 +182,8 @@ class Incidents:
         if now - incident.told_at < self._resend_s:
             return []
         incident.told_at, incident.is_news = now, False
-        workers = {worker for _, worker in incident.members} - {incident.alert.worker}
         incident.alert = replace(
-            incident.alert, id=self._new_id(), others=tuple(sorted(workers)), status="firing"
+            incident.alert, id=self._new_id(), others=_others(incident), status="firing"
         )
         return [incident.alert]
 
@@ -173,6 +194,7 @@ class Incidents:
             if key == other_than or (alert.rule, alert.worker) not in incident.members:
                 continue
             del incident.members[alert.rule, alert.worker]
+            incident.promised.pop((alert.rule, alert.worker), None)
             if not incident.members:
                 del self._open[key]
                 message = alert if alert.status == "resolved" else incident.alert
@@ -186,6 +208,8 @@ class Incidents:
                         created=alert.created,
                         others=(),
                         suspect=message.suspect or incident.alert.suspect,
+                        snapshot=alert.snapshot or incident.alert.snapshot,
+                        awaited=(),
                     )
                 )
         return ended
@@ -193,6 +217,24 @@ class Incidents:
     def _forget_oldest(self) -> None:
         while len(self._open) > MAX_INCIDENTS:
             del self._open[min(self._open, key=lambda key: self._open[key].told_at)]
+
+
+def _others(incident: _Incident) -> tuple[WorkerName, ...]:
+    """Further workers in it."""
+    return tuple(sorted({worker for _, worker in incident.members} - {incident.alert.worker}))
+
+
+def _saved(members: Mapping[_Member, None]) -> list[dict[str, Any]]:
+    return [{"rule": rule, "worker": asdict(worker)} for rule, worker in members]
+
+
+def _restored(rows: list[Mapping[str, Any]]) -> dict[_Member, None]:
+    """The inverse.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: they were not written by that.
+    """
+    return {(str(one["rule"]), worker_from_dict(one["worker"])): None for one in rows[:MAX_MEMBERS]}
 
 
 def incident_key(alert: Alert) -> str:

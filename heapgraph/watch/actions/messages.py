@@ -30,6 +30,9 @@ MAX_TEXT, MAX_LINE = 300, 1000
 
 MAX_STEPS, MAX_WORKERS = 24, 20
 
+STILL_TAKEN = "still being taken"
+"""Of a snapshot that takes longer than a page may wait."""
+
 MAX_BODY_BYTES = 512 * 1024
 """More than any message has."""
 
@@ -73,8 +76,10 @@ def alert_document(alert: Alert) -> dict[str, Any]:
             "verdict": _text(alert.verdict),
             "suspect": None if alert.suspect is None else _suspect(alert.suspect),
             "seconds_to_limit": _number(alert.seconds_to_limit),
+            "awaited": _texts(alert.awaited),
             "snapshot": {
                 "id": _text(alert.snapshot),
+                "state": snapshot_state(alert),
                 "refused": _text(alert.snapshot_refused),
             },
         },
@@ -114,6 +119,17 @@ def alertmanager_document(alert: Alert) -> dict[str, Any]:
     }
 
 
+def snapshot_state(alert: Alert) -> str:
+    """What became of the snapshot, in words."""
+    if alert.snapshot:
+        return "taken"
+    return _still_taken(alert) or ("refused" if alert.snapshot_refused else "none")
+
+
+def _still_taken(alert: Alert) -> str:
+    return STILL_TAKEN if "snapshot" in alert.awaited else ""
+
+
 def _labels(alert: Alert, worker: WorkerName) -> dict[str, str]:
     return {
         "alertname": _text(alert.rule),
@@ -135,7 +151,7 @@ def _annotations(alert: Alert) -> dict[str, str]:
         "path": "" if suspect is None else _line(" -> ", suspect.path),
         "code": "" if suspect is None else _line(", ", suspect.code),
         "seconds_to_limit": "" if seconds is None else f"{seconds:.0f}",
-        "snapshot": _text(alert.snapshot),
+        "snapshot": _text(alert.snapshot) or _still_taken(alert),
         "snapshot_refused": _text(alert.snapshot_refused),
     }
     return {name: text for name, text in notes.items() if text}

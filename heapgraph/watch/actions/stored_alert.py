@@ -40,6 +40,7 @@ def alert_from_dict(row: Mapping[str, Any]) -> Alert:
         snapshot=_text(row["snapshot"]),
         snapshot_refused=_text(row["snapshot_refused"]),
         pid=int(row.get("pid", 0)),
+        awaited=tuple(_text(one) for one in row.get("awaited", ())),
     )
 
 

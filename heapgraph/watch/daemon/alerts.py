@@ -38,6 +38,7 @@ def make_alert(
     seconds_to_limit: float | None,
     snapshot: str = "",
     snapshot_refused: str = "",
+    awaited: tuple[str, ...] = (),
     why_no_census: str = "",
     age_s: float = 0.0,
     began: datetime | None = None,
@@ -54,6 +55,7 @@ def make_alert(
         seconds_to_limit: of the worker's latest sample.
         snapshot: id in the store.
         snapshot_refused: why there is none.
+        awaited: what is still being taken.
         why_no_census: why there is none, or none that is fresh.
         age_s: how long before the rule fired the census was taken, where that matters.
         began: time of day at which the rule changed its state.
@@ -87,6 +89,7 @@ def make_alert(
         seconds_to_limit=seconds_to_limit,
         snapshot=snapshot,
         snapshot_refused=snapshot_refused,
+        awaited=awaited,
     )
 
 

@@ -56,6 +56,7 @@ class Daemon:
         self._counted: set[WorkerName] = set()
         self._saved_at = clock()
         self._unwritten = ""
+        parts.responder.told_early = lambda: self.save(self._clock())
 
     def stop(self) -> None:
         """End after what is being done now is ended."""

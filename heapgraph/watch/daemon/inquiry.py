@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from heapgraph.errors import HeapgraphError
@@ -27,6 +27,8 @@ SNAPSHOT, CENSUS, REPORT = "snapshot", "census", "report"
 INTERRUPTED = "the daemon ended before it was whole; it is not tried again by itself"
 """Why there is no snapshot where an earlier daemon was to take it: it may have been its end."""
 
+STILL_COUNTED = "a census is still being taken"
+
 FRESH_S = 10.0
 """A census that is not older is not taken again: what is told are the numbers of now."""
 
@@ -42,6 +44,7 @@ class Found:
         pid: of the process, 0 where it has ended.
         snapshot: id in the store.
         refused: why there is none.
+        awaited: what is still being taken, `CENSUS` and `SNAPSHOT`.
     """
 
     census: Census | None
@@ -50,6 +53,7 @@ class Found:
     pid: int = 0
     snapshot: str = ""
     refused: str = ""
+    awaited: tuple[str, ...] = ()
 
 
 class Inquiry:
@@ -83,6 +87,7 @@ class Inquiry:
         self,
         transition: Transition,
         count: Callable[[Worker, Asked], Awaitable[Census | str]],
+        note: Callable[[Found], None],
         *,
         is_late: bool,
     ) -> Found:
@@ -93,6 +98,7 @@ class Inquiry:
         Args:
             transition: of the rule.
             count: takes a census and shows it to the rules; of `Responder`.
+            note: told what is known before each thing that takes long.
             is_late: an earlier daemon had taken it up; no snapshot is taken again.
         """
         worker = self._watcher.workers.get(transition.worker)
@@ -104,16 +110,46 @@ class Inquiry:
             return Found(census, ended, age, refused=refused)
         reason = Reason.of(transition.observation)
         asked = Asked(Actor("rule", transition.rule), transition.rule, reason=reason)
+        pid, wants = worker.key.pid, (SNAPSHOT,) if SNAPSHOT in transition.actions else ()
+        refused = INTERRUPTED if wants and is_late else ""
+        awaited = () if refused else wants
+        earlier = self._known(worker)
+        note(
+            Found(
+                earlier,
+                STILL_COUNTED,
+                self._age(earlier),
+                pid,
+                refused=refused,
+                awaited=(CENSUS, *awaited),
+            )
+        )
         census, why_not = await self._census(worker, asked, count)
-        age = 0.0 if census is None or not why_not else self._clock() - census.taken_at
-        snapshot, refused = "", ""
-        if SNAPSHOT in transition.actions and is_late:
-            refused = INTERRUPTED
-        elif SNAPSHOT in transition.actions:
+        found = Found(
+            census, why_not, self._age(census) if why_not else 0.0, pid, "", refused, awaited
+        )
+        note(found)
+        if awaited:
             snapshot, refused = await self._snapshot(worker, asked)
-        if REPORT in transition.actions and snapshot:
-            await self._report(snapshot)
-        return Found(census, why_not, age, worker.key.pid, snapshot, refused)
+            found = replace(found, snapshot=snapshot, refused=refused, awaited=())
+            note(found)
+        if REPORT in transition.actions and found.snapshot:
+            await self._report(found.snapshot)
+        return found
+
+    def so_far(self, transition: Transition, found: Found) -> Found:
+        """What is known now, with a census that was taken and is still shown to other rules.
+
+        Args:
+            transition: of the rule.
+            found: what was noted last.
+        """
+        worker = self._watcher.workers.get(transition.worker)
+        census = None if worker is None else self._known(worker)
+        if CENSUS not in found.awaited or census is None or census.taken_at < transition.at:
+            return found
+        awaited = tuple(one for one in found.awaited if one != CENSUS)
+        return replace(found, census=census, why_no_census="", age_s=0.0, awaited=awaited)
 
     async def count(self, worker: Worker, asked: Asked) -> Census | str:
         """Take a census, now.
@@ -140,14 +176,19 @@ class Inquiry:
         count: Callable[[Worker, Asked], Awaitable[Census | str]],
     ) -> tuple[Census | None, str]:
         """A census that is fresh, or why there is none, with an earlier one of the process."""
-        known = self._watcher.censuses.get(worker.name)
-        if known is not None and self._clock() - known.taken_at <= FRESH_S:
+        known = self._known(worker)
+        if known is not None and self._age(known) <= FRESH_S:
             return known, ""
         found = await count(worker, asked)
-        if not isinstance(found, str):
-            return found, ""
-        is_same = known is not None and known.key == worker.key
-        return (known if is_same else None), found
+        return (known, found) if isinstance(found, str) else (found, "")
+
+    def _known(self, worker: Worker) -> Census | None:
+        """The last census of the process, not of one that had its place before."""
+        known = self._watcher.censuses.get(worker.name)
+        return known if known is not None and known.key == worker.key else None
+
+    def _age(self, census: Census | None) -> float:
+        return 0.0 if census is None else self._clock() - census.taken_at
 
     async def _snapshot(self, worker: Worker, asked: Asked) -> tuple[str, str]:
         """The id of a snapshot in the store, or why there is none."""

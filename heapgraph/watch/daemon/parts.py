@@ -155,6 +155,7 @@ def make_parts(
         outbox=outbox,
         say=say,
         clock=clock,
+        tell_within_s=settings.tell_within_s,
     )
     if recorder is not None:
         responder.observe_census = recorder.write_census

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from heapgraph.watch.daemon.alerts import make_alert, transition_in_words
 from heapgraph.watch.daemon.counts import Counts, add
-from heapgraph.watch.daemon.inquiry import CENSUS, REPORT, SNAPSHOT, Inquiry
+from heapgraph.watch.daemon.inquiry import CENSUS, REPORT, SNAPSHOT, Found, Inquiry
 from heapgraph.watch.daemon.telling import Telling
 from heapgraph.watch.model import RuleState
 
@@ -33,12 +33,15 @@ class Responder:
         outbox: where messages go.
         say: told what is done, one line each.
         clock: steady.
+        tell_within_s: the world is told so long after a rule began to act, whatever is still being
+            taken then.
 
     Attributes:
         counts: what was done.
         telling: who was told of what.
         unanswered: what was taken up and is not done, by the id of the message that will tell.
         observe_census: shown each census, before the rules are.
+        told_early: called when it was told what is not done yet: it is to be remembered.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Responder:
         outbox: Outbox,
         say: Callable[[str], None],
         clock: Callable[[], float],
+        tell_within_s: float,
     ) -> None:
         """Nothing was done yet."""
         self._watcher = watcher
@@ -63,6 +67,8 @@ class Responder:
         self.telling = Telling(incidents, outbox, say, clock)
         self.unanswered: dict[str, Transition] = {}
         self.observe_census: Callable[[Census], None] = lambda _census: None
+        self.told_early: Callable[[], None] = lambda: None
+        self._tell_within_s = tell_within_s
         self._firing: dict[tuple[str, WorkerName], list[tuple[Transition, str]]] = {}
 
     def answer(self, transition: Transition, earlier_id: str = "") -> Coroutine[None, None, None]:
@@ -134,7 +140,35 @@ class Responder:
             self._done(message_id)
 
     async def _fire(self, transition: Transition, message_id: str, *, is_late: bool) -> None:
-        found = await self._inquiry.find_out(transition, self.count, is_late=is_late)
+        """Tell when all is found out; at the bound what is known by then, the rest as it comes."""
+        noted: list[Found] = []
+        told: list[Found] = []
+
+        def note(found: Found) -> None:
+            noted.append(found)
+            if told and found.awaited != told[-1].awaited:
+                tell(found)
+
+        def tell(found: Found) -> None:
+            told.append(found)
+            self._tell(transition, found, message_id)
+
+        work = asyncio.ensure_future(
+            self._inquiry.find_out(transition, self.count, note, is_late=is_late)
+        )
+        try:
+            await asyncio.wait({work}, timeout=self._tell_within_s)
+            if work.done():
+                tell(work.result())
+                return
+            tell(self._inquiry.so_far(transition, noted[-1]))
+            self.told_early()
+            await work
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+
+    def _tell(self, transition: Transition, found: Found, message_id: str) -> None:
         sample = self._watcher.latest.get(transition.worker)
         alert = make_alert(
             transition,
@@ -144,12 +178,14 @@ class Responder:
             seconds_to_limit=None if sample is None else sample.values.get("seconds_to_limit"),
             snapshot=found.snapshot,
             snapshot_refused=found.refused,
+            awaited=found.awaited,
             why_no_census=found.why_no_census,
             age_s=found.age_s,
             began=self._time_of_day(transition.at),
             pid=found.pid,
         )
-        self._say(f"{transition.worker}: {alert.verdict}")
+        awaited = f" ({' and '.join(found.awaited)}: still being taken)" if found.awaited else ""
+        self._say(f"{transition.worker}: {alert.verdict}{awaited}")
         told = [name for name in transition.actions if name not in (SNAPSHOT, CENSUS, REPORT)]
         self.telling.fire(alert, told)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -53,6 +54,8 @@ class Telling:
             alert: of `make_alert`.
             names: actions of the rule.
         """
+        if self._incidents.promised(alert):  # what told of it first has had the id
+            alert = replace(alert, id=secrets.token_hex(16))
         self._tell(self._incidents.fire(alert, self._clock()), names)
         self._tell_untold(alert, names)
 
@@ -74,6 +77,7 @@ class Telling:
         if untold:
             known += untold
             self._outbox.add(replace(joined, id=alert.id), untold)
+            self._incidents.promise(alert)
         elif joined.id != alert.id:
             self._say(f"{alert.worker}: joins incident {joined.incident}, of which is known")
 

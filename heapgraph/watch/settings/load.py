@@ -82,7 +82,7 @@ def settings_of(
     """
     top = Table(document, "settings", problems)
     watch = top.table("watch", "[watch]")
-    interval_s, census_s, warm_up_s = read_times(watch)
+    interval_s, census_s, warm_up_s, tell_within_s = read_times(watch)
     all_targets = (*targets, *read_targets(watch))
     budget = read_budget(watch)
     watch.finish()
@@ -119,6 +119,7 @@ def settings_of(
         actions,
         http,
         audit,
+        tell_within_s,
     )
 
 

@@ -222,7 +222,15 @@ class AuditSpec:
 
 @dataclass(frozen=True, slots=True)
 class WatchSettings:
-    """All of it."""
+    """All of it.
+
+    Attributes:
+        targets, budget, store, rules, actions, http, audit: records of their own.
+        interval_s, census_s: between two looks, between two censuses.
+        warm_up_s: from the start of each process, in which nothing counts.
+        tell_within_s: the world is told so long after a rule began to act, whatever is still being
+            taken then.
+    """
 
     targets: tuple[TargetSpec, ...]
     interval_s: float = 5.0
@@ -234,3 +242,4 @@ class WatchSettings:
     actions: tuple[ActionSpec, ...] = ()
     http: HttpSpec = field(default_factory=HttpSpec)
     audit: AuditSpec = field(default_factory=AuditSpec)
+    tell_within_s: float = 30.0

@@ -25,14 +25,15 @@ _MOST_SIZE = 2**53
 _WAYS = ("pid", "match", "unit", "cgroup")
 
 
-def read_times(watch: Table) -> tuple[float, float, float]:
-    """Seconds between two looks, between two censuses, and of the warm-up."""
+def read_times(watch: Table) -> tuple[float, float, float, float]:
+    """Seconds between two looks, between two censuses, of the warm-up, and until all is told."""
     interval_s = watch.get("interval", readers.duration(0.5, 3600), 5.0)
     census_s = watch.get("census", readers.duration(10, _DAY_S), 900.0)
     warm_up_s = watch.get("warm_up", readers.duration(0, _DAY_S), 120.0)
+    tell_within_s = watch.get("tell_within", readers.duration(1, 3600), 30.0)
     if census_s < interval_s:
         watch.wrong("census is shorter than interval; it costs a hundred times as much as a look")
-    return interval_s, census_s, warm_up_s
+    return interval_s, census_s, warm_up_s, tell_within_s
 
 
 def read_targets(watch: Table) -> tuple[TargetSpec, ...]:

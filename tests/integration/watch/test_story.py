@@ -62,6 +62,7 @@ def settings_of(folder: Path, marker: str, service: Service, url: str) -> tuple[
         folder,
         marker,
         more=page + HTTP.format(port=port, folder=folder),
+        more_watch='tell_within = "5m"',  # one message with everything, however busy the machine
         warm_up="1s",
         above=max(map(resident_bytes, service.workers)) + GROWTH,
         do=("snapshot", "report", "page"),

@@ -143,3 +143,17 @@ def test_what_is_open_has_a_limit():
     assert state.fire(of(0, suspect=replace(SUSPECT, fingerprint=f"{20:016x}")), 1.0) == []
     (again,) = state.fire(of(0, suspect=replace(SUSPECT, fingerprint=f"{3:016x}")), 1.0)
     assert again.status == "firing"
+
+
+def test_what_was_promised_is_told_at_once_and_once():
+    """Given a page without its snapshot, the next word of the same worker is not kept back."""
+    state = incidents()
+    state.fire(of(0, awaited=("snapshot",)), 0.0)
+    assert state.fire(of(1, awaited=("snapshot",)), 1.0) == []
+    assert not state.promised(of(1))  # nobody was told of it
+    assert state.fire(of(1, snapshot="b"), 2.0) == []
+    restored = incidents()
+    restored.restore(json.loads(json.dumps(state.to_dict(3.0))), 3.0)
+    (told,) = restored.fire(of(0, snapshot="a"), 4.0)
+    assert (told.snapshot, told.others) == ("a", (WorkerName("web", 1),))
+    assert restored.fire(of(0, snapshot="a"), 5.0) == []

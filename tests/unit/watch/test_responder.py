@@ -4,90 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from heapgraph.errors import TargetError
-from heapgraph.watch.actions.incidents import Incidents
 from heapgraph.watch.daemon.inquiry import INTERRUPTED
-from heapgraph.watch.daemon.responder import Responder
 from heapgraph.watch.daemon.unanswered import restored_transitions, saved_transitions
-from heapgraph.watch.model import (
-    Observation,
-    ProcessKey,
-    RuleState,
-    Transition,
-    Worker,
-    WorkerName,
-)
+from heapgraph.watch.model import Observation, RuleState
+from helpers.answering import FIRES, IS_OVER, SEEN, WEB, SlowJobs, Told, responder
 from helpers.watched import census
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from heapgraph.watch.daemon.jobs import Jobs
-    from heapgraph.watch.daemon.watcher import Watcher
-    from heapgraph.watch.model import Alert
-
-WEB = WorkerName("web", 0)
-SEEN = Observation("rss_bytes", 3.0, 2.0, 3, "rss_bytes was 3 B, above 2 B, 3 times in a row")
-FIRES = Transition(
-    "large", WEB, RuleState.PENDING, RuleState.FIRING, 10.0, SEEN, ("snapshot", "page")
-)
-IS_OVER = Transition("large", WEB, RuleState.FIRING, RuleState.RESOLVED, 11.0, SEEN)
-
-
-class Told:
-    """An outbox that keeps what it gets."""
-
-    def __init__(self) -> None:
-        self.alerts: list[Alert] = []
-        self.by: list[tuple[str, ...]] = []
-
-    def add(self, alert: Alert, names: Sequence[str]) -> None:
-        self.alerts.append(alert)
-        self.by.append(tuple(names))
-
-
-class SlowJobs:
-    """Jobs that fail once they are let go on."""
-
-    def __init__(self) -> None:
-        self.begun, self.goes_on = asyncio.Event(), asyncio.Event()
-        self.asked: list[str] = []
-
-    async def census(self, *_: object) -> None:
-        self.asked.append("census")
-        self.begun.set()
-        await self.goes_on.wait()
-        raise TargetError("no census", "a test", "")
-
-    async def snapshot(self, *_: object) -> None:
-        self.asked.append("snapshot")
-        raise TargetError("no snapshot", "a test", "")
-
-
-class OneWorker:
-    """A watcher that knows one worker."""
-
-    def __init__(self) -> None:
-        key = ProcessKey(4711, 1, "boot")
-        self.workers = {WEB: Worker(WEB, key, "3.12.1", "/usr/bin/python3", 0.0, 0.0)}
-        self.latest: dict[WorkerName, Any] = {}
-        self.censuses: dict[WorkerName, Any] = {}
-        self.ended: dict[WorkerName, Any] = {}
-
-
-def responder(jobs: SlowJobs, told: Told) -> Responder:
-    return Responder(
-        watcher=cast("Watcher", OneWorker()),
-        jobs=cast("Jobs", jobs),
-        incidents=Incidents(),
-        outbox=told,
-        say=lambda _: None,
-        clock=lambda: 100.0,
-    )
+    from helpers.answering import OneWorker
 
 
 def test_what_is_taken_up_is_owed_before_anything_is_done():
