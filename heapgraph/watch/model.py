@@ -198,6 +198,7 @@ class Census:
         pause_ms: how long the process stood.
         seconds: how long the census took.
         method: how the memory was copied ("idle", "clone", ...).
+        why_paused: why it stood still and was not cloned, else "".
         quality: "good" or "poor".
         objects, objects_size, unreachable_size: all objects, their bytes, and the bytes of those
             that nothing reaches.
@@ -224,6 +225,7 @@ class Census:
     holders: tuple[Holder, ...]
     suspects: tuple[SuspectLine, ...]
     profile: Path | None = None
+    why_paused: str = ""
 
 
 class RuleState(StrEnum):

@@ -13,7 +13,7 @@ targets = [{{ name = "web", match = "{marker}" }}{more_targets}]
 interval = "500ms"
 census = "10s"
 warm_up = "{warm_up}"
-budget = {{ max_pause = "500ms", cpu = 0.9 }}
+budget = {{ {budget} }}
 {more_watch}
 [store]
 path = "{folder}/store"
@@ -44,6 +44,7 @@ def write_settings(
     more: str = "",
     more_targets: str = "",
     more_watch: str = "",
+    budget: str = 'max_pause = "500ms", cpu = 0.9',
     warm_up: str = "0s",
     above: int = 2**20,
     times: int = 3,
@@ -57,6 +58,7 @@ def write_settings(
         more: further tables, `{folder}` in them stands for the folder.
         more_targets: further targets, each with a comma in front.
         more_watch: further lines of `[watch]`.
+        budget: what stands in the table of that name.
         warm_up: as in the settings.
         above: resident bytes from which on the rule holds.
         times: looks in a row.
@@ -68,6 +70,7 @@ def write_settings(
         marker=marker,
         more_targets=more_targets,
         more_watch=more_watch,
+        budget=budget,
         warm_up=warm_up,
         above=above,
         times=times,

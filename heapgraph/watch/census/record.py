@@ -65,6 +65,7 @@ def census_of(
         ),
         suspects=tuple(_suspect(row) for row in document["suspects"][:_MAX_ROWS]),
         profile=profile,
+        why_paused=_name(document["why_paused"]),
     )
 
 

@@ -16,6 +16,7 @@ from heapgraph.graph.heap_graph import HeapGraph
 from heapgraph.snapshot.memory_snapshot import MemorySnapshot
 from heapgraph.watch.census.chain import chain_below
 from heapgraph.watch.census.names import general_name
+from heapgraph.watch.how_taken import why_paused
 
 if TYPE_CHECKING:
     from heapgraph.analysis.suspects import LeakSuspect
@@ -49,6 +50,7 @@ def count_heap(taken: TakenHeap) -> tuple[dict[str, Any], HeapGraph]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "pause_ms": round(taken.pause_s * 1000, 3),
         "method": taken.captured.method,
+        "why_paused": why_paused(taken.captured.method, taken.captured.passed_over),
         "quality": manifest["quality"]["grade"],
         "objects": graph.object_count,
         "objects_size": int(graph.total_size),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from heapgraph.errors import CaptureInterrupted
 from heapgraph.watch.children import how_ended, run_child
+from heapgraph.watch.how_taken import why_paused
 from heapgraph.watch.store.dumped import is_of_process
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ async def dump_into(
         objects=int(facts["objects"]),
         quality=str(facts["quality"]["grade"]),
         pause_ms=float(facts["pause_ms"]),
+        method=str(facts["method"]),
+        why_paused=why_paused(facts["method"], facts["passed_over"]),
     )
 
 

@@ -9,6 +9,7 @@ from heapgraph.errors import HeapgraphError
 from heapgraph.watch.audit.record import Actor, Reason
 from heapgraph.watch.daemon.counts import add
 from heapgraph.watch.daemon.jobs import Asked, JobRefused
+from heapgraph.watch.how_taken import stood_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from heapgraph.watch.daemon.jobs import Jobs
     from heapgraph.watch.daemon.watcher import Watcher
     from heapgraph.watch.model import Census, Transition, Worker
+    from heapgraph.watch.store.stored_snapshot import StoredSnapshot
 
 EXIT = "exit"
 """The event after which there is nobody to look at."""
@@ -167,6 +169,7 @@ class Inquiry:
             return _in_words(error)
         add(self._counts.censuses, "done")
         self._counts.pauses.append(census.pause_ms)
+        self._say_pause(worker, census)
         return census
 
     async def _census(
@@ -204,6 +207,7 @@ class Inquiry:
         add(self._counts.snapshots, "done")
         self._counts.pauses.append(stored.pause_ms)
         self._say(f"{worker.name}: snapshot {stored.id}")
+        self._say_pause(worker, stored)
         return stored.id, ""
 
     async def _report(self, snapshot: str) -> None:
@@ -211,6 +215,11 @@ class Inquiry:
             await self._jobs.report(snapshot)
         except (HeapgraphError, OSError, TimeoutError) as error:
             self._say(f"no report of {snapshot}: {error}")
+
+    def _say_pause(self, worker: Worker, taken: Census | StoredSnapshot) -> None:
+        """Say why a process stood still: who wonders about its latency looks here."""
+        if taken.why_paused:
+            self._say(f"{worker.name}: {stood_in_words(taken.pause_ms, taken.why_paused)}")
 
     def _values(self, worker: Worker) -> dict[str, float]:
         sample = self._watcher.latest.get(worker.name)

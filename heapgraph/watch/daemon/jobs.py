@@ -235,7 +235,10 @@ def _detail(result: Census | StoredSnapshot) -> dict[str, object]:
         "pause_ms": result.pause_ms,
         "objects": result.objects,
         "quality": result.quality,
+        "method": result.method,
     }
+    if result.why_paused:
+        found["why_paused"] = result.why_paused
     if isinstance(result, StoredSnapshot):
         found |= {"id": result.id, "sha256": result.sha256, "redacted": result.redacted}
     return found

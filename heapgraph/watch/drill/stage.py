@@ -41,6 +41,7 @@ targets = [{{ name = "web", match = "{marker}" }}]
 interval = "500ms"
 census = "1h"
 warm_up = "{warm_up}"
+tell_within = "5m"
 budget = {{ max_pause = "2s", cpu = 0.9, headroom = 0.0 }}
 
 [store]

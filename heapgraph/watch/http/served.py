@@ -111,6 +111,9 @@ class StoredSnapshot:
         redacted: whether it has no values.
         quality: "good" or "poor".
         reason: the rule, or who asked for it.
+        method: how its memory was taken, "" where that is not known.
+        pause_ms: how long the process stood.
+        why_paused: why it stood still and was not cloned, else "".
     """
 
     id: str
@@ -122,6 +125,9 @@ class StoredSnapshot:
     redacted: bool
     quality: str = "good"
     reason: str = ""
+    method: str = ""
+    pause_ms: float = 0.0
+    why_paused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +154,8 @@ class Operation:
         created, ended: time of day, ISO 8601 UTC; "" while it runs.
         snapshot: id in the store when it is done, else "".
         error: what failed, its cause and what to do, at most three texts without values.
+        pause_ms: how long the process stood.
+        why_paused: why it stood still and was not cloned, else "".
     """
 
     id: str
@@ -157,6 +165,8 @@ class Operation:
     ended: str = ""
     snapshot: str = ""
     error: tuple[str, ...] = ()
+    pause_ms: float = 0.0
+    why_paused: str = ""
 
 
 class Served(Protocol):

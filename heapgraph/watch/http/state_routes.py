@@ -79,6 +79,7 @@ def _census_summary(ask: Ask, census: Census | None) -> dict[str, Any] | None:
         "pause_ms": census.pause_ms,
         "seconds": census.seconds,
         "method": census.method,
+        "why_paused": census.why_paused,
         "quality": census.quality,
         "objects": census.objects,
         "objects_size": census.objects_size,

@@ -142,6 +142,8 @@ class SnapshotStore:
         objects: int = 0,
         quality: str = "",
         pause_ms: float = 0.0,
+        method: str = "",
+        why_paused: str = "",
     ) -> StoredSnapshot:
         """Take in a snapshot whose file is whole, then drop the oldest beyond the limits.
 
@@ -153,6 +155,8 @@ class SnapshotStore:
             objects: how many are in it.
             quality: "good" or "poor".
             pause_ms: how long the process stood.
+            method: how its memory was taken.
+            why_paused: why it was not cloned, where it stood still.
 
         Raises:
             OSError: the note could not be written; the snapshot is removed.
@@ -176,6 +180,8 @@ class SnapshotStore:
                 objects=objects,
                 quality=quality,
                 pause_ms=pause_ms,
+                method=method,
+                why_paused=why_paused,
             )
             write_private_file(self._note_of(snapshot_id), json.dumps(asdict(one)).encode())
         except OSError:

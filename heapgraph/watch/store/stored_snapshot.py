@@ -25,6 +25,8 @@ class StoredSnapshot:
         objects: how many are in it.
         quality: "good" or "poor".
         pause_ms: how long the process stood.
+        method: how its memory was taken; "" in notes of earlier versions.
+        why_paused: why it stood still meanwhile and was not cloned, else "".
     """
 
     id: str
@@ -40,3 +42,5 @@ class StoredSnapshot:
     objects: int = 0
     quality: str = ""
     pause_ms: float = 0.0
+    method: str = ""
+    why_paused: str = ""

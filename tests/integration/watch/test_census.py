@@ -97,6 +97,7 @@ GOOD = {
     "pause_ms": 1,
     "seconds": 1,
     "method": "clone",
+    "why_paused": "",
     "quality": "good",
     "objects": 1,
     "objects_size": 1,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from heapgraph.watch.daemon.jobs import Jobs
     from heapgraph.watch.daemon.watcher import Watcher
     from heapgraph.watch.model import WorkerName
+    from heapgraph.watch.store.stored_snapshot import StoredSnapshot
 
 KEPT = 50
 """Operations that have ended and can still be asked after."""
@@ -135,15 +136,26 @@ class Operations:
             self._end(one, "failed", error=said)
             self._done("refused" if isinstance(error, JobRefused) else "failed", 0.0)
         else:
-            self._end(one, "done", snapshot=stored.id)
+            self._end(one, "done", stored=stored)
             self._done("done", stored.pause_ms)
 
     def _end(
-        self, one: Operation, state: str, *, snapshot: str = "", error: tuple[str, ...] = ()
+        self,
+        one: Operation,
+        state: str,
+        *,
+        stored: StoredSnapshot | None = None,
+        error: tuple[str, ...] = (),
     ) -> None:
-        self._known[one.id] = replace(
-            one, state=state, ended=_now(), snapshot=snapshot, error=error[:3]
-        )
+        ended = replace(one, state=state, ended=_now(), error=error[:3])
+        if stored is not None:
+            ended = replace(
+                ended,
+                snapshot=stored.id,
+                pause_ms=stored.pause_ms,
+                why_paused=stored.why_paused,
+            )
+        self._known[one.id] = ended
 
     def _forget_oldest(self) -> None:
         ended = [one.id for one in self._known.values() if one.state != "running"]

@@ -135,6 +135,9 @@ class ServedDaemon:
                 redacted=one.redacted,
                 quality=one.quality,
                 reason=one.reason,
+                method=one.method,
+                pause_ms=one.pause_ms,
+                why_paused=one.why_paused,
             )
             for one in reversed(store.snapshots())
         ]
