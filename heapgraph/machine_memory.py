@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 VERSION_1, VERSION_2 = 1, 2
 """Of the hierarchies of control groups."""
 
+_KINDS = {"cgroup": VERSION_1, "cgroup2": VERSION_2}
+"""Types of file systems."""
+
 MOUNTS = Path("/proc/self/mountinfo")
 """The file that says where the control groups are mounted, as this process sees them."""
 
@@ -179,7 +182,7 @@ def _memberships(group: Path, mounts: Path) -> list[_Membership]:
     """The hierarchies that are mounted here and may limit the memory of a process."""
     try:
         lines = group.read_text().splitlines()
-        mounted = mounts.read_text().splitlines()
+        mounted = group_mounts(mounts)
     except OSError:
         return []
     found = []
@@ -188,7 +191,11 @@ def _memberships(group: Path, mounts: Path) -> list[_Membership]:
         if hierarchy != "0" and "memory" not in controllers.split(","):
             continue
         version = VERSION_2 if hierarchy == "0" else VERSION_1
-        places = _mounts_of(version, mounted)
+        places = [
+            (one.root, one.place)
+            for one in mounted
+            if one.version == version and (version == VERSION_2 or "memory" in one.options)
+        ]
         seen = [
             (place, place / Path(path).relative_to(root))
             for root, place in places
@@ -201,22 +208,39 @@ def _memberships(group: Path, mounts: Path) -> list[_Membership]:
     return found
 
 
-def _mounts_of(version: int, mounted: list[str]) -> list[tuple[str, Path]]:
-    """Where the memory groups of a version are mounted: the group at the top, and the folder.
+class GroupMount(NamedTuple):
+    """Where a hierarchy of control groups is mounted.
 
-    A container sees its own group at the top.
+    Attributes:
+        version: 1 or 2.
+        options: of version 1 its controllers are among them.
+        root: the group at the top; a container sees its own there.
+        place: the folder.
+    """
+
+    version: int
+    options: frozenset[str]
+    root: str
+    place: Path
+
+
+def group_mounts(mounts: Path = MOUNTS) -> list[GroupMount]:
+    """All hierarchies of control groups that are mounted.
+
+    Args:
+        mounts: the file that says where.
+
+    Raises:
+        OSError: it cannot be read.
     """
     found = []
-    for line in mounted:
+    for line in mounts.read_text().splitlines():
         mount, _, system = line.partition(" - ")
         kind, _, options = system.split(" ")[:3]
+        if kind not in _KINDS:
+            continue
         _, _, _, root, place = (_plain(field) for field in mount.split(" ")[:5])
-        if (
-            kind == "cgroup2"
-            if version == VERSION_2
-            else kind == "cgroup" and "memory" in options.split(",")
-        ):
-            found.append((root, Path(place)))
+        found.append(GroupMount(_KINDS[kind], frozenset(options.split(",")), root, Path(place)))
     return found
 
 

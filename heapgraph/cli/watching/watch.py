@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import time
 from datetime import datetime
@@ -17,7 +18,7 @@ from heapgraph.errors import UsageError
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from heapgraph.watch.settings.model import TargetSpec, WatchSettings
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 @click.argument("pid", type=WholeNumber(1), metavar="[PID]", required=False)
 @click.option("--match", metavar="TEXT", help="Watch Pythons whose command line contains TEXT.")
 @click.option("--unit", metavar="UNIT", help="Watch Pythons of a systemd unit.")
-@click.option("--cgroup", metavar="PATH", help="Watch Pythons of a control group.")
+@click.option(
+    "--cgroup", metavar="PATH", help="Watch Pythons of a control group: its folder, path or unit."
+)
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
@@ -96,6 +99,8 @@ def _target(
 ) -> TargetSpec | None:
     """The target of the command line; at most one."""
     from heapgraph.watch.settings.model import TargetSpec  # noqa: PLC0415
+    from heapgraph.watch.settings.readers import text  # noqa: PLC0415
+    from heapgraph.watch.settings.sections import group_place, unit_name  # noqa: PLC0415
 
     given = {"PID": pid, "--match": match, "--unit": unit, "--cgroup": cgroup}
     named = [name for name, value in given.items() if value]
@@ -108,12 +113,31 @@ def _target(
     if pid:
         return TargetSpec(f"pid-{pid}", pid=pid)
     if match:
-        return TargetSpec("matched", match=match)
+        return TargetSpec("matched", match=_checked("--match", text, match))
     if unit:
-        return TargetSpec(unit.removesuffix(".service"), unit=unit)
+        checked = _checked("--unit", unit_name, unit)
+        return TargetSpec(_as_name(unit.removesuffix(".service")), unit=checked)
     if cgroup:
-        return TargetSpec(Path(cgroup).name or "cgroup", cgroup=cgroup)
+        checked = _checked("--cgroup", group_place, cgroup)
+        return TargetSpec(_as_name(Path(cgroup).name), cgroup=checked)
     return None
+
+
+def _checked(option: str, read: Callable[[object], str], value: str) -> str:
+    """What an option says, under the conditions of the settings."""
+    from heapgraph.watch.settings.quantities import BadValue  # noqa: PLC0415
+
+    try:
+        return read(value)
+    except BadValue as error:
+        raise UsageError(
+            f"{option} {value} makes no sense", str(error), "heapgraph watch --help"
+        ) from error
+
+
+def _as_name(text: str) -> str:
+    """A name for labels and addresses, of what the user has called it."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text, flags=re.ASCII).strip("-.")[:64] or "group"
 
 
 def _look_once(settings: WatchSettings, as_json: bool) -> None:

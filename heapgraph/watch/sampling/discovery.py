@@ -6,6 +6,12 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from heapgraph.watch.sampling.group_paths import (
+    Membership,
+    WantedGroup,
+    memberships_of,
+    wanted_group,
+)
 from heapgraph.watch.sampling.process_handle import PROC
 
 if TYPE_CHECKING:
@@ -14,7 +20,6 @@ if TYPE_CHECKING:
     from heapgraph.watch.settings.model import TargetSpec
 
 _LONGEST_COMMAND_LINE = 1 << 14
-_PARTS = 3  # hierarchy, controllers, path: a line of /proc/PID/cgroup
 
 
 def processes() -> list[int]:
@@ -35,19 +40,16 @@ def matching(spec: TargetSpec, pids: list[int]) -> Iterator[int]:
         yield from (pid for pid in pids if pid == spec.pid)
         return
     own = os.getpid()
+    group = None if spec.match else _group_of(spec)
     for pid in pids:
-        if pid != own and _matches(spec, pid):
+        if pid == own:
+            continue
+        if spec.match in command_line(pid) if group is None else group.has(memberships(pid)):
             yield pid
 
 
-def _matches(spec: TargetSpec, pid: int) -> bool:
-    if spec.match:
-        return spec.match in command_line(pid)
-    group = control_group(pid)
-    if spec.unit:
-        return any(spec.unit in path.split("/") for path in group)
-    wanted = "/" + spec.cgroup.removeprefix("/sys/fs/cgroup").strip("/")
-    return any(path == wanted or path.startswith(wanted + "/") for path in group)
+def _group_of(spec: TargetSpec) -> WantedGroup:
+    return WantedGroup(spec.unit, is_unit=True) if spec.unit else wanted_group(spec.cgroup)
 
 
 def command_line(pid: int) -> str:
@@ -60,8 +62,12 @@ def command_line(pid: int) -> str:
 
 def control_group(pid: int) -> list[str]:
     """The paths of the control groups of a process, one for each hierarchy."""
-    lines = (line.split(":", 2) for line in _read(pid, "cgroup").splitlines())
-    return [parts[2] for parts in lines if len(parts) == _PARTS]
+    return [one.path for one in memberships(pid)]
+
+
+def memberships(pid: int) -> list[Membership]:
+    """In which groups a process is, one for each hierarchy."""
+    return memberships_of(_read(pid, "cgroup"))
 
 
 def _read(pid: int, name: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from heapgraph.errors import UsageError
+from heapgraph.watch.sampling.group_paths import wanted_group
 from heapgraph.watch.settings.load import load_settings
 from heapgraph.watch.settings.model import (
     Growth,
@@ -53,7 +54,8 @@ def choose_settings(
 
     Raises:
         SettingsUnusable: the file makes no sense.
-        UsageError: there is nothing to watch, or the address needs settings.
+        UsageError: there is nothing to watch, a control group cannot be one on this machine, or
+            the address needs settings.
     """
     targets: Sequence[TargetSpec] = () if target is None else (target,)
     if config is None:
@@ -69,6 +71,9 @@ def choose_settings(
         )
     else:
         settings = load_settings(config, targets)
+    for one in settings.targets:
+        if one.cgroup:
+            wanted_group(one.cgroup)
     if listen is None:
         return settings
     return replace(settings, http=replace(settings.http, listen=listen))

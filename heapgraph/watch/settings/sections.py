@@ -47,8 +47,8 @@ def _read_target(table: Table) -> TargetSpec:
         name=table.require("name", readers.name, ""),
         pid=table.get("pid", readers.whole(1, _MOST_PID), 0),
         match=table.get("match", readers.text, ""),
-        unit=table.get("unit", _unit, ""),
-        cgroup=table.get("cgroup", _cgroup, ""),
+        unit=table.get("unit", unit_name, ""),
+        cgroup=table.get("cgroup", group_place, ""),
     )
     there = [key for key in _WAYS if key in table]
     if not there:
@@ -59,17 +59,19 @@ def _read_target(table: Table) -> TargetSpec:
     return target
 
 
-def _unit(value: object) -> str:
+def unit_name(value: object) -> str:
+    """The name of a systemd unit."""
     unit = readers.text(value)
     if "/" in unit or " " in unit or len(unit) > 255:  # noqa: PLR2004 - of systemd
         raise BadValue('a unit is named like "web.service"')
     return unit
 
 
-def _cgroup(value: object) -> str:
+def group_place(value: object) -> str:
+    """Where a control group is, in one of the ways that `sampling.group_paths` knows."""
     group = readers.text(value)
     if ".." in group.split("/"):
-        raise BadValue('a group below /sys/fs/cgroup is expected, without ".."')
+        raise BadValue('a folder below /sys/fs/cgroup, or a path, is expected, without ".."')
     return group
 
 
