@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from heapgraph.cli.numbers import WholeNumber
-from heapgraph.cli.output import print_json, print_table, say
+from heapgraph.cli.output import note, print_json, print_table, say
 from heapgraph.errors import UsageError
 from heapgraph.units import format_count, format_size
 
@@ -84,14 +84,17 @@ def watch_command(  # noqa: PLR0917 - click passes options by position
         _look_once(settings, as_json)
         return
     from heapgraph.watch.daemon.service import serve  # noqa: PLC0415 - loads asyncio and more
+    from heapgraph.watch.settings.first_lines import first_lines  # noqa: PLC0415
 
     recorder = None
     if record is not None:
         from heapgraph.watch.daemon.recording import FileRecorder  # noqa: PLC0415
 
         recorder = FileRecorder(record)
-    _say(f"watching {', '.join(spec.name for spec in settings.targets)}")
-    asyncio.run(serve(settings, say=_say, dry_run=dry_run, recorder=recorder, ready=_ready))
+    for line in first_lines(settings, dry_run=dry_run):
+        _note(line)
+    ended = asyncio.run(serve(settings, say=_say, dry_run=dry_run, recorder=recorder, ready=_ready))
+    _note(ended)
 
 
 def _target(
@@ -197,10 +200,18 @@ def _cells(values: Mapping[str, float]) -> tuple[str, ...]:
 
 
 def _say(text: str) -> None:
-    """One line with the time of day, at once: a log reads it."""
-    moment = datetime.now().astimezone().isoformat(timespec="seconds")
-    say(f"{moment} {text}")
+    """One line of what happens, with the time of day, at once: a log reads it."""
+    say(f"{_moment()} {text}")
     sys.stdout.flush()
+
+
+def _note(text: str) -> None:
+    """One line of the daemon about itself, on standard error."""
+    note(f"{_moment()} {text}")
+
+
+def _moment() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def _ready() -> None:

@@ -11,6 +11,7 @@ from heapgraph.watch.audit.record import DAEMON
 from heapgraph.watch.daemon.alerts import transition_in_words
 from heapgraph.watch.daemon.jobs import Asked
 from heapgraph.watch.daemon.memory import keep_in_mind
+from heapgraph.watch.settings.first_lines import names_in_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -74,6 +75,7 @@ class Daemon:
             self._answer(transition)
         try:
             self.look()
+            self._say_who_is_missing()
             ready()
             next_look = self._clock()
             while not self._stop.is_set():
@@ -85,6 +87,13 @@ class Daemon:
                 self.look()
         finally:
             await self._end()
+
+    def _say_who_is_missing(self) -> None:
+        """Say which targets have no process: a text that matches nothing is easily written."""
+        there = {name.target for name in self._parts.watcher.workers}
+        missing = [one.name for one in self._settings.targets if one.name not in there]
+        if missing:
+            self._say(f"no process of these targets is there now: {names_in_line(missing)}")
 
     def look(self) -> Seen:
         """One look at all targets, and what follows from it."""

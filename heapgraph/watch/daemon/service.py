@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from heapgraph.errors import HeapgraphError
 from heapgraph.private_folder import FolderRefused
+from heapgraph.units import format_count
 from heapgraph.watch.actions.outbox import Outbox
 from heapgraph.watch.actions.spool import Spool
 from heapgraph.watch.daemon.daemon import Daemon
@@ -39,7 +40,7 @@ async def serve(
     dry_run: bool = False,
     recorder: Recorder | None = None,
     ready: Callable[[], None] = lambda: None,
-) -> None:
+) -> str:
     """Watch until SIGTERM, SIGINT or SIGHUP.
 
     Args:
@@ -48,6 +49,9 @@ async def serve(
         dry_run: look and judge only; nothing is written, told, counted or served.
         recorder: writes looks down.
         ready: called when the first look is done and the endpoint listens.
+
+    Returns:
+        By which signal it was ended, and what waits for the next daemon, in one line.
 
     Raises:
         HeapgraphError: a folder is in use or cannot be used, or the address cannot be listened at.
@@ -62,9 +66,14 @@ async def serve(
     for problem in parts.problems:
         say(problem)
     daemon = Daemon(settings, parts, say=say, clock=clock)
-    loop = asyncio.get_running_loop()
+    loop, ended_by = asyncio.get_running_loop(), [""]
+
+    def stop(number: signal.Signals) -> None:
+        ended_by[0] = number.name
+        daemon.stop()
+
     for number in _SIGNALS:
-        loop.add_signal_handler(number, daemon.stop)
+        loop.add_signal_handler(number, stop, number)
     endpoint, spool, tasks = None, None, []
     metrics = OwnMetrics(settings, parts, deliveries, clock)
     operations = Operations(parts.jobs, parts.watcher, metrics.count_snapshot)
@@ -99,9 +108,18 @@ async def serve(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        waiting = 0 if spool is None else len(spool.messages)
         if spool is not None:
             spool.close()
         parts.close()
+    return _last_line(ended_by[0], waiting, parts)
+
+
+def _last_line(ended_by: str, waiting: int, parts: Parts) -> str:
+    text = f"ended by {ended_by or 'itself'}"
+    if parts.folder is not None:
+        text += f"; the next one goes on from {parts.folder}"
+    return text + (f", where {format_count(waiting)} messages wait" if waiting else "")
 
 
 def _allow_descriptors() -> None:
