@@ -176,7 +176,8 @@ class Stage:
         daemon = self.daemon(config, is_recorded=is_recorded)
         daemon.wait_for(f"process {target.pid}, CPython")
         target.forget_gaps()
-        findings.must(not daemon.said(RULE), "steady: the target is watched, and no rule fires")
+        is_quiet = not daemon.said(f"{RULE} is ")
+        findings.must(is_quiet, "steady: the target is watched, and no rule fires")
         return daemon
 
     def grow(self, target: DrillTarget) -> None:

@@ -27,7 +27,7 @@ def first_lines(settings: WatchSettings, *, dry_run: bool) -> Iterator[str]:
         yield "store: none in a dry run; nothing is written, told or served"
         return
     audit = settings.audit.path or settings.store.path / "audit"
-    yield f"store: {settings.store.path}; audit log: {audit}"
+    yield f"store: {settings.store.path}; audit: {audit}"
     yield f"listen: {settings.http.listen or 'nowhere'}"
 
 

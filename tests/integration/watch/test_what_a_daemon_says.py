@@ -51,7 +51,7 @@ def test_it_says_at_once_what_it_has_and_last_what_ended_it(tmp_path: Path, numb
     assert lines == [
         "watching: web",
         "rules: too-large",
-        f"store: {tmp_path}/store; audit log: {tmp_path}/audit",
+        f"store: {tmp_path}/store; audit: {tmp_path}/audit",
         f"listen: unix:{tmp_path}/s",
         f"ended by {number.name}; the next one goes on from {tmp_path}/store",
     ]
