@@ -18,7 +18,7 @@ from heapgraph.errors import (
     TargetPermissionDenied,
 )
 
-_PTRACE_CAPABILITY = 19  # CAP_SYS_PTRACE, linux/capability.h
+_DAC_OVERRIDE, _DAC_READ_SEARCH, _PTRACE_CAPABILITY = 1, 2, 19  # CAP_..., linux/capability.h
 _MOUNTS = Path("/proc/self/mounts")
 _YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
 _YAMA_RESTRICTED, _YAMA_ADMIN, _YAMA_NONE = 1, 2, 3  # Documentation/admin-guide/LSM/Yama.rst
@@ -159,11 +159,9 @@ def _cause_and_hint(pid: int, status: dict[str, str]) -> tuple[str, str]:
             f"tracing is switched off until the next boot (kernel.yama.ptrace_scope = {scope})",
             "dump a core file instead, or boot with a lower kernel.yama.ptrace_scope",
         )
-    if _has_ptrace_capability():
-        return (
-            "a security module (SELinux, AppArmor) or a user namespace forbids it",
-            "look at the kernel log: dmesg | tail",
-        )
+    capabilities = _capabilities()
+    if capabilities >> _PTRACE_CAPABILITY & 1:
+        return _although_it_may_trace(owner, user, capabilities)
     if user == 0:
         return (
             "this is root without the capability CAP_SYS_PTRACE, as in most containers",
@@ -187,6 +185,19 @@ def _cause_and_hint(pid: int, status: dict[str, str]) -> tuple[str, str]:
     )
 
 
+def _although_it_may_trace(owner: str, user: int, capabilities: int) -> tuple[str, str]:
+    reads_all = capabilities & (1 << _DAC_OVERRIDE | 1 << _DAC_READ_SEARCH)
+    if owner != str(user) and not reads_all:
+        return (
+            f"its files in /proc are of user {owner}, and this has no CAP_DAC_READ_SEARCH",
+            "start the container with --cap-add=DAC_READ_SEARCH, or run heapgraph on the host",
+        )
+    return (
+        "a security module (SELinux, AppArmor) or a user namespace forbids it",
+        "look at the kernel log: dmesg | tail",
+    )
+
+
 def _yama_scope() -> int:
     try:
         return int(_YAMA.read_text())
@@ -194,6 +205,6 @@ def _yama_scope() -> int:
         return 0  # a kernel without Yama has no such limit
 
 
-def _has_ptrace_capability() -> bool:
-    effective = int(read_status(os.getpid()).get("CapEff", "0"), 16)
-    return bool(effective >> _PTRACE_CAPABILITY & 1)
+def _capabilities() -> int:
+    """Those of this process that are in effect, one bit each."""
+    return int(read_status(os.getpid()).get("CapEff", "0"), 16)

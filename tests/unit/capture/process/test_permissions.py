@@ -29,6 +29,7 @@ RUNNING = {
     "VmSize": "100 kB",
     "Uid": f"{OWNER} {OWNER} {OWNER} {OWNER}",
 }
+PTRACE_ALONE = "0000000000080000"
 ALL_CAPABILITIES, NONE = "000001ffffffffff", "0000000000000000"
 
 
@@ -61,6 +62,8 @@ def explain(
         ({"scope": 3, "capabilities": ALL_CAPABILITIES}, "next boot", "core file"),
         ({"user": 0}, "CAP_SYS_PTRACE", "--cap-add=SYS_PTRACE"),
         ({"user": 0, "capabilities": ALL_CAPABILITIES}, "security module", "dmesg"),
+        ({"user": 0, "capabilities": PTRACE_ALONE}, "CAP_DAC_READ_SEARCH", "DAC_READ_SEARCH"),
+        ({"capabilities": PTRACE_ALONE}, "security module", "dmesg"),
         ({}, "not dumpable", "sudo"),
     ],
 )
