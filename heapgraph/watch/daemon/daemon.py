@@ -11,6 +11,7 @@ from heapgraph.watch.audit.record import DAEMON
 from heapgraph.watch.daemon.alerts import transition_in_words
 from heapgraph.watch.daemon.jobs import Asked
 from heapgraph.watch.daemon.memory import keep_in_mind
+from heapgraph.watch.rules.blind import BlindRules
 from heapgraph.watch.settings.first_lines import names_in_line
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Daemon:
         self._counted: set[WorkerName] = set()
         self._saved_at = clock()
         self._unwritten = ""
+        self._blind = BlindRules(settings.rules)
         parts.responder.told_early = lambda: self.save(self._clock())
 
     def stop(self) -> None:
@@ -104,6 +106,9 @@ class Daemon:
             self._parts.forget(worker.name)
         for worker in seen.came:
             self._say(f"{worker.name}: process {worker.key.pid}, CPython {worker.python_version}")
+        came = {worker.name for worker in seen.came}
+        for line in self._blind.lines(one for one in seen.samples if one.worker in came):
+            self._say(line)
         self._parts.record(seen)
         for transition in seen.transitions:
             self._say(transition_in_words(transition))
