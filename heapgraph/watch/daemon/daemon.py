@@ -128,6 +128,7 @@ class Daemon:
         if parts.folder is None:
             return
         try:
+            parts.check_place()
             keep_in_mind(
                 parts.folder,
                 now,

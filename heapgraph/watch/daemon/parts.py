@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -83,6 +84,15 @@ class Parts:
         self.schedule.forget(worker)
         if self.profiles is not None:
             self.profiles.forget(worker)
+
+    def check_place(self) -> None:
+        """Refuse to write where the store is not any more.
+
+        Raises:
+            OSError: its path leads elsewhere now.
+        """
+        if self.jobs.store is not None and not self.jobs.store.is_in_place():
+            raise OSError(errno.ESTALE, "it was moved, replaced or made a link")
 
     def record(self, seen: Seen) -> None:
         """Write a look down, where that is asked for."""

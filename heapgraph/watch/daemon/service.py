@@ -119,6 +119,8 @@ def _last_line(ended_by: str, waiting: int, parts: Parts) -> str:
     text = f"ended by {ended_by or 'itself'}"
     if parts.folder is not None:
         text += f"; the next one goes on from {parts.folder}"
+    if waiting == 1:
+        return f"{text}, where 1 message waits"
     return text + (f", where {format_count(waiting)} messages wait" if waiting else "")
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import secrets
+import stat
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -56,6 +57,7 @@ class SnapshotStore:
         """Open or make the folder, and read its notes."""
         self.spec = spec
         self.folder = open_private_folder(spec.path)
+        self._place = _place_of(self.folder)
         self._known: dict[str, StoredSnapshot] = {}
         for note in sorted(self.folder.glob(f"*{NOTE}")):
             with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
@@ -93,6 +95,13 @@ class SnapshotStore:
         target = _PLAIN.sub("-", worker.name.target.lower()).strip("-")[:40] or "target"
         return f"{target}-{worker.name.slot}-{when}-{secrets.token_hex(3)}"
 
+    def is_in_place(self) -> bool:
+        """Whether its path still leads to the folder that was opened, which others cannot change.
+
+        Moved away, replaced or made a link while the daemon runs, it is another one, unchecked.
+        """
+        return _place_of(self.folder) == self._place
+
     def check_room(self, worker: Worker, expected: int) -> None:
         """Refuse a snapshot that would not fit, before anything is done to its target.
 
@@ -104,8 +113,15 @@ class SnapshotStore:
 
         Raises:
             StoreFull: the file system would have less free than it must, the file would be larger
-                than the whole store, or the process has as many as it may.
+                than the whole store, or the process has as many as it may. Or the store is not
+                where it was.
         """
+        if not self.is_in_place():
+            raise StoreFull(
+                f"{self.folder} is not the store that was opened",
+                "it was moved, replaced or made a link while the daemon ran",
+                "put it back, or start the daemon again",
+            )
         if expected > self.spec.bytes:
             raise StoreFull(
                 f"a snapshot of {worker.name} may take {format_size(expected)}",
@@ -247,6 +263,15 @@ class SnapshotStore:
     def _least_free(self) -> int:
         state = os.statvfs(self.folder)
         return int(state.f_blocks * state.f_frsize * self.spec.keep_free)
+
+
+def _place_of(folder: Path) -> tuple[int, int] | None:
+    """Which folder a path leads to; None where there is none, or a link."""
+    try:
+        state = folder.lstat()
+    except OSError:
+        return None
+    return (state.st_dev, state.st_ino) if stat.S_ISDIR(state.st_mode) else None
 
 
 def _sha256(path: Path) -> str:

@@ -146,3 +146,22 @@ def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path, spec: StoreSp
     os.mkfifo(store.folder / "web-0-20260101t000000-abcdef.json")
     (store.folder / "web-1-20260101t000000-abcdef.json").write_text("[" * 60_000)
     assert SnapshotStore(spec).snapshots() == []
+
+
+@pytest.mark.parametrize("is_link", [True, False])
+def test_a_store_that_was_replaced_is_not_written_to(spec: StoreSpec, *, is_link: bool):
+    """Given another folder, or a link, where the store was, no snapshot is begun there."""
+    store = SnapshotStore(spec)
+    assert store.is_in_place()
+    moved = spec.path.with_name("moved")
+    spec.path.rename(moved)
+    assert not store.is_in_place()
+    if is_link:
+        spec.path.symlink_to(moved)
+    else:
+        spec.path.mkdir(mode=0o700)
+    with pytest.raises(StoreFull, match="is not the store that was opened"):
+        store.check_room(WORKER, 1)
+    (spec.path.unlink if is_link else spec.path.rmdir)()
+    moved.rename(spec.path)
+    store.check_room(WORKER, 1)
