@@ -14,6 +14,7 @@ from pathlib import Path
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PRIVATE = 0o700
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _MAX_LINKS = 40  # as the kernel has it
 
 
@@ -84,8 +85,12 @@ def is_own_file(descriptor: int) -> bool:
 def close_for_others(folder: int, path: Path) -> None:
     """Refuse a folder of another user, or one that others can write to; hide it from them else.
 
+    One that others may look into is closed where that takes nothing from them: all in it is closed
+    for them already, as our own files are. Root that named / or /etc by mistake would lock out
+    everybody.
+
     Raises:
-        FolderRefused: it is one.
+        FolderRefused: it is one, or has something that others may use.
     """
     about = os.fstat(folder)
     if about.st_uid != os.geteuid():
@@ -93,7 +98,18 @@ def close_for_others(folder: int, path: Path) -> None:
     if about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise FolderRefused(f"others can write to {path}")
     if stat.S_IMODE(about.st_mode) != _PRIVATE:
+        if _is_used_by_others(folder):
+            raise FolderRefused(
+                f"{path} is open to others, and so is what it has in it; "
+                f"if it is heapgraph's own: chmod 700 {path}"
+            )
         os.fchmod(folder, _PRIVATE)
+
+
+def _is_used_by_others(folder: int) -> bool:
+    """Whether anything in it is open to others; a link, too, as nobody knows what for it is."""
+    with os.scandir(folder) as entries:
+        return any(entry.stat(follow_symlinks=False).st_mode & _OTHERS for entry in entries)
 
 
 def _look(name: str, folder: int, *, create: bool) -> os.stat_result:

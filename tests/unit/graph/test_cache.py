@@ -139,7 +139,8 @@ def test_what_ended_writers_left_is_removed_and_what_others_write_is_not(folder)
     other = folder.parent / ("ab" * 8)
     foreign = folder.parent / "elsewhere"
     for place in (folder, other, foreign):
-        place.mkdir(parents=True)
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.mkdir(mode=0o700)
         (place / "idom.v1.npyleft.part").write_bytes(b"x")
     written = other / "idom.v1.npyrunning.part"
     with written.open("wb") as writer:
@@ -154,7 +155,8 @@ def test_what_ended_writers_left_is_removed_and_what_others_write_is_not(folder)
 def left_part(root, identity="ab" * 8):
     """A file that an ended writer left in the folder of another snapshot."""
     path = root / identity / "idom.v1.npyleft.part"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    for folder in (root, path.parent):
+        folder.mkdir(mode=0o700, exist_ok=True)
     path.write_bytes(b"x")
     return path
 
