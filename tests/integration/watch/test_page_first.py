@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from heapgraph.watch.drill.processes import command_line, descendants_of
@@ -46,7 +46,8 @@ def stopped_dump(daemon: int) -> Iterator[None]:
     try:
         yield
     finally:
-        os.kill(found[0], signal.SIGCONT)
+        with suppress(ProcessLookupError):  # it ends with its daemon
+            os.kill(found[0], signal.SIGCONT)
 
 
 def named(received: Receiver) -> list[dict[str, Any]]:
@@ -55,18 +56,27 @@ def named(received: Receiver) -> list[dict[str, Any]]:
     return [one for one in every if one["suspect"] and one["status"] == "firing"]
 
 
+def others(first: dict[str, Any], received: Receiver) -> list[dict[str, Any]]:
+    """Further messages; a daemon that is killed sends one again that has arrived, with its id."""
+    return [one for one in named(received) if one["id"] != first["id"]]
+
+
+def settings_of(folder: Path, marker: str, url: str) -> Path:
+    write_private(folder / "url", url)
+    return write_settings(
+        folder,
+        marker,
+        more=webhook("page"),
+        more_watch='tell_within = "2s"',
+        do=("snapshot", "report", "page"),
+    )
+
+
 def test_the_holder_is_told_while_the_snapshot_is_still_being_taken(tmp_path: Path):
     """Given a dump that does not go on, the page comes without it; then with it; then the end."""
     marker = f"page-first-{uuid.uuid4().hex}"
     with receiver() as received, start_target("watched_sessions.py", marker):
-        write_private(tmp_path / "url", received.url)
-        settings = write_settings(
-            tmp_path,
-            marker,
-            more=webhook("page"),
-            more_watch='tell_within = "2s"',
-            do=("snapshot", "report", "page"),
-        )
+        settings = settings_of(tmp_path, marker, received.url)
         with running_daemon(settings) as daemon:
             with stopped_dump(daemon.process.pid):
                 wait_until(lambda: bool(named(received)), "the page came", 60)
@@ -81,3 +91,22 @@ def test_the_holder_is_told_while_the_snapshot_is_still_being_taken(tmp_path: Pa
     assert (tmp_path / "store" / f"{second['snapshot']['id']}.heapgraph").exists()
     assert second["incident"] == first["incident"]
     assert second["awaited"] == []
+
+
+def test_a_daemon_that_is_killed_after_the_page_leaves_no_promise(tmp_path: Path):
+    """Given SIGKILL while the snapshot is still being taken, the next says that there is none."""
+    marker = f"page-first-{uuid.uuid4().hex}"
+    with receiver() as received, start_target("watched_sessions.py", marker):
+        settings = settings_of(tmp_path, marker, received.url)
+        with running_daemon(settings) as daemon, stopped_dump(daemon.process.pid):
+            wait_until(lambda: bool(named(received)), "the page came", 60)
+            daemon.process.kill()
+            daemon.process.wait()
+        with running_daemon(settings) as daemon:
+            first = named(received)[0]
+            wait_until(lambda: others(first, received), "what became of it is told", 60)
+            assert daemon.end() == 0
+    second = others(first, received)[0]
+    assert second["snapshot"]["state"] == "refused"
+    assert "the daemon ended before it was whole" in second["snapshot"]["refused"]
+    assert second["incident"] == first["incident"]
