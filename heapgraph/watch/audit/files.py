@@ -36,6 +36,9 @@ the disk is full, perhaps by the very snapshot that the log tells of."""
 _KEEP_SIZE = 1
 """FALLOC_FL_KEEP_SIZE of fallocate(2)."""
 
+_FALLOCATE = ctypes.CDLL(None, use_errno=True).fallocate
+_FALLOCATE.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+
 
 class FileName(NamedTuple):
     """A name, in the order of the chain.
@@ -100,9 +103,7 @@ def keep_free(descriptor: int, size: int) -> bool:
 
     A file system that cannot do it (NFS) is no reason to refuse.
     """
-    call = ctypes.CDLL(None, use_errno=True).fallocate
-    call.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
-    if call(descriptor, _KEEP_SIZE, size, _RESERVE_BYTES) == 0:
+    if _FALLOCATE(descriptor, _KEEP_SIZE, size, _RESERVE_BYTES) == 0:
         return True
     return ctypes.get_errno() in (errno.EOPNOTSUPP, errno.ENOSYS)
 
