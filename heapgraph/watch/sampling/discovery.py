@@ -6,13 +6,13 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from heapgraph.watch.sampling.group_paths import (
+from heapgraph.watch.sampling.process_handle import PROC
+from heapgraph.watch.settings.group_paths import (
     Membership,
     WantedGroup,
     memberships_of,
     wanted_group,
 )
-from heapgraph.watch.sampling.process_handle import PROC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from heapgraph.errors import UsageError
-from heapgraph.watch.sampling.group_paths import wanted_group
+from heapgraph.watch.settings.group_paths import wanted_group
 from heapgraph.watch.settings.load import load_settings
 from heapgraph.watch.settings.model import (
     Growth,

@@ -68,7 +68,7 @@ def unit_name(value: object) -> str:
 
 
 def group_place(value: object) -> str:
-    """Where a control group is, in one of the ways that `sampling.group_paths` knows."""
+    """Where a control group is, in one of the ways that `settings.group_paths` knows."""
     group = readers.text(value)
     if ".." in group.split("/"):
         raise BadValue('a folder below /sys/fs/cgroup, or a path, is expected, without ".."')

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from heapgraph.errors import UsageError
-from heapgraph.watch.sampling.group_paths import memberships_of, wanted_group
+from heapgraph.watch.settings.group_paths import memberships_of, wanted_group
 
 if TYPE_CHECKING:
     from pathlib import Path
