@@ -97,6 +97,24 @@ class RegionKind(IntEnum):
     FRAMES = 6  # where the interpreter keeps the frames of a thread
 
 
+class NativeKind(IntEnum):
+    """Who leads to memory of C code."""
+
+    OBJECT = 0  # one object
+    SHARED = 1  # several; it is their nearest common dominator's
+    LIBRARY = 2  # only variables of libraries, or of the interpreter; name: which
+    STACK = 3  # only words of a stack, or of memory that nothing is known of; name: whose
+    LOST = 4  # nothing; name: of which size
+
+
+class NativeGrade(IntEnum):
+    """How sure it is that memory of C code belongs to somebody."""
+
+    DIRECT = 1  # a word of the object itself points at it
+    CHAIN = 2  # over other memory of C code
+    DOUBTFUL = 3  # only over words that may have been left there by others
+
+
 class CodeOrigin(IntEnum):
     """Who wrote a piece of code."""
 
@@ -108,6 +126,7 @@ class CodeOrigin(IntEnum):
 
 EDGE_KIND_NAMES = {kind: kind.name.lower() for kind in EdgeKind}
 ROOT_KIND_NAMES = {kind: kind.name.lower().replace("_", "-") for kind in RootKind}
+NATIVE_KIND_NAMES = {kind: kind.name.lower() for kind in NativeKind}
 REGION_KIND_NAMES = {kind: kind.name.lower() for kind in RegionKind}
 ORIGIN_NAMES = {origin: origin.name.lower().replace("_", "-") for origin in CodeOrigin}
 

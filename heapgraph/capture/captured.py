@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from heapgraph.capture.heap.columns import HeapColumns
     from heapgraph.capture.heap.traverse_account import TraverseAccount
     from heapgraph.capture.process.maps import Mapping
+    from heapgraph.capture.regions.native_owners import NativeOwners
     from heapgraph.capture.regions.regions import MemoryRegions
 
 Progress: TypeAlias = "Callable[[str, int, int], None]"
@@ -78,6 +79,7 @@ class Captured:
     verdict: Verdict
     maps: list[Mapping]
     regions: MemoryRegions
+    native: NativeOwners
     method: str
     collecting: bool
     traversed: TraverseAccount
@@ -134,7 +136,12 @@ def captured_tables(
     """
     with clock.phase("tables"):
         tables = snapshot_tables(
-            captured.columns, captured.named, captured.verdict, captured.maps, captured.regions
+            captured.columns,
+            captured.named,
+            captured.verdict,
+            captured.maps,
+            captured.regions,
+            native=captured.native,
         )
         if redact:
             from heapgraph.snapshot.redacting.redaction import redact_tables  # noqa: PLC0415 - rarely needed
@@ -160,6 +167,7 @@ def captured_tables(
             "memory_read": captured.columns.counts["bytes_read"],
         },
         "interpreter": captured.facts.record(captured.columns.counts["gc_frozen"]),
+        "native": captured.native.record(),
         "quality": quality,
         "redacted": redact,
     }

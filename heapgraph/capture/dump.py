@@ -29,6 +29,7 @@ from heapgraph.capture.live.target import inspect_target
 from heapgraph.capture.process.libraries import find_library_data
 from heapgraph.capture.process.maps import read_maps, withheld_bytes
 from heapgraph.capture.process.memory import ProcessMemory, UnreadableMemory
+from heapgraph.capture.regions.native_owners import find_native_owners
 from heapgraph.capture.regions.regions import MemoryRegions, find_regions, survey_memory
 from heapgraph.errors import CaptureInterrupted, MemoryRanShort
 from heapgraph.units import format_size
@@ -42,9 +43,16 @@ if TYPE_CHECKING:
     from heapgraph.capture.cpython.target import Target
     from heapgraph.capture.heap.columns import HeapColumns
     from heapgraph.capture.process.maps import Mapping
+    from heapgraph.capture.regions.native_owners import NativeOwners
 
     _Walked: TypeAlias = tuple[
-        HeapColumns, RootSet, list[Mapping], TraverseAccount, MemoryRegions, InterpreterFacts
+        HeapColumns,
+        RootSet,
+        list[Mapping],
+        TraverseAccount,
+        MemoryRegions,
+        NativeOwners,
+        InterpreterFacts,
     ]
 
 MAX_ATTEMPTS = 3
@@ -125,7 +133,7 @@ class _Dump:
             self.clock.add("freeze", time.monotonic() - begin)
             self.frozen_by = frozen.method
             try:
-                columns, named, maps, traversed, regions, facts = self._walk(frozen)
+                columns, named, maps, traversed, regions, native, facts = self._walk(frozen)
             except UnreadableMemory as error:
                 raise _gone(target.pid, str(error)) from error
             finally:
@@ -141,6 +149,7 @@ class _Dump:
             verdict,
             maps,
             regions,
+            native,
             method,
             collecting,
             traversed,
@@ -203,8 +212,10 @@ class _Dump:
             read_object_facts(walk.reads, target.layout, columns)
         with self.clock.phase("memory regions"):
             memory_regions = find_regions(survey, columns)
+        with self.clock.phase("native memory"):
+            native = find_native_owners(walk, survey, libraries, named)
         walk.forget_memory(columns)
-        return columns, named, maps, traversed, memory_regions, facts
+        return columns, named, maps, traversed, memory_regions, native, facts
 
     def _traverse(
         self, frozen: FrozenClone | FrozenCopy, named: RootSet, walk: HeapWalk

@@ -19,6 +19,7 @@ from heapgraph.capture.live.twin import Twin, thread_pointer_of
 from heapgraph.capture.process.budget import budget_of_pieces
 from heapgraph.capture.process.libraries import find_library_data
 from heapgraph.capture.process.memory import UnreadableMemory
+from heapgraph.capture.regions.native_owners import find_native_owners
 from heapgraph.capture.regions.regions import MemoryRegions, find_regions, survey_memory
 from heapgraph.errors import CaptureInterrupted
 from heapgraph.native.walked_type import NAMELESS
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from heapgraph.capture.cpython.roots import RootSet
     from heapgraph.capture.heap.audit import Verdict
     from heapgraph.capture.heap.columns import HeapColumns
+    from heapgraph.capture.process.libraries import LibraryData
+    from heapgraph.capture.regions.native_owners import NativeOwners
 
 _MISSING_SHOWN = 3
 
@@ -131,7 +134,7 @@ class _Steps:
             if run_code:
                 with self.clock.phase("traverse"):
                     traversed = traverse_twin(lambda: self._twin(named), walk, verify=verify)
-            columns, regions = self._emit(walk, named)
+            columns, regions, native = self._emit(walk, named)
         except UnreadableMemory as error:
             raise _unreadable(self.path, str(error)) from error
         if not columns.object_count:
@@ -139,7 +142,16 @@ class _Steps:
         with self.clock.phase("judge"):
             verdict = _with_missing(Account(columns, named).verdict(), columns, self.found)
         return Captured(
-            columns, named, verdict, target.maps, regions, "core", collecting, traversed, facts
+            columns,
+            named,
+            verdict,
+            target.maps,
+            regions,
+            native,
+            "core",
+            collecting,
+            traversed,
+            facts,
         )
 
     def _discover(self, named: RootSet, heads: ListHeads) -> HeapWalk:
@@ -155,15 +167,20 @@ class _Steps:
         )
         with self.clock.phase("discover"):
             walk.discover(heads, named.addresses, named.scan_ranges, named.running_frames)
-            walk.discover_from(find_library_data(found.memory, target.maps, named.scan_ranges))
+            walk.discover_from(self._libraries(named))
         return walk
+
+    def _libraries(self, named: RootSet) -> list[LibraryData]:
+        return find_library_data(self.found.memory, self.found.target.maps, named.scan_ranges)
 
     def _twin(self, named: RootSet) -> Twin:
         found = self.found
         ran_last = found.threads[0].thread_pointer if found.threads else 0
         return Twin(found.pieces, found.target.maps, thread_pointer_of(named, ran_last))
 
-    def _emit(self, walk: HeapWalk, named: RootSet) -> tuple[HeapColumns, MemoryRegions]:
+    def _emit(
+        self, walk: HeapWalk, named: RootSet
+    ) -> tuple[HeapColumns, MemoryRegions, NativeOwners]:
         target = self.found.target
         with self.clock.phase("memory regions"):
             survey = survey_memory(
@@ -183,8 +200,10 @@ class _Steps:
             read_object_facts(walk.reads, target.layout, columns)
         with self.clock.phase("memory regions"):
             regions = find_regions(survey, columns)
+        with self.clock.phase("native memory"):
+            native = find_native_owners(walk, survey, self._libraries(named), named)
         walk.forget_memory(columns)
-        return columns, regions
+        return columns, regions, native
 
 
 def _add_native_ids(named: RootSet, found: CoreTarget) -> None:

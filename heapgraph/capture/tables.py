@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from heapgraph.capture.heap.audit import Verdict
     from heapgraph.capture.heap.columns import HeapColumns
     from heapgraph.capture.process.maps import Mapping
+    from heapgraph.capture.regions.native_owners import NativeOwners
     from heapgraph.capture.regions.regions import MemoryRegions
 
 _CHUNK_ROWS = 1 << 20  # of some hundred bytes at most: the string type has 32-bit offsets
@@ -57,6 +58,8 @@ def snapshot_tables(
     verdict: Verdict,
     maps: Sequence[Mapping],
     memory: MemoryRegions,
+    *,
+    native: NativeOwners,
 ) -> dict[str, pa.Table]:
     """Make every table of the snapshot file.
 
@@ -66,6 +69,7 @@ def snapshot_tables(
         verdict: roots and garbage.
         maps: the target's mappings.
         memory: what its private anonymous memory is used for.
+        native: who owns memory of C code.
 
     Cost: no copy of the columns; a few Python steps per type, root and frame.
     """
@@ -122,6 +126,7 @@ def snapshot_tables(
                 "resident": memory.pool_resident.astype(np.uint32),
             },
         ),
+        "native": table_from_columns("native", native.columns),
     }
 
 

@@ -54,13 +54,14 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
         _STATUS,
         (_POINTER, AddressRange, _POINTER, _POINTER, _U64, _POINTER),
     ),
+    "hg_walker_native": (_STATUS, (_POINTER, _POINTER, _POINTER)),
 }
 
 WALKER_INTERFACE = Interface(
     library="walker",
     header="native/walker/api/walker.h",
     version_function="hg_walker_version",
-    version=4,
+    version=5,
     functions=_FUNCTIONS,
     structs=WALKER_STRUCTS,
 )

@@ -219,6 +219,54 @@ class ChunkTotals(ctypes.Structure):
     )
 
 
+_RANGES = ctypes.POINTER(AddressRange)
+
+
+class NativePlaces(ctypes.Structure):
+    """`hg_native_places`."""
+
+    _fields_ = (
+        ("heaps", _RANGES),
+        ("heap_count", _U64),
+        ("chunks", _RANGES),
+        ("chunk_count", _U64),
+        ("resident", _RANGES),
+        ("resident_count", _U64),
+        ("libraries", _RANGES),
+        ("library_count", _U64),
+        ("stacks", _RANGES),
+        ("stack_count", _U64),
+        ("most_bytes", _U64),
+    )
+
+
+class NativeRow(ctypes.Structure):
+    """`hg_native_row`."""
+
+    _fields_ = (
+        ("bytes", _U64),
+        ("blocks", _U64),
+        ("first", _U64),
+        ("count", _U64),
+        ("kind", _U8),
+        ("grade", _U8),
+    )
+
+
+class NativeMemory(ctypes.Structure):
+    """`hg_native_memory`."""
+
+    _fields_ = (
+        ("rows", ctypes.POINTER(NativeRow)),
+        ("row_count", _U64),
+        ("owners", _WORDS),
+        ("owner_count", _U64),
+        ("chunks", _U64),
+        ("edges", _U64),
+        ("is_left_out", _U8),
+    )
+
+
 WALKER_STRUCTS: dict[str, type[ctypes.Structure]] = {
     "hg_range": AddressRange,
     "hg_file_piece": PieceOfFile,
@@ -236,4 +284,7 @@ WALKER_STRUCTS: dict[str, type[ctypes.Structure]] = {
     "hg_large_column": LargeColumn,
     "hg_large_values": LargeValues,
     "hg_chunk_totals": ChunkTotals,
+    "hg_native_places": NativePlaces,
+    "hg_native_row": NativeRow,
+    "hg_native_memory": NativeMemory,
 }

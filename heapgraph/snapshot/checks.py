@@ -14,7 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from heapgraph.errors import SnapshotFormatError
-from heapgraph.model import NO_LABEL, NO_ROW, CodeOrigin, EdgeKind, RegionKind, RootKind
+from heapgraph.model import (
+    NO_LABEL,
+    NO_ROW,
+    CodeOrigin,
+    EdgeKind,
+    NativeGrade,
+    NativeKind,
+    RegionKind,
+    RootKind,
+)
 from heapgraph.snapshot.arrow_arrays import numpy_array
 from heapgraph.snapshot.schema import TABLES
 
@@ -50,12 +59,15 @@ _ROW_NUMBERS: Mapping[tuple[str, str], tuple[str, int | None]] = {
     ("modules", "object"): ("objects", None),
     ("regions", "object"): ("objects", NO_ROW),
     ("pools", "region"): ("regions", None),
+    ("native", "object"): ("objects", NO_ROW),
 }
 
 _KINDS: Mapping[tuple[str, str], int] = {
     ("references", "kind"): len(EdgeKind),
     ("roots", "kind"): len(RootKind),
     ("regions", "kind"): len(RegionKind),
+    ("native", "kind"): len(NativeKind),
+    ("native", "grade"): len(NativeGrade) + 1,
     ("frames", "origin"): len(CodeOrigin),
     ("codes", "origin"): len(CodeOrigin),
     ("modules", "origin"): len(CodeOrigin),
@@ -80,6 +92,8 @@ _SIZES = {
     ("regions", "in_use"),
     ("regions", "free"),
     ("regions", "blocks"),
+    ("native", "bytes"),
+    ("native", "blocks"),
 }
 """Columns that are added up, in 64 bits."""
 

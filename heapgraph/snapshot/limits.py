@@ -130,6 +130,8 @@ def most_rows(table: str, objects: int) -> int:
         return MAX_REFERENCES
     if table in ("codes", "containers", "standing_lines", "views"):  # an object each
         return objects
+    if table == "native":  # an object of each grade, and those that share some
+        return 3 * objects + 4 * MAX_SMALL_ROWS
     if table == "roots":  # an object can be held by C code, immortal and a static type
         return 3 * objects + MAX_SMALL_ROWS
     return MAX_POOLS if table == "pools" else MAX_SMALL_ROWS

@@ -89,6 +89,7 @@ SHAPE: dict[str, _Shape] = {
         "tracemalloc_bytes": (int, NoneType),
         "flags": _COUNTS,
     },
+    "native": _Each(dict, (int, str), is_optional=True),
     "quality": {
         "invalid_references": int,
         "list_breaks": int,
@@ -117,6 +118,10 @@ SHAPE: dict[str, _Shape] = {
 """Every key of a manifest with its type; a dict lists the keys below, numbers are never negative.
 Optional ones came later than the format. A
 reader ignores other keys, so that a later heapgraph can add some without a new format version."""
+
+
+NO_MEMBER: Mapping[str, int] = {"size": 0, "crc32": 0, "rows": 0}
+"""What stands for a table that is not in the file."""
 
 
 def complete_manifest(
@@ -176,10 +181,20 @@ def decode_manifest(data: bytes, path: Path | str) -> dict[str, Any]:
         problem = f"its {MANIFEST_MEMBER} does not say format {FORMAT_NAME!r}"
         raise damage.foreign(path, problem, MANIFEST_MEMBER)
     _check_version(manifest, path)
+    _add_later_members(manifest)
     problem = _first_problem(manifest, SHAPE, "") or _wrong_value(manifest)
     if problem:
         raise damage.damaged(path, MANIFEST_MEMBER, problem)
     return manifest
+
+
+def _add_later_members(manifest: dict[str, Any]) -> None:
+    """Say of tables that came later than the file that they have no rows."""
+    members = manifest.get("members")
+    if isinstance(members, dict):
+        for layout in TABLES.values():
+            if layout.is_later:
+                members.setdefault(layout.member, dict(NO_MEMBER))
 
 
 def _check_version(manifest: Mapping[str, Any], path: Path | str) -> None:

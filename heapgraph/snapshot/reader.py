@@ -25,9 +25,10 @@ from heapgraph.snapshot.limits import (
     table_problem,
     texts_to_measure,
 )
-from heapgraph.snapshot.manifest import MAX_MANIFEST_BYTES, decode_manifest
+from heapgraph.snapshot.manifest import MAX_MANIFEST_BYTES, NO_MEMBER, decode_manifest
 from heapgraph.snapshot.mapped_file import identity_of, map_file
 from heapgraph.snapshot.schema import MANIFEST_MEMBER, TABLES, TableLayout
+from heapgraph.snapshot.table_encoder import empty_parquet
 from heapgraph.snapshot.text_parts import TextParts, read_text_part
 from heapgraph.units import format_size
 
@@ -46,8 +47,7 @@ _MISSING = "it is missing"
 _WRONG_CHECKSUM = "its bytes do not have the checksum they had"
 _FIRST_BYTES = b"PK\x03\x04"
 _CHECKSUM_STEP = 16 * 2**20
-_MAX_STRING_BYTES = 2**31 - 1
-"""What the 32-bit offsets of a pyarrow.StringArray can address."""
+_MAX_STRING_BYTES = 2**31 - 1  # what the 32-bit offsets of a pyarrow.StringArray can address
 
 
 def open_snapshot(path: str | os.PathLike[str]) -> SnapshotFile:
@@ -247,6 +247,9 @@ class SnapshotFile:
         """Give the checked Parquet file of a table; what fails inside becomes one clear error."""
         member = layout.member
         try:
+            if member not in self._members:  # a table that came later than the file
+                yield empty_parquet(layout)
+                return
             yield self._open_parquet(layout)
             _forget_pages(self._image, self._members[member])
             pa.default_memory_pool().release_unused()  # what decompressing needed
@@ -314,6 +317,8 @@ def _checked_file(path: Path, image: mmap.mmap, state: os.stat_result) -> Snapsh
     for layout in TABLES.values():
         promised = manifest["members"][layout.member]
         member = members.get(layout.member)
+        if member is None and layout.is_later and promised == NO_MEMBER:
+            continue
         if member is None:
             raise damage.damaged(path, layout.member, _MISSING)
         if (member.size, member.crc32) != (promised["size"], promised["crc32"]):

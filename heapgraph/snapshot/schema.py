@@ -43,6 +43,7 @@ class TableLayout:
         statistics: columns with minimum and maximum per row group, so that query engines can skip
             row groups.
         later: columns that older files of this format version do not have: zeros.
+        is_later: older files of this format version do not have the table: it is empty.
     """
 
     name: str
@@ -50,6 +51,7 @@ class TableLayout:
     encodings: Mapping[str, str] = field(default_factory=dict)
     statistics: tuple[str, ...] = ()
     later: frozenset[str] = frozenset()
+    is_later: bool = False
 
     @property
     def member(self) -> str:
@@ -77,11 +79,13 @@ def _layout(
     encodings: Mapping[str, str] | None = None,
     statistics: tuple[str, ...] = (),
     later: frozenset[str] = frozenset(),
+    is_later: bool = False,
 ) -> TableLayout:
     fields = [
         pa.field(column, data_type, nullable=column in nullable) for column, data_type in columns
     ]
-    return TableLayout(name, pa.schema(fields), dict(encodings or {}), statistics, later)
+    schema = pa.schema(fields)
+    return TableLayout(name, schema, dict(encodings or {}), statistics, later, is_later)
 
 
 _LAYOUTS = (
@@ -258,6 +262,19 @@ _LAYOUTS = (
             ("resident", pa.uint32()),
         ),
         encodings={"start": "DELTA_BINARY_PACKED"},
+    ),
+    _layout(
+        "native",
+        (
+            ("group", pa.uint32()),
+            ("object", pa.uint32()),
+            ("bytes", pa.uint64()),
+            ("blocks", pa.uint64()),
+            ("kind", pa.uint8()),
+            ("grade", pa.uint8()),
+            ("name", pa.string()),
+        ),
+        is_later=True,
     ),
 )
 

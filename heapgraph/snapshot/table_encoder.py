@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import IO, TYPE_CHECKING, Protocol, Self
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from heapgraph.snapshot.arrow_arrays import cast_table
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    import pyarrow as pa
 
 _REPORT_INTERVAL_S = 0.2
 
@@ -46,6 +46,13 @@ def write_table(
             part.validate(full=True)  # text made from raw buffers may be no UTF-8
             writer.write_table(part, row_group_size=ROW_GROUP_ROWS)
             report(part.num_rows)
+
+
+def empty_parquet(layout: TableLayout) -> pq.ParquetFile:
+    """A Parquet file without rows: what an older snapshot has of a table that came later."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(layout.schema.empty_table(), sink, store_schema=False)
+    return pq.ParquetFile(pa.BufferReader(sink.getvalue()))
 
 
 class BackgroundTable:

@@ -221,6 +221,7 @@ class GraphBuilder:
             "standing_lines": TABLES["standing_lines"].schema.empty_table(),
             "views": TABLES["views"].schema.empty_table(),
             "modules": TABLES["modules"].schema.empty_table(),
+            "native": TABLES["native"].schema.empty_table(),
         }
 
     def build(self, *, use_cache: bool = False) -> HeapGraph:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from heapgraph.model import NO_ROW, RegionKind
+from heapgraph.model import NO_ROW, NativeGrade, NativeKind, RegionKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class MemoryRows:
     """Rows of the tables maps, regions and pools."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, list[dict[str, Any]]] = {"maps": [], "regions": [], "pools": []}
+        self._rows: dict[str, list[dict[str, Any]]] = {
+            "maps": [],
+            "regions": [],
+            "pools": [],
+            "native": [],
+        }
 
     def mapping(
         self,
@@ -67,6 +75,32 @@ class MemoryRows:
             }
         )
         return row
+
+    def native(
+        self,
+        owners: Sequence[int],
+        size: int,
+        kind: NativeKind = NativeKind.OBJECT,
+        *,
+        name: str = "",
+        blocks: int = 1,
+        grade: NativeGrade = NativeGrade.DIRECT,
+    ) -> None:
+        """Add the rows of one group of native: one for each owner, one where there is none."""
+        rows = self._rows["native"]
+        group = rows[-1]["group"] + 1 if rows else 0
+        for place, owner in enumerate(owners or [NO_ROW]):
+            rows.append(
+                {
+                    "group": group,
+                    "object": owner,
+                    "bytes": 0 if place else size,
+                    "blocks": 0 if place else blocks,
+                    "kind": int(kind),
+                    "grade": int(grade),
+                    "name": name,
+                }
+            )
 
     def pool(self, start: int, region: int, block_size: int, used: int, resident: int) -> None:
         """Add a row of pools."""

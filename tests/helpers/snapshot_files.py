@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
-from heapgraph.model import EdgeKind
+from heapgraph.model import EdgeKind, NativeGrade, NativeKind
 from helpers.heaps import HeapBuilder, draw_heap
 
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ def sample_heap() -> HeapBuilder:
     heap.mapping(0x7F00_0000_0000, 0x7F00_0010_0000, "[heap]")
     arena = heap.region("arena", 0x7F00_0000_0000, 0x7F00_0010_0000, in_use=4096, blocks=64)
     heap.pool(0x7F00_0000_0000, arena, block_size=64, used=64, resident=16384)
+    heap.native([ids["session"]], 4096)
+    heap.native([ids["cache"], ids["history"]], 512, NativeKind.SHARED, grade=NativeGrade.CHAIN)
+    heap.native([], 64, NativeKind.LIBRARY, name="variable of libapp.so +0x40")
     return heap
 
 

@@ -16,6 +16,7 @@ from heapgraph.capture.types.resolving import resolve
 from heapgraph.capture.types.rules import TYPE_RULES
 from heapgraph.native.heap_walker import LOST_AT_ONCE, HeapWalker
 from heapgraph.native.memory_reads import MemoryReads
+from heapgraph.native.native_memory import find_owners
 from heapgraph.native.walker_structs import ABSENT, BlockRule, BufferRule, FieldRule
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from heapgraph.capture.process.maps import Mapping
     from heapgraph.capture.types.resolving import ResolvedRule
     from heapgraph.native.file_pieces import FilePiece
+    from heapgraph.native.native_memory import NativeRows, Places
     from heapgraph.native.walk_budget import WalkBudget
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -270,6 +272,10 @@ class HeapWalk:
     def reads(self) -> MemoryReads:
         """Small reads of the frozen memory, until it is forgotten."""
         return MemoryReads(self._walker)
+
+    def native_owners(self, places: Places, most_bytes: int) -> NativeRows:
+        """Who owns memory of C code; between `emit` and `forget_memory`, see `find_owners`."""
+        return find_owners(self._walker, places, most_bytes)
 
     def forget_memory(self, columns: HeapColumns) -> None:
         """Give the copy of the memory back, then complete the columns in its place."""

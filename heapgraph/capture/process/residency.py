@@ -69,6 +69,23 @@ class Residency:
             row += 1
         return np.concatenate(parts).astype(np.uint64)
 
+    def ranges(self, pairs: Iterable[tuple[int, int]]) -> Array:
+        """What of some ranges is in memory: int64[n, 2], (start, end), rising where they rise.
+
+        Args:
+            pairs: (start, end) each.
+        """
+        parts = [np.empty((0, 2), np.int64)]
+        for start, end in pairs:
+            first = start - start % PAGE
+            pages = self.resident_pages(first, -(-end // PAGE) * PAGE).astype(np.int64)
+            if len(pages):
+                gaps = np.flatnonzero(np.diff(pages) != PAGE) + 1
+                begins = pages[np.concatenate(([0], gaps))]
+                ends = pages[np.concatenate((gaps - 1, [-1]))] + PAGE
+                parts.append(np.clip(np.stack((begins, ends), axis=1), start, end))
+        return np.concatenate(parts)
+
     def _up_to(self, addresses: Array) -> Array:
         """Bytes in memory below each address."""
         places = np.asarray(addresses).astype(np.int64)

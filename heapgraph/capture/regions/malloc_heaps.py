@@ -38,6 +38,7 @@ class MallocHeap:
 
     Attributes:
         start, end: addresses.
+        first_chunk: address of the header of its first chunk.
         blocks: how many chunks are in use, those in the caches of threads included.
         in_use: their bytes.
         free: bytes of free chunks, without the last one.
@@ -45,6 +46,7 @@ class MallocHeap:
 
     start: int
     end: int
+    first_chunk: int
     blocks: int
     in_use: int
     free: int
@@ -71,7 +73,12 @@ def read_heap(
     resident = residency.total(start, end)
     total_free = int(free.sum())
     return MallocHeap(
-        start, end, chunks.used_count, max(0, resident - total_free), total_free - top
+        start,
+        end,
+        first_chunk,
+        chunks.used_count,
+        max(0, resident - total_free),
+        total_free - top,
     )
 
 

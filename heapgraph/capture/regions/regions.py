@@ -106,17 +106,15 @@ class _Run:
 
     start: int
     end: int
-    rss: int
 
 
 def _runs(mappings: Iterable[Mapping]) -> list[_Run]:
     runs: list[_Run] = []
     for mapping in mappings:
-        run = _Run(mapping.start, mapping.end, mapping.rss)
-        if runs and runs[-1].end == run.start:
-            before = runs.pop()
-            run = _Run(before.start, run.end, before.rss + run.rss)
-        runs.append(run)
+        start = mapping.start
+        if runs and runs[-1].end == start:
+            start = runs.pop().start
+        runs.append(_Run(start, mapping.end))
     return runs
 
 
@@ -126,6 +124,7 @@ class MemorySurvey:
     Attributes:
         pools: of pymalloc, when arenas were claimed.
         pool_resident: int64, bytes of each in memory.
+        heaps: (first chunk, end) of glibc's heaps, when they were claimed.
     """
 
     pools: Pools
@@ -143,6 +142,7 @@ class MemorySurvey:
         }
         self.claims = Claims(residency)
         self.runs = _runs(self.unnamed)
+        self.heaps: list[tuple[int, int]] = []
 
     def claim_arenas_and_chunks(self, layout: Layout) -> None:
         """Claim arenas of pymalloc, and large blocks of malloc that have mappings of their own."""
@@ -177,19 +177,21 @@ class MemorySurvey:
 
     def claim_heaps(self) -> None:
         """Claim glibc's heaps; what another allocator has there stays unclaimed."""
-        has_names = len(self.unnamed) < len(self.anonymous)  # core files have none
-        for mapping in self.anonymous:
-            start, end = mapping.start, mapping.end
-            if mapping.path.startswith(HEAP_NAME):
-                self._add_heap(read_heap(self.reads, self.residency, start, end, start))
-            elif not has_names:
-                self._add_heap(guess_heap(self.reads, self.residency, start, end))
-            for heap in find_heaps(self.reads, self.residency, start, end):
+        named = [each for each in self.anonymous if each.path.startswith(HEAP_NAME)]
+        for run in _runs(named):  # the main heap, in pieces where huge pages were asked for
+            self._add_heap(read_heap(self.reads, self.residency, run.start, run.end, run.start))
+        for run in self.runs:
+            for mapping in () if named else self.unnamed:  # core files have no names
+                if run.start <= mapping.start < run.end:
+                    guess = guess_heap(self.reads, self.residency, mapping.start, run.end)
+                    self._add_heap(guess)
+            for heap in find_heaps(self.reads, self.residency, run.start, run.end):
                 self._add_heap(heap)
 
     def _add_heap(self, heap: MallocHeap | None) -> None:
         if heap is None or list(self.claims.gaps(heap.start, heap.end)) != [(heap.start, heap.end)]:
             return
+        self.heaps.append((heap.first_chunk, heap.end))
         resident = self.residency.total(heap.start, heap.end)
         self.claims.add(
             [

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "walker/blocks/allocators.hpp"
+#include "walker/owners/native_owners.hpp"
 #include "walker/walk/walker.hpp"
 
 using namespace heapgraph;
@@ -13,6 +14,7 @@ using namespace heapgraph;
 // What callers have a pointer to.
 struct hg_walker : Walker {
     using Walker::Walker;
+    NativeRows native;
 };
 
 namespace {
@@ -270,5 +272,22 @@ int hg_walker_chunks(hg_walker *walker, hg_range heap, u64 *free_starts, u64 *fr
     return guarded([&] {
         *totals =
             walk_chunks(walker->image(), heap.start, heap.end, free_starts, free_sizes, capacity);
+    });
+}
+
+int hg_walker_native(hg_walker *walker, const hg_native_places *places, hg_native_memory *memory) {
+    *memory = {};
+    return guarded([&] {
+        walker->native = find_native_owners(*walker, *places);
+        const NativeRows &found = walker->native;
+        *memory = {
+            .rows = found.rows.data(),
+            .row_count = found.rows.size(),
+            .owners = found.owners.data(),
+            .owner_count = found.owners.size(),
+            .chunks = found.chunks,
+            .edges = found.edges,
+            .is_left_out = found.is_left_out,
+        };
     });
 }

@@ -18,5 +18,7 @@ ChunkTotals walk_chunks(MemoryImage &image, u64 start, u64 end, u64 *free_starts
 // none. Small blocks are those of CPython's own allocator, larger ones those of glibc's malloc;
 // both are told by their bookkeeping.
 u64 block_bytes(MemoryImage &image, const Layout &layout, u64 address);
+// The same of CPython's own allocator alone.
+u64 pool_block_bytes(MemoryImage &image, const Layout &layout, u64 address);
 
 }  // namespace heapgraph

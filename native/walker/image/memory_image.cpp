@@ -41,14 +41,6 @@ bool may_map(const FilePiece &piece) {
            piece.offset + piece.in_file <= static_cast<u64>(file.st_size);
 }
 
-// The range within others, by the first that ends behind its start.
-std::vector<AddressRange>::const_iterator first_behind(const std::vector<AddressRange> &ranges,
-                                                       u64 address) {
-    return std::upper_bound(
-        ranges.begin(), ranges.end(), address,
-        [](u64 wanted, const AddressRange &range) { return wanted < range.end; });
-}
-
 }  // namespace
 
 std::unique_ptr<MemoryImage> MemoryImage::open(std::vector<FilePiece> pieces,

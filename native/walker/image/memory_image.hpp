@@ -80,6 +80,14 @@ constexpr unsigned kBlockShift = 18;  // 256 KiB: large enough for one call to b
 constexpr u64 kBlockBytes = u64{1} << kBlockShift;
 constexpr u64 kBlockWords = kBlockBytes / 512;  // of the bitmaps
 
+// The first of disjoint, rising ranges that ends behind an address.
+inline std::vector<AddressRange>::const_iterator
+first_behind(const std::vector<AddressRange> &ranges, u64 address) {
+    return std::upper_bound(
+        ranges.begin(), ranges.end(), address,
+        [](u64 wanted, const AddressRange &range) { return wanted < range.end; });
+}
+
 // Memory of a process that has a hole in its address space every so often costs us what it costs
 // the process: neither is read what was never written, nor has it pages here (see set_filled).
 //
@@ -170,6 +178,11 @@ public:
     void gather(const u64 *addresses, u64 count, u64 size, u8 *out);
 
     std::vector<Region> &regions() { return regions_; }
+    // The region of an address, null for none. Nothing is remembered: several threads may ask.
+    const Region *region_of(u64 address) const;
+    // One block of a region without keeping a copy of it: where it lies, in the copy or in `buffer`
+    // of kBlockBytes; null when nothing was ever written there. Several threads may ask.
+    const u8 *glance(const Region &region, u64 block, u8 *buffer);
     u64 bytes_read() const { return bytes_read_.load(std::memory_order_relaxed); }
     u64 bytes_unreadable() const { return bytes_unreadable_.load(std::memory_order_relaxed); }
     u64 bytes_left_out() const { return bytes_left_out_.load(std::memory_order_relaxed); }
@@ -197,6 +210,7 @@ private:
     bool load_range(Region &region, u64 begin, u64 end);
     void map_pieces(Region &region);
     AddressRange filled_from(u64 address);
+    void glance_range(const Region &region, u64 begin, u64 end, u8 *to);
     bool load_if_absent(Region &region, u64 block);
     bool load_block(Region &region, u64 block);
     void start_reading_ahead();

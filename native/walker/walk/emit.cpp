@@ -1,6 +1,5 @@
 // Pass 2: one row per object in address order, its references behind one another.
 #include <algorithm>
-#include <bit>
 #include <unordered_map>
 
 #include "walker/walk/walker.hpp"
@@ -121,21 +120,6 @@ void Walker::emit_object(u64 address, const Position &at, bool is_static) {
     // Code and constants frozen into the interpreter since 3.11; types count what they own.
     const bool frozen = is_static && flags & kImmortal && !type->reader->is("type");
     emit_references(address, *type, frozen);
-}
-
-// In the order of their addresses.
-template <typename Visit>
-void Walker::each_object(Visit visit) {
-    for (const NumberedBlock &at : blocks_) {
-        Region &region = image_->regions()[at.region];
-        const u64 end = std::min(region.size / 512 + 1, (at.block + u64{1}) * kBlockWords);
-        for (u64 word = at.block * kBlockWords; word < end; ++word) {
-            for (u64 bits = region.known[word]; bits != 0; bits &= bits - 1) {
-                const u64 bit = word * 64 + std::countr_zero(bits);
-                visit(region.start + bit * 8, Position{&region, bit});
-            }
-        }
-    }
 }
 
 void Walker::emit(const AddressRange *statics, u64 static_count) {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <memory>
 #include <string>
 #include <vector>
@@ -68,12 +69,27 @@ public:
     const WalkCounts &counts() const { return counts_; }
     const std::atomic<u64> &progress() const { return progress_; }
 
-private:
+    // Where an object would lie in the bitmaps of its region.
     struct Position {
         Region *region;
         u64 bit;
     };
+    // All objects in the order of their addresses, which is that of their ids; after emit.
+    template <typename Visit>
+    void each_object(Visit visit) {
+        for (const NumberedBlock &at : blocks_) {
+            Region &region = image_->regions()[at.region];
+            const u64 end = std::min(region.size / 512 + 1, (at.block + u64{1}) * kBlockWords);
+            for (u64 word = at.block * kBlockWords; word < end; ++word) {
+                for (u64 bits = region.known[word]; bits != 0; bits &= bits - 1) {
+                    const u64 bit = word * 64 + std::countr_zero(bits);
+                    visit(region.start + bit * 8, Position{&region, bit});
+                }
+            }
+        }
+    }
 
+private:
     void read_gc_list(u64 head);
     void make_ages();
     u64 first_of_startup();
@@ -120,8 +136,6 @@ private:
     }
     void follow_edges();
     u32 write_edges(bool uncounted);
-    template <typename Visit>
-    void each_object(Visit visit);
     void settle_doubts();
     u32 id_at(const Position &at) const;
 

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from heapgraph.model import NO_LABEL, NO_ROW, EdgeFlags, EdgeKind, ObjectFlags, RegionKind, RootKind
+from heapgraph.model import (
+    NO_LABEL,
+    NO_ROW,
+    EdgeFlags,
+    EdgeKind,
+    NativeGrade,
+    NativeKind,
+    ObjectFlags,
+    RegionKind,
+    RootKind,
+)
 from heapgraph.snapshot.manifest import SHAPE
 from heapgraph.snapshot.schema import FORMAT_VERSION, MANIFEST_MEMBER, ROW_GROUP_ROWS, TABLES
 from helpers.heaps import draw_heap
@@ -56,7 +66,10 @@ def test_every_column_is_described(name: str):
     assert all(row[2] for row in rows_of(section(name)))
 
 
-@pytest.mark.parametrize("enumeration", [EdgeKind, EdgeFlags, ObjectFlags, RootKind, RegionKind])
+@pytest.mark.parametrize(
+    "enumeration",
+    [EdgeKind, EdgeFlags, ObjectFlags, RootKind, RegionKind, NativeKind, NativeGrade],
+)
 def test_every_value_of_an_enumeration_is_described(enumeration: type[IntEnum | IntFlag]):
     """Given a kind or flag, then the table below the enumeration's name has it with its number."""
     after = DOCUMENT.split(f"`heapgraph.model.{enumeration.__name__}`", 1)[1]

@@ -266,6 +266,26 @@ def test_a_column_that_an_older_file_does_not_have_is_zeros(path: Path):
     assert "0 columns age" in refused(path).what
 
 
+def test_a_table_that_an_older_file_does_not_have_is_empty(path: Path):
+    """Given a file without the table native, then it opens, and only that table has no rows."""
+    repack(
+        path, {"native.parquet": None}, lambda manifest: manifest["members"].pop("native.parquet")
+    )
+    with open_snapshot(path) as snapshot:
+        snapshot.verify_all()
+        assert snapshot.row_count("native") == 0
+        assert snapshot.table("native").equals(TABLES["native"].schema.empty_table())
+        assert not len(snapshot.column("native", "bytes"))
+        assert not len(snapshot.strings("native", "name"))
+        assert snapshot.table("pools").num_rows
+
+
+def test_a_table_that_the_manifest_promises_must_be_there(path: Path):
+    """Given a file that lost the table native, then it is damaged."""
+    repack(path, {"native.parquet": None})
+    assert "missing" in refused(path).what
+
+
 def test_a_file_inside_a_longer_file_is_still_whole(path: Path):
     """Given bytes before the zip, as a mail program may add them, then nothing is lost."""
     path.write_bytes(b"some bytes" + path.read_bytes())

@@ -1,0 +1,250 @@
+"""Who owns the memory of C code: chunks of malloc that no object is known to have."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from heapgraph.model import NO_ROW, NativeKind, RegionKind
+from heapgraph.native.native_memory import Places
+from heapgraph.units import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from heapgraph.capture.cpython.root_set import RootSet
+    from heapgraph.capture.heap.walk import HeapWalk
+    from heapgraph.capture.process.libraries import LibraryData
+    from heapgraph.capture.regions.regions import MemorySurvey
+    from heapgraph.native.native_memory import NativeRows
+
+Array: TypeAlias = npt.NDArray[Any]
+
+LEAST_TABLE_BYTES = 64 << 20
+"""What the tables for it may take in any case; of large heaps, half of what these have besides."""
+
+_WEAK_KINDS = (RegionKind.STACK, RegionKind.DATA, RegionKind.FRAMES)
+_NAMES = {
+    RegionKind.STACK: "a stack",
+    RegionKind.DATA: "zero-initialised data",
+    RegionKind.FRAMES: "frames of Python functions",
+}
+_UNKNOWN = "private memory of no known allocator"
+_SEVERAL = "several"
+
+
+_COLUMNS = {
+    "group": np.uint32,
+    "object": np.uint32,
+    "bytes": np.uint64,
+    "blocks": np.uint64,
+    "kind": np.uint8,
+    "grade": np.uint8,
+}
+
+
+def _no_rows() -> dict[str, Any]:
+    return {name: np.empty(0, dtype) for name, dtype in _COLUMNS.items()} | {"name": []}
+
+
+@dataclass(frozen=True)
+class NativeOwners:
+    """Who leads to memory of C code.
+
+    Attributes:
+        columns: of the table `native`, see docs/file-format.md.
+        chunks, pointers: how many were looked at.
+        left_out: why nothing is known, "" where something is.
+    """
+
+    columns: dict[str, Any] = field(default_factory=_no_rows)
+    chunks: int = 0
+    pointers: int = 0
+    left_out: str = ""
+
+    def record(self) -> dict[str, Any]:
+        """What the manifest says of it."""
+        return {"chunks": self.chunks, "pointers": self.pointers, "left_out": self.left_out}
+
+
+def find_native_owners(
+    walk: HeapWalk,
+    survey: MemorySurvey,
+    libraries: Sequence[LibraryData],
+    named: RootSet,
+) -> NativeOwners:
+    """Find out who owns the memory of C code; when all regions are claimed.
+
+    Args:
+        walk: over the heap, whose memory is not forgotten yet.
+        survey: the regions.
+        libraries: data of libraries.
+        named: where the interpreter's own structs are.
+
+    Cost: see `native_memory.find_owners`; nothing where glibc's malloc has no heap.
+    """
+    if not survey.heaps:
+        return NativeOwners()
+    names = _WordNames(survey, libraries, named)
+    heaps = sorted(survey.heaps)
+    chunks = [
+        (region.start, region.end)
+        for region in survey.claims.regions
+        if region.kind is RegionKind.CHUNK and region.object == NO_ROW
+    ]
+    resident = survey.residency.ranges(sorted([*heaps, *chunks]))
+    places = Places(
+        heaps=_ranges(heaps),
+        chunks=_ranges(chunks),
+        resident=resident,
+        libraries=_ranges(names.libraries),
+        stacks=_ranges(names.stacks),
+    )
+    in_memory = int((resident[:, 1] - resident[:, 0]).sum())
+    most_bytes = LEAST_TABLE_BYTES + in_memory // 2
+    found = walk.native_owners(places, most_bytes)
+    if found.is_left_out:
+        reason = (
+            f"{found.chunks:,} chunks of malloc with their pointers need more than"
+            f" {format_size(most_bytes)} to be sorted"
+        )
+        return NativeOwners(chunks=found.chunks, left_out=reason)
+    return _table(found, names)
+
+
+def _ranges(pairs: Iterable[tuple[int, int]]) -> Array:
+    return np.array(sorted(pairs), np.int64).reshape(-1, 2)
+
+
+class _WordNames:
+    """Where words may lead to memory of C code, and how they are called.
+
+    Attributes:
+        libraries, stacks: (start, end) each, sorted and disjoint.
+    """
+
+    def __init__(
+        self, survey: MemorySurvey, libraries: Sequence[LibraryData], named: RootSet
+    ) -> None:
+        """Sort the places; what two have is the first one's."""
+        places = [
+            (data.address, data.address + data.size, f"variable of {data.library}", data.bias)
+            for data in libraries
+        ]
+        places += [(at, at + size, name, at) for at, size, name in named.scan_ranges]
+        self._places = _disjoint(sorted(places))
+        self.libraries = [place[:2] for place in self._places]
+        self._library_starts = [start for start, _ in self.libraries]
+        others = [
+            (region.start, region.end, _NAMES[region.kind])
+            for region in survey.claims.regions
+            if region.kind in _WEAK_KINDS
+        ]
+        others += [
+            (start, end, _UNKNOWN)
+            for run in survey.runs
+            for start, end in survey.claims.gaps(run.start, run.end)
+        ]
+        self._others = [
+            (first, last, name)
+            for start, end, name in sorted(others)
+            for first, last in _without(start, end, self.libraries)
+        ]
+        self.stacks = [place[:2] for place in self._others]
+        self._other_starts = [start for start, _ in self.stacks]
+
+    def of_libraries(self, words: Sequence[int]) -> str:
+        """What words in data of libraries are called together."""
+        rows = [bisect_right(self._library_starts, word) - 1 for word in words]
+        found = {self._places[row][2] for row in rows}
+        if len(words) == 1:
+            _, _, name, bias = self._places[rows[0]]
+            return f"{name} +{words[0] - bias:#x}"
+        return next(iter(found)).replace("variable", "variables") if len(found) == 1 else _SEVERAL
+
+    def of_others(self, words: Sequence[int]) -> str:
+        """What words elsewhere are called together."""
+        found = {self._others[bisect_right(self._other_starts, word) - 1][2] for word in words}
+        return next(iter(found)) if len(found) == 1 else _SEVERAL
+
+
+def _disjoint(places: list[tuple[int, int, str, int]]) -> list[tuple[int, int, str, int]]:
+    found: list[tuple[int, int, str, int]] = []
+    for start, end, name, bias in places:
+        first = max(start, found[-1][1]) if found else start
+        if first < end:
+            found.append((first, end, name, bias))
+    return found
+
+
+def _without(start: int, end: int, taken: Sequence[tuple[int, int]]) -> Iterable[tuple[int, int]]:
+    """The parts of a range that lie in none of others, which are sorted."""
+    place = max(0, bisect_right(taken, (start, start)) - 1)
+    while start < end and place < len(taken) and taken[place][0] < end:
+        first, last = taken[place]
+        if last > start:
+            if start < first:
+                yield start, first
+            start = last
+        place += 1
+    if start < end:
+        yield start, end
+
+
+def _table(found: NativeRows, names: _WordNames) -> NativeOwners:
+    """One row for each owner; the sizes of a group stand in its first row."""
+    rows = found.rows
+    of_objects = rows["kind"] <= NativeKind.SHARED
+    parts = [_rows_of_objects(rows[of_objects], found.owners)]
+    parts.append(_rows_of_words(rows[~of_objects], found.owners, names, int(of_objects.sum())))
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in _COLUMNS}
+    texts = [""] * len(parts[0]["group"]) + parts[1]["name"]
+    return NativeOwners(columns | {"name": texts}, found.chunks, found.edges)
+
+
+def _rows_of_objects(rows: Array, owners: Array) -> dict[str, Any]:
+    counts = rows["count"].astype(np.int64)
+    length = np.maximum(counts, 1)  # of too many owners, none is listed
+    group = np.repeat(np.arange(len(rows), dtype=np.uint32), length)
+    begins = np.cumsum(length) - length
+    place = np.arange(len(group)) - begins[group]
+    objects = np.full(len(group), NO_ROW, np.uint32)
+    is_listed = counts[group] > 0
+    objects[is_listed] = owners[rows["first"][group[is_listed]].astype(np.int64) + place[is_listed]]
+    result = {"group": group, "object": objects}
+    for name in ("bytes", "blocks"):
+        result[name] = np.where(place == 0, rows[name][group], 0).astype(np.uint64)
+    return result | {name: rows[name][group] for name in ("kind", "grade")}
+
+
+def _rows_of_words(
+    rows: Array, owners: Array, names: _WordNames, first_group: int
+) -> dict[str, Any]:
+    """What no object leads to, added up by what it is called."""
+    sums: dict[tuple[int, int, str], list[int]] = {}
+    for size, blocks, first, count, kind, grade in rows.tolist():
+        words = owners[first : first + count].tolist()
+        if kind == NativeKind.LOST:
+            name = f"blocks of up to {format_size(first)}"
+        elif not words:
+            name = _SEVERAL
+        elif kind == NativeKind.LIBRARY:
+            name = names.of_libraries(words)
+        else:
+            name = names.of_others(words)
+        total = sums.setdefault((kind, grade, name), [0, 0])
+        total[0] += size
+        total[1] += blocks
+    return {
+        "group": np.arange(first_group, first_group + len(sums), dtype=np.uint32),
+        "object": np.full(len(sums), NO_ROW, np.uint32),
+        "bytes": np.array([size for size, _ in sums.values()], np.uint64),
+        "blocks": np.array([blocks for _, blocks in sums.values()], np.uint64),
+        "kind": np.array([kind for kind, _, _ in sums], np.uint8),
+        "grade": np.array([grade for _, grade, _ in sums], np.uint8),
+        "name": [name for _, _, name in sums],
+    }

@@ -1,0 +1,116 @@
+// The chunks of glibc's malloc by number, and which of them a pointer leads into: two bits of work
+// for each word of a gigabyte, and 5 bytes of memory for each chunk.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "walker/image/windows.hpp"
+#include "walker/walk/columns.hpp"
+
+namespace heapgraph {
+
+constexpr u32 kNoChunk = UINT32_MAX;
+constexpr u64 kChunkHeader =
+    16;  // size of the chunk before (when that is free), own size and flags
+constexpr u64 kChunkStep = 16;
+
+// What a chunk is.
+enum class ChunkUse : u8 {
+    kFree = 0,
+    kNative,  // in use, and of no object that is known
+    kObject,  // an object lies in it
+    kBuffer,  // an object that counts it in its shallow size has it
+};
+
+// How a pointer leads to a chunk; also how far it is believed.
+enum class Aim : u8 { kNothing = 0, kStart = 1, kInside = 2, kDoubtful = 3 };
+
+struct Pointer {
+    u32 chunk = kNoChunk;
+    Aim aim = Aim::kNothing;
+};
+
+class ChunkMap {
+public:
+    // The chunks of one heap, one behind the other from its first chunk on; false when there are
+    // more than `most` in all.
+    bool add_heap(WindowReader &reader, AddressRange heap, u64 most);
+    // One chunk that has a mapping of its own.
+    void add_mapped(AddressRange chunk);
+    // To be called when all are there, which came in the order of their addresses and overlap
+    // nowhere: until then no address is found.
+    void finish(const MemoryImage &image);
+
+    // The chunk whose usable bytes have this address in or right behind them.
+    Pointer find(u64 address) const;
+    // The chunk that begins with a header at this address.
+    u32 headed(u64 address) const;
+
+    u64 count() const { return uses_.size(); }
+    ChunkUse use(u32 chunk) const { return static_cast<ChunkUse>(uses_[chunk]); }
+    void set_use(u32 chunk, ChunkUse use) { uses_[chunk] = static_cast<u8>(use); }
+    // Bytes with the header.
+    u64 size(u32 chunk) const { return sizes_[chunk] * kChunkStep; }
+
+    // A heap, or one mapped chunk.
+    struct Span {
+        u64 start;  // of the first header
+        u64 end;
+        u64 first_word;  // of the bits of this heap; unused for a mapped chunk
+        u32 first_chunk;
+        bool is_mapped;
+        const Region *region;  // that it lies in; may be null
+    };
+    const std::vector<Span> &spans() const { return spans_; }
+    const Span *span_of(u64 address) const;
+    bool begins(const Span &span, u64 address) const {
+        const u64 bit = (address - span.start) / kChunkStep;
+        return bits_[span.first_word + bit / 64] >> (bit % 64) & 1;
+    }
+    // Whether an object, or its head for the collector, is at an address.
+    bool is_object(u64 address) const {
+        const Span *span = span_of(address);
+        if (span == nullptr || span->region == nullptr || address % 8 != 0) return false;
+        const u64 bit = (address - span->region->start) / 8, behind = bit + 2;
+        const u64 *known = span->region->known;
+        return (known[bit / 64] >> (bit % 64) | known[behind / 64] >> (behind % 64)) & 1;
+    }
+    // Visits (chunk, address of its header) in order.
+    template <typename Visit>
+    void each(Visit visit) const {
+        for (const Span &span : spans_) {
+            if (span.is_mapped) {
+                visit(span.first_chunk, span.start);
+                continue;
+            }
+            u32 chunk = span.first_chunk;
+            const u64 words = words_of(span.end - span.start);
+            for (u64 word = 0; word < words; ++word) {
+                for (u64 bits = bits_[span.first_word + word]; bits != 0; bits &= bits - 1) {
+                    const u64 bit = word * 64 + static_cast<u64>(__builtin_ctzll(bits));
+                    visit(chunk++, span.start + bit * kChunkStep);
+                }
+            }
+        }
+    }
+
+private:
+    static constexpr unsigned kTopShift = 39, kPartShift = 21;
+    static constexpr u64 kParts = u64{1} << (kTopShift - kPartShift);
+    static u64 words_of(u64 bytes) { return bytes / kChunkStep / 64 + 1; }
+    u32 rank(const Span &span, u64 bit) const {
+        const u64 word = span.first_word + bit / 64;
+        const u64 upto = bits_[word] & (~u64{0} >> (63 - bit % 64));
+        return ranks_[word] + static_cast<u32>(__builtin_popcountll(upto)) - 1;
+    }
+
+    std::vector<Span> spans_;
+    Column<u64> bits_;   // of each heap, one for every 16 bytes: a chunk begins here
+    Column<u32> ranks_;  // chunks before each word of them
+    Column<u8> uses_;
+    NarrowColumn<u16> sizes_;                    // in steps of 16 bytes
+    std::vector<std::unique_ptr<u32[]>> parts_;  // [address >> 39][part in it] = first span
+};
+
+}  // namespace heapgraph

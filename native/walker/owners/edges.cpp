@@ -1,0 +1,166 @@
+#include "walker/owners/edges.hpp"
+
+#include <atomic>
+#include <new>
+#include <system_error>
+#include <thread>
+
+namespace heapgraph {
+namespace {
+
+constexpr unsigned kMostThreads = 4;
+// A chunk with so many pointers into freed memory or the middle of objects was written by somebody
+// else before: its other pointers may be as old.
+constexpr u64 kBadPointers = 2, kBadShare = 20;
+
+// What one block of memory gave. A chunk that goes on in the next one has edges in both.
+struct Part {
+    u64 start, end;
+    const ChunkMap::Span *span;
+    std::vector<std::pair<u32, u32>> degrees;  // chunk, edges
+    std::vector<Target> targets;
+};
+
+class PartScan {
+public:
+    PartScan(const ChunkMap &chunks, Part &part, const Window &window)
+        : chunks_(chunks), part_(part), window_(window) {}
+
+    void run() {
+        const ChunkMap::Span &span = *part_.span;
+        u64 at = window_.start;
+        if (span.is_mapped) {
+            begin(span.first_chunk);
+            for (at = std::max(at, span.start + kChunkHeader); at + 8 <= window_.end; at += 8)
+                take(window_.word(at), false);
+            return finish();
+        }
+        const Pointer before = chunks_.find(at + 1);  // who has the first word here
+        if (before.chunk != kNoChunk) begin(before.chunk);
+        for (; at + 16 <= window_.end; at += 16) {
+            if (chunks_.begins(span, at)) {
+                // The first word of a header is the last one of the chunk before, which is seldom
+                // asked for: it often holds what somebody else left.
+                take(window_.word(at), true);
+                finish();
+                begin(chunks_.headed(at));
+                continue;
+            }
+            if (!is_native_) continue;
+            take(window_.word(at), false);
+            take(window_.word(at + 8), false);
+        }
+        finish();
+    }
+
+private:
+    void begin(u32 chunk) {
+        chunk_ = chunk;
+        is_native_ = chunks_.use(chunk) == ChunkUse::kNative;
+        first_ = part_.targets.size();
+        pointers_ = bad_ = 0;
+    }
+
+    void take(u64 word, bool is_last) {
+        if (!is_native_) return;
+        Pointer pointer = chunks_.find(word);
+        if (pointer.chunk == kNoChunk || pointer.chunk == chunk_) return;
+        ++pointers_;
+        const ChunkUse use = chunks_.use(pointer.chunk);
+        if (use != ChunkUse::kNative) {
+            bad_ +=
+                use == ChunkUse::kFree || (use == ChunkUse::kObject && !chunks_.is_object(word));
+            return;
+        }
+        if (pointer.aim == Aim::kNothing) return;
+        if (is_last) pointer.aim = Aim::kDoubtful;
+        const Target target = make_target(pointer);
+        if (part_.targets.size() > first_ && part_.targets.back() == target) return;
+        part_.targets.push_back(target);
+    }
+
+    void finish() {
+        if (!is_native_ || part_.targets.size() == first_) return;
+        if (bad_ >= kBadPointers && bad_ * kBadShare >= pointers_) {
+            for (u64 i = first_; i < part_.targets.size(); ++i) part_.targets[i] |= 3;
+        }
+        part_.degrees.emplace_back(chunk_, static_cast<u32>(part_.targets.size() - first_));
+        first_ = part_.targets.size();
+    }
+
+    const ChunkMap &chunks_;
+    Part &part_;
+    const Window &window_;
+    u32 chunk_ = kNoChunk;
+    bool is_native_ = false;
+    u64 first_ = 0, pointers_ = 0, bad_ = 0;
+};
+
+std::vector<Part> make_parts(const MemoryImage &image, const ChunkMap &chunks) {
+    std::vector<Part> parts;
+    for (const ChunkMap::Span &span : chunks.spans()) {
+        if (span.is_mapped && chunks.use(span.first_chunk) != ChunkUse::kNative) continue;
+        const Region *region = image.region_of(span.start);
+        if (region == nullptr) continue;
+        for (u64 at = span.start; at < span.end;) {
+            const u64 block = (at - region->start) >> kBlockShift;
+            const u64 end = std::min(span.end, region->start + ((block + 1) << kBlockShift));
+            parts.push_back({at, end, &span, {}, {}});
+            at = end;
+        }
+    }
+    return parts;
+}
+
+// Moves what the parts have behind one another, and gives their memory back on the way.
+void join(std::vector<Part> &parts, u64 chunk_count, ChunkEdges &edges) {
+    edges.offsets.resize(chunk_count + 1);
+    for (Part &part : parts) {
+        for (const auto &[chunk, degree] : part.degrees) edges.offsets[chunk + 1] += degree;
+        edges.targets.append(part.targets.data(), part.targets.size());
+        part = {};
+    }
+    for (u64 i = 0; i < chunk_count; ++i) edges.offsets[i + 1] += edges.offsets[i];
+}
+
+}  // namespace
+
+ChunkEdges scan_chunks(MemoryImage &image, const ChunkMap &chunks, u64 most_edges) {
+    std::vector<Part> parts = make_parts(image, chunks);
+    std::atomic<u64> next{0}, total{0};
+    std::atomic<bool> is_short{false};  // of memory: nothing may be thrown out of a thread
+    const auto work = [&] {
+        try {
+            WindowReader reader(image);
+            for (u64 i; (i = next++) < parts.size() && total < most_edges;) {
+                const Window window = reader.at(parts[i].start, parts[i].end);
+                if (window.data == nullptr || window.end != parts[i].end) continue;
+                PartScan(chunks, parts[i], window).run();
+                parts[i].targets.shrink_to_fit();
+                total += parts[i].targets.size();
+            }
+        } catch (const std::bad_alloc &) {
+            is_short = true;
+            next = parts.size();
+        }
+    };
+    std::vector<std::thread> threads;
+    const unsigned wanted = std::min(std::thread::hardware_concurrency(), kMostThreads);
+    try {
+        for (unsigned i = 1; i < wanted && i < parts.size(); ++i) threads.emplace_back(work);
+    } catch (const std::system_error &) {
+        // A limit on threads: fewer do it as well.
+    }
+    work();
+    for (std::thread &thread : threads) thread.join();
+    if (is_short) throw std::bad_alloc();
+    ChunkEdges edges;
+    if (total >= most_edges) {
+        edges.is_whole = false;
+        return edges;
+    }
+    join(parts, chunks.count(), edges);
+    return edges;
+}
+
+}  // namespace heapgraph

@@ -1,0 +1,35 @@
+// Which chunk leads to which: words of chunks and of objects that are pointers.
+#pragma once
+
+#include <vector>
+
+#include "walker/owners/chunk_map.hpp"
+
+namespace heapgraph {
+
+// A chunk and how it is pointed at, in 32 bits.
+using Target = u32;
+constexpr u32 kMaxChunks = 1u << 30;
+constexpr Target make_target(Pointer pointer) {
+    return pointer.chunk << 2 | static_cast<u32>(pointer.aim);
+}
+constexpr u32 chunk_of(Target target) { return target >> 2; }
+constexpr Aim aim_of(Target target) { return static_cast<Aim>(target & 3); }
+
+// What is no chunk and leads to one: an object by its id, or a word elsewhere by its number.
+struct Entry {
+    u32 source;
+    Target target;
+};
+
+// The targets of chunk i are targets[offsets[i]] .. targets[offsets[i + 1] - 1].
+struct ChunkEdges {
+    Column<u32> offsets;
+    Column<u32> targets;
+    bool is_whole = true;  // false: there were more than could be kept
+};
+
+// Looks through all native chunks, in parallel.
+ChunkEdges scan_chunks(MemoryImage &image, const ChunkMap &chunks, u64 most_edges);
+
+}  // namespace heapgraph

@@ -1,0 +1,147 @@
+#include "walker/owners/free_chunks.hpp"
+
+namespace heapgraph {
+namespace {
+
+constexpr u64 kBins = 127, kFirstBin = 0x70, kFastBins = 0x10, kFastBinCount = 10;
+constexpr u64 kNextArena = 0x870;
+constexpr u64 kMaxArenas = 1024;
+constexpr u64 kMaxData = 64 << 20, kMostCandidates = 256;  // a library with more is not libc
+constexpr u64 kBinsThatFit = 120;      // a bin may be caught in the middle of a change
+constexpr unsigned kSafeLinking = 12;  // next ^ (place >> 12), since glibc 2.32
+
+// tcache_perthread_struct: counts, then the first chunk of each size.
+constexpr u64 kCacheChunk = 0x290, kCacheLists = 64, kSmallest = 0x20;
+
+// Few bytes of many places: nothing around them is read, and nothing is kept.
+u64 word_at(MemoryImage &image, u64 address) {
+    u64 word = 0;
+    image.gather(&address, 1, sizeof word, reinterpret_cast<u8 *>(&word));
+    return word;
+}
+
+// The bins hold pointers as if each were the two links of a chunk.
+bool fits_bin(MemoryImage &image, u64 bin, u64 forward, u64 backward) {
+    const u64 head = bin - 16;
+    if (forward == head || backward == head) return forward == backward;
+    return forward % kChunkStep == 0 && backward % kChunkStep == 0 &&
+           word_at(image, forward + 24) == head && word_at(image, backward + 16) == head;
+}
+
+// The next one of a list whose links may be mangled; what does not lead to a chunk ends it.
+u64 next_of(MemoryImage &image, u64 place) {
+    const u64 plain = word_at(image, place), open = plain ^ (place >> kSafeLinking);
+    return open % kChunkStep == 0 ? open : plain;
+}
+
+// Marks a list of chunks of one size; their addresses are those of the usable bytes, or of the
+// headers. Returns how many there were.
+u64 free_list(MemoryImage &image, ChunkMap &chunks, u64 first, u64 size, u64 to_user, u64 most) {
+    u64 found = 0;
+    for (u64 at = first; at != 0 && found < most; ++found) {
+        const u32 chunk = chunks.headed(at + to_user - kChunkHeader);
+        if (chunk == kNoChunk || (size != 0 && chunks.size(chunk) != size) ||
+            chunks.use(chunk) == ChunkUse::kFree)
+            break;
+        chunks.set_use(chunk, ChunkUse::kFree);
+        at = next_of(image, at + to_user);
+    }
+    return found;
+}
+
+// Follows a list of a cache without marking anything.
+bool is_cached_list(MemoryImage &image, const ChunkMap &chunks, u64 first, u64 size, u64 count) {
+    u64 at = first;
+    for (u64 i = 0; i < count; ++i) {
+        const u32 chunk = at < kChunkHeader ? kNoChunk : chunks.headed(at - kChunkHeader);
+        if (chunk == kNoChunk || chunks.size(chunk) != size) return false;
+        at = next_of(image, at);
+    }
+    return at == 0;
+}
+
+struct Cache {
+    u16 counts[kCacheLists];
+    u64 first[kCacheLists];
+};
+static_assert(sizeof(Cache) == kCacheChunk - kChunkHeader);
+
+bool is_cache(MemoryImage &image, const ChunkMap &chunks, const Cache &cache) {
+    for (u64 i = 0; i < kCacheLists; ++i) {
+        if ((cache.first[i] == 0) != (cache.counts[i] == 0)) return false;
+    }
+    for (u64 i = 0; i < kCacheLists; ++i) {
+        const u64 size = kSmallest + i * kChunkStep;
+        if (!is_cached_list(image, chunks, cache.first[i], size, cache.counts[i])) return false;
+    }
+    return true;
+}
+
+// All arenas are linked in a ring.
+bool is_in_ring(MemoryImage &image, u64 arena) {
+    u64 at = arena;
+    for (u64 i = 0; i < kMaxArenas; ++i) {
+        at = word_at(image, at + kNextArena);
+        if (at == arena) return true;
+        if (at == 0) return false;
+    }
+    return false;
+}
+
+}  // namespace
+
+u64 find_main_arena(MemoryImage &image, AddressRange data) {
+    const u64 size = data.end - data.start;
+    if (size < kArenaBytes || size > kMaxData) return 0;
+    std::vector<u64> words(size / 8);
+    image.gather(&data.start, 1, words.size() * 8, reinterpret_cast<u8 *>(words.data()));
+    u64 looked_at = 0;
+    for (u64 i = 0; i + 1 < words.size() && looked_at < kMostCandidates; ++i) {
+        const u64 bin = data.start + i * 8;  // an empty one, perhaps not the first one
+        if (words[i] != bin - 16 || words[i + 1] != bin - 16) continue;
+        ++looked_at;
+        for (u64 before = 0; before < kBins; ++before) {
+            const u64 first = bin - before * 16, arena = first - kFirstBin;
+            if (arena < data.start || arena + kArenaBytes > data.end || arena > bin) continue;
+            if (!is_in_ring(image, arena)) continue;
+            u64 fitting = 0;
+            for (u64 k = 0; k < kBins && k < fitting + (kBins - kBinsThatFit) + 1; ++k) {
+                const u64 at = (first - data.start) / 8 + k * 2;
+                fitting += fits_bin(image, first + k * 16, words[at], words[at + 1]);
+            }
+            if (fitting >= kBinsThatFit) return arena;
+        }
+    }
+    return 0;
+}
+
+void free_fastbins(MemoryImage &image, ChunkMap &chunks, u64 main_arena) {
+    u64 arena = main_arena;
+    for (u64 arenas = 0; arena != 0 && arenas < kMaxArenas; ++arenas) {
+        for (u64 bin = 0; bin < kFastBinCount; ++bin) {
+            const u64 first = word_at(image, arena + kFastBins + bin * 8);
+            free_list(image, chunks, first, kSmallest + bin * kChunkStep, kChunkHeader,
+                      chunks.count());
+        }
+        arena = word_at(image, arena + kNextArena);
+        if (arena == main_arena) break;
+    }
+}
+
+void free_thread_caches(MemoryImage &image, ChunkMap &chunks) {
+    std::vector<u64> caches;
+    chunks.each([&](u32 chunk, u64 header) {
+        if (chunks.size(chunk) == kCacheChunk && chunks.use(chunk) == ChunkUse::kNative)
+            caches.push_back(header + kChunkHeader);
+    });
+    for (const u64 address : caches) {
+        Cache cache;
+        image.gather(&address, 1, sizeof cache, reinterpret_cast<u8 *>(&cache));
+        if (!is_cache(image, chunks, cache)) continue;
+        for (u64 i = 0; i < kCacheLists; ++i)
+            free_list(image, chunks, cache.first[i], kSmallest + i * kChunkStep, 0,
+                      cache.counts[i]);
+    }
+}
+
+}  // namespace heapgraph

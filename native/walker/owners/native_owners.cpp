@@ -1,0 +1,219 @@
+#include "walker/owners/native_owners.hpp"
+
+#include <bit>
+#include <map>
+
+#include "walker/owners/attribution.hpp"
+#include "walker/owners/free_chunks.hpp"
+#include "walker/owners/levels.hpp"
+#include "walker/owners/object_words.hpp"
+
+namespace heapgraph {
+namespace {
+
+// Bytes of tables: of a chunk its uses, size, level, bits, offset, number, label and place in the
+// order; of an edge its target, once more while the parts are joined.
+constexpr u64 kBytesOfChunk = 24, kBytesOfEdge = 6;
+constexpr u64 kMostEntries = 1 << 26;
+constexpr u64 kMostSources = 1 << 30;
+
+// Bytes of ranges that are in memory.
+class Resident {
+public:
+    Resident(const hg_range *ranges, u64 count) : ranges_(ranges, ranges + count) {
+        before_.reserve(count);
+        u64 sum = 0;
+        for (const AddressRange &range : ranges_) {
+            before_.push_back(sum);
+            sum += range.end - range.start;
+        }
+    }
+    u64 between(u64 start, u64 end) const { return upto(end) - upto(start); }
+
+private:
+    u64 upto(u64 address) const {
+        const auto behind =
+            std::upper_bound(ranges_.begin(), ranges_.end(), address,
+                             [](u64 wanted, const AddressRange &it) { return wanted < it.start; });
+        if (behind == ranges_.begin()) return 0;
+        const u64 row = static_cast<u64>(behind - ranges_.begin()) - 1;
+        return before_[row] + std::min(address, ranges_[row].end) - ranges_[row].start;
+    }
+
+    std::vector<AddressRange> ranges_;
+    std::vector<u64> before_;
+};
+
+// Words elsewhere that lead to chunks. Their sources are numbered behind the objects.
+class WeakWords {
+public:
+    WeakWords(MemoryImage &image, const ChunkMap &chunks, u32 first)
+        : reader_(image), chunks_(chunks), first_(first) {}
+
+    std::vector<Entry> scan(const hg_range *ranges, u64 count, AddressRange without) {
+        std::vector<Entry> found;
+        for (const hg_range *range = ranges; range != ranges + count; ++range) {
+            if (range->start < without.end && without.start < range->end) {
+                scan({range->start, without.start}, found);
+                scan({without.end, range->end}, found);
+            } else {
+                scan(*range, found);
+            }
+        }
+        return found;
+    }
+    u64 address(u32 source) const { return addresses_[source - first_]; }
+    u64 count() const { return addresses_.size(); }
+
+private:
+    void scan(AddressRange range, std::vector<Entry> &found) {
+        for (u64 at = (range.start + 7) & ~u64{7}; at + 8 <= range.end;) {
+            const Window window = reader_.at(at, range.end);
+            if (window.end <= at) return;
+            for (; window.data != nullptr && at + 8 <= window.end; at += 8) {
+                const Pointer pointer = chunks_.find(window.word(at));
+                if (pointer.chunk == kNoChunk || pointer.aim == Aim::kNothing ||
+                    chunks_.use(pointer.chunk) != ChunkUse::kNative ||
+                    addresses_.size() >= kMostEntries)
+                    continue;
+                found.push_back(
+                    {first_ + static_cast<u32>(addresses_.size()), make_target(pointer)});
+                addresses_.push_back(at);
+            }
+            at = window.end;
+        }
+    }
+
+    WindowReader reader_;
+    const ChunkMap &chunks_;
+    u32 first_;
+    std::vector<u64> addresses_;
+};
+
+bool add_chunks(ChunkMap &chunks, MemoryImage &image, const hg_native_places &places) {
+    WindowReader reader(image);
+    const u64 most = std::min<u64>(kMaxChunks - 1, places.most_bytes / kBytesOfChunk);
+    const hg_range *heap = places.heaps, *heaps_end = heap + places.heap_count;
+    const hg_range *chunk = places.chunks, *chunks_end = chunk + places.chunk_count;
+    while (heap != heaps_end || chunk != chunks_end) {
+        if (chunk == chunks_end || (heap != heaps_end && heap->start < chunk->start)) {
+            if (!chunks.add_heap(reader, *heap++, most)) return false;
+        } else {
+            chunks.add_mapped(*chunk++);
+        }
+    }
+    chunks.finish(image);
+    return chunks.count() <= most;
+}
+
+// Adds up the chunks of the same label, level and grade.
+class Sums {
+public:
+    Sums(const ChunkMap &chunks, const hg_native_places &places)
+        : chunks_(chunks), resident_(places.resident, places.resident_count) {}
+
+    void add(u32 chunk, u64 header, u32 label, u8 kind, u8 grade) {
+        const u64 size = chunks_.size(chunk);
+        if (kind == HG_NATIVE_LOST) label = static_cast<u32>(std::bit_width(size - 1));
+        hg_native_row &row = rows_[{kind, label, grade}];
+        row.kind = kind;
+        row.grade = grade;
+        row.bytes += resident_.between(header, header + size);
+        ++row.blocks;
+    }
+    // owner_of: an object's id, or the address of a word.
+    template <typename OwnerOf>
+    void finish(const OwnerSets &sets, OwnerOf owner_of, NativeRows &out) {
+        for (auto &[key, row] : rows_) {
+            if (row.kind == HG_NATIVE_LOST) {
+                row.first = u64{1} << key.label;
+            } else {
+                row.first = out.owners.size();
+                for (const u32 source : sets.members(key.label))
+                    out.owners.push_back(owner_of(source));
+                row.count = out.owners.size() - row.first;
+            }
+            out.rows.push_back(row);
+        }
+    }
+
+private:
+    struct Key {
+        u8 kind;
+        u32 label;
+        u8 grade;
+        auto operator<=>(const Key &) const = default;
+    };
+
+    const ChunkMap &chunks_;
+    Resident resident_;
+    std::map<Key, hg_native_row> rows_;
+};
+
+u8 kind_of(u8 level, u32 label, const OwnerSets &sets) {
+    if (level == kLost) return HG_NATIVE_LOST;
+    if (level == kLibraryLevel) return HG_NATIVE_LIBRARY;
+    if (level == kStackLevel) return HG_NATIVE_STACK;
+    return sets.is_set(label) || label == OwnerSets::kMany ? HG_NATIVE_SHARED : HG_NATIVE_OBJECT;
+}
+
+AddressRange find_arena(MemoryImage &image, const hg_native_places &places) {
+    for (u64 i = 0; i < places.library_count; ++i) {
+        if (const u64 arena = find_main_arena(image, places.libraries[i]))
+            return {arena, arena + kArenaBytes};
+    }
+    return {0, 0};
+}
+
+}  // namespace
+
+NativeRows find_native_owners(Walker &walker, const hg_native_places &places) {
+    NativeRows result;
+    MemoryImage &image = walker.image();
+    ChunkMap chunks;
+    result.is_left_out = !add_chunks(chunks, image, places);
+    result.chunks = chunks.count();
+    const u64 objects = walker.columns().type.size();
+    if (result.is_left_out || objects >= kMostSources) return result;
+    const AddressRange arena = find_arena(image, places);
+    free_fastbins(image, chunks, arena.start);
+    free_thread_caches(image, chunks);
+    ObjectWords words(walker, chunks);
+    words.mark();
+
+    const u64 left = places.most_bytes - chunks.count() * kBytesOfChunk;
+    const u64 most_edges = std::min<u64>(left / kBytesOfEdge, UINT32_MAX - 1);
+    ChunkEdges edges = scan_chunks(image, chunks, most_edges);
+    if (!edges.is_whole) {
+        result.is_left_out = true;
+        return result;
+    }
+    result.edges = edges.targets.size();
+    doubt_mutual(chunks, edges);
+    std::vector<Entry> entries = words.entries(kMostEntries);
+    std::vector<bool> is_direct(chunks.count());
+    WeakWords weak(image, chunks, static_cast<u32>(objects));
+    std::vector<Entry> libraries = weak.scan(places.libraries, places.library_count, arena);
+    std::vector<Entry> stacks = weak.scan(places.stacks, places.stack_count, {0, 0});
+    const Levels levels = settle_levels(chunks, edges, entries, libraries, stacks);
+    for (const Entry &entry : entries) is_direct[chunk_of(entry.target)] = true;
+    entries.insert(entries.end(), libraries.begin(), libraries.end());
+    entries.insert(entries.end(), stacks.begin(), stacks.end());
+    OwnerSets sets(static_cast<u32>(objects + weak.count()));
+    const Column<u32> labels = attribute(chunks.count(), edges, entries, sets);
+
+    Sums sums(chunks, places);
+    chunks.each([&](u32 chunk, u64 header) {
+        if (chunks.use(chunk) != ChunkUse::kNative) return;
+        const u8 level = levels.of[chunk], kind = kind_of(level, labels[chunk], sets);
+        const u8 grade = level >= kDoubtfulLevel ? 3 : is_direct[chunk] ? 1 : 2;
+        sums.add(chunk, header, labels[chunk], kind, grade);
+    });
+    const auto owner_of = [&](u32 source) {
+        return source < objects ? u64{source} : weak.address(source);
+    };
+    sums.finish(sets, owner_of, result);
+    return result;
+}
+
+}  // namespace heapgraph

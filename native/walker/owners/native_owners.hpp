@@ -1,0 +1,20 @@
+// Who owns the memory of C code: chunks of malloc that no object is known to have. An estimate: a
+// word that looks like a pointer is taken for one.
+#pragma once
+
+#include <vector>
+
+#include "walker/walk/walker.hpp"
+
+namespace heapgraph {
+
+struct NativeRows {
+    std::vector<hg_native_row> rows;
+    std::vector<u64> owners;
+    u64 chunks = 0, edges = 0;
+    bool is_left_out = false;
+};
+
+NativeRows find_native_owners(Walker &walker, const hg_native_places &places);
+
+}  // namespace heapgraph

@@ -1,0 +1,167 @@
+#include "walker/owners/object_words.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+#include "walker/blocks/allocators.hpp"
+#include "walker/image/processor.hpp"
+
+namespace heapgraph {
+namespace {
+
+// Objects whose memory is known to the last byte: texts, numbers, containers, and what only shows
+// the memory of others. A pointer in them leads to a buffer of their own, or to nothing of theirs.
+constexpr std::string_view kKnown[] = {
+    "str",       "bytes",   "bytearray", "int",        "float",       "list",
+    "tuple",     "dict",    "set",       "type",       "code",        "frame",
+    "generator", "weakref", "deque",     "memoryview", "datetime",    "array",
+    "decimal",   "element", "items",     "lru_cache",  "ordered_dict"};
+constexpr u64 kSmallRequest = 512;   // a larger one goes to malloc
+constexpr u64 kFarthestHead = 48;    // from a chunk's first byte to an object in it
+constexpr u64 kMostFollowed = 4096;  // bytes of a buffer that is a part of a list of such
+// What a chunk may have beyond what was asked for; pages, where it has a mapping of its own.
+constexpr u64 kSlack = 32, kMappedSlack = kPage + 32, kSmallestMapped = 128 << 10;
+constexpr u64 kMostScanned = 1 << 20;  // of one object
+constexpr u32 kSmallDepth = 4, kMostSmall = 1024;
+
+bool is_known(const TypeInfo &type) {
+    return std::any_of(std::begin(kKnown), std::end(kKnown),
+                       [&](std::string_view name) { return type.reader->is(name); });
+}
+
+}  // namespace
+
+// A class statement without a C base adds no C struct: its instances have names and objects only.
+ObjectWords::ObjectWords(Walker &walker, ChunkMap &chunks) : walker_(walker), chunks_(chunks) {
+    for (const auto &type : walker.types().types()) {
+        const TypeInfo *base = type.get();
+        if (type->is_python_class) base = walker.types().find(type->builtin_base);
+        const bool is_plain = base == nullptr || base->tp_name == "object";
+        has_words_.push_back(!is_plain && !is_known(*type));
+        knows_buffers_.push_back(type->reader != &plain_reader || !type->buffers.empty() ||
+                                 type->blocks.has_bytes());
+    }
+}
+
+void ObjectWords::mark() {
+    const Columns &columns = walker_.columns();
+    walker_.each_object([&](u64 object, const Walker::Position &) { mark_object(object); });
+    u32 id = 0;
+    walker_.each_object([&](u64 object, const Walker::Position &) {
+        const u32 at = id++, row = columns.type[at];
+        if (row < knows_buffers_.size() && knows_buffers_[row] &&
+            columns.shallow.data()[at] > kSmallRequest)
+            mark_buffers(object, *walker_.types().types()[row], columns.shallow[at]);
+    });
+}
+
+// An object begins its chunk; one farther inside is a part of a structure of C code.
+void ObjectWords::mark_object(u64 object) {
+    const Pointer place = chunks_.find(object);
+    if (place.chunk == kNoChunk) return;
+    for (u64 head = 0; head <= kFarthestHead; head += 8) {
+        if (chunks_.headed(object - head - kChunkHeader) == place.chunk)
+            return chunks_.set_use(place.chunk, ChunkUse::kObject);
+    }
+}
+
+// Bytes of its shallow size that do not lie where the object lies.
+u64 ObjectWords::known_outside(u64 object, const TypeInfo &type, u64 shallow) {
+    const Pointer place = chunks_.find(object);
+    u64 here = (type.is_gc ? kGcHead : 0) + type.preheader + type.basicsize;
+    if (place.chunk != kNoChunk && chunks_.use(place.chunk) == ChunkUse::kObject)
+        here = std::max(here, chunks_.size(place.chunk));
+    return shallow > here ? shallow - here : 0;
+}
+
+// Follows pointers to the starts of chunks until all known bytes are found: one table of a dict,
+// one block after the other of a deque. Each step finds some, so it ends.
+void ObjectWords::mark_buffers(u64 object, const TypeInfo &type, u64 shallow) {
+    u64 left = known_outside(object, type, shallow);
+    if (left <= kSmallRequest / 2 || type.basicsize <= 0) return;
+    std::vector<AddressRange> waiting{{object, object + type.basicsize}};
+    while (!waiting.empty() && left != 0) {
+        const AddressRange range = waiting.back();
+        waiting.pop_back();
+        const View words = walker_.image().view(range.start, range.end - range.start);
+        for (u64 at = 0; at + 8 <= words.size() && left != 0; at += 8) {
+            const u64 address = words.u64_at(at);
+            const Pointer pointer = chunks_.find(address);
+            if (pointer.chunk == kNoChunk || chunks_.use(pointer.chunk) != ChunkUse::kNative)
+                continue;
+            // An aligned buffer begins inside of its chunk.
+            const u64 size = chunks_.size(pointer.chunk);
+            if (pointer.aim == Aim::kNothing ||
+                size > left + (size < kSmallestMapped ? kSlack : kMappedSlack) ||
+                (pointer.aim != Aim::kStart && size < kMostFollowed))
+                continue;
+            chunks_.set_use(pointer.chunk, ChunkUse::kBuffer);
+            left -= std::min(left, size);
+            if (size <= kMostFollowed) waiting.push_back({address, address + size - kChunkHeader});
+        }
+    }
+}
+
+std::vector<Entry> ObjectWords::entries(u64 most) {
+    std::vector<Entry> found;
+    const Columns &columns = walker_.columns();
+    u32 id = 0;
+    walker_.each_object([&](u64 object, const Walker::Position &) {
+        const u32 at = id++, row = columns.type[at];
+        if (row >= has_words_.size() || !has_words_[row] || found.size() >= most) return;
+        scan(at, object, *walker_.types().types()[row], found);
+    });
+    return found;
+}
+
+void ObjectWords::scan(u32 id, u64 object, const TypeInfo &type, std::vector<Entry> &out) {
+    const u64 begin = object + walker_.reader().layout().object_size;
+    const u64 end = end_of_block(object, type);
+    if (end <= begin) return;
+    small_seen_.clear();
+    scan_words(id, walker_.image().view(begin, end - begin), 0, out);
+}
+
+// A struct that varies in length, or may be longer than its type says, goes on to the end of the
+// block it lies in.
+u64 ObjectWords::end_of_block(u64 object, const TypeInfo &type) {
+    const u64 end = object + std::min<u64>(type.basicsize, kMostScanned);
+    if (type.itemsize == 0 && !type.may_go_on) return end;
+    const u64 head = (type.is_gc ? kGcHead : 0) + type.preheader;
+    const u64 size = block_bytes(walker_.image(), walker_.reader().layout(), object - head);
+    return std::max(end, object - head + std::min(size, kMostScanned));
+}
+
+// Small blocks of CPython's allocator that are no objects are a part of whatever leads to them.
+void ObjectWords::scan_words(u32 id, View words, u32 depth, std::vector<Entry> &out) {
+    for (u64 at = 0; at + 8 <= words.size(); at += 8) {
+        const u64 address = words.u64_at(at);
+        const Pointer pointer = chunks_.find(address);
+        if (pointer.chunk != kNoChunk) {
+            if (chunks_.use(pointer.chunk) == ChunkUse::kNative && pointer.aim != Aim::kNothing)
+                out.push_back({id, make_target(pointer)});
+            continue;
+        }
+        const u64 size = depth < kSmallDepth ? small_block(address) : 0;
+        if (size != 0) scan_words(id, walker_.image().view(address, size), depth + 1, out);
+    }
+}
+
+// Bytes of a small block that nobody was led to yet, 0 where there is none.
+u64 ObjectWords::small_block(u64 address) {
+    if (address % kChunkStep != 0 || small_seen_.size() >= kMostSmall) return 0;
+    const Region *region = walker_.image().find(address);
+    if (region == nullptr) return 0;
+    const u64 size = pool_block_bytes(walker_.image(), walker_.reader().layout(), address);
+    for (u64 head = 0; head <= kFarthestHead && head < size; head += 16) {
+        const u64 bit = (address + head - region->start) / 8;  // an object, behind its heads
+        if (region->known[bit / 64] >> (bit % 64) & 1) return 0;
+    }
+    if (size == 0 ||
+        std::find(small_seen_.begin(), small_seen_.end(), address) != small_seen_.end())
+        return 0;
+    small_seen_.push_back(address);
+    return size;
+}
+
+}  // namespace heapgraph

@@ -1,0 +1,35 @@
+// What objects have of the chunks: those they lie in, the buffers that are counted in their shallow
+// size already, and what the words of their C structs lead to.
+#pragma once
+
+#include "walker/owners/edges.hpp"
+#include "walker/walk/walker.hpp"
+
+namespace heapgraph {
+
+class ObjectWords {
+public:
+    ObjectWords(Walker &walker, ChunkMap &chunks);
+
+    // Marks chunks with objects in them, then the buffers of objects. After this no use changes.
+    void mark();
+    // Where the words of objects lead, by object; at most so many.
+    std::vector<Entry> entries(u64 most);
+
+private:
+    void mark_object(u64 object);
+    void mark_buffers(u64 object, const TypeInfo &type, u64 shallow);
+    u64 known_outside(u64 object, const TypeInfo &type, u64 shallow);
+    void scan(u32 id, u64 object, const TypeInfo &type, std::vector<Entry> &out);
+    void scan_words(u32 id, View words, u32 depth, std::vector<Entry> &out);
+    u64 small_block(u64 address);
+    u64 end_of_block(u64 object, const TypeInfo &type);
+
+    Walker &walker_;
+    ChunkMap &chunks_;
+    std::vector<u8> has_words_;      // by row of types: its C struct may lead to chunks
+    std::vector<u8> knows_buffers_;  // and: its shallow size has memory outside of the object
+    std::vector<u64> small_seen_;    // of the object that is scanned
+};
+
+}  // namespace heapgraph
