@@ -17,6 +17,7 @@ from heapgraph.graph.table_rows import (
     Frame,
     MemoryMapping,
     MemoryRegion,
+    NativeColumns,
     PoolColumns,
     Thread,
 )
@@ -270,6 +271,20 @@ class SnapshotColumns:
         table = self.table("pools")
         names = ("region", "block_size", "used", "resident")
         return PoolColumns(*(numpy_array(table.column(name)) for name in names))
+
+    @cached_property
+    def native(self) -> NativeColumns:
+        """Who leads to memory of C code; no rows where the snapshot does not know."""
+        table = self.table("native")
+        return NativeColumns(
+            groups=numpy_array(table.column("group")),
+            objects=numpy_array(table.column("object")),
+            sizes=numpy_array(table.column("bytes")),
+            blocks=numpy_array(table.column("blocks")),
+            kinds=numpy_array(table.column("kind")),
+            grades=numpy_array(table.column("grade")),
+            names=table.column("name").to_pylist(),
+        )
 
     @property
     def known_reverse(self) -> ReverseReferences | None:

@@ -14,6 +14,7 @@ from heapgraph.graph.csr import rows_of
 from heapgraph.graph.dominators import DominatorTree
 from heapgraph.graph.folding import FoldedTree
 from heapgraph.graph.kept_columns import KeptColumns
+from heapgraph.graph.native.sizes import native_retained, native_sizes
 from heapgraph.graph.object_sets import sum_where
 from heapgraph.graph.paths import NOTHING_EXCLUDED, PathExclusions, RootPaths, search_paths
 from heapgraph.graph.references import Reference, ReverseReferences
@@ -117,6 +118,31 @@ class HeapGraph(KeptColumns):
             ),
         )
         return DominatorTree(*arrays)
+
+    @cached_property
+    def native_sizes(self) -> U64:
+        """uint64[n], bytes of C code that each object has: an estimate, see `native.sizes`.
+
+        Zeros where the snapshot does not know. Cost: the dominator tree, once.
+        """
+        if not len(self.native.objects):
+            return np.zeros(self.object_count, np.uint64)
+        shapes: dict[str, tuple[type[np.generic], int]] = {"native": (np.uint64, self.object_count)}
+        return self.kept(shapes, lambda: [native_sizes(self.native, self.dominators)])[0]
+
+    @cached_property
+    def native_retained(self) -> U64:
+        """uint64[n], bytes of C code that go with each object: an estimate, as `native_sizes` is.
+
+        The sum of what the object dominates; not a part of `retained_sizes`, which are exact. Cost:
+        the dominator tree in its order, once.
+        """
+        if not len(self.native.objects):
+            return np.zeros(self.object_count, np.uint64)
+        shapes: dict[str, tuple[type[np.generic], int]] = {
+            "native_retained": (np.uint64, self.object_count)
+        }
+        return self.kept(shapes, lambda: [native_retained(self.native_sizes, self.dominators)])[0]
 
     @cached_property
     def root_paths(self) -> RootPaths:

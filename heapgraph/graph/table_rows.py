@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from heapgraph.model import CodeOrigin, RegionKind
-    from heapgraph.native.graph_kernels import U32, U64
+    from heapgraph.model import CodeOrigin, NativeKind, RegionKind
+    from heapgraph.native.graph_kernels import U8, U32, U64
 
 _I64 = npt.NDArray[np.int64]
 _U16 = npt.NDArray[np.uint16]
@@ -128,3 +128,30 @@ class PoolColumns:
     block_sizes: _U16
     used: _U16
     resident: U32
+
+
+@dataclass(frozen=True, slots=True)
+class NativeColumns:
+    """The table `native`: one row for each owner of a group of blocks; parallel arrays.
+
+    Attributes:
+        groups: uint32, rising; the rows of one group follow one another.
+        objects: uint32, who leads to the group; NO_ROW where no object does, or too many to list.
+        sizes: uint64, bytes in memory, in the first row of each group, else 0.
+        blocks: uint64, how many blocks, the same way.
+        kinds: uint8 (`NativeKind`).
+        grades: uint8 (`NativeGrade`).
+        names: what leads to it where no object does; of lost memory the size of its blocks.
+    """
+
+    groups: U32
+    objects: U32
+    sizes: U64
+    blocks: U64
+    kinds: U8
+    grades: U8
+    names: list[str]
+
+    def size_of(self, *kinds: NativeKind) -> int:
+        """Bytes of some kinds."""
+        return int(self.sizes[np.isin(self.kinds, kinds)].sum())

@@ -1,0 +1,1 @@
+"""Memory of C code as a part of the heap."""
