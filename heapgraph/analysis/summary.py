@@ -9,6 +9,7 @@ import numpy as np
 
 from heapgraph.analysis.garbage.found import GarbageClass, garbage_of
 from heapgraph.analysis.memory import MemoryAccount, account_memory
+from heapgraph.analysis.resident.native import native_owners
 from heapgraph.analysis.results import Result
 from heapgraph.model import ROOT_KIND_NAMES, UNREACHABLE, RootKind
 from heapgraph.units import Bytes, Count
@@ -95,7 +96,7 @@ def summarize(graph: HeapGraph, *, progress: Progress | None = None) -> Summary:
         _totals(graph),
         _roots(graph),
         dict(manifest.get("quality", {})),
-        account_memory(graph),
+        account_memory(graph, native_owners(graph)),
     )
 
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.expressions import expression
+from heapgraph.analysis.resident.holding import common_holder
 from heapgraph.analysis.resident.parts import region_bounds
-from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, RegionKind
+from heapgraph.model import RegionKind
 from heapgraph.units import Address, Bytes, Count, Expression, TypeName
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.graph.table_rows import MemoryRegion
 
@@ -24,8 +23,6 @@ could be given back. pymalloc frees an arena only when its last block goes, and 
 
 _POOL_HEADER = 48
 _TYPES_OF_AN_ARENA = 3
-_SAMPLED = 2000
-"""Objects of one type that are asked who holds them: enough to see which holder has most."""
 
 
 @dataclass(frozen=True)
@@ -248,18 +245,7 @@ def _pins(
                 count=int(mine.sum()),
                 size=int(graph.shallow_sizes[ids[mine]].sum()),
                 arenas=len(np.unique(arenas[mine])),
-                holder=_common_holder(graph, ids[mine]),
+                holder=common_holder(graph, ids[mine]),
             )
         )
     return tuple(pins), len(rows) - len(pins)
-
-
-def _common_holder(graph: HeapGraph, ids: NDArray[np.int64]) -> str:
-    """How to reach the object without which most of these would go."""
-    step = max(1, len(ids) // _SAMPLED)
-    owners = graph.dominators.idom[ids[::step]]
-    owners = owners[(owners != VIRTUAL_ROOT) & (owners != UNREACHABLE)]
-    if not len(owners):
-        return expression(graph, int(ids[0]))
-    found, counts = np.unique(owners, return_counts=True)
-    return expression(graph, int(found[np.argmax(counts)]))

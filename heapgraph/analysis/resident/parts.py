@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapgraph.analysis.resident.native import is_known, native_parts
 from heapgraph.model import NO_ROW, ObjectFlags, RegionKind
 from heapgraph.units import Bytes
 
@@ -26,6 +27,8 @@ GROUPS = (OBJECTS, SLACK, NATIVE, FILES, STACKS, UNKNOWN)
 PROGRAM, PROGRAM_DATA = "program and libraries", "zero-initialised data of programs"
 ROUNDING, POOL_HEADERS = "rounding of small blocks", "pool headers of pymalloc"
 DATA_FILES, SHARED, MAPPED_BY_OBJECTS = "data files", "shared memory", "private mmap objects"
+
+NO_OBJECTS_CHUNKS = "chunks of malloc of no object"
 
 LARGEST_SMALL_BLOCK = 512
 """pymalloc passes larger requests on to malloc (SMALL_REQUEST_THRESHOLD of Objects/obmalloc.c)."""
@@ -87,8 +90,7 @@ def memory_parts(graph: HeapGraph) -> tuple[MemoryPart, ...]:
         (SLACK, "free ends of heaps of malloc", _free_ends(heap)),
         (SLACK, "headers of chunks of malloc", headers),
         (NATIVE, "small blocks of no object", places.other_small_blocks),
-        (NATIVE, "chunks of malloc of no object", in_heap - headers - objects_in_heap),
-        (NATIVE, "large blocks of no object", nobodys - objects_in_chunks),
+        *_native_parts(graph, in_heap - headers - objects_in_heap, nobodys - objects_in_chunks),
         *file_parts(graph.maps),
         (FILES, PROGRAM_DATA, _resident(kinds[RegionKind.DATA])),
         (FILES, MAPPED_BY_OBJECTS, places.mapped),
@@ -115,6 +117,17 @@ def file_parts(maps: Iterable[MemoryMapping]) -> list[tuple[str, str, int]]:
         kind = PROGRAM if mapping.path in programs else SHARED if is_shared else DATA_FILES
         sizes[kind] += mapping.rss
     return [(FILES, name, size) for name, size in sizes.items()]
+
+
+def _native_parts(graph: HeapGraph, in_heaps: int, large: int) -> list[tuple[str, str, int]]:
+    """Chunks that no object is known to have, by who leads to them where the snapshot says it."""
+    if not is_known(graph):
+        parts = [(NO_OBJECTS_CHUNKS, in_heaps), ("large blocks of no object", large)]
+    else:
+        parts = native_parts(graph, in_heaps + large)
+        rest = in_heaps + large - sum(size for _, size in parts)
+        parts.append((NO_OBJECTS_CHUNKS, rest))
+    return [(NATIVE, name, size) for name, size in parts]
 
 
 def _resident(regions: Iterable[MemoryRegion]) -> int:

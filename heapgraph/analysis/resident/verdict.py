@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from heapgraph.analysis.resident.native import native_advice, native_sentence
 from heapgraph.analysis.resident.parts import (
     DATA_FILES,
     FILES,
@@ -26,11 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from heapgraph.analysis.resident.arenas import ArenaTotals
+    from heapgraph.analysis.resident.native import NativeOwner
     from heapgraph.analysis.resident.parts import MemoryPart
 
 DECISIVE_SHARE = 0.5
 """A cause with more than this share of the memory that a program could do without is the verdict:
 no other can be as large. Below it the verdict is "mixed"."""
+
+NAMED_NATIVE_SHARE = 0.1
+"""From this share on the owners of memory of C code are named, whatever else has more."""
 
 _NAMED = 3
 """Parts or types that a sentence names."""
@@ -63,8 +68,6 @@ _OF_OBJECTS = (ROUNDING, POOL_HEADERS)
 
 _ADVICE = {
     "objects": "If it grows, objects leak: heapgraph suspects FILE, or diff of two snapshots.",
-    "native memory": "No object accounts for it, so no object leaks: look for a C library that"
-    " allocates, with a profiler of native memory.",
     "mixed": "No single cause has more than half of it.",
 }
 
@@ -95,11 +98,13 @@ class ProcessFacts:
         greenlets: with a stack of their own, or ended.
         shared: bytes of its private anonymous memory that other processes have as well, since a
             fork, and nobody has written to since.
+        owners: who leads to memory of C code; none where that is not known.
     """
 
     threads: int
     greenlets: int = 0
     shared: int = 0
+    owners: Sequence[NativeOwner] = ()
 
 
 def judge_memory(
@@ -141,6 +146,8 @@ def judge_memory(
         "mapped files": f"It is {_listed(listed, FILES)}.",
         "thread stacks": _stacks(listed, process),
     }.get(cause, "")
+    if sizes["native memory"] >= NAMED_NATIVE_SHARE * total:
+        detail = f"{detail} {native_sentence(process.owners)}".strip()
     details = [detail, _shared(process, total), _advice(kind, listed, process)]
     return MemoryVerdict(kind, size, share, " ".join(part for part in (text, *details) if part))
 
@@ -185,6 +192,8 @@ def _shared(process: ProcessFacts, total: int) -> str:
 
 
 def _advice(kind: str, parts: list[MemoryPart], process: ProcessFacts) -> str:
+    if kind == "native memory":
+        return native_advice(process.owners)
     if kind == "mapped files":
         mapped = [part for part in parts if part.name in _OF_MAPPINGS]
         return _OF_MAPPINGS[max(mapped, key=lambda part: part.size).name] if mapped else ""

@@ -19,6 +19,7 @@ def print_memory(report: MemoryReport, asked: Asked) -> None:
     """The account, then large blocks and arenas."""
     del asked
     print_account(report)
+    _print_native_owners(report)
     _print_large_blocks(report)
     _print_arenas(report)
 
@@ -47,6 +48,26 @@ def account_rows(account: MemoryAccount, *, with_parts: bool) -> Iterator[tuple[
         "",
         f"sum; the kernel says {format_size(account.rss)}",
     )
+
+
+def _print_native_owners(report: MemoryReport) -> None:
+    if not report.native_owners:
+        return
+    say()
+    print_table(
+        (("size", "right"), ("count", "right"), ("owner", "left"), ("held by", "left")),
+        (
+            (
+                format_size(owner.size),
+                format_count(owner.count),
+                owner.type or f"({owner.kind})",
+                owner.holder,
+            )
+            for owner in report.native_owners
+        ),
+        title="who leads to memory of C code (estimates; without an object, counts are of blocks)",
+    )
+    count_left_out(report.native_owners_left_out, "owners of memory of C code")
 
 
 def _print_large_blocks(report: MemoryReport) -> None:

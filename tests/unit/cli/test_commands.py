@@ -63,7 +63,7 @@ def test_memory(snapshot):
         "groups",
         "parts",
     ]
-    lists = ["pins", "nearly_empty", "size_classes", "large_blocks"]
+    lists = ["pins", "nearly_empty", "size_classes", "large_blocks", "native_owners"]
     assert list(document) == [*account, *lists, "arenas"]
     assert sum(part["size"] for part in document["parts"]) == document["accounted_size"]
     assert [block["kind"] for block in document["large_blocks"]] == ["heap", "mapped file"]

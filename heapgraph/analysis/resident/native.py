@@ -1,0 +1,216 @@
+"""Memory of C code by who leads to it: objects by type and holder, libraries, stacks, nobody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from heapgraph.analysis.expressions import expression
+from heapgraph.analysis.resident.holding import common_holder
+from heapgraph.graph.native.sizes import native_groups
+from heapgraph.model import (
+    NATIVE_KIND_NAMES,
+    NO_ROW,
+    UNREACHABLE,
+    VIRTUAL_ROOT,
+    NativeKind,
+)
+from heapgraph.units import Bytes, Count, Expression, TypeName, format_count, format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from heapgraph.graph.heap_graph import HeapGraph
+
+OBJECT, SHARED = NATIVE_KIND_NAMES[NativeKind.OBJECT], NATIVE_KIND_NAMES[NativeKind.SHARED]
+LIBRARY, LOST = NATIVE_KIND_NAMES[NativeKind.LIBRARY], NATIVE_KIND_NAMES[NativeKind.LOST]
+
+BY_OBJECTS = "chunks of malloc that objects lead to (estimate)"
+BY_LIBRARIES = "chunks of malloc that only variables of libraries lead to (estimate)"
+BY_STACKS = "chunks of malloc that only words of stacks lead to (estimate)"
+BY_NOTHING = "chunks of malloc that nothing leads to (estimate)"
+_PARTS = {
+    BY_OBJECTS: (NativeKind.OBJECT, NativeKind.SHARED),
+    BY_LIBRARIES: (NativeKind.LIBRARY,),
+    BY_STACKS: (NativeKind.STACK,),
+    BY_NOTHING: (NativeKind.LOST,),
+}
+
+_NAMED = 3
+"""Owners that a sentence names."""
+
+_MOST_GROUPS = 1000
+"""Groups of blocks that several objects share, of which these objects are named: the largest."""
+
+_NAMED_SHARE = 0.05
+"""Of the native memory: an owner with less is not worth a place in a sentence."""
+
+
+@dataclass(frozen=True)
+class NativeOwner:
+    """Who leads to memory of C code; all numbers are estimates.
+
+    Attributes:
+        kind: "object", "shared" (objects that only the roots have in common), and where no object
+            leads there "library", "stack" or "lost".
+        size: bytes in memory.
+        count: objects, alone or together; where no object leads there, blocks.
+        type: of the objects, or of most of them; else empty.
+        holder: how to reach what holds most of the objects; the name of the variable of a library;
+            of lost memory, how large its blocks are.
+    """
+
+    kind: str
+    size: Bytes
+    count: Count
+    type: TypeName
+    holder: Expression
+
+
+def is_known(graph: HeapGraph) -> bool:
+    """Whether the snapshot says who leads to memory of C code."""
+    return len(graph.native.objects) > 0
+
+
+def native_parts(graph: HeapGraph, most: int) -> list[tuple[str, int]]:
+    """What leads to memory of C code, in bytes.
+
+    Args:
+        graph: the snapshot.
+        most: bytes of chunks that no object is known to have: the parts are no more together.
+    """
+    parts = []
+    for name, kinds in _PARTS.items():
+        size = min(graph.native.size_of(*kinds), most)
+        most -= size
+        parts.append((name, size))
+    return parts
+
+
+def native_owners(graph: HeapGraph) -> tuple[NativeOwner, ...]:
+    """Who leads to memory of C code, the most bytes first.
+
+    Args:
+        graph: the snapshot.
+
+    Cost: the dominator tree and the root paths, and 2,000 look-ups for each type of owners.
+    """
+    if not is_known(graph):
+        return ()
+    found = [*_of_objects(graph), *_others(graph)]
+    return tuple(sorted(found, key=lambda owner: (-owner.size, owner.kind, owner.holder)))
+
+
+def _of_objects(graph: HeapGraph) -> list[NativeOwner]:
+    """Owners by type and holder: objects alone, then those that share some under one holder."""
+    groups = native_groups(graph.native, graph.dominators)
+    alone = np.zeros(graph.object_count, np.uint64)
+    sums: dict[tuple[str, str, str], list[int]] = {}
+    by_size = np.argsort(~groups.sizes, kind="stable")
+    is_several = np.diff(groups.starts)[by_size] > 1
+    own = groups.dominators[by_size[~is_several]]
+    np.add.at(alone, own[own < UNREACHABLE], groups.sizes[by_size[~is_several]][own < UNREACHABLE])
+    for place, group in enumerate(by_size[is_several].tolist()):
+        size, holder = int(groups.sizes[group]), int(groups.dominators[group])
+        members = groups.owners(group) if place < _MOST_GROUPS else groups.owners(group)[:1]
+        top = graph.dominators.topmost(members)
+        if holder != VIRTUAL_ROOT and (place >= _MOST_GROUPS or holder in top or not len(top)):
+            alone[holder] += np.uint64(size)
+            continue
+        rows, counts = np.unique(graph.type_ids[top if len(top) else members], return_counts=True)
+        name = graph.type_names[int(rows[np.argmax(counts)])]
+        is_held = holder != VIRTUAL_ROOT
+        key = (OBJECT, name, expression(graph, holder)) if is_held else (SHARED, name, "")
+        _add(sums, key, size, int(counts.max()))
+    ids = np.flatnonzero(alone)
+    for row in np.unique(graph.type_ids[ids]).tolist():
+        mine = ids[graph.type_ids[ids] == row]
+        mine = mine[np.argsort(~alone[mine], kind="stable")]
+        key = (OBJECT, graph.type_names[row], common_holder(graph, mine))
+        _add(sums, key, int(alone[mine].sum()), len(mine))
+    return [
+        NativeOwner(kind, size, count, name, holder)
+        for (kind, name, holder), (size, count) in sums.items()
+    ]
+
+
+def _add(
+    sums: dict[tuple[str, str, str], list[int]], key: tuple[str, str, str], size: int, count: int
+) -> None:
+    """The same objects may share several groups, and have some alone."""
+    total = sums.setdefault(key, [0, 0])
+    total[0] += size
+    total[1] = max(total[1], count)
+
+
+def _others(graph: HeapGraph) -> list[NativeOwner]:
+    native = graph.native
+    sums: dict[tuple[int, str], list[int]] = {}
+    for row in np.flatnonzero((native.objects == NO_ROW) & (native.kinds > NativeKind.SHARED)):
+        total = sums.setdefault((int(native.kinds[row]), native.names[row]), [0, 0])
+        total[0] += int(native.sizes[row])
+        total[1] += int(native.blocks[row])
+    return [
+        NativeOwner(NATIVE_KIND_NAMES[NativeKind(kind)], size, blocks, "", name)
+        for (kind, name), (size, blocks) in sums.items()
+    ]
+
+
+def native_sentence(owners: Sequence[NativeOwner]) -> str:
+    """The largest owners in words; empty without any."""
+    total = sum(owner.size for owner in owners)
+    named = [each for each in _joined(owners) if each.size >= _NAMED_SHARE * total][:_NAMED]
+    if not named:
+        return ""
+    return (
+        f"Native memory: {format_size(total)} in chunks of malloc (estimate), of which"
+        f" {', '.join(map(_worded, named))}."
+    )
+
+
+def _joined(owners: Iterable[NativeOwner]) -> list[NativeOwner]:
+    """Lost memory as one, whatever the sizes of its blocks."""
+    listed = [owner for owner in owners if owner.kind != LOST]
+    lost = [owner for owner in owners if owner.kind == LOST]
+    if lost:
+        size, count = sum(each.size for each in lost), sum(each.count for each in lost)
+        listed.append(NativeOwner(LOST, size, count, "", ""))
+    return sorted(listed, key=lambda owner: -owner.size)
+
+
+def _worded(owner: NativeOwner) -> str:
+    size, count = format_size(owner.size), format_count(owner.count)
+    if owner.kind == OBJECT:
+        verb = "owns" if owner.count == 1 else "own"
+        return f"{count} {owner.type} held by `{owner.holder}` {verb} {size}"
+    if owner.kind == SHARED:
+        return f"{count} {owner.type} without a common holder share {size}"
+    if owner.kind == LIBRARY:
+        return f"only {owner.holder} leads to {size}"
+    if owner.kind == LOST:
+        return f"nothing leads to {size} in {count} blocks"
+    return f"only words of {owner.holder} lead to {size}"
+
+
+def native_advice(owners: Sequence[NativeOwner]) -> str:
+    """What to do about memory of C code, by who has most of it."""
+    sizes: dict[str, int] = {}
+    for owner in owners:
+        kind = OBJECT if owner.kind == SHARED else owner.kind
+        sizes[kind] = sizes.get(kind, 0) + owner.size
+    most = max(sizes, key=lambda kind: sizes[kind], default="")
+    if most == OBJECT:
+        return "If it grows, objects that own it leak: heapgraph diff of two snapshots says which."
+    if most == LIBRARY:
+        return "A library keeps it by itself: look for its caches and how to bound them."
+    if most == LOST:
+        return (
+            "C code has lost most of it, or hides its pointers: a profiler of native memory says"
+            " who allocated it."
+        )
+    return (
+        "Who owns it is not known, and objects of C types may: a profiler of native memory says"
+        " who allocated it."
+    )
