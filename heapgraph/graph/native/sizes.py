@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,11 +21,32 @@ _MOST_STEPS = 10_000
 not worth to look for."""
 
 
-def native_sizes(native: NativeColumns, tree: DominatorTree) -> U64:
-    """Bytes of C code that each object has: uint64[n].
+@dataclass(frozen=True)
+class NativeGroups:
+    """Blocks that objects lead to, by group; parallel arrays but the first.
 
-    What several objects lead to is their nearest common dominator's: it goes with that. What only
-    the roots dominate is nobody's; owners that no root reaches count only where all are such.
+    Attributes:
+        starts: int64[groups + 1], the owners of a group are `objects[starts[i]:starts[i + 1]]`.
+        objects: uint32, ids of owners.
+        sizes: uint64, bytes.
+        dominators: uint32, the nearest common dominator of the owners, VIRTUAL_ROOT for none.
+    """
+
+    starts: npt.NDArray[np.int64]
+    objects: U32
+    sizes: U64
+    dominators: U32
+
+    def owners(self, group: int) -> U32:
+        """Ids of the owners of one group."""
+        return self.objects[self.starts[group] : self.starts[group + 1]]
+
+
+def native_groups(native: NativeColumns, tree: DominatorTree) -> NativeGroups:
+    """Group by group what objects lead to, without what too many lead to.
+
+    What several objects lead to is their nearest common dominator's: it goes with that. Owners that
+    no root reaches count only where all are such.
 
     Args:
         native: the rows.
@@ -32,18 +54,27 @@ def native_sizes(native: NativeColumns, tree: DominatorTree) -> U64:
 
     Cost: that of the tree, and some steps of numpy for each level between owners.
     """
+    rows = np.flatnonzero((native.objects != NO_ROW) & (native.kinds <= NativeKind.SHARED))
+    numbers = native.groups[rows].astype(np.int64)
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1, append=-1))
+    starts = np.append(starts[starts < len(rows)], len(rows))
+    groups = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    sizes = np.zeros(len(starts) - 1, np.uint64)
+    np.add.at(sizes, groups, native.sizes[rows])
+    objects = native.objects[rows]
+    dominators = _common_dominators(groups, objects, len(sizes), tree)
+    return NativeGroups(starts, objects, sizes, dominators)
+
+
+def native_sizes(native: NativeColumns, tree: DominatorTree) -> U64:
+    """Bytes of C code that each object has: uint64[n]; see `native_groups`.
+
+    What only the roots dominate is nobody's.
+    """
+    groups = native_groups(native, tree)
     result = np.zeros(len(tree.idom), np.uint64)
-    of_objects = (native.objects != NO_ROW) & np.isin(
-        native.kinds, (NativeKind.OBJECT, NativeKind.SHARED)
-    )
-    if not of_objects.any():
-        return result
-    groups, first = np.unique(native.groups[of_objects], return_inverse=True)
-    sizes = np.zeros(len(groups), np.uint64)
-    np.add.at(sizes, first, native.sizes[of_objects])
-    owners = _common_dominators(first, native.objects[of_objects], len(groups), tree)
-    is_owned = owners < UNREACHABLE
-    np.add.at(result, owners[is_owned], sizes[is_owned])
+    is_owned = groups.dominators < UNREACHABLE
+    np.add.at(result, groups.dominators[is_owned], groups.sizes[is_owned])
     return result
 
 

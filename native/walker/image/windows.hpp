@@ -27,29 +27,34 @@ public:
 
     // What can be seen at once of [address, end): empty where there is no such memory.
     Window at(u64 address, u64 end) {
-        const Region *region = image_.region_of(address);
-        if (region == nullptr) return {nullptr, address, address};
-        const u64 block = (address - region->start) >> kBlockShift;
-        const u64 begin = region->start + (block << kBlockShift);
-        if (region != region_ || block != block_) {
-            region_ = region;
-            block_ = block;
-            data_ = image_.glance(*region, block, buffer_.data());
-        }
-        const u64 stop = std::min({end, begin + kBlockBytes, region->start + region->size});
-        return {data_ == nullptr ? nullptr : data_ + (address - begin), address, stop};
+        if (address - begin_ >= size_ && !look(address)) return {nullptr, address, address};
+        const u64 offset = address - begin_;
+        return {data_ == nullptr ? nullptr : data_ + offset, address,
+                std::min(end, begin_ + size_)};
     }
     // A word, 0 where there is none. The memory around it is read with it.
     u64 word(u64 address) {
-        const Window window = at(address, address + 8);
-        return window.data == nullptr || window.end - window.start < 8 ? 0 : window.word(address);
+        if (address - begin_ >= size_ && !look(address)) return 0;
+        u64 value = 0;
+        if (data_ != nullptr && size_ - (address - begin_) >= sizeof value)
+            std::memcpy(&value, data_ + (address - begin_), sizeof value);
+        return value;
     }
 
 private:
+    bool look(u64 address) {
+        const Region *region = image_.region_of(address);
+        if (region == nullptr) return false;
+        const u64 block = (address - region->start) >> kBlockShift;
+        begin_ = region->start + (block << kBlockShift);
+        size_ = std::min(kBlockBytes, region->start + region->size - begin_);
+        data_ = image_.glance(*region, block, buffer_.data());
+        return true;
+    }
+
     MemoryImage &image_;
     std::vector<u8> buffer_;
-    const Region *region_ = nullptr;
-    u64 block_ = 0;
+    u64 begin_ = 0, size_ = 0;  // of the block that is seen
     const u8 *data_ = nullptr;
 };
 

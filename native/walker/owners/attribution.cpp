@@ -13,18 +13,19 @@ public:
     Components(u64 chunks, const ChunkEdges &edges) : edges_(edges) {
         numbers_.resize(chunks);
         for (u32 chunk = 0; chunk < chunks; ++chunk) {
-            const bool leads_on = edges.offsets[chunk] != edges.offsets[chunk + 1];
-            if (numbers_[chunk] == 0 && leads_on) search(chunk);
+            if (numbers_[chunk] == 0 && leads_on(chunk)) search(chunk);
         }
     }
 
     // Chunks by component, those of one behind one another, what they lead to in front of them.
-    // Those that nothing leads to and that lead to nothing are not among them.
+    // Those that lead to nothing are not among them.
     const Column<u32> &order() const { return order_; }
     u32 component(u32 chunk) const { return numbers_[chunk]; }
 
 private:
     static constexpr u32 kDone = u32{1} << 31;
+
+    bool leads_on(u32 chunk) const { return edges_.offsets[chunk] != edges_.offsets[chunk + 1]; }
 
     void enter(u32 chunk) {
         numbers_[chunk] = ++entered_;
@@ -41,7 +42,7 @@ private:
             if (edge < edges_.offsets[chunk + 1]) {
                 const u32 next = chunk_of(edges_.targets[edge++]);
                 if (numbers_[next] == 0) {
-                    enter(next);
+                    if (leads_on(next)) enter(next);
                 } else if (!(numbers_[next] & kDone)) {
                     while (path_.back() > numbers_[next]) path_.pop_back();
                 }
@@ -89,7 +90,7 @@ public:
     void take(u32 chunk, std::vector<u32> &labels) {
         const u32 here = labels_[chunk];
         if (!(here & kListed)) {
-            labels.push_back(here);
+            if (here != OwnerSets::kNobody) labels.push_back(here);
             return;
         }
         for (u32 at = here & ~kListed; at != kEndOfList;) {
@@ -101,7 +102,7 @@ public:
         }
     }
     void settle(u32 chunk, u32 label) { labels_[chunk] = label; }
-    // When all components are settled: of what is left, only entries lead to it.
+    // When all components are settled: what is left leads to nothing.
     Column<u32> finish(OwnerSets &sets) {
         std::vector<u32> labels;
         for (u32 chunk = 0; chunk < labels_.size(); ++chunk) {

@@ -9,6 +9,8 @@ namespace heapgraph {
 namespace {
 
 constexpr unsigned kMostThreads = 4;
+constexpr u64 kPartsAtOnce =
+    256;  // 64 MiB: what they give is joined before there is too much of it
 // A chunk with so many pointers into freed memory or the middle of objects was written by somebody
 // else before: its other pointers may be as old.
 constexpr u64 kBadPointers = 2, kBadShare = 20;
@@ -19,12 +21,14 @@ struct Part {
     const ChunkMap::Span *span;
     std::vector<std::pair<u32, u32>> degrees;  // chunk, edges
     std::vector<Target> targets;
+    std::vector<std::pair<u64, u32>> handles;
 };
 
 class PartScan {
 public:
-    PartScan(const ChunkMap &chunks, Part &part, const Window &window)
-        : chunks_(chunks), part_(part), window_(window) {}
+    PartScan(const ChunkMap &chunks, Part &part, const Window &window,
+             const std::vector<u64> &handles)
+        : chunks_(chunks), part_(part), window_(window), handles_(handles) {}
 
     void run() {
         const ChunkMap::Span &span = *part_.span;
@@ -43,11 +47,13 @@ public:
                 // asked for: it often holds what somebody else left.
                 take(window_.word(at), true);
                 finish();
-                begin(chunks_.headed(at));
+                begin(chunk_ == kNoChunk ? span.first_chunk : chunk_ + 1);
                 continue;
             }
             if (!is_native_) continue;
-            take(window_.word(at), false);
+            const u64 word = window_.word(at);
+            if (is_handle(word)) take_handle(word, at);
+            take(word, false);
             take(window_.word(at + 8), false);
         }
         finish();
@@ -59,6 +65,12 @@ private:
         is_native_ = chunks_.use(chunk) == ChunkUse::kNative;
         first_ = part_.targets.size();
         pointers_ = bad_ = 0;
+    }
+
+    void take_handle(u64 word, u64 at) {
+        if (chunks_.headed(at - kChunkHeader) == chunk_ &&
+            std::binary_search(handles_.begin(), handles_.end(), word))
+            part_.handles.emplace_back(word, chunk_);
     }
 
     void take(u64 word, bool is_last) {
@@ -91,75 +103,93 @@ private:
     const ChunkMap &chunks_;
     Part &part_;
     const Window &window_;
+    const std::vector<u64> &handles_;
     u32 chunk_ = kNoChunk;
     bool is_native_ = false;
     u64 first_ = 0, pointers_ = 0, bad_ = 0;
 };
 
-std::vector<Part> make_parts(const MemoryImage &image, const ChunkMap &chunks) {
-    std::vector<Part> parts;
-    for (const ChunkMap::Span &span : chunks.spans()) {
-        if (span.is_mapped && chunks.use(span.first_chunk) != ChunkUse::kNative) continue;
-        const Region *region = image.region_of(span.start);
-        if (region == nullptr) continue;
-        for (u64 at = span.start; at < span.end;) {
-            const u64 block = (at - region->start) >> kBlockShift;
-            const u64 end = std::min(span.end, region->start + ((block + 1) << kBlockShift));
-            parts.push_back({at, end, &span, {}, {}});
-            at = end;
-        }
-    }
-    return parts;
-}
-
-// Moves what the parts have behind one another, and gives their memory back on the way.
-void join(std::vector<Part> &parts, u64 chunk_count, ChunkEdges &edges) {
-    edges.offsets.resize(chunk_count + 1);
-    for (Part &part : parts) {
+// Moves what the parts have behind one another.
+void join(const std::vector<Part> &parts, ChunkEdges &edges) {
+    for (const Part &part : parts) {
         for (const auto &[chunk, degree] : part.degrees) edges.offsets[chunk + 1] += degree;
         edges.targets.append(part.targets.data(), part.targets.size());
-        part = {};
+        edges.handles.insert(edges.handles.end(), part.handles.begin(), part.handles.end());
     }
-    for (u64 i = 0; i < chunk_count; ++i) edges.offsets[i + 1] += edges.offsets[i];
 }
+
+class Scan {
+public:
+    Scan(MemoryImage &image, const ChunkMap &chunks, const std::vector<u64> &handles)
+        : image_(image), chunks_(chunks), handles_(handles) {}
+
+    // Some parts, in parallel.
+    void run(std::vector<Part> &parts) {
+        next_ = 0;
+        const auto work = [&] { look_through(parts); };
+        std::vector<std::thread> threads;
+        const unsigned wanted = std::min(std::thread::hardware_concurrency(), kMostThreads);
+        try {
+            for (unsigned i = 1; i < wanted && i < parts.size(); ++i) threads.emplace_back(work);
+        } catch (const std::system_error &) {
+            // A limit on threads: fewer do it as well.
+        }
+        work();
+        for (std::thread &thread : threads) thread.join();
+        if (is_short_) throw std::bad_alloc();
+    }
+
+private:
+    // Nothing may be thrown out of a thread.
+    void look_through(std::vector<Part> &parts) noexcept {
+        try {
+            WindowReader reader(image_);
+            for (u64 i; (i = next_++) < parts.size();) {
+                const Window window = reader.at(parts[i].start, parts[i].end);
+                if (window.data == nullptr || window.end != parts[i].end) continue;
+                PartScan(chunks_, parts[i], window, handles_).run();
+            }
+        } catch (const std::bad_alloc &) {
+            is_short_ = true;
+            next_ = parts.size();
+        }
+    }
+
+    MemoryImage &image_;
+    const ChunkMap &chunks_;
+    const std::vector<u64> &handles_;
+    std::atomic<u64> next_{0};
+    std::atomic<bool> is_short_{false};  // of memory
+};
 
 }  // namespace
 
-ChunkEdges scan_chunks(MemoryImage &image, const ChunkMap &chunks, u64 most_edges) {
-    std::vector<Part> parts = make_parts(image, chunks);
-    std::atomic<u64> next{0}, total{0};
-    std::atomic<bool> is_short{false};  // of memory: nothing may be thrown out of a thread
-    const auto work = [&] {
-        try {
-            WindowReader reader(image);
-            for (u64 i; (i = next++) < parts.size() && total < most_edges;) {
-                const Window window = reader.at(parts[i].start, parts[i].end);
-                if (window.data == nullptr || window.end != parts[i].end) continue;
-                PartScan(chunks, parts[i], window).run();
-                parts[i].targets.shrink_to_fit();
-                total += parts[i].targets.size();
-            }
-        } catch (const std::bad_alloc &) {
-            is_short = true;
-            next = parts.size();
-        }
-    };
-    std::vector<std::thread> threads;
-    const unsigned wanted = std::min(std::thread::hardware_concurrency(), kMostThreads);
-    try {
-        for (unsigned i = 1; i < wanted && i < parts.size(); ++i) threads.emplace_back(work);
-    } catch (const std::system_error &) {
-        // A limit on threads: fewer do it as well.
-    }
-    work();
-    for (std::thread &thread : threads) thread.join();
-    if (is_short) throw std::bad_alloc();
+ChunkEdges scan_chunks(MemoryImage &image, const ChunkMap &chunks, u64 most_edges,
+                       const std::vector<u64> &handles) {
     ChunkEdges edges;
-    if (total >= most_edges) {
-        edges.is_whole = false;
-        return edges;
+    edges.offsets.resize(chunks.count() + 1);
+    Scan scan(image, chunks, handles);
+    std::vector<Part> parts;
+    const auto flush = [&] {
+        scan.run(parts);
+        join(parts, edges);
+        parts.clear();
+        return edges.targets.size() < most_edges;
+    };
+    for (const ChunkMap::Span &span : chunks.spans()) {
+        if (span.region == nullptr ||
+            (span.is_mapped && chunks.use(span.first_chunk) != ChunkUse::kNative))
+            continue;
+        for (u64 at = span.start; at < span.end && edges.is_whole;) {
+            const u64 block = (at - span.region->start) >> kBlockShift;
+            const u64 end = std::min(span.end, span.region->start + ((block + 1) << kBlockShift));
+            parts.push_back({at, end, &span, {}, {}, {}});
+            at = end;
+            if (parts.size() == kPartsAtOnce) edges.is_whole = flush();
+        }
     }
-    join(parts, chunks.count(), edges);
+    if (edges.is_whole) edges.is_whole = flush();
+    for (u64 i = 0; i < chunks.count(); ++i) edges.offsets[i + 1] += edges.offsets[i];
     return edges;
 }
 

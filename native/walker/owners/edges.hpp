@@ -22,14 +22,22 @@ struct Entry {
     Target target;
 };
 
+// A number that stands for a chunk, as the identifiers of HDF5 do: the kind of thing in the highest
+// byte, counted from 1, and a running number. The chunk begins with it.
+constexpr bool is_handle(u64 word) {
+    return word >> 56 != 0 && word >> 56 < 0x80 && (word << 8) >> 40 == 0;
+}
+
 // The targets of chunk i are targets[offsets[i]] .. targets[offsets[i + 1] - 1].
 struct ChunkEdges {
     Column<u32> offsets;
     Column<u32> targets;
-    bool is_whole = true;  // false: there were more than could be kept
+    std::vector<std::pair<u64, u32>> handles;  // wanted ones, and the chunks that begin with them
+    bool is_whole = true;                      // false: there were more than could be kept
 };
 
-// Looks through all native chunks, in parallel.
-ChunkEdges scan_chunks(MemoryImage &image, const ChunkMap &chunks, u64 most_edges);
+// Looks through all native chunks, in parallel. handles: those to look for, sorted.
+ChunkEdges scan_chunks(MemoryImage &image, const ChunkMap &chunks, u64 most_edges,
+                       const std::vector<u64> &handles);
 
 }  // namespace heapgraph

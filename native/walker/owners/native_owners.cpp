@@ -28,7 +28,13 @@ public:
             sum += range.end - range.start;
         }
     }
-    u64 between(u64 start, u64 end) const { return upto(end) - upto(start); }
+    // Most ranges lie within the one that the last one was in.
+    u64 between(u64 start, u64 end) {
+        if (start >= last_.start && end <= last_.end) return end - start;
+        const auto behind = first_behind(ranges_, start);
+        if (behind != ranges_.end()) last_ = *behind;
+        return upto(end) - upto(start);
+    }
 
 private:
     u64 upto(u64 address) const {
@@ -42,6 +48,7 @@ private:
 
     std::vector<AddressRange> ranges_;
     std::vector<u64> before_;
+    AddressRange last_{0, 0};
 };
 
 // Words elsewhere that lead to chunks. Their sources are numbered behind the objects.
@@ -115,11 +122,12 @@ public:
     void add(u32 chunk, u64 header, u32 label, u8 kind, u8 grade) {
         const u64 size = chunks_.size(chunk);
         if (kind == HG_NATIVE_LOST) label = static_cast<u32>(std::bit_width(size - 1));
-        hg_native_row &row = rows_[{kind, label, grade}];
-        row.kind = kind;
-        row.grade = grade;
-        row.bytes += resident_.between(header, header + size);
-        ++row.blocks;
+        const Key key{kind, label, grade};
+        if (row_ == nullptr || key != last_) row_ = &rows_[last_ = key];
+        row_->kind = kind;
+        row_->grade = grade;
+        row_->bytes += resident_.between(header, header + size);
+        ++row_->blocks;
     }
     // owner_of: an object's id, or the address of a word.
     template <typename OwnerOf>
@@ -148,6 +156,8 @@ private:
     const ChunkMap &chunks_;
     Resident resident_;
     std::map<Key, hg_native_row> rows_;
+    Key last_{};  // of this row: neighbours are often the same owner's
+    hg_native_row *row_ = nullptr;
 };
 
 u8 kind_of(u8 level, u32 label, const OwnerSets &sets) {
@@ -183,14 +193,15 @@ NativeRows find_native_owners(Walker &walker, const hg_native_places &places) {
 
     const u64 left = places.most_bytes - chunks.count() * kBytesOfChunk;
     const u64 most_edges = std::min<u64>(left / kBytesOfEdge, UINT32_MAX - 1);
-    ChunkEdges edges = scan_chunks(image, chunks, most_edges);
+    std::vector<Entry> entries = words.entries(kMostEntries);
+    ChunkEdges edges = scan_chunks(image, chunks, most_edges, words.handles());
     if (!edges.is_whole) {
         result.is_left_out = true;
         return result;
     }
     result.edges = edges.targets.size();
     doubt_mutual(chunks, edges);
-    std::vector<Entry> entries = words.entries(kMostEntries);
+    words.add_handles(std::move(edges.handles), entries);
     std::vector<bool> is_direct(chunks.count());
     WeakWords weak(image, chunks, static_cast<u32>(objects));
     std::vector<Entry> libraries = weak.scan(places.libraries, places.library_count, arena);

@@ -22,6 +22,7 @@ constexpr u64 kMostFollowed = 4096;  // bytes of a buffer that is a part of a li
 // What a chunk may have beyond what was asked for; pages, where it has a mapping of its own.
 constexpr u64 kSlack = 32, kMappedSlack = kPage + 32, kSmallestMapped = 128 << 10;
 constexpr u64 kMostScanned = 1 << 20;  // of one object
+constexpr u64 kMostHandles = 1 << 20;
 constexpr u32 kSmallDepth = 4, kMostSmall = 1024;
 
 bool is_known(const TypeInfo &type) {
@@ -142,8 +143,31 @@ void ObjectWords::scan_words(u32 id, View words, u32 depth, std::vector<Entry> &
                 out.push_back({id, make_target(pointer)});
             continue;
         }
+        if (is_handle(address) && handles_.size() < kMostHandles)
+            handles_.emplace_back(address, id);
         const u64 size = depth < kSmallDepth ? small_block(address) : 0;
         if (size != 0) scan_words(id, walker_.image().view(address, size), depth + 1, out);
+    }
+}
+
+std::vector<u64> ObjectWords::handles() const {
+    std::vector<u64> found;
+    for (const auto &[number, object] : handles_) found.push_back(number);
+    std::sort(found.begin(), found.end());
+    found.erase(std::unique(found.begin(), found.end()), found.end());
+    return found;
+}
+
+void ObjectWords::add_handles(std::vector<std::pair<u64, u32>> found,
+                              std::vector<Entry> &entries) const {
+    std::sort(found.begin(), found.end());
+    const auto below = [](const auto &pair, u64 number) { return pair.first < number; };
+    for (const auto &[number, object] : handles_) {
+        const auto first = std::lower_bound(found.begin(), found.end(), number, below);
+        if (first == found.end() || first->first != number) continue;
+        const auto next = first + 1;
+        if (next == found.end() || next->first != number)
+            entries.push_back({object, make_target({first->second, Aim::kStart})});
     }
 }
 

@@ -15,6 +15,10 @@ public:
     void mark();
     // Where the words of objects lead, by object; at most so many.
     std::vector<Entry> entries(u64 most);
+    // Numbers in objects that may stand for chunks, sorted, each once; after entries().
+    std::vector<u64> handles() const;
+    // Adds the objects of those that exactly one chunk begins with.
+    void add_handles(std::vector<std::pair<u64, u32>> found, std::vector<Entry> &entries) const;
 
 private:
     void mark_object(u64 object);
@@ -29,7 +33,8 @@ private:
     ChunkMap &chunks_;
     std::vector<u8> has_words_;      // by row of types: its C struct may lead to chunks
     std::vector<u8> knows_buffers_;  // and: its shallow size has memory outside of the object
-    std::vector<u64> small_seen_;    // of the object that is scanned
+    std::vector<std::pair<u64, u32>> handles_;  // number, object
+    std::vector<u64> small_seen_;               // of the object that is scanned
 };
 
 }  // namespace heapgraph

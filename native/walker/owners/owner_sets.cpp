@@ -6,6 +6,7 @@
 namespace heapgraph {
 
 u32 OwnerSets::join(std::vector<u32> &labels) {
+    if (labels.size() == 1) return labels.front();
     std::sort(labels.begin(), labels.end());
     labels.erase(std::unique(labels.begin(), labels.end()), labels.end());
     if (!labels.empty() && labels.front() == kNobody) labels.erase(labels.begin());

@@ -15,6 +15,8 @@ void test_hostile_structures(const LayoutTable &table);
 void test_budget(const LayoutTable &table);
 // and pieces of files that are mapped or read
 void test_images();
+// owner_tests.cpp: who leads to chunks of malloc; random ones from this seed on
+void test_owners(unsigned seed);
 // A chain of nested lists, so long that a recursive walk would overflow its stack.
 void test_deep_nesting(const LayoutTable &table);
 // fuzz_tests.cpp: this many rounds of random damage, from this seed on
