@@ -25,8 +25,11 @@ constexpr u64 kMostScanned = 1 << 20;  // of one object
 constexpr u64 kMostHandles = 1 << 20;
 constexpr u32 kSmallDepth = 4, kMostSmall = 1024;
 
+constexpr std::string_view kView = "managedbuffer";  // what memoryviews of one object share
+
 bool is_known(const TypeInfo &type) {
-    return std::any_of(std::begin(kKnown), std::end(kKnown),
+    return type.tp_name == kView ||
+           std::any_of(std::begin(kKnown), std::end(kKnown),
                        [&](std::string_view name) { return type.reader->is(name); });
 }
 

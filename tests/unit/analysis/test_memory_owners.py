@@ -1,0 +1,97 @@
+"""Owners of memory of C code in the account, on heaps made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from heapgraph.analysis.memory import account_memory, report_memory
+from heapgraph.analysis.resident.native import NativeOwner, native_advice, native_sentence
+from heapgraph.model import NativeKind
+from helpers.app_heap import graph_of, items, module, set_global
+from helpers.heaps import HeapBuilder
+
+MIB = 1 << 20
+HEAP = 0x1000_0000
+
+
+def native_heap() -> HeapBuilder:
+    """60 MiB of malloc: 50 MiB that clients have, 4 of a library, 5 lost, 1 of nobody."""
+    heap = HeapBuilder()
+    module(heap, "app")
+    clients = heap.object("list", name="clients", size=0)
+    found = [heap.object("app.Client", size=0) for _ in range(3)]
+    items(heap, clients, *found)
+    set_global(heap, "app", "CLIENTS", clients)
+    heap.mapping(HEAP, HEAP + 60 * MIB, "[heap]")
+    heap.region("heap", HEAP, HEAP + 60 * MIB, blocks=0)
+    heap.native(found[:1], 20 * MIB)
+    heap.native(found[1:2], 10 * MIB)
+    heap.native(found, 20 * MIB, NativeKind.SHARED)
+    heap.native([], 4 * MIB, NativeKind.LIBRARY, name="variable of libapp.so +0x40", blocks=9)
+    heap.native([], 3 * MIB, NativeKind.LOST, name="blocks of up to 64 B", blocks=50_000)
+    heap.native([], 2 * MIB, NativeKind.LOST, name="blocks of up to 1.00 KiB", blocks=2_000)
+    return heap
+
+
+def test_memory_of_c_code_is_split_by_who_leads_to_it():
+    found = {part.name: part.size for part in account_memory(graph_of(native_heap())).parts}
+    objects = found["in heaps of malloc"]
+    assert {name: size for name, size in found.items() if "chunks of malloc" in name} == {
+        "chunks of malloc that objects lead to (estimate)": 50 * MIB,
+        "chunks of malloc that only variables of libraries lead to (estimate)": 4 * MIB,
+        "chunks of malloc that nothing leads to (estimate)": 5 * MIB,
+        "chunks of malloc of no object": MIB - objects,
+    }
+
+
+def test_the_verdict_names_the_owners_of_native_memory():
+    report = report_memory(graph_of(native_heap()))
+    assert report.verdict == "native memory"
+    assert (
+        "Native memory: 59.0 MiB in chunks of malloc (estimate), of which 3 app.Client held by"
+        " `app.CLIENTS` own 50.0 MiB, nothing leads to 5.00 MiB in 52,000 blocks, only variable of"
+        " libapp.so +0x40 leads to 4.00 MiB." in report.reason
+    )
+    assert "objects that own it leak" in report.reason
+    first = report.native_owners[0]
+    assert (first.kind, first.type, first.count, first.size, first.holder) == (
+        "object",
+        "app.Client",
+        3,
+        50 * MIB,
+        "app.CLIENTS",
+    )
+    assert [owner.kind for owner in report.native_owners] == ["object", "library", "lost", "lost"]
+
+
+def test_estimates_are_never_more_than_there_is():
+    """Given estimates of more than the kernel counts, then the account adds up all the same."""
+    heap = native_heap()
+    heap.native([], 500 * MIB, NativeKind.LOST, name="blocks of up to 64 B")
+    account = account_memory(graph_of(heap))
+    assert sum(part.size for part in account.parts) == account.accounted_size == 60 * MIB
+
+
+def test_objects_without_a_common_holder_share_what_they_share():
+    heap = HeapBuilder()
+    ids = []
+    for name in ("one", "other"):
+        module(heap, name)
+        ids.append(heap.object("app.Client", size=0))
+        set_global(heap, name, "CLIENT", ids[-1])
+    heap.native(ids, 20 * MIB, NativeKind.SHARED)
+    (owner,) = report_memory(graph_of(heap)).native_owners
+    assert (owner.kind, owner.type, owner.count, owner.size) == (
+        "shared",
+        "app.Client",
+        2,
+        20 * MIB,
+    )
+    assert "2 app.Client without a common holder share 20.0 MiB" in native_sentence([owner])
+
+
+@pytest.mark.parametrize("kind", ["lost", "library", "stack", ""])
+def test_the_advice_follows_who_has_most(kind):
+    owners = [NativeOwner(kind, MIB, 1, "", "a stack")] if kind else []
+    words = {"lost": "lost", "library": "caches", "stack": "not known", "": "not known"}
+    assert words[kind] in native_advice(owners)
