@@ -1,0 +1,133 @@
+"""From what the walker finds out about native memory to the rows of its table."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from heapgraph.capture.cpython.root_set import RootSet
+from heapgraph.capture.process.libraries import LibraryData
+from heapgraph.capture.process.residency import Residency
+from heapgraph.capture.regions.claims import Claims, Region
+from heapgraph.capture.regions.native_owners import LEAST_TABLE_BYTES, find_native_owners
+from heapgraph.model import NO_ROW, NativeGrade, NativeKind, RegionKind
+from heapgraph.native.native_memory import NativeRows
+from heapgraph.native.walker_structs import NativeRow
+
+PAGE = 4096
+HEAP, LIBRARY, OTHER, STACK, CHUNK = (number << 20 for number in range(1, 6))
+DIRECT, DOUBTFUL = int(NativeGrade.DIRECT), int(NativeGrade.DOUBTFUL)
+
+
+def rows(*found: tuple[int, int, int, int, int, int], owners: tuple[int, ...] = ()) -> NativeRows:
+    """Rows as (bytes, blocks, first, count, kind, grade)."""
+    return NativeRows(
+        np.array(list(found), np.dtype(NativeRow)), np.array(owners, np.uint64), 9, 8, False
+    )
+
+
+def owners_of(
+    found: NativeRows, heaps: tuple[tuple[int, int], ...] = ((HEAP, HEAP + PAGE),)
+) -> Any:
+    """What becomes of the walker's rows, and the places it was told of."""
+    residency = Residency(
+        [HEAP, CHUNK], [HEAP + 4 * PAGE, CHUNK + 8 * PAGE], np.ones(12, np.uint8), is_measured=True
+    )
+    claims = Claims(residency)
+    claims.add([Region(STACK, STACK + PAGE, RegionKind.STACK, PAGE, PAGE)])
+    claims.add([Region(CHUNK, CHUNK + 4 * PAGE, RegionKind.CHUNK, 4 * PAGE, 4 * PAGE)])
+    claims.add(
+        [Region(CHUNK + 4 * PAGE, CHUNK + 8 * PAGE, RegionKind.CHUNK, 4 * PAGE, 4 * PAGE, object=5)]
+    )
+    runs = [SimpleNamespace(start=STACK, end=STACK + 2 * PAGE)]
+    survey = SimpleNamespace(heaps=list(heaps), claims=claims, residency=residency, runs=runs)
+    libraries = [
+        LibraryData(LIBRARY, 64, "libapp.so", LIBRARY - 0x100),
+        LibraryData(OTHER, 64, "libother.so", OTHER),
+    ]
+    told: list[Any] = []
+
+    def native_owners(places, most_bytes):
+        assert most_bytes > LEAST_TABLE_BYTES
+        told.append(places)
+        return found
+
+    walk = SimpleNamespace(native_owners=native_owners)
+    named = RootSet()
+    named.scan_ranges = [(LIBRARY + 32, 64, "runtime")]
+    return find_native_owners(walk, survey, libraries, named), told
+
+
+def test_each_owner_of_a_group_has_a_row():
+    """Given one owner, three, and too many, then sizes stand in the first row of each group."""
+    found, _ = owners_of(
+        rows(
+            (100, 2, 0, 1, NativeKind.OBJECT, DIRECT),
+            (70, 3, 1, 3, NativeKind.SHARED, DOUBTFUL),
+            (50, 1, 0, 0, NativeKind.SHARED, DIRECT),
+            owners=(7, 1, 2, 3),
+        )
+    )
+    columns = found.columns
+    assert columns["object"].tolist() == [7, 1, 2, 3, NO_ROW]
+    assert columns["group"].tolist() == [0, 1, 1, 1, 2]
+    assert columns["bytes"].tolist() == [100, 70, 0, 0, 50]
+    assert columns["blocks"].tolist() == [2, 3, 0, 0, 1]
+    assert columns["grade"].tolist() == [DIRECT, *[DOUBTFUL] * 3, DIRECT]
+    assert found.record() == {"chunks": 9, "pointers": 8, "left_out": ""}
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "name"),
+    [
+        (NativeKind.LIBRARY, (LIBRARY + 8,), "variable of libapp.so +0x108"),
+        (NativeKind.LIBRARY, (LIBRARY, LIBRARY + 8), "variables of libapp.so"),
+        (NativeKind.LIBRARY, (LIBRARY, OTHER), "several"),
+        (NativeKind.LIBRARY, (LIBRARY + 72,), "runtime +0x28"),
+        (NativeKind.STACK, (STACK + 8,), "a stack"),
+        (NativeKind.STACK, (STACK + PAGE,), "private memory of no known allocator"),
+        (NativeKind.STACK, (STACK, STACK + PAGE), "several"),
+    ],
+)
+def test_words_are_named_by_where_they_are(kind, words, name):
+    found, _ = owners_of(rows((10, 1, 0, len(words), kind, DOUBTFUL), owners=words))
+    assert found.columns["name"] == [name]
+
+
+def test_lost_memory_is_added_up_by_size():
+    lost = int(NativeKind.LOST)
+    found, _ = owners_of(
+        rows((10, 1, 64, 0, lost, 2), (20, 2, 64, 0, lost, 2), (5, 1, 1024, 0, lost, 2))
+    )
+    assert found.columns["name"] == ["blocks of up to 64 B", "blocks of up to 1.00 KiB"]
+    assert found.columns["bytes"].tolist() == [30, 5]
+
+
+def test_places_overlap_nowhere_and_owned_chunks_are_left_out():
+    """Given structs inside of data and a chunk of an object, then each place is told once."""
+    _, (places,) = owners_of(rows())
+    assert places.chunks.tolist() == [[CHUNK, CHUNK + 4 * PAGE]]
+    assert places.libraries.tolist() == [
+        [LIBRARY, LIBRARY + 64],
+        [LIBRARY + 64, LIBRARY + 96],
+        [OTHER, OTHER + 64],
+    ]
+    assert places.stacks.tolist() == [[STACK, STACK + PAGE], [STACK + PAGE, STACK + 2 * PAGE]]
+    assert places.resident.tolist() == [[HEAP, HEAP + PAGE], [CHUNK, CHUNK + 4 * PAGE]]
+
+
+def test_what_is_left_out_is_said():
+    """Given more chunks than there is memory for, then no rows and the reason."""
+    left_out = NativeRows(np.empty(0, np.dtype(NativeRow)), np.empty(0, np.uint64), 10**9, 0, True)
+    found, _ = owners_of(left_out)
+    assert len(found.columns["group"]) == 0
+    assert "1,000,000,000 chunks of malloc" in found.record()["left_out"]
+
+
+def test_without_a_heap_of_malloc_nothing_is_asked():
+    found, told = owners_of(rows(), heaps=())
+    assert told == []
+    assert found.record()["left_out"] == ""
