@@ -1,4 +1,7 @@
-"""The biggest objects by retained size, or what one object immediately dominates."""
+"""The biggest objects, or what one object immediately dominates.
+
+They stand in the order of what goes with them: objects, and native memory, which is an estimate.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ _MORE = 8
 
 @dataclass(frozen=True)
 class Dominators(TableResult):
-    """Objects by retained size, largest first.
+    """Objects by what goes with them, largest first.
 
     Attributes:
         objects: the rows.
@@ -73,16 +76,17 @@ def largest_objects(
         progress("dominator tree", 0, 0)
     if of is not None:
         above = VIRTUAL_ROOT if of == ALL_ROOTS else object_id_of(graph, of)
-        chosen, count = _children(graph, above, limit, raw=raw)
+        chosen, count = _children(graph.weighed, above, limit, raw=raw)
     else:
-        chosen = _largest(graph, limit).tolist() if raw else _largest_folded(graph, limit)
+        heap = graph.weighed
+        chosen = _largest(heap, limit).tolist() if raw else _largest_folded(heap, limit)
         count = graph.object_count - (0 if raw else graph.folded.folded_count)
     rows: list[ObjectRow] = []
     judged = 0
     for object_id in chosen[:limit]:
         rows.append(object_row(graph, object_id, raw=raw, is_judged=judged < MAX_JUDGED))
         judged += rows[-1].growth not in (None, NOT_JUDGED)
-    rows.sort(key=lambda row: (-row.retained_size, row.id))
+    rows.sort(key=lambda row: (-row.retained_size - row.native_size, row.id))
     not_judged = sum(row.growth is NOT_JUDGED for row in rows)
     return Dominators(tuple(rows), count - len(rows), not_judged)
 

@@ -54,7 +54,7 @@ class Holders(TableResult):
 def find_holders(
     graph: HeapGraph, *, progress: Progress | None = None, limit: int = DEFAULT_LIMIT
 ) -> Holders:
-    """The holders with what is said of each; see `holder_ids`.
+    """The holders with what is said of each; see `holder_ids`. Native memory counts as well.
 
     Args:
         graph: the snapshot.
@@ -65,7 +65,8 @@ def find_holders(
     """
     if progress is not None:
         progress("dominator tree", 0, 0)
-    return Holders(tuple(object_row(graph, object_id) for object_id in holder_ids(graph, limit)))
+    ids = holder_ids(graph.weighed, limit)
+    return Holders(tuple(object_row(graph, object_id) for object_id in ids))
 
 
 def holder_ids(graph: HeapGraph, limit: int = DEFAULT_LIMIT) -> list[int]:

@@ -26,14 +26,16 @@ class ObjectRow:
         expression: how to reach it.
         shallow_size: bytes of the object itself.
         retained_size: bytes that go with it.
+        native_size: bytes of C code that go with it as well: an estimate.
         share: retained size as a share (0..1) of everything reachable.
         growth: of a container, what the ages of its members tell; None for another object.
     """
 
     printed_columns: ClassVar[tuple[str, ...]] = (
-        *("retained_size", "share", "shallow_size"),
+        *("retained_size", "share", "native_size", "shallow_size"),
         *("growth", "id", "type", "expression"),
     )
+    shown_if_any: ClassVar[frozenset[str]] = frozenset({"native_size"})
 
     id: ObjectId
     address: Address
@@ -41,6 +43,7 @@ class ObjectRow:
     expression: Expression
     shallow_size: Bytes
     retained_size: Bytes
+    native_size: Bytes
     share: Share
     growth: Growth | None
 
@@ -58,12 +61,15 @@ def object_row(
 
     Cost: of a container, what it dominates, once: see `growth_of`.
     """
+    exact = graph.exact
     if raw:
-        shallow = int(graph.shallow_sizes[object_id])
-        retained = int(graph.dominators.retained_sizes[object_id])
+        shallow = int(exact.shallow_sizes[object_id])
+        retained = int(exact.dominators.retained_sizes[object_id])
+        native = int(exact.native_retained[object_id])
     else:
-        shallow = graph.folded.shallow_size(object_id)
-        retained = graph.folded.retained_size(object_id)
+        shallow = exact.folded.shallow_size(object_id)
+        retained = exact.folded.retained_size(object_id)
+        native = exact.folded.native_size(object_id)
     if is_judged:
         growth = growth_of_container(graph, object_id)
     else:
@@ -75,7 +81,8 @@ def object_row(
         expression=expression(graph, object_id),
         shallow_size=shallow,
         retained_size=retained,
-        share=share_of_heap(graph, retained),
+        native_size=native,
+        share=share_of_heap(exact, retained),
         growth=growth,
     )
 

@@ -27,6 +27,7 @@ from heapgraph.analysis.leaks.fingerprints import (
 from heapgraph.analysis.leaks.inside import carried
 from heapgraph.analysis.leaks.instances import find_many_instances
 from heapgraph.analysis.leaks.known_leaks import LeakTraits, find_known_leak
+from heapgraph.analysis.leaks.native_sizes import native_part, sizes_in_words
 from heapgraph.analysis.leaks.notebooks import joined_results, users_name
 from heapgraph.analysis.leaks.registries import find_registered, is_certain, without_inside
 from heapgraph.analysis.leaks.weak_costs import are_classes
@@ -35,7 +36,7 @@ from heapgraph.analysis.object_rows import ObjectRow, object_row, share_of_heap
 from heapgraph.analysis.paths import PathRow, Paths, path_row
 from heapgraph.analysis.results import TableResult, not_serialized
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
-from heapgraph.units import Bytes, Expression, Share, format_share, format_size
+from heapgraph.units import Bytes, Expression, Share, format_share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +79,10 @@ class LeakSuspect:
             `interned` or `garbage`.
         expression: the holder to look at first, as Python where there is a Python name for it.
         retained_size: bytes that go with it.
-        share: the same as a share (0..1) of everything reachable; of garbage, of all bytes.
+        native_size: bytes of C code that go with it as well, an estimate; 0 where C code has less
+            than a hundredth of what the heap has.
+        share: both as a share (0..1) of everything reachable, native memory in it where it is in
+            the sizes; of garbage, of all bytes.
         accumulation_point: the object at which the bytes gather, the holder itself or below it;
             None for a group that no single object holds; of garbage, one of its objects.
         path: from a root to the accumulation point, or to the largest member of a group; None for
@@ -92,6 +96,7 @@ class LeakSuspect:
     kind: str
     expression: Expression
     retained_size: Bytes
+    native_size: Bytes
     share: Share
     accumulation_point: ObjectRow | None
     path: PathRow | None
@@ -151,12 +156,13 @@ def find_suspects(
         _ = graph.dominators if phase == "dominator tree" else graph.root_paths
     if progress is not None:
         progress("leak suspects", 0, 0)
+    graph = graph.weighed
     is_structure = structure_mask(graph)
     candidates = find_candidates(graph, is_structure)
     candidates.extend(find_many_instances(graph, candidates, is_structure))
     registered = list(find_registered(graph))
     candidates = without_inside(graph, candidates, registered) + registered
-    candidates.extend(find_dead(graph))
+    candidates.extend(find_dead(graph.exact))
     candidates.sort(key=lambda candidate: -_weight(candidate))
     candidates = joined_results(graph, candidates, is_structure)
     candidates = kept_by_exceptions(graph, candidates, is_structure)
@@ -207,16 +213,20 @@ def _merged(graph: HeapGraph, rows: Sequence[LeakSuspect]) -> list[LeakSuspect]:
 
 def _joined(graph: HeapGraph, same: Sequence[LeakSuspect]) -> LeakSuspect:
     """Several holders that are reached alike and hold alike things."""
-    retained = sum(row.retained_size for row in same)
-    share = share_of_heap(graph, retained)
+    retained, native = (
+        sum(row.retained_size for row in same),
+        sum(row.native_size for row in same),
+    )
+    share = share_of_heap(graph, retained + native)
     others = [row.expression for row in same[1:]]
     named = ", ".join(others[:_MAX_NAMED])
     more = f" and {len(others) - _MAX_NAMED} more" if len(others) > _MAX_NAMED else ""
     reason = (
-        f"{len(same)} holders of one kind keep {format_size(retained)}, {format_share(share)} of "
-        f"the heap, together. The first: {same[0].reason} The others: {named}{more}."
+        f"{len(same)} holders of one kind keep {sizes_in_words(retained, native)}, "
+        f"{format_share(share)} of the heap, together. The first: {same[0].reason} "
+        f"The others: {named}{more}."
     )
-    return replace(same[0], retained_size=retained, share=share, reason=reason)
+    return replace(same[0], retained_size=retained, native_size=native, share=share, reason=reason)
 
 
 def _growth(graph: HeapGraph, candidate: Candidate) -> Growth:
@@ -227,7 +237,7 @@ def _growth(graph: HeapGraph, candidate: Candidate) -> Growth:
     """
     if not candidate.has_holder or candidate.keeper is not None:
         return NO_CONTAINER
-    return growth_of(graph, candidate.point)
+    return growth_of(graph.exact, candidate.point)
 
 
 def _weight(candidate: Candidate) -> float:
@@ -253,12 +263,15 @@ def _describe(
         text = expression(graph, candidate.keeper)  # what IPython has beside sys.last_* says less
     elif holder is not None:
         text = users_name(graph, own_expression(graph, holder))
+    native = native_part(graph, candidate, holder, retained)
     findings = _findings(graph, candidate, holder, text, retained=retained, growth=growth)
+    findings = replace(findings, native_size=native)
     path = graph.root_paths.path_to(candidate.point)
     return LeakSuspect(
         kind=candidate.kind,
         expression=text,
-        retained_size=retained,
+        retained_size=retained - native,
+        native_size=native,
         share=share_of_heap(graph, retained),
         accumulation_point=object_row(graph, candidate.point) if has_holder else None,
         path=None if path is None else path_row(graph, path),
@@ -276,10 +289,11 @@ def _describe_garbage(graph: HeapGraph, candidate: Candidate, growth: Growth) ->
         kind=GARBAGE,
         expression="" if candidate.group is None else candidate.group.expression,
         retained_size=candidate.retained_size,
-        share=candidate.retained_size / graph.total_size,
+        native_size=0,
+        share=candidate.retained_size / graph.exact.total_size,
         accumulation_point=object_row(graph, candidate.point),
         path=None,
-        reason=explain_garbage(graph),
+        reason=explain_garbage(graph.exact),
         fingerprint=fingerprint([GARBAGE, type_name]),
         growth=growth,
     )

@@ -44,7 +44,13 @@ def print_rows(rows: Sequence[Any], row: type, *, title: str = "") -> None:
         title: a line above.
     """
     units = units_of(row)
-    shown = [name for name in columns_of(row) if _says_something(rows, name, units.get(name))]
+    if_any: frozenset[str] = getattr(row, "shown_if_any", frozenset())
+    shown = [
+        name
+        for name in columns_of(row)
+        if _says_something(rows, name, units.get(name))
+        and (name not in if_any or any(getattr(one, name) for one in rows))
+    ]
     columns = [(_title(name, units.get(name)), _justify(units.get(name))) for name in shown]
     cells = ([format_value(getattr(one, name), units.get(name)) for name in shown] for one in rows)
     print_table(columns, cells, title=title)

@@ -15,6 +15,7 @@ from heapgraph.graph.dominators import DominatorTree
 from heapgraph.graph.folding import FoldedTree
 from heapgraph.graph.kept_columns import KeptColumns
 from heapgraph.graph.native.sizes import native_retained, native_sizes
+from heapgraph.graph.native.weighed import weighed
 from heapgraph.graph.object_sets import sum_where
 from heapgraph.graph.paths import NOTHING_EXCLUDED, PathExclusions, RootPaths, search_paths
 from heapgraph.graph.references import Reference, ReverseReferences
@@ -143,6 +144,17 @@ class HeapGraph(KeptColumns):
             "native_retained": (np.uint64, self.object_count)
         }
         return self.kept(shapes, lambda: [native_retained(self.native_sizes, self.dominators)])[0]
+
+    @cached_property
+    def weighed(self) -> HeapGraph:
+        """This heap with native memory in its sizes; see `native.weighed`. For ranking only."""
+        return weighed(self)
+
+    @property
+    def exact(self) -> HeapGraph:
+        """The heap with exact sizes: this one, but for one that `weighed` returned."""
+        exact: HeapGraph = self.__dict__.get("exact_graph", self)
+        return exact
 
     @cached_property
     def root_paths(self) -> RootPaths:

@@ -30,6 +30,7 @@ from heapgraph.analysis.leaks.members import (
     describe_one,
     samples_of,
 )
+from heapgraph.analysis.leaks.native_sizes import sizes_in_words
 from heapgraph.analysis.leaks.weak_costs import costs_in_words
 from heapgraph.analysis.object_rows import share_of_heap
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, RootKind
@@ -64,6 +65,7 @@ class Findings:
         holder: the named holder; None for a group without one.
         expression: how the holder is reached.
         retained_size: bytes that go with it.
+        native_size: how many of them C code has, an estimate.
         inner_type: what members that are tuples or functions are about.
         within: what nearly every member carries, see `inside.carried`.
         known: the pattern it fits.
@@ -80,6 +82,7 @@ class Findings:
     known: KnownLeak | None
     growth: Growth
     uses: tuple[str, tuple[str, ...]] = ("", ())
+    native_size: int = 0
 
 
 def explain(graph: HeapGraph, findings: Findings) -> str:
@@ -118,7 +121,8 @@ def _what(graph: HeapGraph, findings: Findings) -> str:
     """Holder, size and content."""
     candidate = findings.candidate
     share = format_share(share_of_heap(graph, findings.retained_size))
-    size = f"{format_size(findings.retained_size)}, {share} of the heap"
+    native = findings.native_size
+    size = f"{sizes_in_words(findings.retained_size - native, native)}, {share} of the heap"
     if findings.holder is None:
         return f"{findings.expression} keep {size}: {_content(graph, findings)}."
     holder = f"{findings.expression} ({graph.type_name(findings.holder)}) keeps {size}"
@@ -197,6 +201,9 @@ def _single(graph: HeapGraph, findings: Findings) -> str:
 def _in_pieces(graph: HeapGraph, point: int, retained: int) -> str:
     """What an object keeps by itself, or how large the largest thing is that it keeps."""
     own = graph.folded.shallow_size(point)
+    native = own - graph.exact.folded.shallow_size(point)
+    if native >= CONTENT_SHARE * retained:
+        return f", {_part(native, retained)} in memory of C code"
     if own >= _NEARLY_ALL * retained:
         return " in one piece"
     if own >= CONTENT_SHARE * retained:

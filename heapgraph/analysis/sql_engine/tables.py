@@ -55,7 +55,8 @@ create view types as
   from _types;
 create view objects as
   select
-    _objects.id, address, _types.name as type, shallow_size, getsizeof, retained_size, refcount,
+    _objects.id, address, _types.name as type, shallow_size, getsizeof, retained_size, native_size,
+    refcount,
     case when age >= 0 then age end as age, out_degree, preview as value,
     case when idom < {_FIRST_RESERVED} then idom end as idom,
     case when idom <> {UNREACHABLE} then depth end as depth,
@@ -112,7 +113,7 @@ create macro instances(name) as table
 
 _COLUMN_UNITS: dict[str, Unit] = {
     **dict.fromkeys(("id", "object", "target", "source", "container", "idom"), Unit.OBJECT_ID),
-    **dict.fromkeys(("shallow_size", "retained_size", "getsizeof"), Unit.BYTES),
+    **dict.fromkeys(("shallow_size", "retained_size", "native_size", "getsizeof"), Unit.BYTES),
     **dict.fromkeys(("basicsize", "itemsize", "rss", "pss", "private_dirty"), Unit.BYTES),
     **dict.fromkeys(("count", "members", "refcount", "out_degree", "distance"), Unit.COUNT),
     **dict.fromkeys(("address", "start", "end", "offset"), Unit.ADDRESS),
@@ -155,6 +156,7 @@ _OBJECTS: dict[str, tuple[type[np.generic] | None, Callable[[HeapGraph], Any]]] 
     "preview": (None, lambda graph: graph.all_previews),
     "idom": (np.uint32, lambda graph: graph.dominators.idom),
     "retained_size": (np.uint64, lambda graph: graph.dominators.retained_sizes),
+    "native_size": (np.uint64, lambda graph: graph.native_retained),
     "depth": (
         np.uint32,
         lambda graph: tree_depths(graph.dominators.order, graph.dominators.idom),

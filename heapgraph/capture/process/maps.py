@@ -19,6 +19,9 @@ DELETED = " (deleted)"
 MEMORY_DEVICES = ("/dev/zero", "/dev/shm/")  # noqa: S108 - names in a listing, not opened
 """How the paths of mappings begin that are memory although a device is named."""
 
+SHARED_MEMORY = (*MEMORY_DEVICES, "/memfd:", "/SYSV")
+"""How the paths of shared mappings begin that are no files of a disk."""
+
 NO_MEMORY = ("[vvar]", "[vvar_vclock]", "[vsyscall]", "[vdso]")
 """Names of mappings that are the kernel's own."""
 
@@ -76,6 +79,12 @@ class Mapping:
     def is_own(self) -> bool:
         """Tell whether the process can write here, and nobody else sees it."""
         return self.permissions.startswith("rw-p")
+
+
+def is_shared_memory(mapping: Mapping) -> bool:
+    """Tell whether several processes may have it, and it is no file: it can only be swapped."""
+    is_memory = not mapping.path or mapping.path.startswith(SHARED_MEMORY)
+    return is_memory and mapping.permissions.endswith("s")
 
 
 def read_maps(pid: int, *, sizes: bool = True) -> list[Mapping]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from heapgraph.model import NO_ROW, NativeKind, RegionKind
+from heapgraph.model import NO_ROW, NativeGrade, NativeKind, RegionKind
 from heapgraph.native.native_memory import Places
 from heapgraph.units import format_size
 
@@ -65,6 +65,32 @@ class NativeOwners:
     chunks: int = 0
     pointers: int = 0
     left_out: str = ""
+
+    def with_objects(self, pairs: Sequence[tuple[int, int]]) -> NativeOwners:
+        """The same, and memory that single objects have for certain.
+
+        Args:
+            pairs: object id and bytes.
+        """
+        if not pairs:
+            return self
+        ids, sizes = zip(*pairs, strict=True)
+        groups = self.columns["group"]
+        begin = int(groups[-1]) + 1 if len(groups) else 0
+        more = {
+            "group": np.arange(begin, begin + len(ids)),
+            "object": ids,
+            "bytes": sizes,
+            "blocks": np.ones(len(ids)),
+            "kind": np.full(len(ids), NativeKind.OBJECT),
+            "grade": np.full(len(ids), NativeGrade.DIRECT),
+        }
+        columns: dict[str, Any] = {
+            name: np.concatenate([self.columns[name], np.array(more[name], dtype)])
+            for name, dtype in _COLUMNS.items()
+        }
+        columns["name"] = [*self.columns["name"], *[""] * len(ids)]
+        return replace(self, columns=columns)
 
     def record(self) -> dict[str, Any]:
         """What the manifest says of it."""

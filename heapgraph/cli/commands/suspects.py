@@ -38,9 +38,14 @@ def print_suspects(result: Suspects, asked: Asked) -> None:
 def suspect_line(suspect: LeakSuspect) -> str:
     """A suspect in one line, for lists."""
     return (
-        f"{suspect.expression}: {format_size(suspect.retained_size)},"
+        f"{suspect.expression}: {_sizes(suspect)},"
         f" {format_share(suspect.share)} of the heap ({suspect.kind})"
     )
+
+
+def _sizes(suspect: LeakSuspect) -> str:
+    text = format_size(suspect.retained_size)
+    return f"{text} + {format_size(suspect.native_size)} native" if suspect.native_size else text
 
 
 def _print_steady(steady: Sequence[LeakSuspect]) -> None:

@@ -60,6 +60,8 @@ def _facts(session: Session, object_id: int) -> list[tuple[str, str]]:
         f"retained {format_size(retained)} ({share}), shallow {format_size(shallow)}, "
         f"getsizeof {getsizeof}"
     )
+    if native := folded.native_size(object_id):
+        sizes += f", native memory {format_size(native)} (estimate)"
     facts = [
         ("object", session.names.of(object_id)),
         ("type", f"{type_name}  @{object_id}  {int(graph.addresses[object_id]):#x}"),

@@ -71,7 +71,7 @@ def build_overview(session: Session, place: Overview, progress: Progress) -> Pag
     progress("summary", 0, 2)
     summary = summarize(session.graph)
     progress("biggest holders", 1, 2)
-    holders = holder_ids(session.graph, HOLDERS)
+    holders = holder_ids(session.graph.weighed, HOLDERS)
     page = Page(place, "overview", _facts(session, summary), detail_lines=6, detail_part=5)
     page.left = [_holder_table(session, holders)]
     page.right = [

@@ -9,9 +9,17 @@ from heapgraph.analysis.suspects import find_suspects
 from heapgraph.tui.cells import Bar, Column, Indented, Row, safe
 from heapgraph.tui.page import Page
 from heapgraph.tui.places import AnalysisOf, Inspect
-from heapgraph.tui.rows.object_rows import BAR, GROWTH, RETAINED, SHARE, mark, retained_text
+from heapgraph.tui.rows.object_rows import (
+    BAR,
+    GROWTH,
+    RETAINED,
+    SHARE,
+    mark,
+    retained_text,
+    sizes_text,
+)
 from heapgraph.tui.rows.outline import OutlineLine, OutlineTable, outline_commands
-from heapgraph.units import format_count, format_share, format_size
+from heapgraph.units import format_count, format_share
 
 if TYPE_CHECKING:
     from heapgraph.analysis.paths import PathStepRow
@@ -63,7 +71,7 @@ def suspect_row(suspect: LeakSuspect) -> Row:
     """One suspect; Enter opens where its bytes gather."""
     object_id = gathering_object(suspect)
     cells = (
-        format_size(suspect.retained_size),
+        sizes_text(suspect.retained_size, suspect.native_size),
         format_share(suspect.share),
         Bar(suspect.share),
         Indented("", safe(suspect.expression)),

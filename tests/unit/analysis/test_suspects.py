@@ -303,6 +303,7 @@ def test_the_document_has_the_keys_of_the_command_line():
         "kind",
         "expression",
         "retained_size",
+        "native_size",
         "share",
         "accumulation_point",
         "path",

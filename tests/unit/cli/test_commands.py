@@ -9,7 +9,8 @@ from helpers.cli import invoke
 from helpers.heaps import draw_heap
 
 OBJECT_KEYS = [
-    *("id", "address", "type", "expression", "shallow_size", "retained_size", "share", "growth")
+    *("id", "address", "type", "expression", "shallow_size", "retained_size", "native_size"),
+    *("share", "growth"),
 ]
 PAYLOAD = "app.sessions.CACHE['user:42'].history[3]"
 
