@@ -105,6 +105,8 @@ class NativeKind(IntEnum):
     LIBRARY = 2  # only variables of libraries, or of the interpreter; name: which
     STACK = 3  # only words of a stack, or of memory that nothing is known of; name: whose
     LOST = 4  # nothing; name: of which size
+    MAPPED = 5  # one object, which has mapped it itself
+    ALLOCATOR = 6  # another allocator than malloc has it, for whom is not known; name: whose it is
 
 
 class NativeGrade(IntEnum):

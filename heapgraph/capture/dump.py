@@ -29,8 +29,7 @@ from heapgraph.capture.live.target import inspect_target
 from heapgraph.capture.process.libraries import find_library_data
 from heapgraph.capture.process.maps import read_maps, withheld_bytes
 from heapgraph.capture.process.memory import ProcessMemory, UnreadableMemory
-from heapgraph.capture.regions.mapped_objects import mapped_bytes
-from heapgraph.capture.regions.native_owners import find_native_owners
+from heapgraph.capture.regions.native_memory import native_memory
 from heapgraph.capture.regions.regions import MemoryRegions, find_regions, survey_memory
 from heapgraph.errors import CaptureInterrupted, MemoryRanShort
 from heapgraph.units import format_size
@@ -214,8 +213,14 @@ class _Dump:
         with self.clock.phase("memory regions"):
             memory_regions = find_regions(survey, columns)
         with self.clock.phase("native memory"):
-            native = find_native_owners(walk, survey, libraries, named).with_objects(
-                mapped_bytes(walk.reads, residency, maps, columns, target.layout.fields["obj.size"])
+            native = native_memory(
+                walk,
+                survey,
+                maps,
+                columns,
+                layout=target.layout,
+                libraries=libraries,
+                named=named,
             )
         walk.forget_memory(columns)
         return columns, named, maps, traversed, memory_regions, native, facts

@@ -19,8 +19,7 @@ from heapgraph.capture.live.twin import Twin, thread_pointer_of
 from heapgraph.capture.process.budget import budget_of_pieces
 from heapgraph.capture.process.libraries import find_library_data
 from heapgraph.capture.process.memory import UnreadableMemory
-from heapgraph.capture.regions.mapped_objects import mapped_bytes
-from heapgraph.capture.regions.native_owners import find_native_owners
+from heapgraph.capture.regions.native_memory import native_memory
 from heapgraph.capture.regions.regions import MemoryRegions, find_regions, survey_memory
 from heapgraph.errors import CaptureInterrupted
 from heapgraph.native.walked_type import NAMELESS
@@ -202,14 +201,14 @@ class _Steps:
         with self.clock.phase("memory regions"):
             regions = find_regions(survey, columns)
         with self.clock.phase("native memory"):
-            native = find_native_owners(walk, survey, self._libraries(named), named).with_objects(
-                mapped_bytes(
-                    walk.reads,
-                    self.found.residency,
-                    target.maps,
-                    columns,
-                    target.layout.fields["obj.size"],
-                )
+            native = native_memory(
+                walk,
+                survey,
+                target.maps,
+                columns,
+                layout=target.layout,
+                libraries=self._libraries(named),
+                named=named,
             )
         walk.forget_memory(columns)
         return columns, regions, native

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 OBJECT, SHARED = NATIVE_KIND_NAMES[NativeKind.OBJECT], NATIVE_KIND_NAMES[NativeKind.SHARED]
 LIBRARY, LOST = NATIVE_KIND_NAMES[NativeKind.LIBRARY], NATIVE_KIND_NAMES[NativeKind.LOST]
+ALLOCATOR = NATIVE_KIND_NAMES[NativeKind.ALLOCATOR]
 
 BY_OBJECTS = "chunks of malloc that objects lead to (estimate)"
 BY_LIBRARIES = "chunks of malloc that only variables of libraries lead to (estimate)"
@@ -54,7 +55,7 @@ class NativeOwner:
 
     Attributes:
         kind: "object", "shared" (objects that only the roots have in common), and where no object
-            leads there "library", "stack" or "lost".
+            leads there "library", "stack", "lost" or "allocator" (that of a library has it).
         size: bytes in memory.
         count: objects, alone or together; where no object leads there, blocks.
         type: of the objects, or of most of them; else empty.
@@ -165,7 +166,7 @@ def native_sentence(owners: Sequence[NativeOwner]) -> str:
     if not named:
         return ""
     return (
-        f"Native memory: {format_size(total)} in chunks of malloc (estimate), of which"
+        f"Native memory: {format_size(total)} (estimate), of which"
         f" {', '.join(map(_worded, named))}."
     )
 
@@ -188,9 +189,12 @@ def _worded(owner: NativeOwner) -> str:
     if owner.kind == SHARED:
         return f"{count} {owner.type} without a common holder share {size}"
     if owner.kind == LIBRARY:
-        return f"only {owner.holder} leads to {size}"
+        verb = "lead" if owner.holder.startswith(("variables ", "several")) else "leads"
+        return f"only {owner.holder} {verb} to {size}"
     if owner.kind == LOST:
         return f"nothing leads to {size} in {count} blocks"
+    if owner.kind == ALLOCATOR:
+        return f"an allocator of {owner.holder} has {size} for owners that are not known"
     return f"only words of {owner.holder} lead to {size}"
 
 
@@ -205,6 +209,11 @@ def native_advice(owners: Sequence[NativeOwner]) -> str:
         return "If it grows, objects that own it leak: heapgraph diff of two snapshots says which."
     if most == LIBRARY:
         return "A library keeps it by itself: look for its caches and how to bound them."
+    if most == ALLOCATOR:
+        return (
+            "That may be in use or free: objects of this library may own it. Drop some, and see"
+            " whether it shrinks."
+        )
     if most == LOST:
         return (
             "C code has lost most of it, or hides its pointers: a profiler of native memory says"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.resident.native import is_known, native_parts
-from heapgraph.model import NO_ROW, ObjectFlags, RegionKind
+from heapgraph.model import NO_ROW, NativeKind, ObjectFlags, RegionKind
 from heapgraph.units import Bytes
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def memory_parts(graph: HeapGraph) -> tuple[MemoryPart, ...]:
         (FILES, MAPPED_BY_OBJECTS, places.mapped),
         (STACKS, "stacks of threads", _resident(kinds[RegionKind.STACK])),
         (STACKS, "frames of Python functions", _resident(kinds[RegionKind.FRAMES])),
-        (UNKNOWN, "anonymous memory of no known allocator", rest - elsewhere),
+        *_unknown_parts(graph, rest - elsewhere),
     ]
     return tuple(MemoryPart(*part) for part in parts if part[2])
 
@@ -128,6 +128,18 @@ def _native_parts(graph: HeapGraph, in_heaps: int, large: int) -> list[tuple[str
         rest = in_heaps + large - sum(size for _, size in parts)
         parts.append((NO_OBJECTS_CHUNKS, rest))
     return [(NATIVE, name, size) for name, size in parts]
+
+
+def _unknown_parts(graph: HeapGraph, rest: int) -> list[tuple[str, str, int]]:
+    """Memory that malloc does not know of, by the library whose variables lead there."""
+    native = graph.native
+    rows = np.flatnonzero(native.kinds == NativeKind.ALLOCATOR)
+    parts = []
+    for row in rows[np.argsort(~native.sizes[rows], kind="stable")].tolist():
+        size = min(int(native.sizes[row]), rest)
+        rest -= size
+        parts.append((UNKNOWN, f"memory of an allocator of {native.names[row]}", size))
+    return [*parts, (UNKNOWN, "anonymous memory of no known allocator", rest)]
 
 
 def _resident(regions: Iterable[MemoryRegion]) -> int:

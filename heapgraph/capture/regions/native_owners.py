@@ -14,7 +14,7 @@ from heapgraph.native.native_memory import Places
 from heapgraph.units import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from heapgraph.capture.cpython.root_set import RootSet
     from heapgraph.capture.heap.walk import HeapWalk
@@ -67,29 +67,46 @@ class NativeOwners:
     left_out: str = ""
 
     def with_objects(self, pairs: Sequence[tuple[int, int]]) -> NativeOwners:
-        """The same, and memory that single objects have for certain.
+        """The same, and memory that single objects have mapped.
 
         Args:
             pairs: object id and bytes.
         """
-        if not pairs:
+        rows = [(object_id, size, 1, NativeKind.MAPPED, "") for object_id, size in pairs]
+        return self._with(rows)
+
+    def with_allocators(self, found: Mapping[str, tuple[int, int]]) -> NativeOwners:
+        """The same, and what other allocators than malloc have.
+
+        Args:
+            found: bytes and mappings by library.
+        """
+        rows = [
+            (NO_ROW, size, count, NativeKind.ALLOCATOR, name)
+            for name, (size, count) in found.items()
+        ]
+        return self._with(rows)
+
+    def _with(self, rows: Sequence[tuple[int, int, int, NativeKind, str]]) -> NativeOwners:
+        """The same with further groups of one row: object, bytes, blocks, kind, name."""
+        if not rows:
             return self
-        ids, sizes = zip(*pairs, strict=True)
         groups = self.columns["group"]
         begin = int(groups[-1]) + 1 if len(groups) else 0
+        ids, sizes, blocks, kinds, names = zip(*rows, strict=True)
         more = {
-            "group": np.arange(begin, begin + len(ids)),
+            "group": range(begin, begin + len(rows)),
             "object": ids,
             "bytes": sizes,
-            "blocks": np.ones(len(ids)),
-            "kind": np.full(len(ids), NativeKind.OBJECT),
-            "grade": np.full(len(ids), NativeGrade.DIRECT),
+            "blocks": blocks,
+            "kind": kinds,
+            "grade": [NativeGrade.DIRECT] * len(rows),
         }
         columns: dict[str, Any] = {
             name: np.concatenate([self.columns[name], np.array(more[name], dtype)])
             for name, dtype in _COLUMNS.items()
         }
-        columns["name"] = [*self.columns["name"], *[""] * len(ids)]
+        columns["name"] = [*self.columns["name"], *names]
         return replace(self, columns=columns)
 
     def record(self) -> dict[str, Any]:

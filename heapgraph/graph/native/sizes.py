@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.model import NO_ROW, UNREACHABLE, VIRTUAL_ROOT, NativeKind
+from heapgraph.model import NO_ROW, UNREACHABLE, VIRTUAL_ROOT
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -54,7 +54,7 @@ def native_groups(native: NativeColumns, tree: DominatorTree) -> NativeGroups:
 
     Cost: that of the tree, and some steps of numpy for each level between owners.
     """
-    rows = np.flatnonzero((native.objects != NO_ROW) & (native.kinds <= NativeKind.SHARED))
+    rows = np.flatnonzero(native.objects != NO_ROW)
     numbers = native.groups[rows].astype(np.int64)
     starts = np.flatnonzero(np.diff(numbers, prepend=-1, append=-1))
     starts = np.append(starts[starts < len(rows)], len(rows))

@@ -1,0 +1,50 @@
+"""All that is known of memory of C code, in the order in which it is found out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from heapgraph.capture.regions.allocators import name_allocators
+from heapgraph.capture.regions.mapped_objects import mapped_bytes
+from heapgraph.capture.regions.native_owners import find_native_owners
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from heapgraph.capture.cpython.layouts import Layout
+    from heapgraph.capture.cpython.root_set import RootSet
+    from heapgraph.capture.heap.columns import HeapColumns
+    from heapgraph.capture.heap.walk import HeapWalk
+    from heapgraph.capture.process.libraries import LibraryData
+    from heapgraph.capture.process.maps import Mapping
+    from heapgraph.capture.regions.native_owners import NativeOwners
+    from heapgraph.capture.regions.regions import MemorySurvey
+
+
+def native_memory(
+    walk: HeapWalk,
+    survey: MemorySurvey,
+    maps: Sequence[Mapping],
+    columns: HeapColumns,
+    *,
+    layout: Layout,
+    libraries: Sequence[LibraryData],
+    named: RootSet,
+) -> NativeOwners:
+    """Chunks of malloc by their owners, what objects have mapped, other allocators.
+
+    Args:
+        walk: over the heap, whose memory is not forgotten yet.
+        survey: the regions, all of them claimed.
+        maps: the mappings, with sizes.
+        columns: the objects.
+        layout: of the target's CPython.
+        libraries: data of libraries.
+        named: where the interpreter's own structs are.
+    """
+    reads, residency = walk.reads, survey.residency
+    mapped = mapped_bytes(reads, residency, maps, columns, layout.fields["obj.size"])
+    gaps = [gap for run in survey.runs for gap in survey.claims.gaps(run.start, run.end)]
+    allocators = name_allocators(reads, residency, gaps, libraries)
+    found = find_native_owners(walk, survey, libraries, named)
+    return found.with_objects(mapped).with_allocators(allocators)
