@@ -30,10 +30,13 @@ def print_error(parts: Sequence[str]) -> None:
 def explain_usage(failure: click.ClickException) -> list[str]:
     """The parts of a command line that click refused."""
     context = getattr(failure, "ctx", None)
+    message = " ".join(
+        failure.format_message().split()
+    )  # click lists choices on lines of their own
     if context is None:
-        return [failure.format_message(), "the command line is not understood", "heapgraph --help"]
+        return [message, "the command line is not understood", "heapgraph --help"]
     usage = context.command.get_usage(context).removeprefix("Usage: ")
-    return [failure.format_message(), f"expected: {usage}", f"{context.command_path} --help"]
+    return [message, f"expected: {usage}", f"{context.command_path} --help"]
 
 
 def explain_defect(failure: Exception) -> list[str]:

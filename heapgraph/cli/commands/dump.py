@@ -76,7 +76,7 @@ _SUSPECTS_NAMED = 2
     "--max-pause",
     type=Milliseconds(),
     metavar="MS",
-    help="Give up when the target would stand still for longer. [default: 1000]",
+    help="Give up when the target is expected to stand still for longer. [default: 1000]",
 )
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 @click.option(

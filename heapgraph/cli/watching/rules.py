@@ -144,7 +144,7 @@ def _facts(settings: WatchSettings) -> Iterable[tuple[str, str]]:
     within = format_duration(settings.tell_within_s)
     yield "alerts", f"within {within}, whatever is still being taken then"
     costs = [
-        f"a pause of at most {format_duration(budget.max_pause_ms / 1000)}",
+        f"pauses that are expected to be {format_duration(budget.max_pause_ms / 1000)} at most",
         f"{format_share(budget.cpu)} of one processor",
         f"{format_share(budget.headroom)} of the target's limit left free",
         f"{budget.at_once} at once",

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 WINDOW_S = 3600.0
 """The share of a processor is one of the last hour."""
 
+ROUTINE_SHARE = 0.75
+"""Of the budget, what censuses by the clock may use: the rest is for what rules and peers ask."""
+
 FIRST_COST_S = 3.0
 """What a census or snapshot is taken to cost before one was seen."""
 
@@ -54,7 +57,13 @@ class Spending:
         return self._running
 
     def refusal(
-        self, what: str, target: str, now: float, values: Mapping[str, float]
+        self,
+        what: str,
+        target: str,
+        now: float,
+        values: Mapping[str, float],
+        *,
+        share: float = 1.0,
     ) -> Refusal | None:
         """Why a census or snapshot should not begin now; None when it may.
 
@@ -63,6 +72,7 @@ class Spending:
             target: whose; the last one of its kind tells what the next will cost.
             now: steady clock.
             values: the latest sample of the worker.
+            share: of the budget, 0..1, how much this kind may have used.
         """
         if self._running >= self._budget.at_once:
             text = f"{self._running} of at most {self._budget.at_once} run already"
@@ -75,7 +85,7 @@ class Spending:
             )
             return Refusal("headroom", text, 60.0)
         self._forget(now)
-        allowed = self._budget.cpu * WINDOW_S
+        allowed = share * self._budget.cpu * WINDOW_S
         expected = self._usual.get(f"{what} {target}", FIRST_COST_S)
         # The first one of an hour is always allowed: a heap so large that one census is beyond the
         # budget would never be looked at.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from heapgraph.errors import HeapgraphError
 from heapgraph.watch.audit.record import DAEMON
 from heapgraph.watch.daemon.alerts import transition_in_words
+from heapgraph.watch.daemon.budget import ROUTINE_SHARE, WINDOW_S
 from heapgraph.watch.daemon.jobs import Asked
 from heapgraph.watch.daemon.memory import keep_in_mind
 from heapgraph.watch.rules.blind import BlindRules
@@ -17,6 +18,7 @@ from heapgraph.watch.settings.first_lines import names_in_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from heapgraph.watch.daemon.budget import Refusal
     from heapgraph.watch.daemon.parts import Parts
     from heapgraph.watch.daemon.watcher import Seen
     from heapgraph.watch.model import Transition, WorkerName
@@ -55,6 +57,7 @@ class Daemon:
         self._clock = clock
         self._stop = asyncio.Event()
         self._answers: set[asyncio.Task[None]] = set()
+        self._spent_said = -WINDOW_S
         self._counted: set[WorkerName] = set()
         self._saved_at = clock()
         self._unwritten = ""
@@ -161,14 +164,21 @@ class Daemon:
                 continue
             worker = watcher.workers[name]
             values = watcher.latest[name].values
-            refusal = self._parts.jobs.refusal("census", worker, values)
+            refusal = self._parts.jobs.refusal("census", worker, values, share=ROUTINE_SHARE)
             if refusal is not None:
                 self._parts.schedule.refused(name, now, refusal.retry_after_s)
                 self._parts.responder.refused(refusal.reason)
+                self._say_spent(refusal, now)
                 continue
             self._parts.schedule.begun(name, now)
             self._counted.add(name)
             self._start(self._count(name))
+
+    def _say_spent(self, refusal: Refusal, now: float) -> None:
+        """Say once an hour that the budget is spent: no line says so of each census left out."""
+        if refusal.reason == "cpu" and now >= self._spent_said + WINDOW_S:
+            self._spent_said = now
+            self._say(f"fewer censuses: {refusal.text}; the rest is kept for rules: [watch] budget")
 
     async def _count(self, name: WorkerName) -> None:
         try:

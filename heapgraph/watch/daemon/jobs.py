@@ -184,9 +184,12 @@ class Jobs:
             raise HeapgraphError(f"no report of {snapshot_id}", said(done.errors))
         self.store.add_report(snapshot_id, done.output)
 
-    def refusal(self, what: str, worker: Worker, values: Mapping[str, float]) -> Refusal | None:
+    def refusal(
+        self, what: str, worker: Worker, values: Mapping[str, float], *, share: float = 1.0
+    ) -> Refusal | None:
         """Why a job should not begin now, asked before anything waits for it."""
-        return self.spending.refusal(what, worker.name.target, self._clock(), values)
+        target = worker.name.target
+        return self.spending.refusal(what, target, self._clock(), values, share=share)
 
     async def _in_turn(
         self,

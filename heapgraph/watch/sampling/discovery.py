@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 _LONGEST_COMMAND_LINE = 1 << 14
 
+_OWN_MODULE, _OWN_PROGRAM = "heapgraph", "/heapgraph"
+_HEAD = 5
+"""Words of a command line among which the program or module stands, behind options of Python."""
+
 
 def processes() -> list[int]:
     """The pids of all processes that can be seen here, rising."""
@@ -28,7 +32,9 @@ def processes() -> list[int]:
 
 
 def matching(spec: TargetSpec, pids: list[int]) -> Iterator[int]:
-    """The processes that a target means; never this one.
+    """The processes that a target means; never this one, and by their text no heapgraph.
+
+    The text that names a target is in the command lines of those who ask about it.
 
     Args:
         spec: the target.
@@ -44,8 +50,18 @@ def matching(spec: TargetSpec, pids: list[int]) -> Iterator[int]:
     for pid in pids:
         if pid == own:
             continue
-        if spec.match in command_line(pid) if group is None else group.has(memberships(pid)):
+        if group is not None:
+            if group.has(memberships(pid)):
+                yield pid
+        elif spec.match in (line := command_line(pid)) and not _is_heapgraph(line):
             yield pid
+
+
+def _is_heapgraph(line: str) -> bool:
+    head = line.split()[:_HEAD]
+    return any(
+        word.partition(".")[0] == _OWN_MODULE or word.endswith(_OWN_PROGRAM) for word in head
+    )
 
 
 def _group_of(spec: TargetSpec) -> WantedGroup:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 
-from heapgraph.watch.daemon.budget import WINDOW_S, Spending
+from heapgraph.watch.daemon.budget import ROUTINE_SHARE, WINDOW_S, Spending
 from heapgraph.watch.settings.model import Budget
 
 DAY_S = 24 * 3600
@@ -39,6 +39,17 @@ def test_a_heap_beyond_the_budget_is_looked_at_once_an_hour():
             spending.end("snapshot", "web", now, 100.0)
             looks += 1
     assert looks == 4
+
+
+def test_censuses_by_the_clock_leave_a_part_for_what_rules_ask():
+    spending = Spending(Budget(cpu=0.02))  # 72 s an hour
+    for now in range(0, WINDOW_S.__int__(), 5):
+        if spending.refusal("census", "web", now, {}, share=ROUTINE_SHARE) is None:
+            spending.begin()
+            spending.end("census", "web", now, 2.0)
+    assert spending.spent(WINDOW_S - 1) == 54.0
+    assert spending.refusal("census", "web", WINDOW_S - 1, {}, share=ROUTINE_SHARE) is not None
+    assert spending.refusal("snapshot", "web", WINDOW_S - 1, {}) is None
 
 
 def test_one_at_a_time():
