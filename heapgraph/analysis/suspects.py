@@ -265,6 +265,8 @@ def _describe(
         text = users_name(graph, own_expression(graph, holder))
     native = native_part(graph, candidate, holder, retained)
     findings = _findings(graph, candidate, holder, text, retained=retained, growth=growth)
+    if candidate.kind == "object" and native > retained // 2:
+        findings = replace(findings, known=None)  # what few objects it has are not what is large
     findings = replace(findings, native_size=native)
     path = graph.root_paths.path_to(candidate.point)
     return LeakSuspect(

@@ -5,11 +5,21 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from heapgraph.graph.native.sizes import native_groups, native_retained
+from heapgraph.model import UNREACHABLE, NativeKind, ObjectFlags
+
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.native.graph_kernels import U64
 
 LEAST_SHARE = 0.01
 """Of everything reachable: with less of it, no object has another place among the largest."""
+
+_OF_OBJECTS = (NativeKind.OBJECT, NativeKind.SHARED, NativeKind.MAPPED)
 
 _OF_SIZES = ("shallow_sizes", "dominators", "folded", "reachable_size", "unreachable_size")
 """What a graph keeps that depends on how large its objects are."""
@@ -27,17 +37,50 @@ def weighed(graph: HeapGraph) -> HeapGraph:
 
     Cost: 16 bytes an object; what is known of the graph besides sizes is shared.
     """
-    native = graph.native_retained
-    if int(graph.native_sizes.sum()) < max(1, int(LEAST_SHARE * graph.reachable_size)):
+    if graph.native.size_of(*_OF_OBJECTS) < max(1, int(LEAST_SHARE * graph.reachable_size)):
         return graph
     exact = graph.dominators
+    sizes = _spread_sizes(graph)
     tree = copy.copy(exact)  # with its order, where that is there already
-    tree.retained_sizes = exact.retained_sizes + native
+    tree.retained_sizes = exact.retained_sizes + native_retained(sizes, exact)
     other = copy.copy(graph)
     for name in _OF_SIZES:
         other.__dict__.pop(name, None)
-    other.__dict__["shallow_sizes"] = graph.shallow_sizes + graph.native_sizes
+    other.__dict__["shallow_sizes"] = graph.shallow_sizes + sizes
     other.__dict__["dominators"] = tree
     other.__dict__["weighed"] = other
     other.__dict__["exact_graph"] = graph
     return other
+
+
+def _spread_sizes(graph: HeapGraph) -> U64:
+    """Bytes of C code of each object: uint64[n]; what alike objects share is spread over them.
+
+    Where they have no common dominator but a module or the roots, their memory would be nobody's,
+    and who keeps most of them could never be named. Pages of connections form one ring in C.
+    """
+    tree = graph.dominators
+    groups = native_groups(graph.native, tree)
+    counts = np.diff(groups.starts)
+    is_apart = (counts > 1) & _is_program(graph, groups.dominators)
+    whole = ~is_apart & (groups.dominators < UNREACHABLE)
+    result = np.zeros(graph.object_count, np.uint64)
+    np.add.at(result, groups.dominators[whole], groups.sizes[whole])
+    for group in np.flatnonzero(is_apart).tolist():
+        owners = tree.topmost(groups.owners(group))
+        if len(np.unique(graph.type_ids[owners])) == 1:
+            result[owners] += groups.sizes[group] // np.uint64(len(owners))
+        elif groups.dominators[group] < UNREACHABLE:
+            result[groups.dominators[group]] += groups.sizes[group]
+    return result
+
+
+def _is_program(graph: HeapGraph, objects: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
+    """Whether each is a module, its `__dict__`, a class, or no object at all."""
+    result = objects >= UNREACHABLE
+    real = objects[~result]
+    owners = graph.folded.owners_of(real)
+    is_class = (graph.flags[owners] & np.uint16(ObjectFlags.IS_TYPE)) != 0
+    is_module = graph.is_of_types(graph.type_mask({"module"}))[owners]
+    result[~result] = is_class | is_module
+    return result

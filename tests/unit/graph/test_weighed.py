@@ -80,3 +80,28 @@ def test_a_single_owner_is_not_said_to_be_in_one_piece():
     reason = find_suspects(graph).suspects[0].reason
     assert "memory of C code" in reason
     assert "in one piece" not in reason
+
+
+def test_what_alike_objects_share_is_spread_where_only_a_module_has_them_all():
+    """Given ten clients in a list and one of them in a global, whose blocks form one ring."""
+    heap = clients(10, 0)
+    members = graph_of(heap).objects_of_type("ssl.SSLContext").tolist()
+    set_global(heap, "app", "LAST", members[-1])
+    heap.native(members, 50 * MIB, NativeKind.SHARED)
+    graph = graph_of(heap)
+    assert int(graph.native_sizes[members].sum()) == 0
+    first = find_suspects(graph).suspects[0]
+    assert (first.expression, first.native_size) == ("app.CLIENTS", 45 * MIB)
+
+
+def test_what_different_objects_share_is_not():
+    heap = clients(2, 0)
+    app = heap.ids["app.__dict__"]
+    other = heap.object("lxml.etree._Document", size=100)
+    set_global(heap, "app", "DOCUMENT", other)
+    member = heap.object("ssl.SSLContext", size=100)
+    set_global(heap, "app", "CONTEXT", member)
+    heap.native([member, other], 50 * MIB, NativeKind.SHARED)
+    found = graph_of(heap).weighed
+    assert int(found.shallow_sizes[[member, other]].sum()) == 200
+    assert int(found.shallow_sizes[app]) >= 50 * MIB
