@@ -96,6 +96,9 @@ for memory; `unreachable_bytes` and `suspects` come with a census."""
 EVENTS = ("cgroup.oom_kill", "psi", "exit")
 """What happens at a moment: the kernel killed in the group, pressure rose, the process ended."""
 
+ENDINGS = frozenset({"cgroup.oom_kill", "exit"})
+"""Those of them after which a process is gone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:

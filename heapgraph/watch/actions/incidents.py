@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from heapgraph.watch.actions.stored_alert import alert_from_dict, worker_from_dict
+from heapgraph.watch.model import ENDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -238,8 +239,12 @@ def _restored(rows: list[Mapping[str, Any]]) -> dict[_Member, None]:
 
 
 def incident_key(alert: Alert) -> str:
-    """The fingerprint of the cause; where that is not known, one of the rule and the target."""
-    if alert.suspect is not None and alert.suspect.fingerprint:
+    """The fingerprint of the cause; where that is not known, one of the rule and the target.
+
+    That a process has ended is news, also where its leak is told already.
+    """
+    has_ended = alert.observation.metric in ENDINGS
+    if alert.suspect is not None and alert.suspect.fingerprint and not has_ended:
         return alert.suspect.fingerprint
     text = f"{alert.rule}\n{alert.worker.target}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]

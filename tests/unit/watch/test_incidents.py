@@ -79,6 +79,18 @@ def test_without_a_cause_the_rule_and_the_target_are_the_incident():
     assert incident_key(of(5, suspect=None)) == first.incident
 
 
+@pytest.mark.parametrize("event", ["exit", "cgroup.oom_kill"])
+def test_the_end_of_a_worker_is_told_beside_its_leak(event):
+    state = incidents()
+    state.fire(of(0), 0.0)
+    ended = of(0, rule="crash-loop")
+    ended = replace(ended, observation=replace(ended.observation, metric=event))
+    (told,) = state.fire(ended, 5.0)
+    assert (told.rule, told.suspect) == ("crash-loop", SUSPECT)
+    assert told.incident != SUSPECT.fingerprint
+    assert len(state) == 2
+
+
 def test_a_cause_that_becomes_known_takes_the_place_of_the_unknown_one():
     state = incidents()
     (unknown,) = state.fire(of(0, suspect=None), 0.0)
