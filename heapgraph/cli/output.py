@@ -6,6 +6,7 @@ text of a target, of a file or of a message is made safe to look at.
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,24 @@ def say(*lines: str, bold: bool = False) -> None:
 def note(text: str) -> None:
     """Print one line for people to stderr."""
     _write(printable(text), to_stderr=True)
+
+
+def print_at_once(text: str, *, to_stderr: bool = False) -> OSError | None:
+    """Print one line, unbuffered, for who must go on whatever becomes of its reader.
+
+    Returns:
+        Why it could not be written; None where it was. Nothing of it is tried again.
+    """
+    stream = sys.stderr if to_stderr else sys.stdout
+    encoding = getattr(stream, "encoding", None) or "ascii"
+    line = (printable(text) + "\n").encode(encoding, "backslashreplace")
+    try:
+        stream.flush()
+        while line:
+            line = line[os.write(stream.fileno(), line) :]
+    except OSError as error:
+        return error
+    return None
 
 
 def complain(label: str, text: str, colour: str | None = None) -> None:

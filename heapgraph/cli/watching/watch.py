@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from heapgraph.cli.numbers import WholeNumber
-from heapgraph.cli.output import note, print_json, print_table, say
+from heapgraph.cli.output import print_json, print_table, say
 from heapgraph.errors import UsageError
 from heapgraph.units import format_count, format_size
 
@@ -83,18 +81,27 @@ def watch_command(  # noqa: PLR0917 - click passes options by position
     if once:
         _look_once(settings, as_json)
         return
+    from heapgraph.cli.watching.lines import DaemonLines  # noqa: PLC0415
+    from heapgraph.watch.daemon.readiness import tell_systemd  # noqa: PLC0415
     from heapgraph.watch.daemon.service import serve  # noqa: PLC0415 - loads asyncio and more
     from heapgraph.watch.settings.first_lines import first_lines  # noqa: PLC0415
 
-    recorder = None
+    lines, recorder = DaemonLines(), None
     if record is not None:
         from heapgraph.watch.daemon.recording import FileRecorder  # noqa: PLC0415
 
-        recorder = FileRecorder(record)
+        recorder = FileRecorder(record, lines.say)
     for line in first_lines(settings, dry_run=dry_run):
-        _note(line)
-    ended = asyncio.run(serve(settings, say=_say, dry_run=dry_run, recorder=recorder, ready=_ready))
-    _note(ended)
+        lines.note(line)
+
+    def ready() -> None:
+        lines.say("ready")
+        tell_systemd("READY=1")
+
+    ended = asyncio.run(
+        serve(settings, say=lines.say, dry_run=dry_run, recorder=recorder, ready=ready)
+    )
+    lines.note(ended)
 
 
 def _target(
@@ -197,26 +204,3 @@ def _cells(values: Mapping[str, float]) -> tuple[str, ...]:
         "?" if tracked is None else format_count(int(tracked)),
         "?" if enabled is None else ("on" if enabled else "off"),
     )
-
-
-def _say(text: str) -> None:
-    """One line of what happens, with the time of day, at once: a log reads it."""
-    say(f"{_moment()} {text}")
-    sys.stdout.flush()
-
-
-def _note(text: str) -> None:
-    """One line of the daemon about itself, on standard error."""
-    note(f"{_moment()} {text}")
-
-
-def _moment() -> str:
-    return datetime.now().astimezone().isoformat(timespec="seconds")
-
-
-def _ready() -> None:
-    """Tell whoever started the daemon, and systemd where that did."""
-    from heapgraph.watch.daemon.readiness import tell_systemd  # noqa: PLC0415
-
-    _say("ready")
-    tell_systemd("READY=1")

@@ -62,7 +62,7 @@ class Daemon:
         self._saved_at = clock()
         self._unwritten = ""
         self._blind = BlindRules(settings.rules)
-        parts.responder.told_early = lambda: self.save(self._clock())
+        parts.responder.remember = lambda: self.save(self._clock())
 
     def stop(self) -> None:
         """End after what is being done now is ended."""
@@ -104,6 +104,10 @@ class Daemon:
         """One look at all targets, and what follows from it."""
         now = self._clock()
         seen = self._parts.watcher.look(now)
+        for transition in seen.transitions:
+            self._answer(transition)
+        if any(transition.actions for transition in seen.transitions):
+            self.save(now)  # what fired is owed before anything else can fail
         for worker in seen.went:
             self._say(f"{worker.name}: process {worker.key.pid} has ended")
             self._parts.forget(worker.name)
@@ -115,12 +119,9 @@ class Daemon:
         self._parts.record(seen)
         for transition in seen.transitions:
             self._say(transition_in_words(transition))
-            self._answer(transition)
         self._count_those_due(now)
         self._parts.responder.telling.tell_news()
-        if now - self._saved_at >= STATE_EVERY_S or any(
-            transition.actions for transition in seen.transitions
-        ):
+        if now - self._saved_at >= STATE_EVERY_S:
             self.save(now)
         return seen
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from heapgraph.errors import OutputNotWritten
 from heapgraph.private_folder import is_own_file
+from heapgraph.units import format_size
 from heapgraph.watch.rules.recording import line_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from heapgraph.watch.daemon.watcher import Seen
@@ -25,13 +28,15 @@ class FileRecorder:
 
     Args:
         path: made, 0600; one of ours is gone on with, as a service that is started again needs it.
+        say: told once that the record ends, for its size or because it cannot be written.
 
     Raises:
         OutputNotWritten: it is another user's, no regular file, or cannot be made.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, say: Callable[[str], None] = lambda _text: None) -> None:
         """Open it."""
+        self._path, self._say = path, say
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
             descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
@@ -47,7 +52,7 @@ class FileRecorder:
                 "name another file",
             )
         self._written = os.fstat(descriptor).st_size
-        self._stream = os.fdopen(descriptor, "w", encoding="ascii")
+        self._descriptor: int | None = descriptor
 
     def write(self, seen: Seen) -> None:
         """Take in one look."""
@@ -60,8 +65,25 @@ class FileRecorder:
         self._append(line_of(census))
 
     def _append(self, text: str) -> None:
+        """Add whole lines, or end the record: what it was is still good for `rules test`."""
+        if self._descriptor is None:
+            return
         if self._written + len(text) > MAX_BYTES:
+            self._end(f"it has {format_size(self._written)}")
+            return
+        content = text.encode("ascii")
+        try:
+            while content:
+                content = content[os.write(self._descriptor, content) :]
+        except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, self._written)
+            self._end(str(error.strerror))
             return
         self._written += len(text)
-        self._stream.write(text)
-        self._stream.flush()
+
+    def _end(self, why: str) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+        self._say(f"{self._path} is not written on: {why}")

@@ -41,7 +41,7 @@ class Responder:
         telling: who was told of what.
         unanswered: what was taken up and is not done, by the id of the message that will tell.
         observe_census: shown each census, before the rules are.
-        told_early: called when it was told what is not done yet: it is to be remembered.
+        remember: called when more is owed, or was told what is not done: it is to be written down.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Responder:
         self.telling = Telling(incidents, outbox, say, clock)
         self.unanswered: dict[str, Transition] = {}
         self.observe_census: Callable[[Census], None] = lambda _census: None
-        self.told_early: Callable[[], None] = lambda: None
+        self.remember: Callable[[], None] = lambda: None
         self._tell_within_s = tell_within_s
         self._firing: dict[tuple[str, WorkerName], list[tuple[Transition, str]]] = {}
 
@@ -105,10 +105,18 @@ class Responder:
         if isinstance(census, str):
             return census
         self.observe_census(census)
-        for transition in self._watcher.take_census(census):
+        transitions = self._watcher.take_census(census)
+        work = [self.answer(one) for one in transitions if self.has_to_answer(one)]
+        if work:
+            self.remember()
+        for transition in transitions:
             self._say(transition_in_words(transition))
-            if self.has_to_answer(transition):
-                await self.answer(transition)
+        try:
+            while work:
+                await work.pop(0)
+        finally:
+            for one in work:  # cancelled: they stay owed
+                one.close()
         return census
 
     def refused(self, reason: str) -> None:
@@ -162,7 +170,7 @@ class Responder:
                 tell(work.result())
                 return
             tell(self._inquiry.so_far(transition, noted[-1]))
-            self.told_early()
+            self.remember()
             await work
         finally:
             work.cancel()

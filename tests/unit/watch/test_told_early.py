@@ -124,7 +124,7 @@ def test_what_was_told_early_is_to_be_remembered():
     async def run() -> None:
         jobs, told, saved = SlowSnapshots(), Told(), []
         one = responder(jobs, told, tell_within_s=BOUND_S)
-        one.told_early = lambda: saved.append(len(told.alerts))
+        one.remember = lambda: saved.append(len(told.alerts))
         work = asyncio.ensure_future(one.answer(FIRES))
         await told.next()
         jobs.goes_on.set()

@@ -114,7 +114,6 @@ def test_a_record_of_the_daemon_replays_as_it_was(tmp_path, seed):
         seen = watcher.look(at)
         recorder.write(seen)
         live += seen.transitions
-    recorder._stream.close()
     replay = Replay(settings)
     assert list(replay.transitions(Recording(tmp_path / "samples.jsonl").records())) == live
     assert len(live) > 50
