@@ -6,9 +6,10 @@ import asyncio
 import os
 import resource
 import signal
+import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from heapgraph.watch.tied import tied
 
@@ -57,42 +58,69 @@ async def run_child(
     It ends with the daemon, however that ends. A cancelled wait ends it: first with SIGTERM, which
     heapgraph's own programs obey at once and leave nothing behind.
     """
-    child = await asyncio.create_subprocess_exec(
-        *tied(command),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-        pass_fds=tuple(pass_fds),
-    )
+    child = _started(command, pass_fds)
+    ended = -1
     if own is not None:
         own.add(child.pid)
     try:
+        ended = os.pidfd_open(child.pid)
         assert child.stdout is not None  # noqa: S101 - both are pipes
         assert child.stderr is not None  # noqa: S101
         async with asyncio.timeout(longest_s), asyncio.TaskGroup() as tasks:
             reading = [tasks.create_task(_bounded(one)) for one in (child.stdout, child.stderr)]
-            await child.wait()
+            await _readable(ended)
         output, errors = (one.result() for one in reading)
-        return Finished(child.returncode or 0, output, errors)
+        return Finished(child.wait(), output, errors)
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from several
     finally:
-        await end_child(child)
+        await _end(child, ended)
         if own is not None:
             own.discard(child.pid)
 
 
-async def end_child(child: asyncio.subprocess.Process) -> None:
-    """End a child and all of its group, if it still runs."""
-    if child.returncode is not None:
-        return
-    with suppress(ProcessLookupError):
-        child.send_signal(signal.SIGTERM)
+def _started(command: Sequence[str], pass_fds: Sequence[int]) -> subprocess.Popen[bytes]:
+    """Not by asyncio: where that finds no thread or descriptor, it leaves the child it started."""
+    return subprocess.Popen(
+        tied(command),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        pass_fds=tuple(pass_fds),
+    )
+
+
+async def _end(child: subprocess.Popen[bytes], ended: int) -> None:
+    """End a child and all of its group, if it still runs, and give its descriptors back."""
     try:
-        await asyncio.wait_for(asyncio.shield(child.wait()), _GRACE_S)
-    except TimeoutError:
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        await child.wait()
+        if child.poll() is None:
+            child.terminate()
+            if ended >= 0:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(_readable(ended), _GRACE_S)
+    finally:
+        if child.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            if ended >= 0:
+                await _readable(ended)
+            child.wait()
+        if ended >= 0:
+            os.close(ended)
+        for pipe in (child.stdout, child.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+async def _readable(descriptor: int) -> None:
+    """Wait for bytes of a pipe, its end, or the end of a process."""
+    loop, came = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, came.set)
+    try:
+        await came.wait()
+    finally:
+        loop.remove_reader(descriptor)
 
 
 def how_ended(code: int) -> str:
@@ -112,9 +140,12 @@ def processor_time_of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-async def _bounded(stream: asyncio.StreamReader) -> bytes:
+async def _bounded(stream: IO[bytes]) -> bytes:
     """The beginning of what a pipe brings; the rest is read and dropped, so that nobody waits."""
     kept = bytearray()
-    while chunk := await stream.read(1 << 16):
+    while True:
+        await _readable(stream.fileno())
+        chunk = os.read(stream.fileno(), 1 << 16)
+        if not chunk:
+            return bytes(kept)
         kept += chunk[: max(0, LONGEST_OUTPUT - len(kept))]
-    return bytes(kept)

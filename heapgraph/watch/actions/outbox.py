@@ -227,7 +227,11 @@ class Outbox:
 
     async def _command(self, action: ActionSpec, alert: Alert, body: bytes) -> None:
         async with self._free:
-            result, is_cancelled = await _ran(action, body)
+            try:
+                result, is_cancelled = await _ran(action, body)
+            except Exception as failure:  # noqa: BLE001 - such as no thread; nobody else would see
+                why = f"it was not run, or not waited for: {type(failure).__name__}: {failure}"
+                result, is_cancelled = Run(False, why), False
         outcome = "delivered" if result.succeeded else "given_up"
         self._say(action.name, alert.id, outcome, result.detail, 1)
         if is_cancelled:

@@ -164,9 +164,9 @@ class Inquiry:
         except JobRefused as error:
             add(self._counts.refusals, error.refusal.reason)
             return error.cause
-        except (HeapgraphError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the world is told the rest
             add(self._counts.censuses, "failed")
-            return _in_words(error)
+            return in_words(error)
         add(self._counts.censuses, "done")
         self._counts.pauses.append(census.pause_ms)
         self._say_pause(worker, census)
@@ -201,9 +201,9 @@ class Inquiry:
             add(self._counts.refusals, error.refusal.reason)
             add(self._counts.snapshots, "refused")
             return "", error.cause
-        except (HeapgraphError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the world is told the rest
             add(self._counts.snapshots, "failed")
-            return "", _in_words(error)
+            return "", in_words(error)
         add(self._counts.snapshots, "done")
         self._counts.pauses.append(stored.pause_ms)
         self._say(f"{worker.name}: snapshot {stored.id}")
@@ -213,8 +213,8 @@ class Inquiry:
     async def _report(self, snapshot: str) -> None:
         try:
             await self._jobs.report(snapshot)
-        except (HeapgraphError, OSError, TimeoutError) as error:
-            self._say(f"no report of {snapshot}: {error}")
+        except Exception as error:  # noqa: BLE001 - it was told already, or is told now
+            self._say(f"no report of {snapshot}: {in_words(error)}")
 
     def _say_pause(self, worker: Worker, taken: Census | StoredSnapshot) -> None:
         """Say why a process stood still: who wonders about its latency looks here."""
@@ -226,7 +226,12 @@ class Inquiry:
         return {} if sample is None else dict(sample.values)
 
 
-def _in_words(error: HeapgraphError | OSError) -> str:
+def in_words(error: BaseException) -> str:
+    """Why something is not known, also where nobody has thought of it."""
     if isinstance(error, HeapgraphError):
         return ": ".join(filter(None, (error.what, error.cause)))
-    return str(error.strerror or error)
+    if isinstance(error, TimeoutError):
+        return "it took too long"
+    if isinstance(error, OSError):
+        return str(error.strerror or error)
+    return f"heapgraph failed: {type(error).__name__}: {error}"

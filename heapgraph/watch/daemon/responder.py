@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from heapgraph.watch.daemon.alerts import make_alert, transition_in_words
 from heapgraph.watch.daemon.counts import Counts, add
-from heapgraph.watch.daemon.inquiry import CENSUS, REPORT, SNAPSHOT, Found, Inquiry
+from heapgraph.watch.daemon.inquiry import CENSUS, REPORT, SNAPSHOT, Found, Inquiry, in_words
 from heapgraph.watch.daemon.telling import Telling
 from heapgraph.watch.model import RuleState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
     from heapgraph.watch.actions.incidents import Incidents
     from heapgraph.watch.daemon.jobs import Asked, Jobs
@@ -167,14 +168,33 @@ class Responder:
         try:
             await asyncio.wait({work}, timeout=self._tell_within_s)
             if work.done():
-                tell(work.result())
+                tell(await self._found(work, noted))
                 return
             tell(self._inquiry.so_far(transition, noted[-1]))
             self.remember()
-            await work
+            found = await self._found(work, noted)
+            if found.awaited != told[-1].awaited:
+                tell(found)
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
+
+    async def _found(self, work: asyncio.Task[Found], noted: Sequence[Found]) -> Found:
+        """What was found out; where that failed, what was known before, and why it is no more."""
+        try:
+            return await work
+        except Exception as error:  # noqa: BLE001 - a page that says "unknown" beats none
+            why = in_words(error)
+            self._say(f"what holds the memory was not found out: {why}")
+            if not noted:
+                return Found(None, why)
+            last = noted[-1]
+            return replace(
+                last,
+                why_no_census=why if CENSUS in last.awaited else last.why_no_census,
+                refused=why if SNAPSHOT in last.awaited else last.refused,
+                awaited=(),
+            )
 
     def _tell(self, transition: Transition, found: Found, message_id: str) -> None:
         sample = self._watcher.latest.get(transition.worker)

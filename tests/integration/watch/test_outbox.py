@@ -326,6 +326,23 @@ def test_where_nothing_can_be_written_a_message_is_sent_all_the_same(tmp_path):
     assert asyncio.run(deliver()) == ["unsaved", "delivered"]
 
 
+def test_a_program_that_cannot_be_started_is_said(tmp_path, monkeypatch):
+    """Given no thread to wait in, the delivery has an end all the same."""
+
+    async def fail(*_):
+        raise RuntimeError("can't start new thread")
+
+    async def deliver():
+        action = ActionSpec("tell", "command", argv=("/bin/true",), user="root", timeout_s=20)
+        async with running(action, tmp_path / "spool") as (box, sent, _spool):
+            monkeypatch.setattr(asyncio, "to_thread", fail)
+            box.add(alert(), ["tell"])
+            await sent.until("given_up")
+            return sent.all[0].detail
+
+    assert "RuntimeError: can't start new thread" in asyncio.run(deliver())
+
+
 def test_a_command_is_run_once_with_the_alert(tmp_path):
     script = tmp_path / "tell.sh"
     script.write_text('#!/bin/sh\ncat > "$1"\n')

@@ -11,10 +11,11 @@ import pytest
 from heapgraph.watch.daemon.inquiry import INTERRUPTED
 from heapgraph.watch.daemon.unanswered import restored_transitions, saved_transitions
 from heapgraph.watch.model import Observation, RuleState
-from helpers.answering import FIRES, IS_OVER, SEEN, WEB, SlowJobs, Told, responder
+from helpers.answering import FIRES, IS_OVER, SEEN, WEB, SlowJobs, SlowSnapshots, Told, responder
 from helpers.watched import census
 
 if TYPE_CHECKING:
+    from heapgraph.watch.model import Transition
     from helpers.answering import OneWorker
 
 
@@ -156,5 +157,47 @@ def test_an_earlier_census_is_told_with_its_age_where_no_new_one_can_be_taken():
         assert alert.pid == key.pid
         assert "no holder stands out" in alert.verdict
         assert "that was 1 min before, since then: no census: a test" in alert.verdict
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("fails", ["census", "snapshot"])
+def test_a_page_goes_out_whatever_fails(fails: str):
+    """Given a failure nobody thought of, what is known is told, and the cause of the rest."""
+
+    async def run() -> None:
+        def fail(*_: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+        jobs, told = SlowSnapshots(), Told()
+        jobs.goes_on.set()
+        setattr(jobs, fails, fail)
+        one = responder(jobs, told)
+        await one.answer(FIRES)
+        [alert] = told.alerts
+        cause = "heapgraph failed: RuntimeError: can't start new thread"
+        assert (alert.snapshot_refused == cause) == (fails == "snapshot")
+        assert (f"is unknown: {cause}" in alert.verdict) == (fails == "census")
+        assert not one.unanswered
+
+    asyncio.run(run())
+
+
+def test_a_failure_between_the_steps_is_told_as_well():
+    """Given a defect outside of census and snapshot, the page says that it is unknown."""
+
+    async def run() -> None:
+        jobs, told = SlowSnapshots(), Told()
+        one = responder(jobs, told)
+
+        def fail(_census: object) -> list[Transition]:
+            raise TypeError("unorderable")
+
+        cast("OneWorker", one._watcher).take_census = fail  # type: ignore[method-assign]
+        await one.answer(FIRES)
+        [alert] = told.alerts
+        assert "is unknown: heapgraph failed: TypeError: unorderable" in alert.verdict
+        assert alert.awaited == ()
+        assert not one.unanswered
 
     asyncio.run(run())
