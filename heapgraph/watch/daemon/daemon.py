@@ -12,6 +12,7 @@ from heapgraph.watch.daemon.alerts import transition_in_words
 from heapgraph.watch.daemon.budget import ROUTINE_SHARE, WINDOW_S
 from heapgraph.watch.daemon.jobs import Asked
 from heapgraph.watch.daemon.memory import keep_in_mind
+from heapgraph.watch.daemon.seldom import Seldom
 from heapgraph.watch.rules.blind import BlindRules
 from heapgraph.watch.settings.first_lines import names_in_line
 
@@ -55,6 +56,7 @@ class Daemon:
         self._parts = parts
         self._say = say
         self._clock = clock
+        self._seldom = Seldom(say, clock)
         self._stop = asyncio.Event()
         self._answers: set[asyncio.Task[None]] = set()
         self._spent_said = -WINDOW_S
@@ -108,6 +110,8 @@ class Daemon:
             self._answer(transition)
         if any(transition.actions for transition in seen.transitions):
             self.save(now)  # what fired is owed before anything else can fail
+        for why in sorted(set(seen.unknown.values())):
+            self._seldom(f"what cannot be looked at now is unknown: {why}")
         for worker in seen.went:
             self._say(f"{worker.name}: process {worker.key.pid} has ended")
             self._parts.forget(worker.name)

@@ -17,6 +17,7 @@ from heapgraph.watch.actions.spool import Spool
 from heapgraph.watch.daemon.daemon import Daemon
 from heapgraph.watch.daemon.deliveries import Deliveries
 from heapgraph.watch.daemon.parts import make_parts
+from heapgraph.watch.daemon.seldom import Seldom
 from heapgraph.watch.daemon.serving.exporting import export_metrics
 from heapgraph.watch.daemon.serving.operations import Operations
 from heapgraph.watch.daemon.serving.own_metrics import OwnMetrics
@@ -67,6 +68,7 @@ async def serve(
         say(problem)
     daemon = Daemon(settings, parts, say=say, clock=clock)
     loop, ended_by = asyncio.get_running_loop(), [""]
+    loop.set_exception_handler(Seldom(say, clock).of_loop)
 
     def stop(number: signal.Signals) -> None:
         ended_by[0] = number.name

@@ -23,6 +23,7 @@ class Seen:
         events: what happened.
         came, went: workers.
         transitions: of rules.
+        unknown: who, or what, could not be looked at this time, and why.
     """
 
     samples: list[Sample] = field(default_factory=list)
@@ -30,6 +31,7 @@ class Seen:
     came: list[Worker] = field(default_factory=list)
     went: list[Worker] = field(default_factory=list)
     transitions: list[Transition] = field(default_factory=list)
+    unknown: dict[str, str] = field(default_factory=dict)
 
 
 def since(before: Census, census: Census) -> Census:
@@ -97,7 +99,7 @@ class Watcher:
             now: steady clock.
         """
         look = self.sampler.look(now)
-        seen = Seen(events=look.events)
+        seen = Seen(events=look.events, unknown=look.unknown)
         for one in look.went:
             name = one.worker.name
             seen.went.append(one.worker)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from contextlib import suppress
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from heapgraph.capture.process.memory import UnreadableMemory
 from heapgraph.capture.process.permissions import explain_refusal
 from heapgraph.capture.process.start_time import start_ticks, stat_fields, ticks_in_seconds
-from heapgraph.errors import TargetNotFound
+from heapgraph.errors import TargetError, TargetNotFound
 from heapgraph.watch.model import ProcessKey
 
 if TYPE_CHECKING:
@@ -21,6 +22,12 @@ PROC = Path("/proc")
 
 _BOOT_ID = PROC / "sys/kernel/random/boot_id"
 _LONGEST_FILE = 1 << 16
+
+_SAYS_ENDED = (errno.ESRCH, errno.ENOENT, errno.EBADF)  # the last one behind close()
+
+
+class CannotLook(TargetError):
+    """Nothing is known of a process now, as without a descriptor: it may live, or have ended."""
 
 
 def boot_id() -> str:
@@ -48,6 +55,7 @@ class ProcessHandle:
 
     Raises:
         TargetNotFound: there is none.
+        CannotLook: that cannot be told now.
 
     Attributes:
         pid: as given.
@@ -61,7 +69,7 @@ class ProcessHandle:
         try:
             self._folder = os.open(PROC / str(pid), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise _ended(pid) from error
+            raise _failed(pid, error) from error
         try:
             self.key = ProcessKey(pid, start_ticks(self.read("stat")), boot_id())
         except BaseException:
@@ -98,6 +106,7 @@ class ProcessHandle:
 
         Raises:
             TargetNotFound: it has ended.
+            CannotLook: the machine has no descriptor or memory for that now.
             PermissionError: this user may not read it.
         """
         try:
@@ -108,15 +117,17 @@ class ProcessHandle:
                 os.close(descriptor)
         except PermissionError:
             raise
-        except OSError as error:  # ESRCH, ENOENT, and EBADF behind close()
-            raise _ended(self.pid) from error
+        except OSError as error:
+            raise _failed(self.pid, error) from error
 
     def is_alive(self) -> bool:
-        """It has neither ended nor become a zombie."""
+        """It has neither ended nor become a zombie, as far as that can be told now."""
         try:
             state = stat_fields(self.read("stat"))
         except (TargetNotFound, PermissionError):
             return False
+        except CannotLook:
+            return True
         return bool(state) and state[0] not in ("Z", "X")
 
     def count_descriptors(self) -> int | None:
@@ -138,6 +149,7 @@ class ProcessHandle:
 
         Raises:
             UnreadableMemory: they are not mapped, or the process has ended.
+            CannotLook: the machine has no descriptor or memory for that now.
             TargetPermissionDenied: this user may not read it.
         """
         if self._memory is None:
@@ -145,6 +157,8 @@ class ProcessHandle:
         try:
             content = os.pread(self._memory, size, address)
         except OSError as error:
+            if error.errno == errno.ENOMEM:
+                raise _failed(self.pid, error) from error
             raise UnreadableMemory(f"{size} bytes at {address:#x}: {error.strerror}") from error
         if len(content) != size:
             raise UnreadableMemory(f"{len(content)} of {size} bytes at {address:#x}")
@@ -162,10 +176,19 @@ class ProcessHandle:
         except PermissionError as error:
             raise explain_refusal(self.pid, error.errno or 0) from error
         except OSError as error:
+            if error.errno not in _SAYS_ENDED:
+                raise _failed(self.pid, error) from error
             raise UnreadableMemory(f"the memory of process {self.pid}: it has ended") from error
 
 
-def _ended(pid: int) -> TargetNotFound:
+def _failed(pid: int, error: OSError) -> TargetError:
+    """What a failure says of a process: that it has ended, or nothing."""
+    if error.errno not in _SAYS_ENDED:
+        return CannotLook(
+            f"process {pid} cannot be looked at now",
+            error.strerror or type(error).__name__,
+            "raise the limits of this process: ulimit -n",
+        )
     return TargetNotFound(
         f"no process with pid {pid}",
         "it has ended, or it runs in another pid namespace (container)",

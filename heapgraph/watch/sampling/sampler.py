@@ -9,7 +9,7 @@ from heapgraph.errors import HeapgraphError, NotAPythonProcess, TargetNotFound
 from heapgraph.watch.model import Event, Sample, WorkerName
 from heapgraph.watch.sampling.discovery import matching, processes
 from heapgraph.watch.sampling.group_counters import GroupCounters, read_group_counters
-from heapgraph.watch.sampling.process_handle import PROC, ProcessHandle
+from heapgraph.watch.sampling.process_handle import PROC, CannotLook, ProcessHandle
 from heapgraph.watch.sampling.slots import Slots
 from heapgraph.watch.sampling.watched import WatchedProcess, find_python, watch_process
 
@@ -51,12 +51,14 @@ class Look:
         samples: of each worker that is alive.
         events: what happened since the last look.
         came, went: workers that are new, and those that have ended.
+        unknown: who, or what, could not be looked at this time, and why.
     """
 
     samples: list[Sample] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     came: list[WatchedProcess] = field(default_factory=list)
     went: list[WatchedProcess] = field(default_factory=list)
+    unknown: dict[str, str] = field(default_factory=dict)
 
 
 class Sampler:
@@ -116,7 +118,10 @@ class Sampler:
         for name, one in list(self._watched.items()):
             if not one.handle.is_alive():
                 self._end(name, one, now, look)
-        self._find(now, look)
+        try:
+            self._find(now, look)
+        except OSError as error:
+            look.unknown["new processes"] = error.strerror or type(error).__name__
         groups: dict[str, GroupCounters] = {}
         for name, one in list(self._watched.items()):
             try:
@@ -124,6 +129,9 @@ class Sampler:
                 counters = self._group_of(one, groups)
             except TargetNotFound:
                 self._end(name, one, now, look)
+                continue
+            except CannotLook as error:
+                look.unknown[str(name)] = error.cause
                 continue
             if one.is_another_program:  # it is looked for anew
                 self._end(name, one, now, look)

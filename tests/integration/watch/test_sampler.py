@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import time
 import uuid
@@ -210,3 +211,22 @@ def test_a_process_that_starts_another_program_is_looked_for_anew(stack: ExitSta
     assert [event.kind for look in looks for event in look.events] == ["exit"]
     assert not looks[-1].samples
     assert "not a Python process" in sampler.refusals[worker.pid].what
+
+
+def test_without_descriptors_nobody_has_ended(stack: ExitStack, marker: str):
+    """Given a daemon that may open nothing more, what it cannot look at is unknown, not over."""
+    start(stack, marker)
+    sampler = Sampler([TargetSpec("web", match=marker)])
+    stack.callback(sampler.close)
+    assert len(sampler.look(10.0).samples) == 1
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    looks = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        looks = [sampler.look(15.0 + number) for number in range(MISSES + 1)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    for look in looks:
+        assert (look.events, look.went, look.samples) == ([], [], [])
+        assert look.unknown["web/0"] == "Too many open files"
+    assert len(sampler.look(30.0).samples) == 1
