@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 WEB = WorkerName("web", 0)
 SEEN = Observation("rss_bytes", 3.0, 2.0, 3, "rss_bytes was 3 B, above 2 B, 3 times in a row")
 FIRES = Transition(
-    "large", WEB, RuleState.PENDING, RuleState.FIRING, 10.0, SEEN, ("snapshot", "page")
+    "large", WEB, RuleState.PENDING, RuleState.FIRING, 100.0, SEEN, ("snapshot", "page")
 )
-IS_OVER = Transition("large", WEB, RuleState.FIRING, RuleState.RESOLVED, 11.0, SEEN)
+IS_OVER = Transition("large", WEB, RuleState.FIRING, RuleState.RESOLVED, 101.0, SEEN)
 
 
 SNAPSHOT = SimpleNamespace(id="web-0-20260101t000000-abcdef", pause_ms=1.0, why_paused="")
@@ -96,7 +96,7 @@ class SlowSnapshots(SlowJobs):
 
     async def census(self, *_: object) -> Census:
         self.asked.append("census")
-        return census(99.0, {"app.CACHE": 100}, suspects=(SUSPECT,), pid=4711)
+        return census(100.0, {"app.CACHE": 100}, suspects=(SUSPECT,), pid=4711)
 
     async def snapshot(self, *_: object) -> Any:
         self.asked.append("snapshot")
@@ -119,7 +119,7 @@ class SlowCensuses(SlowJobs):
     async def census(self, *_: object) -> Census:
         self.begun.set()
         await self.goes_on.wait()
-        return census(99.0, {"app.CACHE": 100}, suspects=(SUSPECT,), pid=4711)
+        return census(100.0, {"app.CACHE": 100}, suspects=(SUSPECT,), pid=4711)
 
 
 def responder(

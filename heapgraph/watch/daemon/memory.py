@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from heapgraph.watch.settings.model import WatchSettings
 
 
+_DAMAGE = (TypeError, ValueError, AttributeError, KeyError, ArithmeticError)
+"""What reading a document raises that was not written by `keep_in_mind`."""
+
+
 @dataclass
 class Remembered:
     """What an earlier daemon left.
@@ -44,9 +48,9 @@ class Remembered:
     def slots(self) -> dict[str, dict[int, int]]:
         """Places of workers: pids by target and slot. After another boot there are none."""
         found: dict[str, dict[int, int]] = {}
-        if self.document.get("boot_id") != boot_id():
+        if not self._is_of_this_boot():
             return found
-        with suppress(TypeError, ValueError, AttributeError):
+        with suppress(*_DAMAGE):
             for target, pids in self.document.get("slots", {}).items():
                 found[target] = {int(slot): int(pid) for slot, pid in pids.items()}
         return found
@@ -54,11 +58,17 @@ class Remembered:
     def owed(self, now: float) -> dict[str, Transition]:
         """What an earlier daemon took up and did not do, by the id of its message.
 
+        When that was is told by the clock of this boot: the time to tell it within goes on.
+
         Args:
             now: steady clock.
         """
-        with suppress(TypeError, AttributeError, KeyError):
-            return restored_transitions(self.document["unanswered"], now)
+        with suppress(*_DAMAGE):
+            saved = float(self.document["steady"])
+            shift_s = now - self._away_s(now) - saved
+            if self._is_of_this_boot():
+                shift_s = 0.0
+            return restored_transitions(self.document["unanswered"], now, shift_s)
         return {}
 
     def restore(
@@ -72,20 +82,23 @@ class Remembered:
             incidents: of the daemon.
             responder: of the daemon.
         """
-        with suppress(TypeError, ValueError, AttributeError, KeyError):
+        with suppress(*_DAMAGE):
             spending.restore(self.document["spending"], now, self._away_s(now))
-        with suppress(TypeError, ValueError, AttributeError, KeyError):
+        with suppress(*_DAMAGE):
             incidents.restore(self.document["incidents"], now)
-        with suppress(TypeError, ValueError, AttributeError, KeyError):
+        with suppress(*_DAMAGE):
             for incident, names in self.document["told"].items():
                 responder.telling.told[str(incident)] = [str(name) for name in names]
+
+    def _is_of_this_boot(self) -> bool:
+        return bool(self.document.get("boot_id") == boot_id())
 
     def _away_s(self, now: float) -> float:
         """How long no daemon ran: by the steady clock, which no change of the time of day moves.
 
         After another boot it is by the time of day, which is all there is.
         """
-        if self.document.get("boot_id") == boot_id() and "steady" in self.document:
+        if self._is_of_this_boot() and "steady" in self.document:
             return max(0.0, now - float(self.document["steady"]))
         return max(0.0, time.time() - float(self.document["time_of_day"]))
 

@@ -35,7 +35,7 @@ class Responder:
         say: told what is done, one line each.
         clock: steady.
         tell_within_s: the world is told so long after a rule began to act, whatever is still being
-            taken then.
+            taken then, and whichever daemon it began under.
 
     Attributes:
         counts: what was done.
@@ -166,7 +166,8 @@ class Responder:
             self._inquiry.find_out(transition, self.count, note, is_late=is_late)
         )
         try:
-            await asyncio.wait({work}, timeout=self._tell_within_s)
+            left_s = transition.at + self._tell_within_s - self._clock()
+            await asyncio.wait({work}, timeout=max(0.0, left_s))
             if work.done():
                 tell(await self._found(work, noted))
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -23,30 +24,35 @@ def saved_transitions(owed: Mapping[str, Transition]) -> dict[str, Any]:
     return {message_id: asdict(one) for message_id, one in owed.items()}
 
 
-def restored_transitions(state: Mapping[str, Any], now: float) -> dict[str, Transition]:
+def restored_transitions(
+    state: Mapping[str, Any], now: float, shift_s: float
+) -> dict[str, Transition]:
     """The inverse; what is damaged is left out.
 
     Args:
         state: of `saved_transitions`.
-        now: steady clock: when they are taken up again.
+        now: steady clock; nothing was taken up later.
+        shift_s: of the steady clock since it was saved: 0 in the same boot.
     """
     found = {}
     for message_id, row in list(state.items())[:MOST]:
         try:
-            found[str(message_id)] = _transition(row, now)
-        except (KeyError, TypeError, ValueError):
+            found[str(message_id)] = _transition(row, now, shift_s)
+        except (KeyError, TypeError, ValueError, OverflowError):
             continue
     return found
 
 
-def _transition(row: Mapping[str, Any], now: float) -> Transition:
-    seen = row["observation"]
+def _transition(row: Mapping[str, Any], now: float, shift_s: float) -> Transition:
+    seen, at = row["observation"], float(row["at"]) + shift_s
+    if not math.isfinite(at):
+        raise ValueError(at)
     return Transition(
         rule=str(row["rule"]),
         worker=worker_from_dict(row["worker"]),
         old=RuleState(row["old"]),
         new=RuleState(row["new"]),
-        at=now,
+        at=min(now, at),
         observation=Observation(
             metric=str(seen["metric"]),
             value=float(seen["value"]),

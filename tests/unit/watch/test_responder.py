@@ -46,7 +46,7 @@ def test_what_is_cancelled_stays_owed_under_the_id_of_its_message():
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        owed = restored_transitions(saved_transitions(first.unanswered), 50.0)
+        owed = restored_transitions(saved_transitions(first.unanswered), 100.0, 0.0)
         assert not told.alerts
 
         later = SlowJobs()
@@ -85,13 +85,13 @@ def test_an_owed_transition_is_the_same_after_it_was_written_down():
     """Given the state file, what is whole in it comes back, what is damaged is left out."""
     state = saved_transitions({"a" * 32: FIRES})
     state["b" * 32] = {"rule": "large"}
-    (found,) = restored_transitions(state, 50.0).items()
+    (found,) = restored_transitions(state, 100.0, 0.0).items()
     message_id, transition = found
     assert message_id == "a" * 32
     assert (transition.rule, transition.worker, transition.new) == ("large", WEB, RuleState.FIRING)
     assert transition.observation == SEEN
     assert transition.actions == ("snapshot", "page")
-    assert transition.at == 50.0
+    assert transition.at == FIRES.at
 
 
 def test_only_what_leads_to_something_is_answered():
@@ -132,7 +132,7 @@ def test_of_a_process_that_has_ended_its_own_last_census_is_told():
         jobs, told = SlowJobs(), Told()
         one = responder(jobs, told)
         watcher = cast("OneWorker", one._watcher)
-        watcher.ended[WEB] = census(4.0, {"app.OLD": 100})
+        watcher.ended[WEB] = census(94.0, {"app.OLD": 100})
         seen = Observation("exit", 1, 1, 1, "exit, once")
         await one.answer(replace(FIRES, observation=seen, actions=("snapshot", "page")))
         assert jobs.asked == []

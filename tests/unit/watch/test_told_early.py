@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -100,7 +101,7 @@ def test_the_next_daemon_tells_what_became_of_a_snapshot_that_was_promised():
         await told.next()
         state = json.loads(json.dumps(before.to_dict(100.0)))
         owed = restored_transitions(
-            json.loads(json.dumps(saved_transitions(first.unanswered))), 50.0
+            json.loads(json.dumps(saved_transitions(first.unanswered))), 100.0, 0.0
         )
         work.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -116,6 +117,24 @@ def test_the_next_daemon_tells_what_became_of_a_snapshot_that_was_promised():
         assert update.snapshot_refused == INTERRUPTED
         assert update.incident == page.incident
         assert update.id != page.id
+
+    asyncio.run(run())
+
+
+def test_a_restart_does_not_begin_the_bound_anew():
+    """Given a rule that fired before its daemon ended, what is late is told at once."""
+
+    async def run() -> None:
+        jobs, told = SlowCensuses(), Told()
+        one = responder(jobs, told, tell_within_s=60.0)
+        late = replace(FIRES, at=FIRES.at - 60.0)
+        work = asyncio.ensure_future(one.answer(late, "a" * 32))
+        async with asyncio.timeout(20.0):
+            await told.next()
+        assert "unknown: a census is still being taken" in told.alerts[0].verdict
+        assert told.alerts[0].id == "a" * 32
+        jobs.goes_on.set()
+        await work
 
     asyncio.run(run())
 
