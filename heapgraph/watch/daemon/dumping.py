@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from heapgraph.errors import CaptureInterrupted
 from heapgraph.watch.children import how_ended, run_child
@@ -13,6 +13,8 @@ from heapgraph.watch.how_taken import why_paused
 from heapgraph.watch.store.dumped import is_of_process
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from heapgraph.watch.model import Worker
     from heapgraph.watch.store.snapshots import SnapshotStore
     from heapgraph.watch.store.stored_snapshot import StoredSnapshot
@@ -48,27 +50,56 @@ async def dump_into(
     if store.spec.redact:
         command.append("--redact")
     try:
+        facts = await _dumped(command, path, worker, own)
+    except BaseException:
+        # Cancelled, or ended with an error, after the file had its name: nobody would know of it.
+        with suppress(OSError):
+            path.unlink()
+        raise
+    return store.add(
+        name,
+        worker,
+        redacted=store.spec.redact,
+        reason=reason,
+        objects=facts.objects,
+        quality=facts.quality,
+        pause_ms=facts.pause_ms,
+        method=facts.method,
+        why_paused=facts.why_paused,
+    )
+
+
+class _Facts(NamedTuple):
+    """What the dump said of itself."""
+
+    objects: int
+    quality: str
+    pause_ms: float
+    method: str
+    why_paused: str
+
+
+async def _dumped(command: list[str], path: Path, worker: Worker, own: set[int]) -> _Facts:
+    """Run the dump; its file is whole then, and of the process that was meant."""
+    try:
         done = await run_child(command, longest_s=LONGEST_DUMP_S, own=own)
     except TimeoutError as error:
         raise _failed(worker, f"it took longer than {LONGEST_DUMP_S:.0f} s") from error
     if done.code != 0:
         raise _failed(worker, said(done.errors) or how_ended(done.code))
     if not is_of_process(path, worker.key):
-        with suppress(OSError):
-            path.unlink()
         raise _failed(worker, "its pid was given to another process")
-    facts = json.loads(done.output)
-    return store.add(
-        name,
-        worker,
-        redacted=store.spec.redact,
-        reason=reason,
-        objects=int(facts["objects"]),
-        quality=str(facts["quality"]["grade"]),
-        pause_ms=float(facts["pause_ms"]),
-        method=str(facts["method"]),
-        why_paused=why_paused(facts["method"], facts["passed_over"]),
-    )
+    try:
+        facts = json.loads(done.output)
+        return _Facts(
+            int(facts["objects"]),
+            str(facts["quality"]["grade"]),
+            float(facts["pause_ms"]),
+            str(facts["method"]),
+            why_paused(facts["method"], facts["passed_over"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise _failed(worker, "the dump did not say what it took") from error
 
 
 def said(errors: bytes) -> str:
