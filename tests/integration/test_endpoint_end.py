@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import socket
 import time
 from contextlib import ExitStack, closing
 
+import pytest
+
+from heapgraph.errors import UsageError
+from heapgraph.watch.http.listening import address_of, open_socket
 from heapgraph.watch.http.served import StoredSnapshot
 from heapgraph.watch.settings.model import EXPOSURES, HttpSpec
 from helpers.cli import run_process
@@ -48,6 +53,39 @@ def test_a_peer_that_does_not_read_does_not_hold_the_end_up(tmp_path):
     one.close()
     outcomes = [line["outcome"] for line in endpoint.records() if line["event"] == "download"]
     assert outcomes == ["intent", "failed"]
+
+
+def test_a_full_queue_of_another_one_is_not_waited_for(tmp_path):
+    """Given a socket whose owner accepts nothing, a second daemon says so at once."""
+    path = tmp_path / "socket"
+    with ExitStack() as stack:
+        owner = stack.enter_context(closing(socket.socket(socket.AF_UNIX)))
+        owner.bind(str(path))
+        owner.listen(1)
+        failed = 0
+        while not failed:
+            one = stack.enter_context(closing(socket.socket(socket.AF_UNIX)))
+            one.setblocking(False)
+            failed = one.connect_ex(str(path))
+        assert failed == errno.EAGAIN
+        spec = HttpSpec(f"unix:{path}")
+        with pytest.raises(UsageError, match="another process listens"):
+            open_socket(spec, address_of(spec))
+        assert path.is_socket()
+
+
+def test_the_socket_of_another_one_that_took_the_path_stays(tmp_path):
+    """Given a socket that was removed and made anew by another daemon, the first leaves it."""
+    spec = HttpSpec(f"unix:{tmp_path}/socket")
+    (tmp_path / "1").mkdir()
+    (tmp_path / "2").mkdir()
+    with ExitStack() as second:
+        with running(spec, tmp_path / "1"):
+            (tmp_path / "socket").unlink()
+            other = second.enter_context(running(spec, tmp_path / "2"))
+        assert (tmp_path / "socket").is_socket()
+        assert other.get("/healthz").status == 200
+    assert not (tmp_path / "socket").exists()
 
 
 def test_the_endpoint_and_the_log_load_nothing_heavy():

@@ -16,7 +16,7 @@ from heapgraph.watch.http.callers import NOBODY, Caller, Callers, Peer
 from heapgraph.watch.http.connections import Connection, ConnectionServer
 from heapgraph.watch.http.context import Context
 from heapgraph.watch.http.limits import Limits
-from heapgraph.watch.http.listening import address_of, believed, open_socket
+from heapgraph.watch.http.listening import address_of, believed, open_socket, place_of
 from heapgraph.watch.http.problems import Problem
 from heapgraph.watch.http.refusals import Refusals
 from heapgraph.watch.http.routes import Ask, Router
@@ -74,6 +74,7 @@ class Endpoint:
         self._server: asyncio.Server | None = None
         self._hosts: _Hosts | None = None
         self._path: Path | None = None
+        self._place: tuple[int, int] | None = None
 
     async def start(self) -> str:
         """Listen.
@@ -103,7 +104,7 @@ class Endpoint:
         loop = asyncio.get_running_loop()
         timeout = self._limits.request_s if tls is not None else None
         if isinstance(address, SocketAddress):
-            self._path = address.path
+            self._path, self._place = address.path, place_of(address.path)
             self._server = await loop.create_unix_server(self._connections, sock=self._listener)
         else:
             self._hosts = _Hosts(self._spec.hosts)
@@ -120,8 +121,8 @@ class Endpoint:
         # A server that is closed drops what it has accepted and not yet made; so first nothing more
         # is accepted, then all connections end, and the server is closed last.
         asyncio.get_running_loop().remove_reader(self._listener)
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
+        if self._path is not None and place_of(self._path) == self._place:
+            self._path.unlink(missing_ok=True)  # another one's, which took the path, stays
         await self._answers.close()
         await self._connections.end(_END_S)
         self._server.close()

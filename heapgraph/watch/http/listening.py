@@ -130,6 +130,15 @@ def open_socket(spec: HttpSpec, address: SocketAddress | NetworkAddress) -> sock
     return one
 
 
+def place_of(path: Path) -> tuple[int, int] | None:
+    """Which file a path leads to, as device and inode; None where there is none."""
+    try:
+        about = path.lstat()
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino
+
+
 def _open_port(address: NetworkAddress) -> socket.socket:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     one = socket.socket(family, socket.SOCK_STREAM)
@@ -163,11 +172,14 @@ def _remove_stale(path: Path) -> None:
             "name another path: listen = unix:PATH in [http]",
         )
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as one:
+        one.setblocking(False)  # one that accepts nothing any more would be waited for, for ever
         try:
             one.connect(str(path))
         except ConnectionRefusedError:
             path.unlink(missing_ok=True)
             return
+        except BlockingIOError:  # its queue is full: it is there, and stopped or very busy
+            pass
     raise UsageError(
         f"another process listens at {path}",
         "a second heapgraph watch has the same settings",
