@@ -10,6 +10,7 @@ import errno
 import os
 from pathlib import Path
 
+from heapgraph.capture.process.other_threads import running_thread
 from heapgraph.errors import (
     NotAPythonProcess,
     TargetAlreadyTraced,
@@ -85,7 +86,7 @@ def check_target(pid: int) -> dict[str, str]:
         TargetNotFound: no such process, a thread's id, or a process that has ended.
         TargetAlreadyTraced: a debugger holds it.
         NotAPythonProcess: it is a kernel thread.
-        TargetError: it is this process itself.
+        TargetError: it is this process itself, or only its first thread has ended.
     """
     status = read_status(pid)
     if pid == os.getpid():
@@ -101,6 +102,12 @@ def check_target(pid: int) -> dict[str, str]:
             f"heapgraph dump {status.get('Tgid')}",
         )
     if status.get("State", "").startswith(("Z", "X")):
+        if _goes_on(pid):
+            raise TargetError(
+                f"the first thread of process {pid} has ended",
+                "the others go on, but the kernel shows the memory of a process by its first one",
+                "what it holds is unknown from outside; watch its counters: heapgraph watch",
+            )
         raise TargetNotFound(
             f"process {pid} has ended and is a zombie",
             f"its parent, process {status.get('PPid')}, has not waited for it yet",
@@ -114,6 +121,20 @@ def check_target(pid: int) -> dict[str, str]:
             "list the Python processes here: heapgraph ps",
         )
     return status
+
+
+def _goes_on(pid: int) -> bool:
+    """Whether another thread of a process runs whose first one has ended."""
+    try:
+        folder = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return running_thread(folder) != 0
+    except OSError:
+        return False
+    finally:
+        os.close(folder)
 
 
 def explain_refusal(pid: int, error_number: int) -> TargetError:

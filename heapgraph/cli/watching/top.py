@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from heapgraph.watch.model import Sample
+    from heapgraph.watch.sampling.sampler import Look, Sampler
 
 _SIZE, _NUMBER = 11, 12
 """Columns of a size and of a count."""
@@ -63,6 +64,7 @@ def top_command(pid: int, interval: float, count: int | None, as_json: bool) -> 
             return
         look = sampler.look(time.monotonic())
         if not look.samples:
+            _check_not_unknown(pid, sampler, look)
             if shown:
                 return  # it has ended, as every process does
             raise TargetNotFound(f"process {pid} has ended", "", "heapgraph ps lists those here")
@@ -73,6 +75,30 @@ def top_command(pid: int, interval: float, count: int | None, as_json: bool) -> 
             say(_line(sample, before))
         before = sample
         shown += 1
+
+
+def _check_not_unknown(pid: int, sampler: Sampler, look: Look) -> None:
+    """Refuse to take a process for ended that is only not seen.
+
+    Raises:
+        HeapgraphError: it runs another program, or cannot be looked at now.
+    """
+    from heapgraph.errors import TargetError  # noqa: PLC0415
+
+    if look.replaced:
+        raise TargetError(
+            f"process {pid} runs another program now",
+            "it has started one in its place (exec)",
+            f"heapgraph top {pid}",
+        )
+    if pid in sampler.refusals:
+        raise sampler.refusals[pid]
+    if look.unknown:
+        raise TargetError(
+            f"process {pid} cannot be looked at now",
+            next(iter(look.unknown.values())),
+            f"heapgraph top {pid}",
+        )
 
 
 def _end_of(pid: int) -> Callable[[float], bool]:

@@ -113,7 +113,8 @@ class Daemon:
         for why in sorted(set(seen.unknown.values())):
             self._seldom(f"what cannot be looked at now is unknown: {why}")
         for worker in seen.went:
-            self._say(f"{worker.name}: process {worker.key.pid} has ended")
+            became = "runs another program now" if worker.key in seen.replaced else "has ended"
+            self._say(f"{worker.name}: process {worker.key.pid} {became}")
             self._parts.forget(worker.name)
         for worker in seen.came:
             self._say(f"{worker.name}: process {worker.key.pid}, CPython {worker.python_version}")

@@ -9,7 +9,15 @@ from heapgraph.watch.rules.engine import RuleEngine
 from heapgraph.watch.rules.forecast import Forecasts
 
 if TYPE_CHECKING:
-    from heapgraph.watch.model import Census, Event, Sample, Transition, Worker, WorkerName
+    from heapgraph.watch.model import (
+        Census,
+        Event,
+        ProcessKey,
+        Sample,
+        Transition,
+        Worker,
+        WorkerName,
+    )
     from heapgraph.watch.sampling.sampler import Sampler
     from heapgraph.watch.settings.model import WatchSettings
 
@@ -23,6 +31,7 @@ class Seen:
         events: what happened.
         came, went: workers.
         transitions: of rules.
+        replaced: of those that went, the ones that run another program now.
         unknown: who, or what, could not be looked at this time, and why.
     """
 
@@ -31,6 +40,7 @@ class Seen:
     came: list[Worker] = field(default_factory=list)
     went: list[Worker] = field(default_factory=list)
     transitions: list[Transition] = field(default_factory=list)
+    replaced: set[ProcessKey] = field(default_factory=set)
     unknown: dict[str, str] = field(default_factory=dict)
 
 
@@ -99,7 +109,7 @@ class Watcher:
             now: steady clock.
         """
         look = self.sampler.look(now)
-        seen = Seen(events=look.events, unknown=look.unknown)
+        seen = Seen(events=look.events, replaced=look.replaced, unknown=look.unknown)
         for one in look.went:
             name = one.worker.name
             seen.went.append(one.worker)

@@ -33,7 +33,10 @@ def read_process_counters(handle: ProcessHandle) -> dict[str, float]:
     """
     found: dict[str, float] = {}
     with suppress(PermissionError):
-        for line in handle.read("status").splitlines():
+        text = handle.read("status")
+        if "VmRSS:" not in text and (thread := handle.running_thread()):
+            text = handle.read(f"task/{thread}/status")  # its first thread has ended
+        for line in text.splitlines():
             name, _, text = line.partition(":")
             if name in _METRICS:
                 metric, unit = _METRICS[name]

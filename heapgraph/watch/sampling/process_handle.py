@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from heapgraph.capture.process.memory import UnreadableMemory
+from heapgraph.capture.process.other_threads import running_thread
 from heapgraph.capture.process.permissions import explain_refusal
 from heapgraph.capture.process.start_time import start_ticks, stat_fields, ticks_in_seconds
 from heapgraph.errors import TargetError, TargetNotFound
@@ -123,11 +124,29 @@ class ProcessHandle:
     def is_alive(self) -> bool:
         """It has neither ended nor become a zombie, as far as that can be told now."""
         try:
-            state = stat_fields(self.read("stat"))
+            return self._is_first_running() or self.running_thread() != 0
         except (TargetNotFound, PermissionError):
             return False
         except CannotLook:
             return True
+
+    def running_thread(self) -> int:
+        """A thread that runs, where the first one has ended; 0 where none does.
+
+        Raises:
+            CannotLook: the machine has no descriptor for that now.
+        """
+        try:
+            return running_thread(self._folder)
+        except OSError as error:
+            failure = _failed(self.pid, error)
+            if isinstance(failure, CannotLook):
+                raise failure from error
+            return 0
+
+    def _is_first_running(self) -> bool:
+        """Whether its first thread, whose state is that of the process, has not ended."""
+        state = stat_fields(self.read("stat"))
         return bool(state) and state[0] not in ("Z", "X")
 
     def count_descriptors(self) -> int | None:
@@ -171,14 +190,16 @@ class ProcessHandle:
             self._memory = None
 
     def _open_memory(self) -> int:
+        thread = 0 if self._is_first_running() else self.running_thread()
+        name = f"task/{thread}/mem" if thread else "mem"
         try:
-            return os.open("mem", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder)
+            return os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder)
         except PermissionError as error:
             raise explain_refusal(self.pid, error.errno or 0) from error
         except OSError as error:
             if error.errno not in _SAYS_ENDED:
                 raise _failed(self.pid, error) from error
-            raise UnreadableMemory(f"the memory of process {self.pid}: it has ended") from error
+            raise UnreadableMemory(f"the memory of process {self.pid} is not there") from error
 
 
 def _failed(pid: int, error: OSError) -> TargetError:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from heapgraph.watch.model import ProcessKey
     from heapgraph.watch.settings.model import TargetSpec
 
 MAX_WORKERS = 5000
@@ -51,6 +52,7 @@ class Look:
         samples: of each worker that is alive.
         events: what happened since the last look.
         came, went: workers that are new, and those that have ended.
+        replaced: of those that went, the ones that have not ended: each runs another program.
         unknown: who, or what, could not be looked at this time, and why.
     """
 
@@ -58,6 +60,7 @@ class Look:
     events: list[Event] = field(default_factory=list)
     came: list[WatchedProcess] = field(default_factory=list)
     went: list[WatchedProcess] = field(default_factory=list)
+    replaced: set[ProcessKey] = field(default_factory=set)
     unknown: dict[str, str] = field(default_factory=dict)
 
 
@@ -133,8 +136,9 @@ class Sampler:
             except CannotLook as error:
                 look.unknown[str(name)] = error.cause
                 continue
-            if one.is_another_program:  # it is looked for anew
-                self._end(name, one, now, look)
+            if one.is_another_program:  # it is looked for anew; the process has not ended
+                self._leave(name, one, look)
+                look.replaced.add(one.handle.key)
                 continue
             if counters is not None:
                 sample = Sample(
@@ -160,12 +164,16 @@ class Sampler:
                     self._slots[target].free(slot)
 
     def _end(self, name: WorkerName, one: WatchedProcess, now: float, look: Look) -> None:
+        self._leave(name, one, look)
+        look.events.append(Event("exit", name, now, {"pid": float(one.handle.pid)}))
+
+    def _leave(self, name: WorkerName, one: WatchedProcess, look: Look) -> None:
+        """Watch it no more."""
         self._slots[name.target].free(name.slot)
         self._under_pressure.discard(name)
         del self._watched[name]
         one.close()
         look.went.append(one)
-        look.events.append(Event("exit", name, now, {"pid": float(one.handle.pid)}))
 
     def _find(self, now: float, look: Look) -> None:
         """Begin to watch what is new, the oldest process first."""

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from heapgraph.errors import TargetNotFound
+from heapgraph.capture.process.permissions import check_target
+from heapgraph.errors import TargetError, TargetNotFound
+from heapgraph.watch.drill.processes import state_of
 from heapgraph.watch.model import WorkerName
 from heapgraph.watch.sampling.discovery import matching, processes
 from heapgraph.watch.sampling.process_handle import ProcessHandle
@@ -208,9 +210,38 @@ def test_a_process_that_starts_another_program_is_looked_for_anew(stack: ExitSta
     while worker.pid not in sampler.refusals:
         looks.append(sampler.look(float(len(looks))))
         assert len(looks) <= 3 * MISSES
-    assert [event.kind for look in looks for event in look.events] == ["exit"]
+    assert not [event for look in looks for event in look.events]  # it has not ended
+    keys = {one.handle.key for look in looks for one in look.went}
+    assert [look.replaced for look in looks if look.replaced] == [keys]
     assert not looks[-1].samples
     assert "not a Python process" in sampler.refusals[worker.pid].what
+
+
+def test_a_process_whose_first_thread_ends_goes_on(stack: ExitStack, marker: str):
+    """Given a zombie whose other thread works, it is watched, and a dump says what is the matter.
+
+    When the other thread ends, too, the process has ended.
+    """
+    worker = stack.enter_context(start_target("first_thread_ends.py", marker))
+    sampler = Sampler([TargetSpec("web", match=marker)])
+    stack.callback(sampler.close)
+    before = sampler.look(0.0).samples[0].values
+    worker.send("go")
+    wait_until(lambda: state_of(worker.pid) == "Z", "its first thread has ended")
+    worker.send("how are you")
+    assert worker.read_line() == "0"
+    for number in range(MISSES + 1):
+        if number == 1:
+            sampler.watched[WorkerName("web", 0)].handle.forget_memory()
+        look = sampler.look(1.0 + number)
+        assert (look.events, look.went, look.replaced) == ([], [], set())
+        assert set(look.samples[0].values) == set(before)
+        assert look.samples[0].values["rss_bytes"] > before["rss_bytes"] / 2
+    with pytest.raises(TargetError, match="the first thread of process"):
+        check_target(worker.pid)
+    worker.kill()
+    look = sampler.look(20.0)
+    assert [event.kind for event in look.events] == ["exit"]
 
 
 def test_without_descriptors_nobody_has_ended(stack: ExitStack, marker: str):
