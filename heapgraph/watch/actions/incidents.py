@@ -52,6 +52,9 @@ class Incidents:
     Args:
         resend_s: time between two messages of one incident while others join it.
         new_id: makes the id of a message.
+
+    Attributes:
+        damaged: those that an earlier daemon had and that could not be restored.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Incidents:
         self._resend_s = resend_s
         self._new_id = new_id
         self._open: dict[str, _Incident] = {}
+        self.damaged = 0
 
     def __len__(self) -> int:
         """How many are open."""
@@ -175,8 +179,8 @@ class Incidents:
                 self._open[alert.incident] = _Incident(
                     alert, told_at, bool(row["is_news"]), members, promised
                 )
-            except (KeyError, TypeError, ValueError, AttributeError):
-                continue
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+                self.damaged += 1
 
     def _told(self, incident: _Incident, now: float) -> list[Alert]:
         """The incident's latest alert, if it may be told again."""

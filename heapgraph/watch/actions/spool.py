@@ -20,6 +20,7 @@ from heapgraph.watch.store.private_folder import (
     lock_file,
     open_private_folder,
     read_private_file,
+    set_aside,
     sync_folder,
     write_private_file,
 )
@@ -36,6 +37,8 @@ MAX_BYTES = 16 * 2**20
 _NAME = re.compile(r"(\d{12})\.json")
 _LONGEST_FILE = 2 * MAX_BODY_BYTES
 _LOCK = ".lock"
+_MOST_ATTEMPTS = 10_000
+"""Far more than the settings allow; what a delay is made of must stay a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class Spool:
 
     Attributes:
         dropped: told of each message that has to go for the limits.
-        damaged: files that could not be read.
+        damaged: files that could not be read, and have another name now.
 
     Raises:
         HeapgraphError: another daemon has the folder, or others can get at it.
@@ -84,7 +87,7 @@ class Spool:
         max_messages: int = MAX_MESSAGES,
         max_bytes: int = MAX_BYTES,
     ) -> None:
-        """Take the folder and read what is in it; damaged files are removed and counted."""
+        """Take the folder and read what is in it; damaged files are set aside and counted."""
         self._folder = open_private_folder(folder)
         self.dropped: Callable[[Message], None] = lambda _message: None
         self._max_messages, self._max_bytes = max_messages, max_bytes
@@ -168,18 +171,18 @@ class Spool:
         return self._folder / f"{number:012d}.json"
 
     def _load(self, path: Path) -> None:
-        """Read one file; what a killed daemon has left half written goes, and what is damaged."""
+        """Read one file; a half that a killed daemon left goes, what is damaged is set aside."""
         name = _NAME.fullmatch(path.name)
         if name is None:
             if path.name.startswith(".") and path.name != _LOCK:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # a folder is not ours
+                    path.unlink()
             return
         try:
             self._messages[int(name[1])] = _message(int(name[1]), _content(path))
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             self.damaged += 1
-            with suppress(OSError):
-                path.unlink()
+            set_aside(path)
 
 
 def _locked(folder: Path) -> int:
@@ -206,5 +209,8 @@ def _message(number: int, row: dict[str, Any]) -> Message:
     texts = {name: row[name] for name in ("id", "incident", "action", "status")}
     if not all(isinstance(one, str) for one in texts.values()):
         raise TypeError(row)
+    attempts = int(row["attempts"])
+    if not 0 <= attempts <= _MOST_ATTEMPTS:
+        raise ValueError(attempts)
     body = base64.b64decode(row["body"], validate=True)
-    return Message(number=number, attempts=int(row["attempts"]), body=body, **texts)
+    return Message(number=number, attempts=attempts, body=body, **texts)

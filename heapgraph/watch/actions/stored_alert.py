@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from heapgraph.watch.model import Alert, Observation, SuspectLine, WorkerName
@@ -14,7 +15,7 @@ def alert_from_dict(row: Mapping[str, Any]) -> Alert:
     """The inverse of `dataclasses.asdict`.
 
     Raises:
-        KeyError, TypeError, ValueError: it was not written by that.
+        KeyError, TypeError, ValueError, OverflowError: it was not written by that.
     """
     seen, suspect, seconds = row["observation"], row["suspect"], row["seconds_to_limit"]
     return Alert(
@@ -25,8 +26,8 @@ def alert_from_dict(row: Mapping[str, Any]) -> Alert:
         worker=worker_from_dict(row["worker"]),
         observation=Observation(
             metric=_text(seen["metric"]),
-            value=float(seen["value"]),
-            limit=float(seen["limit"]),
+            value=_finite(seen["value"]),
+            limit=_finite(seen["limit"]),
             times=int(seen["times"]),
             text=_text(seen["text"]),
         ),
@@ -36,7 +37,7 @@ def alert_from_dict(row: Mapping[str, Any]) -> Alert:
         started=_text(row["started"]),
         verdict=_text(row["verdict"]),
         suspect=None if suspect is None else _suspect(suspect),
-        seconds_to_limit=None if seconds is None else float(seconds),
+        seconds_to_limit=None if seconds is None else _finite(seconds),
         snapshot=_text(row["snapshot"]),
         snapshot_refused=_text(row["snapshot_refused"]),
         pid=int(row.get("pid", 0)),
@@ -56,7 +57,7 @@ def _suspect(row: Mapping[str, Any]) -> SuspectLine:
         path=tuple(_text(one) for one in row["path"]),
         code=tuple(_text(one) for one in row["code"]),
         retained_size=int(row["retained_size"]),
-        share=float(row["share"]),
+        share=_finite(row["share"]),
         growth=_text(row["growth"]),
         fingerprint=_text(row["fingerprint"]),
     )
@@ -66,3 +67,10 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(value)
     return value
+
+
+def _finite(value: float | str) -> float:
+    number = float(value)
+    if not math.isfinite(number):  # JSON has no word for it
+        raise ValueError(value)
+    return number

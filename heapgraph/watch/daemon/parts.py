@@ -20,6 +20,7 @@ from heapgraph.watch.daemon.schedule import CensusSchedule
 from heapgraph.watch.daemon.watcher import Watcher
 from heapgraph.watch.sampling.sampler import Sampler
 from heapgraph.watch.store.private_folder import (
+    UNUSABLE,
     lock_file,
     open_private_folder,
     read_private_file,
@@ -138,6 +139,8 @@ def make_parts(
         try:
             audit = open_audit(audit_spec(settings))
             store = SnapshotStore(settings.store)
+            for name in store.set_aside:
+                say(f"{name} is damaged; it and its snapshot are kept aside, as *{UNUSABLE}")
             for name in store.sweep():
                 say(f"{name} was left by a daemon that was killed, and is removed")
             profiles = Profiles(folder)
@@ -170,6 +173,10 @@ def make_parts(
     if recorder is not None:
         responder.observe_census = recorder.write_census
     before.restore(clock(), spending, incidents, responder)
+    if incidents.damaged:
+        before.problems.append(
+            f"{incidents.damaged} incidents in the state were damaged, and left out"
+        )
     return Parts(
         watcher=watcher,
         schedule=CensusSchedule(settings.census_s, settings.warm_up_s),

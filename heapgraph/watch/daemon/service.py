@@ -83,7 +83,9 @@ async def serve(
         if parts.folder is not None:
             spool = Spool(parts.folder / "spool")
             if spool.damaged:
-                say(f"{spool.damaged} messages that waited were damaged, and are gone")
+                say(
+                    f"{spool.damaged} messages that waited were damaged; their files are kept aside"
+                )
             deliveries.outbox = Outbox(
                 settings.actions,
                 spool,

@@ -15,6 +15,9 @@ from heapgraph.private_folder import FolderRefused, open_private
 
 _FILE_MODE = 0o600
 
+UNUSABLE = ".unusable"
+"""Stands behind the name of what was damaged and is kept for people."""
+
 
 def open_private_folder(path: Path) -> Path:
     """Make a folder where there is none, and refuse one that others could have furnished.
@@ -78,6 +81,22 @@ def read_private_file(path: Path, most: int) -> bytes:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "it is no regular file")
         return stream.read(most)
+
+
+def set_aside(path: Path) -> bool:
+    """Give a file that cannot be used another name, so that nobody stumbles over it again.
+
+    Args:
+        path: in a folder of `open_private_folder`; an earlier one of that name is replaced.
+
+    Returns:
+        Whether it is out of the way.
+    """
+    try:
+        path.rename(path.with_name(path.name + UNUSABLE))
+    except OSError:
+        return False
+    return True
 
 
 def lock_file(path: Path) -> int:

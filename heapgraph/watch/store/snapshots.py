@@ -18,6 +18,7 @@ from heapgraph.units import format_size
 from heapgraph.watch.store.private_folder import (
     open_private_folder,
     read_private_file,
+    set_aside,
     sync_folder,
     write_private_file,
 )
@@ -49,6 +50,9 @@ class SnapshotStore:
     Args:
         spec: its limits.
 
+    Attributes:
+        set_aside: names of damaged notes, which have another one now.
+
     Raises:
         HeapgraphError: the folder is not the daemon's own.
     """
@@ -59,11 +63,10 @@ class SnapshotStore:
         self.folder = open_private_folder(spec.path)
         self._place = _place_of(self.folder)
         self._known: dict[str, StoredSnapshot] = {}
+        self.set_aside: list[str] = []
         for note in sorted(self.folder.glob(f"*{NOTE}")):
-            with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
-                one = StoredSnapshot(**json.loads(read_private_file(note, _LONGEST_NOTE)))
-                if note.stem == one.id and self.path_of(one.id).is_file():
-                    self._known[one.id] = one
+            if _ID.fullmatch(note.stem):
+                self._take_note(note)
 
     def snapshots(self) -> list[StoredSnapshot]:
         """All, the oldest first."""
@@ -215,6 +218,21 @@ class SnapshotStore:
             OSError: it cannot be written.
         """
         write_private_file(self.path_of(snapshot_id).with_suffix(REPORT), text)
+
+    def _take_note(self, note: Path) -> None:
+        """Read one; what is damaged is set aside, with its snapshot, of which nothing is known."""
+        file = self.path_of(note.stem)
+        try:
+            one = StoredSnapshot.of_note(json.loads(read_private_file(note, _LONGEST_NOTE)))
+            is_its_own = one.id == note.stem
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            is_its_own = False
+        if not is_its_own:
+            if set_aside(note):
+                self.set_aside.append(note.name)
+            set_aside(file)
+        elif file.is_file() and not file.is_symlink():
+            self._known[one.id] = one
 
     def sweep(self) -> list[str]:
         """Remove what a daemon that was killed left: files without a note, and halves.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, fields
 
 SUFFIX, NOTE, REPORT = ".heapgraph", ".json", ".txt"
 """Of a snapshot, of its note, and of what `heapgraph suspects` says of it."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MOST = 2**63
 
 
 @dataclass(frozen=True)
@@ -44,3 +48,30 @@ class StoredSnapshot:
     pause_ms: float = 0.0
     method: str = ""
     why_paused: str = ""
+
+    @classmethod
+    def of_note(cls, row: object) -> StoredSnapshot:
+        """What a note says, checked: it may have been written by anybody.
+
+        Raises:
+            KeyError, TypeError, ValueError: it was not written by a daemon.
+        """
+        kinds: dict[str, type | tuple[type, ...]] = {
+            "str": str,
+            "int": int,
+            "float": (int, float),
+            "bool": bool,
+        }
+        if not isinstance(row, dict):
+            raise TypeError(row)
+        one = cls(**row)
+        for field in fields(cls):
+            value = getattr(one, field.name)
+            is_flag = isinstance(value, bool)
+            if is_flag != (field.type == "bool") or not isinstance(value, kinds[str(field.type)]):
+                raise TypeError(field.name)
+        if not (
+            0 <= one.size < _MOST and 0 <= one.pause_ms < _MOST and _SHA256.fullmatch(one.sha256)
+        ):
+            raise ValueError(one.id)
+        return one

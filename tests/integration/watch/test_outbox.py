@@ -268,22 +268,32 @@ def test_bytes_have_a_limit_too(tmp_path):
     spool.close()
 
 
-def test_damaged_files_are_removed_and_counted(tmp_path):
+def test_damaged_files_are_set_aside_and_counted(tmp_path):
     spool = Spool(tmp_path / "spool")
     names = count(1)
     good = spool.add(numbered(1), "page", b"{}")
     text = next((tmp_path / "spool").glob("*.json")).read_text()
     bad = ["", "{", "[]", "null", text.replace('"v": 1', '"v": 2'), text[:-9], '{"v": 1}']
+    bad += [
+        text.replace('"attempts": 0', f'"attempts": {one}') for one in ("Infinity", "-1", "1e9")
+    ]
     for content in bad:
         (tmp_path / "spool" / f"{100 + next(names):012d}.json").write_text(content)
     (tmp_path / "spool" / f"{200:012d}.json").symlink_to("/etc/passwd")
     (tmp_path / "spool" / ".000000000009.json.half").write_text("{")
+    (tmp_path / "spool" / ".x").mkdir()
     spool.close()
     again = Spool(tmp_path / "spool")
     assert [one.id for one in again.messages] == [good.id]
     assert again.damaged == len(bad) + 1
-    assert sorted(one.name for one in (tmp_path / "spool").iterdir()) == [".lock", f"{1:012d}.json"]
+    names = sorted(one.name for one in (tmp_path / "spool").iterdir())
+    aside = [one for one in names if one.endswith(".json.unusable")]
+    assert len(aside) == len(bad) + 1
+    assert set(names) - set(aside) == {".lock", ".x", f"{1:012d}.json"}
     again.close()
+    third = Spool(tmp_path / "spool")
+    assert third.damaged == 0
+    third.close()
 
 
 def test_messages_of_an_action_that_is_gone_are_dropped(tmp_path):

@@ -146,6 +146,19 @@ def test_a_damaged_state_is_left_out(damage):
     assert len(after) == (0 if damage == "all" else 1)
 
 
+@pytest.mark.parametrize("name", ["times", "value", "limit"])
+def test_an_endless_number_in_an_alert_is_left_out_and_counted(name: str):
+    """Given `Infinity` where the state has a number, that incident is left out, and no other."""
+    state = incidents()
+    state.fire(of(0), 0.0)
+    state.fire(of(0, target="jobs", suspect=None), 0.0)
+    saved = state.to_dict(1.0)
+    saved["incidents"][0]["alert"]["observation"][name] = float("inf")
+    after = incidents()
+    after.restore(json.loads(json.dumps(saved)), 0.0)
+    assert (len(after), after.damaged) == (1, 1)
+
+
 def test_what_is_open_has_a_limit():
     state = incidents()
     for number in range(MAX_INCIDENTS + 10):

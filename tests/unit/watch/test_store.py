@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -165,3 +166,42 @@ def test_a_store_that_was_replaced_is_not_written_to(spec: StoreSpec, *, is_link
     (spec.path.unlink if is_link else spec.path.rmdir)()
     moved.rename(spec.path)
     store.check_room(WORKER, 1)
+
+
+DAMAGE = {
+    "created": 5,
+    "size": "10",
+    "slot": "../../x",
+    "pid": True,
+    "redacted": 1,
+    "sha256": "a\r\nX-Evil: 1",
+    "reason": ["x"],
+    "pause_ms": float("inf"),
+    "objects": None,
+    "id": "web-9-20260101t000000-abcdef",
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_note_is_set_aside_once_with_its_snapshot(spec: StoreSpec, name: str):
+    """Given a wrong type in a note, it is never listed, nothing is deleted, and it is said once."""
+    store = SnapshotStore(spec)
+    kept, bad = put(store, 10), put(store, 10)
+    note = store.path_of(bad).with_suffix(".json")
+    note.write_text(json.dumps({**json.loads(note.read_text()), name: DAMAGE[name]}))
+    again = SnapshotStore(spec)
+    assert again.set_aside == [note.name]
+    assert again.sweep() == []
+    assert [one.id for one in again.snapshots()] == [kept]
+    assert store.path_of(bad).with_name(f"{bad}.heapgraph.unusable").stat().st_size == 10
+    assert note.with_name(f"{note.name}.unusable").exists()
+    assert SnapshotStore(spec).set_aside == []
+
+
+def test_a_link_in_place_of_a_snapshot_is_not_one(spec: StoreSpec, tmp_path: Path):
+    store = SnapshotStore(spec)
+    file = store.path_of(put(store, 10))
+    file.unlink()
+    (tmp_path / "secret").write_text("secret")
+    file.symlink_to(tmp_path / "secret")
+    assert SnapshotStore(spec).snapshots() == []
