@@ -6,6 +6,8 @@ import gc
 import sys
 from contextlib import suppress
 
+_INTERRUPTED = 130  # 128 and the number of the signal
+
 _COLLECT_AFTER = 50_000
 """Objects made since the last collection: what is imported stays, and answers have few cycles."""
 
@@ -19,9 +21,12 @@ def main() -> None:
     gc.set_threshold(_COLLECT_AFTER)
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
         score.write("1000")
-    from heapgraph.cli.main import main as run  # noqa: PLC0415 - loads the command line
+    try:
+        from heapgraph.cli.main import main as run  # noqa: PLC0415 - loads the command line
 
-    run(sys.argv[1:])
+        run(sys.argv[1:])
+    except KeyboardInterrupt:  # while it was loaded
+        sys.exit(_INTERRUPTED)
 
 
 if __name__ == "__main__":

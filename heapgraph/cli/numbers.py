@@ -27,12 +27,10 @@ class WholeNumber(click.IntRange):
         return super().convert(value, param, ctx)
 
 
-class Milliseconds(click.FloatRange):
-    """A time above zero, and not without end."""
+class _FiniteRange(click.FloatRange):
+    """A number of a range that has an end."""
 
-    def __init__(self) -> None:
-        """Keep the range."""
-        super().__init__(min=0, min_open=True)
+    what = "finite number"
 
     def convert(self, value: Any, param: Parameter | None, ctx: Context | None) -> Any:  # noqa: ANN401 - as in click
         """Refuse NaN, which is in every range, and infinity, which is no limit."""
@@ -40,5 +38,29 @@ class Milliseconds(click.FloatRange):
             self.fail(f"{shown_value(value)} is not a valid number.", param, ctx)
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
-            self.fail(f"{shown_value(str(value))} is no number of milliseconds.", param, ctx)
+            self.fail(f"{shown_value(str(value))} is no {self.what}.", param, ctx)
         return number
+
+
+class Milliseconds(_FiniteRange):
+    """A time above zero, and not without end."""
+
+    what = "number of milliseconds"
+
+    def __init__(self) -> None:
+        """Keep the range."""
+        super().__init__(min=0, min_open=True)
+
+
+class Seconds(_FiniteRange):
+    """A time of a range.
+
+    Args:
+        least, most: of the range.
+    """
+
+    what = "number of seconds"
+
+    def __init__(self, least: float, most: float) -> None:
+        """Keep the range."""
+        super().__init__(least, most)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import click
@@ -38,6 +39,8 @@ def drill_command(names: tuple[str, ...], only_list: bool, as_json: bool) -> Non
         return
     from heapgraph.watch.drill.run import run_drill  # noqa: PLC0415 - loads the daemon's rooms
 
+    # As Ctrl-C: what a drill has started and made is put away on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     results = []
     for drill in chosen:
         results.append(run_drill(drill))

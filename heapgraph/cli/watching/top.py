@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from heapgraph.cli.numbers import WholeNumber
+from heapgraph.cli.numbers import Seconds, WholeNumber
 from heapgraph.cli.output import say
 from heapgraph.units import format_count, format_size
 
@@ -31,7 +31,7 @@ _WIDTHS = (_SIZE, _SIZE, _SIZE, 7, _NUMBER, 21, _NUMBER, 8)
 @click.argument("pid", type=WholeNumber(1), metavar="PID")
 @click.option(
     "--interval",
-    type=click.FloatRange(0.1, 3600),
+    type=Seconds(0.1, 3600),
     default=2.0,
     show_default=True,
     metavar="SECONDS",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from heapgraph.watch.model import Transition
+    from heapgraph.watch.model import Transition, WorkerName
     from heapgraph.watch.rules.recording import Record
     from heapgraph.watch.settings.model import WatchSettings
 
@@ -124,6 +124,7 @@ class Replay:
         self.engine = RuleEngine(self.settings)
         self._targets = {one.name for one in self.settings.targets}
         self._look: list[Sample] = []
+        self._looked_at: set[WorkerName] = set()
 
     def transitions(self, records: Iterator[Record]) -> Iterator[Transition]:
         """What the rules say of the records, as they go by.
@@ -145,9 +146,9 @@ class Replay:
     def _show(self, record: Record) -> list[Transition]:
         if isinstance(record, Sample):
             self.samples += 1
-            is_second = any(one.worker == record.worker for one in self._look)
-            found = self._finish_look() if is_second else []
+            found = self._finish_look() if record.worker in self._looked_at else []
             self._look.append(record)
+            self._looked_at.add(record.worker)
             return found
         if isinstance(record, Event):
             self.events += 1
@@ -160,6 +161,7 @@ class Replay:
 
     def _finish_look(self) -> list[Transition]:
         samples, self._look = self._look, []
+        self._looked_at.clear()
         if not samples:
             return []
         return self.engine.look(max(one.taken_at for one in samples), samples)

@@ -7,6 +7,7 @@ one run tells all that is wrong with a file.
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 from heapgraph.safe_text import begun, printable
@@ -19,6 +20,12 @@ T = TypeVar("T")
 
 _SHOWN = 60
 """Characters of a value or key in a message."""
+
+_MOST_UNKNOWN = 100
+"""Unknown keys of one table that are named; of a file that is none of settings all are."""
+
+_SIGN_IN = re.compile(r"(?<=://)[^/\s]*@")
+"""Name and password in an address: a message must not have them, wherever they were written."""
 
 _ALIKE = 0.55
 """Of difflib's ratio, from which on a name is offered in place of an unknown one."""
@@ -121,10 +128,12 @@ class Table:
 
     def finish(self) -> None:
         """Note a problem for each key that nobody asked for."""
-        for key in self._values:
-            if key not in self._known:
-                hint = self._belongs(key) or did_you_mean(key, self._known)
-                self.wrong(f"unknown key {shown(key)}{hint}")
+        unknown = [key for key in self._values if key not in self._known]
+        for key in unknown[:_MOST_UNKNOWN]:
+            hint = self._belongs(key) or did_you_mean(key, self._known)
+            self.wrong(f"unknown key {shown(key)}{hint}")
+        if len(unknown) > _MOST_UNKNOWN:
+            self.wrong(f"and {len(unknown) - _MOST_UNKNOWN:,} more unknown keys")
 
     def _belongs(self, key: str) -> str:
         """What to append to a message about a key of a table below this one."""
@@ -138,7 +147,7 @@ class Table:
 def shown(value: object) -> str:
     """A value of the file in a message: one line, cut, quotes around text."""
     if isinstance(value, str):
-        return f'"{begun(printable(value), _SHOWN)}"'
+        return f'"{begun(printable(_SIGN_IN.sub("...@", value)), _SHOWN)}"'
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):

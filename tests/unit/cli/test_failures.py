@@ -50,6 +50,7 @@ def snapshot(tmp_path_factory):
         (["summary", "{folder}"], 4, "{folder}"),
         (["svg", "{file}", "app", "-o", "{folder}/none/x.svg"], 1, "none/x.svg"),
         (["dump", "999999999", "--max-pause", "nan"], 2, "'nan' is no number of milliseconds"),
+        (["top", "999999999", "--interval", "nan"], 2, "'nan' is no number of seconds"),
         (["dump", "999999999", "--max-pause", "inf"], 2, "'inf' is no number of milliseconds"),
         (["dump", "999999999", "--max-pause", "-1"], 2, "-1.0 is not in the range"),
         (["dump", "999999999", "--max-pause", FULLWIDTH], 2, f"'{FULLWIDTH}' is not a valid"),

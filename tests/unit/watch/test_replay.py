@@ -6,6 +6,7 @@ import json
 import math
 import os
 import random
+import time
 
 import pytest
 
@@ -190,3 +191,12 @@ def test_a_replay_is_what_the_daemon_did(tmp_path, seed):
     assert found == live
     assert len(found) > 50
     assert replay.processes > 10
+
+
+def test_many_workers_in_one_look_take_no_longer_each():
+    """Given 30,000 workers at one moment, each is looked up, not compared with all others."""
+    replay = Replay(settings_with(RULE))
+    begun = time.process_time()
+    found = list(replay.transitions(sample(0, worker(slot), rss_bytes=1) for slot in range(30_000)))
+    assert (found, replay.samples) == ([], 30_000)
+    assert time.process_time() - begun < 10
