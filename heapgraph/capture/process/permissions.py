@@ -106,7 +106,7 @@ def check_target(pid: int) -> dict[str, str]:
             raise TargetError(
                 f"the first thread of process {pid} has ended",
                 "the others go on, but the kernel shows the memory of a process by its first one",
-                "what it holds is unknown from outside; watch its counters: heapgraph watch",
+                "start it again to look into it, with its first thread waiting for the others",
             )
         raise TargetNotFound(
             f"process {pid} has ended and is a zombie",

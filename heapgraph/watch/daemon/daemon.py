@@ -12,8 +12,8 @@ from heapgraph.watch.daemon.alerts import transition_in_words
 from heapgraph.watch.daemon.budget import ROUTINE_SHARE, WINDOW_S
 from heapgraph.watch.daemon.jobs import Asked
 from heapgraph.watch.daemon.memory import keep_in_mind
-from heapgraph.watch.daemon.seldom import Seldom
 from heapgraph.watch.rules.blind import BlindRules
+from heapgraph.watch.seldom import Seldom
 from heapgraph.watch.settings.first_lines import names_in_line
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from heapgraph.watch.actions.spool import Spool
 from heapgraph.watch.daemon.daemon import Daemon
 from heapgraph.watch.daemon.deliveries import Deliveries
 from heapgraph.watch.daemon.parts import make_parts
-from heapgraph.watch.daemon.seldom import Seldom
 from heapgraph.watch.daemon.serving.exporting import export_metrics
 from heapgraph.watch.daemon.serving.operations import Operations
 from heapgraph.watch.daemon.serving.own_metrics import OwnMetrics
 from heapgraph.watch.daemon.serving.served import ServedDaemon
+from heapgraph.watch.seldom import Seldom
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import os
 
-from heapgraph.watch.daemon.seldom import EVERY_S, MOST, Seldom
+from heapgraph.watch.seldom import EVERY_S, MOST, Seldom
 
 
 def test_a_text_is_said_again_after_a_minute():
