@@ -20,18 +20,22 @@ Array: TypeAlias = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Places:
-    """Where memory of C code is, and what may lead to it: int64[n, 2] each, (start, end) of ranges.
+    """Where memory of C code is, and what may lead to it.
+
+    Attributes but `pools` are int64[n, 2], (start, end) of ranges.
 
     Attributes:
         heaps: of glibc's malloc, from the header of the first chunk on.
         chunks: those that have a mapping of their own.
-        resident: what of these is in memory.
+        pools: of CPython's own allocator: addresses, sizes of their blocks, bytes of a pool.
+        resident: what of heaps and chunks is in memory.
         libraries: variables of libraries and of the interpreter.
         stacks: stacks, and private memory that nothing is known of.
     """
 
     heaps: Array
     chunks: Array
+    pools: tuple[Array, Array, int]
     resident: Array
     libraries: Array
     stacks: Array
@@ -45,6 +49,7 @@ class NativeRows:
         rows: a structured array with the fields of `NativeRow`, see native/walker/api/walker.h.
         owners: uint64, ids of objects, or addresses of words.
         chunks, edges: how many were looked at.
+        small_bytes: of the bytes of all rows, those of blocks in pools.
         is_left_out: there were more than there is memory for; no rows.
     """
 
@@ -52,6 +57,7 @@ class NativeRows:
     owners: Array
     chunks: int
     edges: int
+    small_bytes: int
     is_left_out: bool
 
 
@@ -68,8 +74,16 @@ def find_owners(walker: HeapWalker, places: Places, most_bytes: int) -> NativeRo
 
     Cost: the memory is read twice, 0.3 s per GiB each, and some 20 bytes a chunk and 6 a pointer.
     """
-    ranges = {name: np.ascontiguousarray(value, np.uint64) for name, value in vars(places).items()}
-    given = NativePlaces(most_bytes=most_bytes)
+    starts, sizes, pool_size = places.pools
+    starts, sizes = np.ascontiguousarray(starts, np.uint64), np.ascontiguousarray(sizes, np.uint32)
+    given = NativePlaces(
+        pools=starts.ctypes.data_as(ctypes.POINTER(ctypes.c_uint64)),
+        block_sizes=sizes.ctypes.data_as(ctypes.POINTER(ctypes.c_uint32)),
+        pool_count=len(starts),
+        pool_size=pool_size,
+        most_bytes=most_bytes,
+    )
+    kept = []  # as long as they are looked at
     for name, count in (
         ("heaps", "heap_count"),
         ("chunks", "chunk_count"),
@@ -77,9 +91,10 @@ def find_owners(walker: HeapWalker, places: Places, most_bytes: int) -> NativeRo
         ("libraries", "library_count"),
         ("stacks", "stack_count"),
     ):
-        pointer = ranges[name].ctypes.data_as(ctypes.POINTER(AddressRange))
-        setattr(given, name, pointer)
-        setattr(given, count, len(ranges[name]))
+        ranges = np.ascontiguousarray(getattr(places, name), np.uint64)
+        kept.append(ranges)
+        setattr(given, name, ranges.ctypes.data_as(ctypes.POINTER(AddressRange)))
+        setattr(given, count, len(ranges))
     found = NativeMemory()
     status = walker_library().hg_walker_native(
         walker.handle, ctypes.byref(given), ctypes.byref(found)
@@ -90,6 +105,7 @@ def find_owners(walker: HeapWalker, places: Places, most_bytes: int) -> NativeRo
         _copied(found.owners, found.owner_count, np.dtype(np.uint64)),
         int(found.chunks),
         int(found.edges),
+        int(found.small_bytes),
         bool(found.is_left_out),
     )
 

@@ -230,6 +230,10 @@ class NativePlaces(ctypes.Structure):
         ("heap_count", _U64),
         ("chunks", _RANGES),
         ("chunk_count", _U64),
+        ("pools", _WORDS),
+        ("block_sizes", _INTS),
+        ("pool_count", _U64),
+        ("pool_size", _U64),
         ("resident", _RANGES),
         ("resident_count", _U64),
         ("libraries", _RANGES),
@@ -263,6 +267,7 @@ class NativeMemory(ctypes.Structure):
         ("owner_count", _U64),
         ("chunks", _U64),
         ("edges", _U64),
+        ("small_bytes", _U64),
         ("is_left_out", _U8),
     )
 

@@ -173,7 +173,7 @@ def test_native_memory_is_told_apart_by_size(
     """20,000 blocks of 1 KiB in the heap, 40 of 1 MiB with mappings of their own."""
     report, _ = on_this_python["memory_native.py"]
     found = sizes(report)
-    lost = found["chunks of malloc that nothing leads to (estimate)"]
+    lost = found["blocks that nothing leads to (estimate)"]
     assert lost == pytest.approx(20_000 * KIB + 40 * MIB, rel=0.05)
     by_size = {row.holder: row.size for row in report.native_owners if row.kind == "lost"}
     assert by_size["blocks of up to 1.00 KiB"] < MIB

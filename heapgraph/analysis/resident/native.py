@@ -28,10 +28,10 @@ OBJECT, SHARED = NATIVE_KIND_NAMES[NativeKind.OBJECT], NATIVE_KIND_NAMES[NativeK
 LIBRARY, LOST = NATIVE_KIND_NAMES[NativeKind.LIBRARY], NATIVE_KIND_NAMES[NativeKind.LOST]
 ALLOCATOR = NATIVE_KIND_NAMES[NativeKind.ALLOCATOR]
 
-BY_OBJECTS = "chunks of malloc that objects lead to (estimate)"
-BY_LIBRARIES = "chunks of malloc that only variables of libraries lead to (estimate)"
-BY_STACKS = "chunks of malloc that only words of stacks lead to (estimate)"
-BY_NOTHING = "chunks of malloc that nothing leads to (estimate)"
+BY_OBJECTS = "blocks that objects lead to (estimate)"
+BY_LIBRARIES = "blocks that only variables of libraries lead to (estimate)"
+BY_STACKS = "blocks that only words of stacks lead to (estimate)"
+BY_NOTHING = "blocks that nothing leads to (estimate)"
 _PARTS = {
     BY_OBJECTS: (NativeKind.OBJECT, NativeKind.SHARED),
     BY_LIBRARIES: (NativeKind.LIBRARY,),
@@ -80,7 +80,7 @@ def native_parts(graph: HeapGraph, most: int) -> list[tuple[str, int]]:
 
     Args:
         graph: the snapshot.
-        most: bytes of chunks that no object is known to have: the parts are no more together.
+        most: bytes of blocks that no object is known to have: the parts are no more together.
     """
     parts = []
     for name, kinds in _PARTS.items():

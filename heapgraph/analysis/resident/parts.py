@@ -80,6 +80,9 @@ def memory_parts(graph: HeapGraph) -> tuple[MemoryPart, ...]:
     objects_in_heap = min(places.outside, in_heap - headers)
     objects_in_chunks = min(places.outside - objects_in_heap, nobodys)
     elsewhere = min(places.outside - objects_in_heap - objects_in_chunks, rest)
+    small = min(
+        int(graph.manifest.get("native", {}).get("small_bytes", 0)), places.other_small_blocks
+    )
     parts = [
         (OBJECTS, "in arenas of pymalloc", places.in_arenas),
         (OBJECTS, "in heaps of malloc", objects_in_heap),
@@ -89,8 +92,10 @@ def memory_parts(graph: HeapGraph) -> tuple[MemoryPart, ...]:
         (SLACK, "free chunks of malloc", sum(region.free for region in heap)),
         (SLACK, "free ends of heaps of malloc", _free_ends(heap)),
         (SLACK, "headers of chunks of malloc", headers),
-        (NATIVE, "small blocks of no object", places.other_small_blocks),
-        *_native_parts(graph, in_heap - headers - objects_in_heap, nobodys - objects_in_chunks),
+        (NATIVE, "small blocks of no object", places.other_small_blocks - small),
+        *_native_parts(
+            graph, in_heap - headers - objects_in_heap, nobodys - objects_in_chunks, small
+        ),
         *file_parts(graph.maps),
         (FILES, PROGRAM_DATA, _resident(kinds[RegionKind.DATA])),
         (FILES, MAPPED_BY_OBJECTS, places.mapped),
@@ -119,13 +124,15 @@ def file_parts(maps: Iterable[MemoryMapping]) -> list[tuple[str, str, int]]:
     return [(FILES, name, size) for name, size in sizes.items()]
 
 
-def _native_parts(graph: HeapGraph, in_heaps: int, large: int) -> list[tuple[str, str, int]]:
-    """Chunks that no object is known to have, by who leads to them where the snapshot says it."""
+def _native_parts(
+    graph: HeapGraph, in_heaps: int, large: int, small: int
+) -> list[tuple[str, str, int]]:
+    """Blocks that no object is known to have, by who leads to them where the snapshot says it."""
     if not is_known(graph):
         parts = [(NO_OBJECTS_CHUNKS, in_heaps), ("large blocks of no object", large)]
     else:
-        parts = native_parts(graph, in_heaps + large)
-        rest = in_heaps + large - sum(size for _, size in parts)
+        parts = native_parts(graph, in_heaps + large + small)
+        rest = in_heaps + large + small - sum(size for _, size in parts)
         parts.append((NO_OBJECTS_CHUNKS, rest))
     return [(NATIVE, name, size) for name, size in parts]
 

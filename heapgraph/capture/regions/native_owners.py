@@ -1,4 +1,4 @@
-"""Who owns the memory of C code: chunks of malloc that no object is known to have."""
+"""Who owns the memory of C code: blocks that no object is known to have."""
 
 from __future__ import annotations
 
@@ -58,12 +58,14 @@ class NativeOwners:
     Attributes:
         columns: of the table `native`, see docs/file-format.md.
         chunks, pointers: how many were looked at.
+        small_bytes: how much of it is in pools of pymalloc.
         left_out: why nothing is known, "" where something is.
     """
 
     columns: dict[str, Any] = field(default_factory=_no_rows)
     chunks: int = 0
     pointers: int = 0
+    small_bytes: int = 0
     left_out: str = ""
 
     def with_objects(self, pairs: Sequence[tuple[int, int]]) -> NativeOwners:
@@ -111,7 +113,12 @@ class NativeOwners:
 
     def record(self) -> dict[str, Any]:
         """What the manifest says of it."""
-        return {"chunks": self.chunks, "pointers": self.pointers, "left_out": self.left_out}
+        return {
+            "chunks": self.chunks,
+            "pointers": self.pointers,
+            "small_bytes": self.small_bytes,
+            "left_out": self.left_out,
+        }
 
 
 def find_native_owners(
@@ -143,6 +150,7 @@ def find_native_owners(
     places = Places(
         heaps=_ranges(heaps),
         chunks=_ranges(chunks),
+        pools=survey.pools.blocks,
         resident=resident,
         libraries=_ranges(names.libraries),
         stacks=_ranges(names.stacks),
@@ -152,7 +160,7 @@ def find_native_owners(
     found = walk.native_owners(places, most_bytes)
     if found.is_left_out:
         reason = (
-            f"{found.chunks:,} chunks of malloc with their pointers need more than"
+            f"{found.chunks:,} blocks of C code with their pointers need more than"
             f" {format_size(most_bytes)} to be sorted"
         )
         return NativeOwners(chunks=found.chunks, left_out=reason)
@@ -246,7 +254,7 @@ def _table(found: NativeRows, names: _WordNames) -> NativeOwners:
     parts.append(_rows_of_words(rows[~of_objects], found.owners, names, int(of_objects.sum())))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in _COLUMNS}
     texts = [""] * len(parts[0]["group"]) + parts[1]["name"]
-    return NativeOwners(columns | {"name": texts}, found.chunks, found.edges)
+    return NativeOwners(columns | {"name": texts}, found.chunks, found.edges, found.small_bytes)
 
 
 def _rows_of_objects(rows: Array, owners: Array) -> dict[str, Any]:

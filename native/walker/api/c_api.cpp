@@ -287,6 +287,7 @@ int hg_walker_native(hg_walker *walker, const hg_native_places *places, hg_nativ
             .owner_count = found.owners.size(),
             .chunks = found.chunks,
             .edges = found.edges,
+            .small_bytes = found.small_bytes,
             .is_left_out = found.is_left_out,
         };
     });

@@ -237,7 +237,11 @@ typedef struct hg_native_places {
     uint64_t heap_count;
     const hg_range *chunks; /* [chunk_count], those with a mapping of their own */
     uint64_t chunk_count;
-    const hg_range *resident; /* [resident_count], what of all these is in memory */
+    const uint64_t *pools;       /* [pool_count], of CPython's own allocator */
+    const uint32_t *block_sizes; /* [pool_count], of its blocks */
+    uint64_t pool_count;
+    uint64_t pool_size;
+    const hg_range *resident; /* [resident_count], what of heaps and chunks is in memory */
     uint64_t resident_count;
     const hg_range *libraries; /* [library_count], variables of libraries and of the interpreter */
     uint64_t library_count;
@@ -255,8 +259,9 @@ enum hg_native_kind {
     HG_NATIVE_LOST = 4     /* nothing does */
 };
 
-/* Native memory of the same owners, grade and kind: chunks in use that no object is known to have.
- * Of lost memory, that of one size class. */
+/* Native memory of the same owners, grade and kind: chunks in use that no object is known to have,
+ * and small blocks that are no objects where something leads there. Of lost memory, that of one
+ * size class. */
 typedef struct hg_native_row {
     uint64_t bytes;  /* in memory, with the headers of the chunks */
     uint64_t blocks; /* chunks */
@@ -275,7 +280,8 @@ typedef struct hg_native_memory {
     uint64_t owner_count;
     uint64_t chunks;
     uint64_t edges;
-    uint8_t is_left_out; /* 1: more chunks or edges than most_bytes has room for; no rows */
+    uint64_t small_bytes; /* of the bytes of all rows, those of small blocks */
+    uint8_t is_left_out;  /* 1: more chunks or edges than most_bytes has room for; no rows */
 } hg_native_memory;
 
 HG_API int hg_walker_version(void);

@@ -91,11 +91,10 @@ const ChunkMap::Span *ChunkMap::span_of(u64 address) const {
 // The usable bytes of a chunk begin behind its header and end with the first word of the next
 // header. A pointer right behind them is an end pointer of this chunk; the second word of a header
 // is nobody's.
-Pointer ChunkMap::find(u64 address) const {
-    if (address >= kAddressLimit || parts_.empty() || !parts_[address >> kTopShift]) return {};
+Pointer ChunkMap::find_anywhere(u64 address) const {
     const u64 inside = address - 9;  // the chunk of a byte that comes before the address
     const Span *span = span_of(inside);
-    if (span == nullptr || address < span->start + kChunkHeader) return {};
+    if (span == nullptr || address < span->start + kChunkHeader) return find_small(address);
     if (span->is_mapped)
         return {span->first_chunk,
                 address == span->start + kChunkHeader ? Aim::kStart : Aim::kInside};
@@ -109,6 +108,18 @@ Pointer ChunkMap::find(u64 address) const {
         return {chunk, is_list ? Aim::kNothing : Aim::kDoubtful};
     }
     return {chunk, Aim::kInside};
+}
+
+bool ChunkMap::number_small(u64 most) {
+    const u64 first = count();
+    if (first + small_.count() > most) return false;
+    small_.number(first);
+    small_.each([&](u64, u64 size) {
+        uses_.push_back(static_cast<u8>(ChunkUse::kNative));
+        sizes_.push_back(size / kChunkStep);
+    });
+    first_small_ = static_cast<u32>(first);
+    return true;
 }
 
 u32 ChunkMap::headed(u64 address) const {

@@ -1,11 +1,13 @@
-// The chunks of glibc's malloc by number, and which of them a pointer leads into: two bits of work
-// for each word of a gigabyte, and 5 bytes of memory for each chunk.
+// The chunks of glibc's malloc by number, and behind them the blocks of CPython's own allocator
+// that are no objects; and which of them a pointer leads into: 5 bytes of memory for each.
 #pragma once
 
 #include <memory>
 #include <vector>
 
+#include "walker/image/processor.hpp"
 #include "walker/image/windows.hpp"
+#include "walker/owners/small_blocks.hpp"
 #include "walker/walk/columns.hpp"
 
 namespace heapgraph {
@@ -42,15 +44,26 @@ public:
     // nowhere: until then no address is found.
     void finish(const MemoryImage &image);
 
+    // Blocks that may be buffers of objects yet; until they are numbered, no pointer leads to them.
+    SmallBlocks &small_blocks() { return small_; }
+    const SmallBlocks &small_blocks() const { return small_; }
+    // Numbers them behind the chunks; false when there are more than `most` then.
+    bool number_small(u64 most);
+    u64 first_small() const { return first_small_; }
+
     // The chunk whose usable bytes have this address in or right behind them.
-    Pointer find(u64 address) const;
+    Pointer find(u64 address) const {
+        if (address >= kAddressLimit) return {};
+        return parts_.empty() || !parts_[address >> kTopShift] ? find_small(address)
+                                                               : find_anywhere(address);
+    }
     // The chunk that begins with a header at this address.
     u32 headed(u64 address) const;
 
     u64 count() const { return uses_.size(); }
     ChunkUse use(u32 chunk) const { return static_cast<ChunkUse>(uses_[chunk]); }
     void set_use(u32 chunk, ChunkUse use) { uses_[chunk] = static_cast<u8>(use); }
-    // Bytes with the header.
+    // Bytes with the header; a small block has none.
     u64 size(u32 chunk) const { return sizes_[chunk] * kChunkStep; }
 
     // A heap, or one mapped chunk.
@@ -76,7 +89,7 @@ public:
         const u64 *known = span->region->known;
         return (known[bit / 64] >> (bit % 64) | known[behind / 64] >> (behind % 64)) & 1;
     }
-    // Visits (chunk, address of its header) in order.
+    // Visits (chunk, address of its header or of its first byte) in the order of the numbers.
     template <typename Visit>
     void each(Visit visit) const {
         for (const Span &span : spans_) {
@@ -93,9 +106,20 @@ public:
                 }
             }
         }
+        if (first_small_ == kNoChunk) return;
+        u32 chunk = first_small_;
+        small_.each([&](u64 start, u64) { visit(chunk++, start); });
     }
 
 private:
+    Pointer find_anywhere(u64 address) const;
+    Pointer find_small(u64 address) const {
+        if (first_small_ == kNoChunk) return {};
+        const SmallBlock block = small_.find(address);
+        if (block.size == 0) return {};
+        return {static_cast<u32>(small_.number_of(block.start)),
+                address == block.start ? Aim::kStart : Aim::kInside};
+    }
     static constexpr unsigned kTopShift = 39, kPartShift = 21;
     static constexpr u64 kParts = u64{1} << (kTopShift - kPartShift);
     static u64 words_of(u64 bytes) { return bytes / kChunkStep / 64 + 1; }
@@ -106,8 +130,10 @@ private:
     }
 
     std::vector<Span> spans_;
-    Column<u64> bits_;   // of each heap, one for every 16 bytes: a chunk begins here
-    Column<u32> ranks_;  // chunks before each word of them
+    SmallBlocks small_;
+    u32 first_small_ = kNoChunk;  // number of the first one
+    Column<u64> bits_;            // of each heap, one for every 16 bytes: a chunk begins here
+    Column<u32> ranks_;           // chunks before each word of them
     Column<u8> uses_;
     NarrowColumn<u16> sizes_;                    // in steps of 16 bytes
     std::vector<std::unique_ptr<u32[]>> parts_;  // [address >> 39][part in it] = first span

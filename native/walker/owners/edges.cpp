@@ -18,7 +18,7 @@ constexpr u64 kBadPointers = 2, kBadShare = 20;
 // What one block of memory gave. A chunk that goes on in the next one has edges in both.
 struct Part {
     u64 start, end;
-    const ChunkMap::Span *span;
+    const ChunkMap::Span *span;                // null: small blocks
     std::vector<std::pair<u32, u32>> degrees;  // chunk, edges
     std::vector<Target> targets;
     std::vector<std::pair<u64, u32>> handles;
@@ -31,6 +31,7 @@ public:
         : chunks_(chunks), part_(part), window_(window), handles_(handles) {}
 
     void run() {
+        if (part_.span == nullptr) return run_small();
         const ChunkMap::Span &span = *part_.span;
         u64 at = window_.start;
         if (span.is_mapped) {
@@ -60,6 +61,18 @@ public:
     }
 
 private:
+    // A block that goes on in the next part has its other words there.
+    void run_small() {
+        const SmallBlocks &small = chunks_.small_blocks();
+        small.each_between(window_.start, window_.end, [&](u64 start, u64 size) {
+            begin(static_cast<u32>(small.number_of(start)));
+            const u64 end = std::min(start + size, window_.end);
+            for (u64 at = std::max(start, window_.start); at + 8 <= end; at += 8)
+                take(window_.word(at), false);
+            finish();
+        });
+    }
+
     void begin(u32 chunk) {
         chunk_ = chunk;
         is_native_ = chunks_.use(chunk) == ChunkUse::kNative;
@@ -176,17 +189,22 @@ ChunkEdges scan_chunks(MemoryImage &image, const ChunkMap &chunks, u64 most_edge
         parts.clear();
         return edges.targets.size() < most_edges;
     };
-    for (const ChunkMap::Span &span : chunks.spans()) {
-        if (span.region == nullptr ||
-            (span.is_mapped && chunks.use(span.first_chunk) != ChunkUse::kNative))
-            continue;
-        for (u64 at = span.start; at < span.end && edges.is_whole;) {
-            const u64 block = (at - span.region->start) >> kBlockShift;
-            const u64 end = std::min(span.end, span.region->start + ((block + 1) << kBlockShift));
-            parts.push_back({at, end, &span, {}, {}, {}});
+    const auto add = [&](AddressRange range, const Region *region, const ChunkMap::Span *span) {
+        for (u64 at = range.start; region != nullptr && at < range.end && edges.is_whole;) {
+            const u64 block = (at - region->start) >> kBlockShift;
+            const u64 end = std::min(range.end, region->start + ((block + 1) << kBlockShift));
+            parts.push_back({at, end, span, {}, {}, {}});
             at = end;
             if (parts.size() == kPartsAtOnce) edges.is_whole = flush();
         }
+    };
+    for (const ChunkMap::Span &span : chunks.spans()) {
+        if (span.is_mapped && chunks.use(span.first_chunk) != ChunkUse::kNative) continue;
+        add({span.start, span.end}, span.region, &span);
+    }
+    if (chunks.first_small() != kNoChunk) {
+        for (const AddressRange &pools : chunks.small_blocks().pools())
+            add(pools, image.region_of(pools.start), nullptr);
     }
     if (edges.is_whole) edges.is_whole = flush();
     for (u64 i = 0; i < chunks.count(); ++i) edges.offsets[i + 1] += edges.offsets[i];

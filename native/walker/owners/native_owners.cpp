@@ -79,7 +79,7 @@ private:
             if (window.end <= at) return;
             for (; window.data != nullptr && at + 8 <= window.end; at += 8) {
                 const Pointer pointer = chunks_.find(window.word(at));
-                if (pointer.chunk == kNoChunk || pointer.aim == Aim::kNothing ||
+                if (pointer.chunk >= chunks_.first_small() || pointer.aim == Aim::kNothing ||
                     chunks_.use(pointer.chunk) != ChunkUse::kNative ||
                     addresses_.size() >= kMostEntries)
                     continue;
@@ -97,9 +97,13 @@ private:
     std::vector<u64> addresses_;
 };
 
+u64 most_chunks(const hg_native_places &places) {
+    return std::min<u64>(kMaxChunks - 1, places.most_bytes / kBytesOfChunk);
+}
+
 bool add_chunks(ChunkMap &chunks, MemoryImage &image, const hg_native_places &places) {
     WindowReader reader(image);
-    const u64 most = std::min<u64>(kMaxChunks - 1, places.most_bytes / kBytesOfChunk);
+    const u64 most = most_chunks(places);
     const hg_range *heap = places.heaps, *heaps_end = heap + places.heap_count;
     const hg_range *chunk = places.chunks, *chunks_end = chunk + places.chunk_count;
     while (heap != heaps_end || chunk != chunks_end) {
@@ -126,7 +130,10 @@ public:
         if (row_ == nullptr || key != last_) row_ = &rows_[last_ = key];
         row_->kind = kind;
         row_->grade = grade;
-        row_->bytes += resident_.between(header, header + size);
+        const bool is_small = chunk >= chunks_.first_small();  // pages of such are in memory
+        const u64 bytes = is_small ? size : resident_.between(header, header + size);
+        if (is_small) small_bytes_ += bytes;
+        row_->bytes += bytes;
         ++row_->blocks;
     }
     // owner_of: an object's id, or the address of a word.
@@ -143,6 +150,7 @@ public:
             }
             out.rows.push_back(row);
         }
+        out.small_bytes = small_bytes_;
     }
 
 private:
@@ -155,6 +163,7 @@ private:
 
     const ChunkMap &chunks_;
     Resident resident_;
+    u64 small_bytes_ = 0;
     std::map<Key, hg_native_row> rows_;
     Key last_{};  // of this row: neighbours are often the same owner's
     hg_native_row *row_ = nullptr;
@@ -189,7 +198,13 @@ NativeRows find_native_owners(Walker &walker, const hg_native_places &places) {
     free_fastbins(image, chunks, arena.start);
     free_thread_caches(image, chunks);
     ObjectWords words(walker, chunks);
+    const auto is_type = [&](u64 object) { return walker.types().find(object) != nullptr; };
+    chunks.small_blocks().add_pools(image, is_type, places.pools, places.block_sizes,
+                                    places.pool_count, places.pool_size);
     words.mark();
+    result.is_left_out = !chunks.number_small(most_chunks(places));
+    if (result.is_left_out) return result;
+    result.chunks = chunks.count();
 
     const u64 left = places.most_bytes - chunks.count() * kBytesOfChunk;
     const u64 most_edges = std::min<u64>(left / kBytesOfEdge, UINT32_MAX - 1);
@@ -217,6 +232,8 @@ NativeRows find_native_owners(Walker &walker, const hg_native_places &places) {
     chunks.each([&](u32 chunk, u64 header) {
         if (chunks.use(chunk) != ChunkUse::kNative) return;
         const u8 level = levels.of[chunk], kind = kind_of(level, labels[chunk], sets);
+        // CPython has small blocks of its own that lead from nowhere: they are not lost.
+        if (chunk >= chunks.first_small() && kind == HG_NATIVE_LOST) return;
         const u8 grade = level >= kDoubtfulLevel ? 3 : is_direct[chunk] ? 1 : 2;
         sums.add(chunk, header, labels[chunk], kind, grade);
     });

@@ -1,5 +1,5 @@
-// Who owns the memory of C code: chunks of malloc that no object is known to have. An estimate: a
-// word that looks like a pointer is taken for one.
+// Who owns the memory of C code: chunks of malloc and small blocks that no object is known to have.
+// An estimate: a word that looks like a pointer is taken for one.
 #pragma once
 
 #include <vector>
@@ -11,7 +11,7 @@ namespace heapgraph {
 struct NativeRows {
     std::vector<hg_native_row> rows;
     std::vector<u64> owners;
-    u64 chunks = 0, edges = 0;
+    u64 chunks = 0, edges = 0, small_bytes = 0;
     bool is_left_out = false;
 };
 

@@ -23,7 +23,6 @@ constexpr u64 kMostFollowed = 4096;  // bytes of a buffer that is a part of a li
 constexpr u64 kSlack = 32, kMappedSlack = kPage + 32, kSmallestMapped = 128 << 10;
 constexpr u64 kMostScanned = 1 << 20;  // of one object
 constexpr u64 kMostHandles = 1 << 20;
-constexpr u32 kSmallDepth = 4, kMostSmall = 1024;
 
 constexpr std::string_view kView = "managedbuffer";  // what memoryviews of one object share
 
@@ -44,6 +43,9 @@ ObjectWords::ObjectWords(Walker &walker, ChunkMap &chunks) : walker_(walker), ch
         has_words_.push_back(!is_plain && !is_known(*type));
         knows_buffers_.push_back(type->reader != &plain_reader || !type->buffers.empty() ||
                                  type->blocks.has_bytes());
+        // What varies in length has its items in itself.
+        knows_small_.push_back(knows_buffers_.back() && type->itemsize == 0 &&
+                               !type->reader->is("str"));
     }
 }
 
@@ -54,7 +56,7 @@ void ObjectWords::mark() {
     walker_.each_object([&](u64 object, const Walker::Position &) {
         const u32 at = id++, row = columns.type[at];
         if (row < knows_buffers_.size() && knows_buffers_[row] &&
-            columns.shallow.data()[at] > kSmallRequest)
+            (knows_small_[row] || columns.shallow.data()[at] > kSmallRequest))
             mark_buffers(object, *walker_.types().types()[row], columns.shallow[at]);
     });
 }
@@ -78,32 +80,49 @@ u64 ObjectWords::known_outside(u64 object, const TypeInfo &type, u64 shallow) {
     return shallow > here ? shallow - here : 0;
 }
 
-// Follows pointers to the starts of chunks until all known bytes are found: one table of a dict,
-// one block after the other of a deque. Each step finds some, so it ends.
+// Follows pointers to the starts of blocks until all known bytes are found: one table of a dict,
+// one block after the other of a deque. Each step finds some, so it ends. What stands in front of
+// the object leads to its attributes.
 void ObjectWords::mark_buffers(u64 object, const TypeInfo &type, u64 shallow) {
     u64 left = known_outside(object, type, shallow);
-    if (left <= kSmallRequest / 2 || type.basicsize <= 0) return;
-    std::vector<AddressRange> waiting{{object, object + type.basicsize}};
+    if (left == 0 || type.basicsize <= 0) return;
+    const u64 head = (type.is_gc ? kGcHead : 0) + static_cast<u64>(type.preheader);
+    std::vector<AddressRange> waiting{{object - head, object + type.basicsize}};
     while (!waiting.empty() && left != 0) {
         const AddressRange range = waiting.back();
         waiting.pop_back();
         const View words = walker_.image().view(range.start, range.end - range.start);
         for (u64 at = 0; at + 8 <= words.size() && left != 0; at += 8) {
-            const u64 address = words.u64_at(at);
-            const Pointer pointer = chunks_.find(address);
-            if (pointer.chunk == kNoChunk || chunks_.use(pointer.chunk) != ChunkUse::kNative)
-                continue;
-            // An aligned buffer begins inside of its chunk.
-            const u64 size = chunks_.size(pointer.chunk);
-            if (pointer.aim == Aim::kNothing ||
-                size > left + (size < kSmallestMapped ? kSlack : kMappedSlack) ||
-                (pointer.aim != Aim::kStart && size < kMostFollowed))
-                continue;
-            chunks_.set_use(pointer.chunk, ChunkUse::kBuffer);
+            AddressRange buffer;
+            if (!take_buffer(words.u64_at(at), left, buffer)) continue;
+            const u64 size = buffer.end - buffer.start;
             left -= std::min(left, size);
-            if (size <= kMostFollowed) waiting.push_back({address, address + size - kChunkHeader});
+            if (size <= kMostFollowed) waiting.push_back(buffer);
         }
     }
+}
+
+// What a word leads to, when it may be of so many bytes and is nobody's yet.
+bool ObjectWords::take_buffer(u64 address, u64 left, AddressRange &buffer) {
+    SmallBlocks &small = chunks_.small_blocks();
+    if (const SmallBlock block = small.find(address); block.size != 0) {
+        // What CPython asks for in front of a table (the values of instances) is a part of it.
+        if (block.size > left + kSlack) return false;
+        small.remove(block.start);
+        buffer = {block.start, block.start + block.size};
+        return true;
+    }
+    const Pointer pointer = chunks_.find(address);
+    if (pointer.chunk == kNoChunk || chunks_.use(pointer.chunk) != ChunkUse::kNative) return false;
+    // An aligned buffer begins inside of its chunk.
+    const u64 size = chunks_.size(pointer.chunk);
+    if (pointer.aim == Aim::kNothing ||
+        size > left + (size < kSmallestMapped ? kSlack : kMappedSlack) ||
+        (pointer.aim != Aim::kStart && size < kMostFollowed))
+        return false;
+    chunks_.set_use(pointer.chunk, ChunkUse::kBuffer);
+    buffer = {address, address + size - kChunkHeader};
+    return true;
 }
 
 std::vector<Entry> ObjectWords::entries(u64 most) {
@@ -122,8 +141,18 @@ void ObjectWords::scan(u32 id, u64 object, const TypeInfo &type, std::vector<Ent
     const u64 begin = object + walker_.reader().layout().object_size;
     const u64 end = end_of_block(object, type);
     if (end <= begin) return;
-    small_seen_.clear();
-    scan_words(id, walker_.image().view(begin, end - begin), 0, out);
+    const View words = walker_.image().view(begin, end - begin);
+    for (u64 at = 0; at + 8 <= words.size(); at += 8) {
+        const u64 address = words.u64_at(at);
+        const Pointer pointer = chunks_.find(address);
+        if (pointer.chunk == kNoChunk) {
+            if (is_handle(address) && handles_.size() < kMostHandles)
+                handles_.emplace_back(address, id);
+        } else if (chunks_.use(pointer.chunk) == ChunkUse::kNative &&
+                   pointer.aim != Aim::kNothing) {
+            out.push_back({id, make_target(pointer)});
+        }
+    }
 }
 
 // A struct that varies in length, or may be longer than its type says, goes on to the end of the
@@ -134,23 +163,6 @@ u64 ObjectWords::end_of_block(u64 object, const TypeInfo &type) {
     const u64 head = (type.is_gc ? kGcHead : 0) + type.preheader;
     const u64 size = block_bytes(walker_.image(), walker_.reader().layout(), object - head);
     return std::max(end, object - head + std::min(size, kMostScanned));
-}
-
-// Small blocks of CPython's allocator that are no objects are a part of whatever leads to them.
-void ObjectWords::scan_words(u32 id, View words, u32 depth, std::vector<Entry> &out) {
-    for (u64 at = 0; at + 8 <= words.size(); at += 8) {
-        const u64 address = words.u64_at(at);
-        const Pointer pointer = chunks_.find(address);
-        if (pointer.chunk != kNoChunk) {
-            if (chunks_.use(pointer.chunk) == ChunkUse::kNative && pointer.aim != Aim::kNothing)
-                out.push_back({id, make_target(pointer)});
-            continue;
-        }
-        if (is_handle(address) && handles_.size() < kMostHandles)
-            handles_.emplace_back(address, id);
-        const u64 size = depth < kSmallDepth ? small_block(address) : 0;
-        if (size != 0) scan_words(id, walker_.image().view(address, size), depth + 1, out);
-    }
 }
 
 std::vector<u64> ObjectWords::handles() const {
@@ -172,23 +184,6 @@ void ObjectWords::add_handles(std::vector<std::pair<u64, u32>> found,
         if (next == found.end() || next->first != number)
             entries.push_back({object, make_target({first->second, Aim::kStart})});
     }
-}
-
-// Bytes of a small block that nobody was led to yet, 0 where there is none.
-u64 ObjectWords::small_block(u64 address) {
-    if (address % kChunkStep != 0 || small_seen_.size() >= kMostSmall) return 0;
-    const Region *region = walker_.image().find(address);
-    if (region == nullptr) return 0;
-    const u64 size = pool_block_bytes(walker_.image(), walker_.reader().layout(), address);
-    for (u64 head = 0; head <= kFarthestHead && head < size; head += 16) {
-        const u64 bit = (address + head - region->start) / 8;  // an object, behind its heads
-        if (region->known[bit / 64] >> (bit % 64) & 1) return 0;
-    }
-    if (size == 0 ||
-        std::find(small_seen_.begin(), small_seen_.end(), address) != small_seen_.end())
-        return 0;
-    small_seen_.push_back(address);
-    return size;
 }
 
 }  // namespace heapgraph

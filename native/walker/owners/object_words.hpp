@@ -11,7 +11,8 @@ class ObjectWords {
 public:
     ObjectWords(Walker &walker, ChunkMap &chunks);
 
-    // Marks chunks with objects in them, then the buffers of objects. After this no use changes.
+    // Marks chunks with objects in them, then the buffers of objects, which also are no small
+    // blocks any more. After this no use changes.
     void mark();
     // Where the words of objects lead, by object; at most so many.
     std::vector<Entry> entries(u64 most);
@@ -25,16 +26,15 @@ private:
     void mark_buffers(u64 object, const TypeInfo &type, u64 shallow);
     u64 known_outside(u64 object, const TypeInfo &type, u64 shallow);
     void scan(u32 id, u64 object, const TypeInfo &type, std::vector<Entry> &out);
-    void scan_words(u32 id, View words, u32 depth, std::vector<Entry> &out);
-    u64 small_block(u64 address);
+    bool take_buffer(u64 address, u64 left, AddressRange &buffer);
     u64 end_of_block(u64 object, const TypeInfo &type);
 
     Walker &walker_;
     ChunkMap &chunks_;
     std::vector<u8> has_words_;      // by row of types: its C struct may lead to chunks
     std::vector<u8> knows_buffers_;  // and: its shallow size has memory outside of the object
+    std::vector<u8> knows_small_;    // and: that may be a small block
     std::vector<std::pair<u64, u32>> handles_;  // number, object
-    std::vector<u64> small_seen_;               // of the object that is scanned
 };
 
 }  // namespace heapgraph

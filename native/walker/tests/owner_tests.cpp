@@ -296,6 +296,55 @@ void check_bounds() {
     CHECK_EQUAL(sets.join(labels), OwnerSets::kMany);
 }
 
+// A pool of blocks of 64 bytes: the second one is free, the third one an object, the fourth one was
+// an object, the fifth one is the buffer of an object; the rest of the pool was never used.
+void check_small_blocks() {
+    constexpr u64 kPool = 1 << 14, kBlock = 64, kFirst = 48;
+    ChunkHeap heap(32);
+    const u64 source = heap.chunk(), top = heap.chunk();
+    const u64 rest = (heap.arena.start() + kPool * 2 - 1) / kPool * kPool;
+    heap.arena.allocate(rest - heap.arena.start() - heap.arena.used());
+    const u64 pool = heap.arena.allocate(kPool), block = pool + kFirst, type = pool + kPool - 16;
+    put_word(pool, 6);                         // blocks in use
+    put_word(pool + 8, block + kBlock);        // the first free one
+    put_word(pool + 40, kFirst + 7 * kBlock);  // behind the last that was ever used
+    put_word(block + 3 * kBlock + 24, type);
+    put_word(source, block);
+    put_word(block + 16, block + 5 * kBlock + 8);
+    const AddressRange region{heap.arena.start(), heap.arena.end()};
+    heap.image = MemoryImage::open(own_memory(), &region, 1);
+    for (const u64 object : {block + 2 * kBlock + 16, type}) {
+        const u64 bit = (object - region.start) / 8;
+        heap.image->regions()[0].known[bit / 64] |= u64{1} << (bit % 64);
+    }
+    WindowReader reader(*heap.image);
+    CHECK(heap.chunks.add_heap(reader, {region.start, top + 40 - 8}, kMaxChunks));
+    heap.chunks.finish(*heap.image);
+    SmallBlocks &small = heap.chunks.small_blocks();
+    const u32 size = kBlock;
+    const u64 pools[] = {pool, pool + 8, 0};
+    const u32 sizes[] = {size, size, size};
+    small.add_pools(*heap.image, [&](u64 word) { return word == type; }, pools, sizes, 3, kPool);
+    small.remove(block + 4 * kBlock);
+    CHECK(!heap.chunks.number_small(heap.chunks.count() + 2));
+    CHECK(heap.chunks.find(block).chunk == kNoChunk);
+    CHECK(heap.chunks.number_small(kMaxChunks));
+    const u64 first = heap.chunks.first_small();
+    CHECK_EQUAL(heap.chunks.count(), first + 3);
+    CHECK_EQUAL(heap.chunks.find(block).chunk, first);
+    CHECK_EQUAL(heap.chunks.find(block + 5 * kBlock + 63).chunk, first + 1);
+    CHECK(heap.chunks.find(block + 5 * kBlock + 63).aim == Aim::kInside);
+    CHECK_EQUAL(heap.chunks.find(block + 6 * kBlock).chunk, first + 2);
+    for (const u64 other : {1, 2, 3, 4, 7})
+        CHECK(heap.chunks.find(block + other * kBlock).chunk == kNoChunk);
+    heap.lead(7, source);
+    heap.settle();
+    CHECK_EQUAL(heap.levels.of[first], 1);
+    CHECK_EQUAL(heap.levels.of[first + 1], 2);
+    CHECK_EQUAL(heap.levels.of[first + 2], kLost);
+    CHECK((heap.sets.members(heap.labels[first + 1]) == Owners{7}));
+}
+
 // Whatever the words are, it ends, and reads nothing that is not there (the sanitizers look).
 void check_random_heaps(unsigned seed) {
     std::mt19937_64 random(seed);
@@ -335,6 +384,7 @@ void test_owners(unsigned seed) {
     check_fastbins();
     check_handles();
     check_bounds();
+    check_small_blocks();
     for (unsigned round = 0; round < 200; ++round) check_random_heaps(seed + round);
 }
 

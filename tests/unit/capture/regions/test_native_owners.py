@@ -25,7 +25,7 @@ DIRECT, DOUBTFUL = int(NativeGrade.DIRECT), int(NativeGrade.DOUBTFUL)
 def rows(*found: tuple[int, int, int, int, int, int], owners: tuple[int, ...] = ()) -> NativeRows:
     """Rows as (bytes, blocks, first, count, kind, grade)."""
     return NativeRows(
-        np.array(list(found), np.dtype(NativeRow)), np.array(owners, np.uint64), 9, 8, False
+        np.array(list(found), np.dtype(NativeRow)), np.array(owners, np.uint64), 9, 8, 4, False
     )
 
 
@@ -43,7 +43,10 @@ def owners_of(
         [Region(CHUNK + 4 * PAGE, CHUNK + 8 * PAGE, RegionKind.CHUNK, 4 * PAGE, 4 * PAGE, object=5)]
     )
     runs = [SimpleNamespace(start=STACK, end=STACK + 2 * PAGE)]
-    survey = SimpleNamespace(heaps=list(heaps), claims=claims, residency=residency, runs=runs)
+    pools = SimpleNamespace(blocks=(np.array([OTHER]), np.array([32]), 4 * PAGE))
+    survey = SimpleNamespace(
+        heaps=list(heaps), claims=claims, residency=residency, runs=runs, pools=pools
+    )
     libraries = [
         LibraryData(LIBRARY, 64, "libapp.so", LIBRARY - 0x100),
         LibraryData(OTHER, 64, "libother.so", OTHER),
@@ -77,7 +80,7 @@ def test_each_owner_of_a_group_has_a_row():
     assert columns["bytes"].tolist() == [100, 70, 0, 0, 50]
     assert columns["blocks"].tolist() == [2, 3, 0, 0, 1]
     assert columns["grade"].tolist() == [DIRECT, *[DOUBTFUL] * 3, DIRECT]
-    assert found.record() == {"chunks": 9, "pointers": 8, "left_out": ""}
+    assert found.record() == {"chunks": 9, "pointers": 8, "small_bytes": 4, "left_out": ""}
 
 
 @pytest.mark.parametrize(
@@ -116,15 +119,18 @@ def test_places_overlap_nowhere_and_owned_chunks_are_left_out():
         [OTHER, OTHER + 64],
     ]
     assert places.stacks.tolist() == [[STACK, STACK + PAGE], [STACK + PAGE, STACK + 2 * PAGE]]
+    assert places.pools == ([OTHER], [32], 4 * PAGE)
     assert places.resident.tolist() == [[HEAP, HEAP + PAGE], [CHUNK, CHUNK + 4 * PAGE]]
 
 
 def test_what_is_left_out_is_said():
     """Given more chunks than there is memory for, then no rows and the reason."""
-    left_out = NativeRows(np.empty(0, np.dtype(NativeRow)), np.empty(0, np.uint64), 10**9, 0, True)
+    left_out = NativeRows(
+        np.empty(0, np.dtype(NativeRow)), np.empty(0, np.uint64), 10**9, 0, 0, True
+    )
     found, _ = owners_of(left_out)
     assert len(found.columns["group"]) == 0
-    assert "1,000,000,000 chunks of malloc" in found.record()["left_out"]
+    assert "1,000,000,000 blocks of C code" in found.record()["left_out"]
 
 
 def test_without_a_heap_of_malloc_nothing_is_asked():
