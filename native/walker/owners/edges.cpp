@@ -9,8 +9,8 @@ namespace heapgraph {
 namespace {
 
 constexpr unsigned kMostThreads = 4;
-constexpr u64 kPartsAtOnce =
-    256;  // 64 MiB: what they give is joined before there is too much of it
+// 16 MiB: what they give is joined before there is too much of it.
+constexpr u64 kPartsAtOnce = 64;
 // A chunk with so many pointers into freed memory or the middle of objects was written by somebody
 // else before: its other pointers may be as old.
 constexpr u64 kBadPointers = 2, kBadShare = 20;

@@ -99,6 +99,7 @@ Levels settle_levels(const ChunkMap &chunks, ChunkEdges &edges, std::vector<Entr
     }
     edges.offsets[chunks.count()] = kept;
     edges.targets.resize(kept);
+    edges.targets.give_back();
     std::erase_if(objects, [&](const Entry &each) { return !counts(levels.of, each.target); });
     std::erase_if(libraries, [&](const Entry &each) {
         return levels.of[chunk_of(each.target)] != kLibraryLevel;

@@ -42,6 +42,14 @@ public:
         if (size > capacity_) make_room(size);
         size_ = size;
     }
+    // Gives back the room that is not used.
+    void give_back() {
+        const u64 bytes =
+            (std::max<u64>(size_ * sizeof(T), 1) + kMinBytes - 1) / kMinBytes * kMinBytes;
+        if (data_ == nullptr || bytes >= capacity_ * sizeof(T)) return;
+        munmap(reinterpret_cast<char *>(data_) + bytes, capacity_ * sizeof(T) - bytes);
+        capacity_ = bytes / sizeof(T);
+    }
     void clear() {
         if (data_) munmap(data_, capacity_ * sizeof(T));
         data_ = nullptr;
