@@ -14,7 +14,7 @@ constexpr u64 kMaxWords = u64{1} << 26;  // of the bits: 64 GiB from the first c
 
 // A chunk is free when its successor says so, and the last one (top) always is.
 bool ChunkMap::add_heap(WindowReader &reader, AddressRange heap, u64 most) {
-    Span span{heap.start, heap.end, bits_.size(), static_cast<u32>(count()), false, nullptr};
+    Span span{heap.start, heap.end, words_.size(), static_cast<u32>(count()), false, nullptr};
     u64 at = heap.start;
     Window window;
     while (at + kChunkHeader <= heap.end) {
@@ -28,8 +28,8 @@ bool ChunkMap::add_heap(WindowReader &reader, AddressRange heap, u64 most) {
             set_use(static_cast<u32>(count() - 1), ChunkUse::kFree);
         const u64 bit = (at - span.start) / kChunkStep, words = span.first_word + bit / 64 + 1;
         if (count() >= most || words > kMaxWords) return false;
-        if (words > bits_.size()) bits_.resize(words);
-        bits_[span.first_word + bit / 64] |= u64{1} << (bit % 64);
+        if (words > words_.size()) words_.resize(words);
+        words_[span.first_word + bit / 64].bits |= u64{1} << (bit % 64);
         uses_.push_back(static_cast<u8>(ChunkUse::kNative));
         sizes_.push_back(size / kChunkStep);
         at += size;
@@ -37,7 +37,7 @@ bool ChunkMap::add_heap(WindowReader &reader, AddressRange heap, u64 most) {
     // What is behind the last chunk that makes sense belongs to nobody.
     span.end = at;
     if (count() == span.first_chunk) return true;
-    bits_.resize(span.first_word + words_of(span.end - span.start));
+    words_.resize(span.first_word + words_of(span.end - span.start));
     if (heap.end - at <= kLargestFence) set_use(static_cast<u32>(count() - 1), ChunkUse::kFree);
     spans_.push_back(span);
     return true;
@@ -52,13 +52,12 @@ void ChunkMap::add_mapped(AddressRange chunk) {
 
 void ChunkMap::finish(const MemoryImage &image) {
     for (Span &span : spans_) span.region = image.region_of(span.start);
-    ranks_.resize(bits_.size());
     for (const Span &span : spans_) {
         u32 before = span.first_chunk;
         const u64 words = span.is_mapped ? 0 : words_of(span.end - span.start);
         for (u64 word = span.first_word; word < span.first_word + words; ++word) {
-            ranks_[word] = before;
-            before += static_cast<u32>(__builtin_popcountll(bits_[word]));
+            words_[word].before = before;
+            before += static_cast<u32>(__builtin_popcountll(words_[word].bits));
         }
     }
     parts_.clear();

@@ -79,7 +79,7 @@ public:
     const Span *span_of(u64 address) const;
     bool begins(const Span &span, u64 address) const {
         const u64 bit = (address - span.start) / kChunkStep;
-        return bits_[span.first_word + bit / 64] >> (bit % 64) & 1;
+        return words_[span.first_word + bit / 64].bits >> (bit % 64) & 1;
     }
     // Whether an object, or its head for the collector, is at an address.
     bool is_object(u64 address) const {
@@ -100,7 +100,7 @@ public:
             u32 chunk = span.first_chunk;
             const u64 words = words_of(span.end - span.start);
             for (u64 word = 0; word < words; ++word) {
-                for (u64 bits = bits_[span.first_word + word]; bits != 0; bits &= bits - 1) {
+                for (u64 bits = words_[span.first_word + word].bits; bits != 0; bits &= bits - 1) {
                     const u64 bit = word * 64 + static_cast<u64>(__builtin_ctzll(bits));
                     visit(chunk++, span.start + bit * kChunkStep);
                 }
@@ -112,6 +112,12 @@ public:
     }
 
 private:
+    // 64 places for chunks, side by side because a pointer is looked up in both.
+    struct Word {
+        u64 bits;    // one for every 16 bytes: a chunk begins here
+        u32 before;  // chunks before this word
+    };
+
     Pointer find_anywhere(u64 address) const;
     Pointer find_small(u64 address) const {
         if (first_small_ == kNoChunk) return {};
@@ -124,16 +130,15 @@ private:
     static constexpr u64 kParts = u64{1} << (kTopShift - kPartShift);
     static u64 words_of(u64 bytes) { return bytes / kChunkStep / 64 + 1; }
     u32 rank(const Span &span, u64 bit) const {
-        const u64 word = span.first_word + bit / 64;
-        const u64 upto = bits_[word] & (~u64{0} >> (63 - bit % 64));
-        return ranks_[word] + static_cast<u32>(__builtin_popcountll(upto)) - 1;
+        const Word &word = words_[span.first_word + bit / 64];
+        const u64 upto = word.bits & (~u64{0} >> (63 - bit % 64));
+        return word.before + static_cast<u32>(__builtin_popcountll(upto)) - 1;
     }
 
     std::vector<Span> spans_;
     SmallBlocks small_;
     u32 first_small_ = kNoChunk;  // number of the first one
-    Column<u64> bits_;            // of each heap, one for every 16 bytes: a chunk begins here
-    Column<u32> ranks_;           // chunks before each word of them
+    Column<Word> words_;          // of each heap
     Column<u8> uses_;
     NarrowColumn<u16> sizes_;                    // in steps of 16 bytes
     std::vector<std::unique_ptr<u32[]>> parts_;  // [address >> 39][part in it] = first span
