@@ -40,7 +40,7 @@ private:
         while (!calls_.empty()) {
             auto &[chunk, edge] = calls_.back();
             if (edge < edges_.offsets[chunk + 1]) {
-                const u32 next = chunk_of(edges_.targets[edge++]);
+                const u32 next = chunk_of(next_edge(edges_.bytes, chunk, edge));
                 if (numbers_[next] == 0) {
                     if (leads_on(next)) enter(next);
                 } else if (!(numbers_[next] & kDone)) {
@@ -150,8 +150,8 @@ Column<u32> attribute(u64 chunks, ChunkEdges &edges, std::vector<Entry> &entries
         for (u64 i = begin; i < end; ++i) {
             const u32 chunk = order[i];
             waiting.settle(chunk, label);
-            for (u32 e = edges.offsets[chunk]; e < edges.offsets[chunk + 1]; ++e) {
-                const u32 next = chunk_of(edges.targets[e]);
+            for (u32 at = edges.offsets[chunk]; at < edges.offsets[chunk + 1];) {
+                const u32 next = chunk_of(next_edge(edges.bytes, chunk, at));
                 if (components.component(next) != component) waiting.add(next, label);
             }
         }

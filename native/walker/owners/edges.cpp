@@ -19,8 +19,9 @@ constexpr u64 kBadPointers = 2, kBadShare = 20;
 struct Part {
     u64 start, end;
     const ChunkMap::Span *span;                // null: small blocks
-    std::vector<std::pair<u32, u32>> degrees;  // chunk, edges
-    std::vector<Target> targets;
+    std::vector<std::pair<u32, u32>> degrees;  // chunk, bytes of its edges
+    Column<u8> bytes;
+    u64 count = 0;
     std::vector<std::pair<u64, u32>> handles;
 };
 
@@ -76,7 +77,8 @@ private:
     void begin(u32 chunk) {
         chunk_ = chunk;
         is_native_ = chunks_.use(chunk) == ChunkUse::kNative;
-        first_ = part_.targets.size();
+        first_ = part_.bytes.size();
+        last_ = kNoTarget;
         pointers_ = bad_ = 0;
     }
 
@@ -100,17 +102,22 @@ private:
         if (pointer.aim == Aim::kNothing) return;
         if (is_last) pointer.aim = Aim::kDoubtful;
         const Target target = make_target(pointer);
-        if (part_.targets.size() > first_ && part_.targets.back() == target) return;
-        part_.targets.push_back(target);
+        if (target == last_) return;
+        append_edge(part_.bytes, chunk_, target);
+        last_ = target;
+        ++part_.count;
     }
 
     void finish() {
-        if (!is_native_ || part_.targets.size() == first_) return;
+        if (!is_native_ || part_.bytes.size() == first_) return;
         if (bad_ >= kBadPointers && bad_ * kBadShare >= pointers_) {
-            for (u64 i = first_; i < part_.targets.size(); ++i) part_.targets[i] |= 3;
+            for (u32 at = static_cast<u32>(first_); at < part_.bytes.size();) {
+                doubt_edge(part_.bytes, at);
+                next_edge(part_.bytes, chunk_, at);
+            }
         }
-        part_.degrees.emplace_back(chunk_, static_cast<u32>(part_.targets.size() - first_));
-        first_ = part_.targets.size();
+        part_.degrees.emplace_back(chunk_, static_cast<u32>(part_.bytes.size() - first_));
+        first_ = part_.bytes.size();
     }
 
     const ChunkMap &chunks_;
@@ -119,14 +126,17 @@ private:
     const std::vector<u64> &handles_;
     u32 chunk_ = kNoChunk;
     bool is_native_ = false;
+    static constexpr Target kNoTarget = UINT32_MAX;
+    Target last_ = kNoTarget;
     u64 first_ = 0, pointers_ = 0, bad_ = 0;
 };
 
 // Moves what the parts have behind one another.
 void join(const std::vector<Part> &parts, ChunkEdges &edges) {
     for (const Part &part : parts) {
-        for (const auto &[chunk, degree] : part.degrees) edges.offsets[chunk + 1] += degree;
-        edges.targets.append(part.targets.data(), part.targets.size());
+        for (const auto &[chunk, size] : part.degrees) edges.offsets[chunk + 1] += size;
+        edges.bytes.append(part.bytes.data(), part.bytes.size());
+        edges.count += part.count;
         edges.handles.insert(edges.handles.end(), part.handles.begin(), part.handles.end());
     }
 }
@@ -177,7 +187,7 @@ private:
 
 }  // namespace
 
-ChunkEdges scan_chunks(MemoryImage &image, const ChunkMap &chunks, u64 most_edges,
+ChunkEdges scan_chunks(MemoryImage &image, const ChunkMap &chunks, u64 most_bytes,
                        const std::vector<u64> &handles) {
     ChunkEdges edges;
     edges.offsets.resize(chunks.count() + 1);
@@ -187,13 +197,13 @@ ChunkEdges scan_chunks(MemoryImage &image, const ChunkMap &chunks, u64 most_edge
         scan.run(parts);
         join(parts, edges);
         parts.clear();
-        return edges.targets.size() < most_edges;
+        return edges.bytes.size() < most_bytes;
     };
     const auto add = [&](AddressRange range, const Region *region, const ChunkMap::Span *span) {
         for (u64 at = range.start; region != nullptr && at < range.end && edges.is_whole;) {
             const u64 block = (at - region->start) >> kBlockShift;
             const u64 end = std::min(range.end, region->start + ((block + 1) << kBlockShift));
-            parts.push_back({at, end, span, {}, {}, {}});
+            parts.push_back({at, end, span, {}, {}, 0, {}});
             at = end;
             if (parts.size() == kPartsAtOnce) edges.is_whole = flush();
         }

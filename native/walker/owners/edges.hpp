@@ -28,16 +28,44 @@ constexpr bool is_handle(u64 word) {
     return word >> 56 != 0 && word >> 56 < 0x80 && (word << 8) >> 40 == 0;
 }
 
-// The targets of chunk i are targets[offsets[i]] .. targets[offsets[i + 1] - 1].
+// Most pointers lead to a chunk nearby: an edge is the distance and the aim, seven bits to a byte,
+// the aim in the lowest two of the first one.
+inline void append_edge(Column<u8> &bytes, u32 source, Target target) {
+    const i64 distance = i64{chunk_of(target)} - i64{source};
+    const u64 folded = static_cast<u64>(distance) << 1 ^ static_cast<u64>(distance >> 63);
+    u64 value = folded << 2 | (target & 3);
+    for (; value >= 0x80; value >>= 7) bytes.push_back(static_cast<u8>(value | 0x80));
+    bytes.push_back(static_cast<u8>(value));
+}
+// The edge at a place, which goes on to the next one.
+inline Target next_edge(const Column<u8> &bytes, u32 source, u32 &place) {
+    u64 value = 0;
+    u8 byte = 0x80;
+    for (unsigned shift = 0; byte & 0x80; shift += 7) {
+        byte = bytes[place++];
+        value |= u64{byte & 0x7fu} << shift;
+    }
+    const u64 folded = value >> 2;
+    const i64 distance = static_cast<i64>(folded >> 1) ^ -static_cast<i64>(folded & 1);
+    const u64 chunk = static_cast<u64>(i64{source} + distance);
+    return static_cast<u32>(chunk << 2 | (value & 3));
+}
+inline void doubt_edge(Column<u8> &bytes, u32 place) {
+    bytes[place] |= static_cast<u8>(Aim::kDoubtful);
+}
+
+// The edges of chunk i are bytes[offsets[i]] .. bytes[offsets[i + 1] - 1].
 struct ChunkEdges {
     Column<u32> offsets;
-    Column<u32> targets;
+    Column<u8> bytes;
+    u64 count = 0;
     std::vector<std::pair<u64, u32>> handles;  // wanted ones, and the chunks that begin with them
     bool is_whole = true;                      // false: there were more than could be kept
 };
 
-// Looks through all native chunks, in parallel. handles: those to look for, sorted.
-ChunkEdges scan_chunks(MemoryImage &image, const ChunkMap &chunks, u64 most_edges,
+// Looks through all native chunks, in parallel. most_bytes: of edges. handles: those to look for,
+// sorted.
+ChunkEdges scan_chunks(MemoryImage &image, const ChunkMap &chunks, u64 most_bytes,
                        const std::vector<u64> &handles);
 
 }  // namespace heapgraph

@@ -6,9 +6,9 @@ namespace {
 constexpr u32 kMostCompared = 64;  // edges of the other chunk of a pair
 
 bool points_at(const ChunkEdges &edges, u32 source, u32 chunk) {
-    const u32 begin = edges.offsets[source], end = edges.offsets[source + 1];
-    for (u32 i = begin; i < end && i < begin + kMostCompared; ++i) {
-        if (chunk_of(edges.targets[i]) == chunk) return true;
+    u32 at = edges.offsets[source];
+    for (u32 seen = 0; at < edges.offsets[source + 1] && seen < kMostCompared; ++seen) {
+        if (chunk_of(next_edge(edges.bytes, source, at)) == chunk) return true;
     }
     return false;
 }
@@ -44,8 +44,8 @@ private:
         waiting_.push_back(chunk);
     }
     void expand(u32 chunk, u8 level) {
-        for (u32 i = edges_.offsets[chunk]; i < edges_.offsets[chunk + 1]; ++i) {
-            const Target target = edges_.targets[i];
+        for (u32 at = edges_.offsets[chunk]; at < edges_.offsets[chunk + 1];) {
+            const Target target = next_edge(edges_.bytes, chunk, at);
             if (static_cast<u8>(aim_of(target)) <= level) reach(chunk_of(target), level);
         }
     }
@@ -71,10 +71,10 @@ bool counts(const Column<u8> &levels, Target target) {
 
 void doubt_mutual(const ChunkMap &chunks, ChunkEdges &edges) {
     for (u32 source = 0; source < chunks.count(); ++source) {
-        for (u32 i = edges.offsets[source]; i < edges.offsets[source + 1]; ++i) {
-            const u32 chunk = chunk_of(edges.targets[i]);
+        for (u32 at = edges.offsets[source]; at < edges.offsets[source + 1];) {
+            const u32 place = at, chunk = chunk_of(next_edge(edges.bytes, source, at));
             if (chunks.size(chunk) == chunks.size(source) && points_at(edges, chunk, source))
-                edges.targets[i] |= static_cast<u32>(Aim::kDoubtful);
+                doubt_edge(edges.bytes, place);
         }
     }
 }
@@ -91,15 +91,17 @@ Levels settle_levels(const ChunkMap &chunks, ChunkEdges &edges, std::vector<Entr
         const u32 begin = edges.offsets[source], end = edges.offsets[source + 1];
         edges.offsets[source] = kept;
         if (levels.of[source] == kLost) continue;
-        for (u32 i = begin; i < end; ++i) {
-            const Target target = edges.targets[i];
-            if (counts(levels.of, target) && levels.of[source] <= levels.of[chunk_of(target)])
-                edges.targets[kept++] = target;
+        for (u32 at = begin; at < end;) {
+            u32 place = at;
+            const Target target = next_edge(edges.bytes, source, at);
+            if (!counts(levels.of, target) || levels.of[source] > levels.of[chunk_of(target)])
+                continue;
+            while (place < at) edges.bytes[kept++] = edges.bytes[place++];
         }
     }
     edges.offsets[chunks.count()] = kept;
-    edges.targets.resize(kept);
-    edges.targets.give_back();
+    edges.bytes.resize(kept);
+    edges.bytes.give_back();
     std::erase_if(objects, [&](const Entry &each) { return !counts(levels.of, each.target); });
     std::erase_if(libraries, [&](const Entry &each) {
         return levels.of[chunk_of(each.target)] != kLibraryLevel;

@@ -12,8 +12,8 @@ namespace heapgraph {
 namespace {
 
 // Bytes of tables: of a chunk its uses, size, level, bits, offset, number, label and place in the
-// order; of an edge its target, once more while the parts are joined.
-constexpr u64 kBytesOfChunk = 24, kBytesOfEdge = 6;
+// order. Edges come to that.
+constexpr u64 kBytesOfChunk = 24;
 constexpr u64 kMostEntries = 1 << 26;
 constexpr u64 kMostSources = 1 << 30;
 
@@ -207,14 +207,14 @@ NativeRows find_native_owners(Walker &walker, const hg_native_places &places) {
     result.chunks = chunks.count();
 
     const u64 left = places.most_bytes - chunks.count() * kBytesOfChunk;
-    const u64 most_edges = std::min<u64>(left / kBytesOfEdge, UINT32_MAX - 1);
+    const u64 most_edges = std::min<u64>(left, UINT32_MAX / 2);
     std::vector<Entry> entries = words.entries(kMostEntries);
     ChunkEdges edges = scan_chunks(image, chunks, most_edges, words.handles());
     if (!edges.is_whole) {
         result.is_left_out = true;
         return result;
     }
-    result.edges = edges.targets.size();
+    result.edges = edges.count;
     doubt_mutual(chunks, edges);
     words.add_handles(std::move(edges.handles), entries);
     std::vector<bool> is_direct(chunks.count());
