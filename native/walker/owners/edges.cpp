@@ -15,6 +15,12 @@ constexpr u64 kPartsAtOnce = 64;
 // else before: its other pointers may be as old.
 constexpr u64 kBadPointers = 2, kBadShare = 20;
 
+// An edge beside a pointer to an object.
+struct Beside {
+    u64 object;
+    u32 place, chunk;
+};
+
 // What one block of memory gave. A chunk that goes on in the next one has edges in both.
 struct Part {
     u64 start, end;
@@ -22,14 +28,15 @@ struct Part {
     std::vector<std::pair<u32, u32>> degrees;  // chunk, bytes of its edges
     Column<u8> bytes;
     u64 count = 0;
+    std::vector<Beside> beside;
     std::vector<std::pair<u64, u32>> handles;
 };
 
 class PartScan {
 public:
-    PartScan(const ChunkMap &chunks, Part &part, const Window &window,
+    PartScan(const MemoryImage &image, const ChunkMap &chunks, Part &part, const Window &window,
              const std::vector<u64> &handles)
-        : chunks_(chunks), part_(part), window_(window), handles_(handles) {}
+        : image_(image), chunks_(chunks), part_(part), window_(window), handles_(handles) {}
 
     void run() {
         if (part_.span == nullptr) return run_small();
@@ -38,7 +45,7 @@ public:
         if (span.is_mapped) {
             begin(span.first_chunk);
             for (at = std::max(at, span.start + kChunkHeader); at + 8 <= window_.end; at += 8)
-                take(window_.word(at), false);
+                take(at);
             return finish();
         }
         const Pointer before = chunks_.find(at + 1);  // who has the first word here
@@ -47,7 +54,7 @@ public:
             if (chunks_.begins(span, at)) {
                 // The first word of a header is the last one of the chunk before, which is seldom
                 // asked for: it often holds what somebody else left.
-                take(window_.word(at), true);
+                take(at, true);
                 finish();
                 begin(chunk_ == kNoChunk ? span.first_chunk : chunk_ + 1);
                 continue;
@@ -55,8 +62,8 @@ public:
             if (!is_native_) continue;
             const u64 word = window_.word(at);
             if (is_handle(word)) take_handle(word, at);
-            take(word, false);
-            take(window_.word(at + 8), false);
+            take(at);
+            take(at + 8);
         }
         finish();
     }
@@ -68,8 +75,7 @@ private:
         small.each_between(window_.start, window_.end, [&](u64 start, u64 size) {
             begin(static_cast<u32>(small.number_of(start)));
             const u64 end = std::min(start + size, window_.end);
-            for (u64 at = std::max(start, window_.start); at + 8 <= end; at += 8)
-                take(window_.word(at), false);
+            for (u64 at = std::max(start, window_.start); at + 8 <= end; at += 8) take(at);
             finish();
         });
     }
@@ -88,8 +94,9 @@ private:
             part_.handles.emplace_back(word, chunk_);
     }
 
-    void take(u64 word, bool is_last) {
+    void take(u64 at, bool is_last = false) {
         if (!is_native_) return;
+        const u64 word = window_.word(at);
         Pointer pointer = chunks_.find(word);
         if (pointer.chunk == kNoChunk || pointer.chunk == chunk_) return;
         ++pointers_;
@@ -103,9 +110,21 @@ private:
         if (is_last) pointer.aim = Aim::kDoubtful;
         const Target target = make_target(pointer);
         if (target == last_) return;
+        const u32 place = static_cast<u32>(part_.bytes.size());
         append_edge(part_.bytes, chunk_, target);
         last_ = target;
         ++part_.count;
+        if (pointer.aim != Aim::kStart) return;
+        if (at >= window_.start + 8) note_beside(window_.word(at - 8), place, pointer.chunk);
+        if (at + 16 <= window_.end) note_beside(window_.word(at + 8), place, pointer.chunk);
+    }
+
+    void note_beside(u64 word, u32 place, u32 chunk) {
+        if (word % 8 != 0 || word == 0) return;
+        const Region *region = image_.region_of(word);
+        if (region == nullptr) return;
+        const u64 bit = (word - region->start) / 8;
+        if (region->known[bit / 64] >> (bit % 64) & 1) part_.beside.push_back({word, place, chunk});
     }
 
     void finish() {
@@ -120,6 +139,7 @@ private:
         first_ = part_.bytes.size();
     }
 
+    const MemoryImage &image_;
     const ChunkMap &chunks_;
     Part &part_;
     const Window &window_;
@@ -132,11 +152,15 @@ private:
 };
 
 // Moves what the parts have behind one another.
-void join(const std::vector<Part> &parts, ChunkEdges &edges) {
+void join(const std::vector<Part> &parts, const LeadsTo &leads_to, ChunkEdges &edges) {
     for (const Part &part : parts) {
         for (const auto &[chunk, size] : part.degrees) edges.offsets[chunk + 1] += size;
+        const u32 first = static_cast<u32>(edges.bytes.size());
         edges.bytes.append(part.bytes.data(), part.bytes.size());
         edges.count += part.count;
+        for (const Beside &each : part.beside) {
+            if (leads_to(each.object, each.chunk)) doubt_edge(edges.bytes, first + each.place);
+        }
         edges.handles.insert(edges.handles.end(), part.handles.begin(), part.handles.end());
     }
 }
@@ -170,7 +194,7 @@ private:
             for (u64 i; (i = next_++) < parts.size();) {
                 const Window window = reader.at(parts[i].start, parts[i].end);
                 if (window.data == nullptr || window.end != parts[i].end) continue;
-                PartScan(chunks_, parts[i], window, handles_).run();
+                PartScan(image_, chunks_, parts[i], window, handles_).run();
             }
         } catch (const std::bad_alloc &) {
             is_short_ = true;
@@ -188,14 +212,14 @@ private:
 }  // namespace
 
 ChunkEdges scan_chunks(MemoryImage &image, const ChunkMap &chunks, u64 most_bytes,
-                       const std::vector<u64> &handles) {
+                       const std::vector<u64> &handles, const LeadsTo &leads_to) {
     ChunkEdges edges;
     edges.offsets.resize(chunks.count() + 1);
     Scan scan(image, chunks, handles);
     std::vector<Part> parts;
     const auto flush = [&] {
         scan.run(parts);
-        join(parts, edges);
+        join(parts, leads_to, edges);
         parts.clear();
         return edges.bytes.size() < most_bytes;
     };
@@ -203,7 +227,7 @@ ChunkEdges scan_chunks(MemoryImage &image, const ChunkMap &chunks, u64 most_byte
         for (u64 at = range.start; region != nullptr && at < range.end && edges.is_whole;) {
             const u64 block = (at - region->start) >> kBlockShift;
             const u64 end = std::min(range.end, region->start + ((block + 1) << kBlockShift));
-            parts.push_back({at, end, span, {}, {}, 0, {}});
+            parts.push_back({at, end, span, {}, {}, 0, {}, {}});
             at = end;
             if (parts.size() == kPartsAtOnce) edges.is_whole = flush();
         }

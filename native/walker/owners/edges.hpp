@@ -1,6 +1,7 @@
 // Which chunk leads to which: words of chunks and of objects that are pointers.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "walker/owners/chunk_map.hpp"
@@ -63,9 +64,13 @@ struct ChunkEdges {
     bool is_whole = true;                      // false: there were more than could be kept
 };
 
+// Whether the words of an object lead to a chunk.
+using LeadsTo = std::function<bool(u64 object, u32 chunk)>;
+
 // Looks through all native chunks, in parallel. most_bytes: of edges. handles: those to look for,
-// sorted.
+// sorted. A pointer that stands beside one to an object that has the chunk is doubtful: the block
+// is of a registry of all objects (pybind11 and nanobind have such).
 ChunkEdges scan_chunks(MemoryImage &image, const ChunkMap &chunks, u64 most_bytes,
-                       const std::vector<u64> &handles);
+                       const std::vector<u64> &handles, const LeadsTo &leads_to);
 
 }  // namespace heapgraph

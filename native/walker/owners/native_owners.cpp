@@ -209,7 +209,16 @@ NativeRows find_native_owners(Walker &walker, const hg_native_places &places) {
     const u64 left = places.most_bytes - chunks.count() * kBytesOfChunk;
     const u64 most_edges = std::min<u64>(left, UINT32_MAX / 2);
     std::vector<Entry> entries = words.entries(kMostEntries);
-    ChunkEdges edges = scan_chunks(image, chunks, most_edges, words.handles());
+    const auto leads_to = [&](u64 object, u32 chunk) {
+        const auto below = [](const Entry &entry, u32 id) { return entry.source < id; };
+        const u32 id = walker.object_id(object);
+        auto entry = std::lower_bound(entries.begin(), entries.end(), id, below);
+        for (; entry != entries.end() && entry->source == id; ++entry) {
+            if (chunk_of(entry->target) == chunk) return true;
+        }
+        return false;
+    };
+    ChunkEdges edges = scan_chunks(image, chunks, most_edges, words.handles(), leads_to);
     if (!edges.is_whole) {
         result.is_left_out = true;
         return result;

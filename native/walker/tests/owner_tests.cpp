@@ -2,6 +2,7 @@
 #include <random>
 
 #include "arena.hpp"
+#include "heap_builder.hpp"
 #include "tests.hpp"
 #include "walked_heap.hpp"
 #include "walker/owners/attribution.hpp"
@@ -53,7 +54,12 @@ public:
         libraries.push_back({source, make_target(chunks.find(address))});
     }
     void settle() {
-        ChunkEdges edges = scan_chunks(*image, chunks, 1 << 24, handles);
+        const auto leads_to = [&](u64 object, u32 chunk) {
+            return std::any_of(having.begin(), having.end(), [&](const auto &each) {
+                return each.first == object && number(each.second) == chunk;
+            });
+        };
+        ChunkEdges edges = scan_chunks(*image, chunks, 1 << 24, handles, leads_to);
         handled = edges.handles;
         CHECK(edges.is_whole);
         doubt_mutual(chunks, edges);
@@ -70,6 +76,7 @@ public:
     ChunkMap chunks;
     std::vector<Entry> objects, libraries, stacks;
     std::vector<u64> handles;
+    Pairs having;  // objects and the blocks that they lead to
     std::vector<std::pair<u64, u32>> handled;
     Levels levels;
     OwnerSets sets{1000};
@@ -296,6 +303,30 @@ void check_bounds() {
     CHECK_EQUAL(sets.join(labels), OwnerSets::kMany);
 }
 
+// The nodes of a registry have an object beside the block that it has: what leads to the registry
+// has not the blocks. A block beside an object that does not have it is the node's.
+void check_registry() {
+    ChunkHeap heap(4);
+    const u64 registry = heap.chunk(), owned = heap.chunk(), other = heap.chunk();
+    const u64 object = heap.chunk(), below = heap.chunk();
+    put_word(registry, owned);
+    put_word(registry + 8, object);
+    put_word(registry + 16, other);
+    put_word(owned, below);
+    heap.chunk();
+    heap.map();
+    const u64 bit = (object - heap.arena.start()) / 8;
+    heap.image->regions()[0].known[bit / 64] |= u64{1} << (bit % 64);
+    heap.chunks.set_use(heap.number(object), ChunkUse::kObject);
+    heap.having = {{object, owned}};
+    heap.lead(3, owned);
+    heap.lead(4, registry);
+    heap.settle();
+    CHECK((heap.owners(owned) == Owners{3}));
+    CHECK((heap.owners(below) == Owners{3}));
+    CHECK((heap.owners(other) == Owners{4}));
+}
+
 // A pool of blocks of 64 bytes: the second one is free, the third one an object, the fourth one was
 // an object, the fifth one is the buffer of an object; the rest of the pool was never used.
 void check_small_blocks() {
@@ -385,6 +416,7 @@ void test_owners(unsigned seed) {
     check_handles();
     check_bounds();
     check_small_blocks();
+    check_registry();
     for (unsigned round = 0; round < 200; ++round) check_random_heaps(seed + round);
 }
 
