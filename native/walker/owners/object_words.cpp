@@ -20,7 +20,7 @@ constexpr u64 kSmallRequest = 512;   // a larger one goes to malloc
 constexpr u64 kFarthestHead = 48;    // from a chunk's first byte to an object in it
 constexpr u64 kMostFollowed = 4096;  // bytes of a buffer that is a part of a list of such
 // What a chunk may have beyond what was asked for; pages, where it has a mapping of its own.
-constexpr u64 kSlack = 32, kMappedSlack = kPage + 32, kSmallestMapped = 128 << 10;
+constexpr u64 kSlack = 64, kMappedSlack = kPage + 32, kSmallestMapped = 128 << 10;
 constexpr u64 kMostScanned = 1 << 20;  // of one object
 constexpr u64 kMostHandles = 1 << 20;
 
@@ -57,7 +57,7 @@ void ObjectWords::mark() {
         const u32 at = id++, row = columns.type[at];
         if (row < knows_buffers_.size() && knows_buffers_[row] &&
             (knows_small_[row] || columns.shallow.data()[at] > kSmallRequest))
-            mark_buffers(object, *walker_.types().types()[row], columns.shallow[at]);
+            mark_buffers(at, object, *walker_.types().types()[row], columns.shallow[at]);
     });
 }
 
@@ -83,8 +83,9 @@ u64 ObjectWords::known_outside(u64 object, const TypeInfo &type, u64 shallow) {
 // Follows pointers to the starts of blocks until all known bytes are found: one table of a dict,
 // one block after the other of a deque. Each step finds some, so it ends. What stands in front of
 // the object leads to its attributes.
-void ObjectWords::mark_buffers(u64 object, const TypeInfo &type, u64 shallow) {
+void ObjectWords::mark_buffers(u32 id, u64 object, const TypeInfo &type, u64 shallow) {
     u64 left = known_outside(object, type, shallow);
+    const bool may_be_small = knows_small_[walker_.columns().type[id]];
     if (left == 0 || type.basicsize <= 0) return;
     const u64 head = (type.is_gc ? kGcHead : 0) + static_cast<u64>(type.preheader);
     std::vector<AddressRange> waiting{{object - head, object + type.basicsize}};
@@ -94,7 +95,7 @@ void ObjectWords::mark_buffers(u64 object, const TypeInfo &type, u64 shallow) {
         const View words = walker_.image().view(range.start, range.end - range.start);
         for (u64 at = 0; at + 8 <= words.size() && left != 0; at += 8) {
             AddressRange buffer;
-            if (!take_buffer(words.u64_at(at), left, buffer)) continue;
+            if (!take_buffer(words.u64_at(at), left, may_be_small, buffer)) continue;
             const u64 size = buffer.end - buffer.start;
             left -= std::min(left, size);
             if (size <= kMostFollowed) waiting.push_back(buffer);
@@ -103,11 +104,11 @@ void ObjectWords::mark_buffers(u64 object, const TypeInfo &type, u64 shallow) {
 }
 
 // What a word leads to, when it may be of so many bytes and is nobody's yet.
-bool ObjectWords::take_buffer(u64 address, u64 left, AddressRange &buffer) {
+bool ObjectWords::take_buffer(u64 address, u64 left, bool may_be_small, AddressRange &buffer) {
     SmallBlocks &small = chunks_.small_blocks();
     if (const SmallBlock block = small.find(address); block.size != 0) {
         // What CPython asks for in front of a table (the values of instances) is a part of it.
-        if (block.size > left + kSlack) return false;
+        if (!may_be_small || block.size > left + kSlack) return false;
         small.remove(block.start);
         buffer = {block.start, block.start + block.size};
         return true;

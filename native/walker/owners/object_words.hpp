@@ -23,10 +23,10 @@ public:
 
 private:
     void mark_object(u64 object);
-    void mark_buffers(u64 object, const TypeInfo &type, u64 shallow);
+    void mark_buffers(u32 id, u64 object, const TypeInfo &type, u64 shallow);
     u64 known_outside(u64 object, const TypeInfo &type, u64 shallow);
     void scan(u32 id, u64 object, const TypeInfo &type, std::vector<Entry> &out);
-    bool take_buffer(u64 address, u64 left, AddressRange &buffer);
+    bool take_buffer(u64 address, u64 left, bool may_be_small, AddressRange &buffer);
     u64 end_of_block(u64 object, const TypeInfo &type);
 
     Walker &walker_;
