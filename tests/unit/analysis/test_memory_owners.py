@@ -50,7 +50,7 @@ def test_the_verdict_names_the_owners_of_native_memory():
     report = report_memory(graph_of(native_heap()))
     assert report.verdict == "native memory"
     assert (
-        "Native memory: 59.0 MiB in blocks of C code (estimate), of which 3 app.Client held by"
+        "Native memory: 59.0 MiB (estimate), of which 3 app.Client held by"
         " `app.CLIENTS` own 50.0 MiB, nothing leads to 5.00 MiB in 52,000 blocks, only variable of"
         " libapp.so +0x40 leads to 4.00 MiB." in report.reason
     )
