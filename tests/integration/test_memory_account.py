@@ -176,7 +176,7 @@ def test_native_memory_is_told_apart_by_size(
     lost = found["blocks that nothing leads to (estimate)"]
     assert lost == pytest.approx(20_000 * KIB + 40 * MIB, rel=0.05)
     by_size = {row.holder: row.size for row in report.native_owners if row.kind == "lost"}
-    assert by_size["blocks of up to 1.00 KiB"] < MIB
+    assert by_size.get("blocks of up to 1.00 KiB", 0) < MIB
     assert by_size["blocks of up to 2.00 KiB"] == pytest.approx(20_000 * KIB, rel=0.05)
     assert by_size["blocks of up to 2.00 MiB"] == pytest.approx(40 * MIB, rel=0.05)
 

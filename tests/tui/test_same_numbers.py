@@ -10,6 +10,7 @@ import pytest
 from heapgraph.graph.heap_graph import HeapGraph
 from heapgraph.tui import places
 from heapgraph.tui.cells import safe
+from heapgraph.tui.rows.object_rows import sizes_text
 from heapgraph.tui.state import Session
 from heapgraph.units import format_count, format_share, format_size
 from helpers.app_heap import app_heap, set_global, store
@@ -136,7 +137,8 @@ def test_the_overview_has_the_numbers_of_summary_and_suspects(snapshots):
     rows = cells_of(page, 0)
     assert len(rows) == len(suspects)
     for row, suspect in zip(rows, suspects, strict=True):
-        size, share = format_size(suspect["retained_size"]), format_share(suspect["share"])
+        size = sizes_text(suspect["retained_size"], suspect["native_size"])
+        share = format_share(suspect["share"])
         assert {size, share, safe(suspect["expression"])} <= set(row)
     details = [page.tables[0].row(index).detail for index in range(len(suspects))]
     assert details == [safe(suspect["reason"]) for suspect in suspects]
@@ -206,7 +208,8 @@ def test_the_inspector_has_the_numbers_of_show(snapshots):
                 assert ids == [reference["id"] for reference in stored[key]]
             page.commands["raw"].run(None, quiet)
         assert [(r[0], r[5]) for r in cells_of(page, 2)] == [
-            sized(above) for above in document["dominators"]
+            (sizes_text(above["retained_size"], above["native_size"]), sized(above)[1])
+            for above in document["dominators"]
         ]
 
 
