@@ -27,6 +27,9 @@ Array: TypeAlias = npt.NDArray[Any]
 LEAST_TABLE_BYTES = 64 << 20
 """What the tables for it may take in any case; of large heaps, half of what these have besides."""
 
+MOST_SMALL_BLOCKS = 1_000_000
+"""Blocks that have room in the pools of pymalloc, up to which those of no object are looked for."""
+
 _WEAK_KINDS = (RegionKind.STACK, RegionKind.DATA, RegionKind.FRAMES)
 _NAMES = {
     RegionKind.STACK: "a stack",
@@ -150,7 +153,7 @@ def find_native_owners(
     places = Places(
         heaps=_ranges(heaps),
         chunks=_ranges(chunks),
-        pools=survey.pools.blocks,
+        pools=_pools(survey),
         resident=resident,
         libraries=_ranges(names.libraries),
         stacks=_ranges(names.stacks),
@@ -165,6 +168,18 @@ def find_native_owners(
         )
         return NativeOwners(chunks=found.chunks, left_out=reason)
     return _table(found, names)
+
+
+def _pools(survey: MemorySurvey) -> tuple[Array, Array, int]:
+    """The pools whose blocks are looked at: none where a heap has very many.
+
+    To tell buffers of objects from memory of C code there takes a look at every list, dict and
+    instance: a tenth of a dump, for what is next to nothing in a heap of so many objects.
+    """
+    starts, sizes, pool_size = survey.pools.blocks
+    if int((pool_size // np.maximum(sizes, 1)).sum()) > MOST_SMALL_BLOCKS:
+        return starts[:0], sizes[:0], pool_size
+    return starts, sizes, pool_size
 
 
 def _ranges(pairs: Iterable[tuple[int, int]]) -> Array:

@@ -12,7 +12,11 @@ from heapgraph.capture.cpython.root_set import RootSet
 from heapgraph.capture.process.libraries import LibraryData
 from heapgraph.capture.process.residency import Residency
 from heapgraph.capture.regions.claims import Claims, Region
-from heapgraph.capture.regions.native_owners import LEAST_TABLE_BYTES, find_native_owners
+from heapgraph.capture.regions.native_owners import (
+    LEAST_TABLE_BYTES,
+    MOST_SMALL_BLOCKS,
+    find_native_owners,
+)
 from heapgraph.model import NO_ROW, NativeGrade, NativeKind, RegionKind
 from heapgraph.native.native_memory import NativeRows
 from heapgraph.native.walker_structs import NativeRow
@@ -30,7 +34,10 @@ def rows(*found: tuple[int, int, int, int, int, int], owners: tuple[int, ...] = 
 
 
 def owners_of(
-    found: NativeRows, heaps: tuple[tuple[int, int], ...] = ((HEAP, HEAP + PAGE),)
+    found: NativeRows,
+    heaps: tuple[tuple[int, int], ...] = ((HEAP, HEAP + PAGE),),
+    block_size: int = 32,
+    pool_size: int = 4 * PAGE,
 ) -> Any:
     """What becomes of the walker's rows, and the places it was told of."""
     residency = Residency(
@@ -43,7 +50,7 @@ def owners_of(
         [Region(CHUNK + 4 * PAGE, CHUNK + 8 * PAGE, RegionKind.CHUNK, 4 * PAGE, 4 * PAGE, object=5)]
     )
     runs = [SimpleNamespace(start=STACK, end=STACK + 2 * PAGE)]
-    pools = SimpleNamespace(blocks=(np.array([OTHER]), np.array([32]), 4 * PAGE))
+    pools = SimpleNamespace(blocks=(np.array([OTHER]), np.array([block_size]), pool_size))
     survey = SimpleNamespace(
         heaps=list(heaps), claims=claims, residency=residency, runs=runs, pools=pools
     )
@@ -62,6 +69,12 @@ def owners_of(
     named = RootSet()
     named.scan_ranges = [(LIBRARY + 32, 64, "runtime")]
     return find_native_owners(walk, survey, libraries, named), told
+
+
+@pytest.mark.parametrize(("blocks", "pools"), [(MOST_SMALL_BLOCKS, 1), (MOST_SMALL_BLOCKS + 1, 0)])
+def test_small_blocks_of_a_heap_with_very_many_are_not_looked_at(blocks, pools):
+    _, (told,) = owners_of(rows(), block_size=16, pool_size=16 * blocks)
+    assert len(told.pools[0]) == len(told.pools[1]) == pools
 
 
 def test_each_owner_of_a_group_has_a_row():
