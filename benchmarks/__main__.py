@@ -102,9 +102,7 @@ def main() -> None:
     limits = Limits(arguments.time_limit, int(arguments.memory_limit * 2**30))
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         text = measure(sizes, limits, Path(folder))
-    print(text)
-    if arguments.output:
-        arguments.output.write_text(text)
+    report.publish(text, arguments.output)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.heapgraph_runs import dump_service
 from benchmarks.processes import Limits, run
-from benchmarks.report import describe_host, table
+from benchmarks.report import describe_host, publish, table
 from heapgraph.units import format_count, format_seconds
 
 if TYPE_CHECKING:
@@ -190,9 +190,7 @@ def main() -> None:
             objects = int(size.rstrip("kM")) * UNITS.get(size[-1:], 1)
             dump_service(objects, snapshot, PROCESS_LIMIT)
         text, over = measure(snapshot.resolve(), folder)
-    print(text)
-    if arguments.output:
-        arguments.output.write_text(text)
+    publish(text, arguments.output)
     if over:
         sys.exit(1)
 

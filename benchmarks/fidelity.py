@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.report import describe_host, table
+from benchmarks.report import describe_host, publish, table
 from heapgraph.units import format_count
 
 # Targets, interpreters and the comparison are those of the tests.
@@ -111,9 +111,7 @@ def main() -> None:
             table(["another size than sys.getsizeof", "objects"], differences(sizes)),
         ]
     )
-    print(text)
-    if arguments.output:
-        arguments.output.write_text(text)
+    publish(text, arguments.output)
 
 
 if __name__ == "__main__":

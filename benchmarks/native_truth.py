@@ -21,7 +21,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.report import describe_host, table
+from benchmarks.report import describe_host, publish, table
 from heapgraph.analysis.expressions.resolving import resolve
 from heapgraph.capture.dump import dump
 from heapgraph.graph.heap_graph import HeapGraph
@@ -160,9 +160,7 @@ def main() -> None:
     head = ["payload", "freed", "of malloc", "objects", "native (estimate)", "error"]
     text, kept = verdict_of_shared(found) if arguments.shared else verdict(found)
     text = "\n".join([f"{describe_host()}.\n", table(head, rows_of(found)), *absent, text])
-    print(text)
-    if arguments.output:
-        arguments.output.write_text(text)
+    publish(text, arguments.output)
     if not kept:
         sys.exit(1)
 

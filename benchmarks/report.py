@@ -27,6 +27,13 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
+def publish(text: str, output: Path | None) -> None:
+    """Print the result, and write it to a file as well where one is named."""
+    print(text)
+    if output:
+        output.write_text(text)
+
+
 def describe_machine() -> str:
     """What the figures depend on, in a paragraph."""
     peers = ", ".join(f"{name} {version(name)}" for name in PEERS)

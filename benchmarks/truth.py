@@ -20,7 +20,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.report import describe_host, table
+from benchmarks.report import describe_host, publish, table
 from heapgraph.analysis.expressions.resolving import resolve
 from heapgraph.capture.dump import dump
 from heapgraph.graph.heap_graph import HeapGraph
@@ -179,9 +179,7 @@ def main() -> None:
             parts.append(owner_table(truth, arguments.worst))
             kept &= all(abs(truth.error(HEAPGRAPH, name) or 0) <= 0.02 for name in truth.freed)
     text = "\n".join(parts)
-    print(text)
-    if arguments.output:
-        arguments.output.write_text(text)
+    publish(text, arguments.output)
     if not kept:
         sys.exit(1)
 

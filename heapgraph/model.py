@@ -117,6 +117,13 @@ class NativeGrade(IntEnum):
     DOUBTFUL = 3  # only over words that may have been left there by others
 
 
+MAPPING_TYPE = "mmap.mmap"
+"""The type whose size says nothing of the memory it stands for."""
+
+SHARED_MEMORY = ("/dev/zero", "/dev/shm/", "/memfd:", "/SYSV")  # noqa: S108 - names in a listing
+"""How the paths of shared mappings begin that are no files of a disk: they can only be swapped."""
+
+
 class CodeOrigin(IntEnum):
     """Who wrote a piece of code."""
 

@@ -65,7 +65,7 @@ def object_row(
     if raw:
         shallow = int(exact.shallow_sizes[object_id])
         retained = int(exact.dominators.retained_sizes[object_id])
-        native = int(exact.native_retained[object_id])
+        native = exact.native_shares.retained_by(object_id)
     else:
         shallow = exact.folded.shallow_size(object_id)
         retained = exact.folded.retained_size(object_id)

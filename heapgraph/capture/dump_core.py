@@ -29,6 +29,7 @@ from heapgraph.units import format_size
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
 
     from heapgraph.capture.captured import DumpResult, Progress
     from heapgraph.capture.core.target import CoreTarget
@@ -129,12 +130,13 @@ class _Steps:
                 collecting = is_collecting(*where)
                 facts = read_interpreter_facts(where[0], target)
                 _add_native_ids(named, self.found)
-            walk = self._discover(named, heads)
+                libraries = find_library_data(where[0], target.maps, named.scan_ranges)
+            walk = self._discover(named, heads, libraries)
             traversed = TraverseAccount(TraverseLog(), note="no code was to run (--no-run)")
             if run_code:
                 with self.clock.phase("traverse"):
                     traversed = traverse_twin(lambda: self._twin(named), walk, verify=verify)
-            columns, regions, native = self._emit(walk, named)
+            columns, regions, native = self._emit(walk, named, libraries)
         except UnreadableMemory as error:
             raise _unreadable(self.path, str(error)) from error
         if not columns.object_count:
@@ -154,7 +156,9 @@ class _Steps:
             facts,
         )
 
-    def _discover(self, named: RootSet, heads: ListHeads) -> HeapWalk:
+    def _discover(
+        self, named: RootSet, heads: ListHeads, libraries: Sequence[LibraryData]
+    ) -> HeapWalk:
         found, target = self.found, self.found.target
         regions = readable_regions(target.maps)
         walk = HeapWalk(
@@ -167,11 +171,8 @@ class _Steps:
         )
         with self.clock.phase("discover"):
             walk.discover(heads, named.addresses, named.scan_ranges, named.running_frames)
-            walk.discover_from(self._libraries(named))
+            walk.discover_from(libraries)
         return walk
-
-    def _libraries(self, named: RootSet) -> list[LibraryData]:
-        return find_library_data(self.found.memory, self.found.target.maps, named.scan_ranges)
 
     def _twin(self, named: RootSet) -> Twin:
         found = self.found
@@ -179,7 +180,7 @@ class _Steps:
         return Twin(found.pieces, found.target.maps, thread_pointer_of(named, ran_last))
 
     def _emit(
-        self, walk: HeapWalk, named: RootSet
+        self, walk: HeapWalk, named: RootSet, libraries: Sequence[LibraryData]
     ) -> tuple[HeapColumns, MemoryRegions, NativeOwners]:
         target = self.found.target
         with self.clock.phase("memory regions"):
@@ -207,7 +208,7 @@ class _Steps:
                 target.maps,
                 columns,
                 layout=target.layout,
-                libraries=self._libraries(named),
+                libraries=libraries,
                 named=named,
             )
         walk.forget_memory(columns)

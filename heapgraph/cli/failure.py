@@ -30,9 +30,8 @@ def print_error(parts: Sequence[str]) -> None:
 def explain_usage(failure: click.ClickException) -> list[str]:
     """The parts of a command line that click refused."""
     context = getattr(failure, "ctx", None)
-    message = " ".join(
-        failure.format_message().split()
-    )  # click lists choices on lines of their own
+    # In one line: click lists the choices of an option below one another.
+    message = " ".join(failure.format_message().split())
     if context is None:
         return [message, "the command line is not understood", "heapgraph --help"]
     usage = context.command.get_usage(context).removeprefix("Usage: ")

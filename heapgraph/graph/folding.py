@@ -90,17 +90,14 @@ class FoldedTree:
 
     def retained_size(self, object_id: int) -> int:
         """Bytes that go with the object and its folded dicts: the minimum, as for any set."""
-        return int(self._graph.dominators.retained_sizes[object_id]) + self._beside.get(
-            object_id, 0
-        )
+        retained = self._graph.dominators.retained_sizes
+        beside = self._beside.get(object_id, ())
+        return int(retained[object_id]) + sum(int(retained[one]) for one in beside)
 
     def native_size(self, object_id: int) -> int:
-        """Bytes of C code that go with the object and its folded dicts: an estimate."""
-        native = self._graph.native_retained
-        retained = self._graph.dominators
-        parts = self.parts_of(object_id)
-        apart = [part for part in parts[1:] if int(retained.idom[part]) != object_id]
-        return int(native[[object_id, *apart]].sum())
+        """Bytes of C code that go with them: an estimate."""
+        beside = self._beside.get(object_id, ())
+        return self._graph.native_shares.retained_by(object_id, *beside)
 
     def shown_retained_size(self, object_id: int) -> int:
         """`retained_size` of what is shown in an object's place: of a folded dict, its owner's."""
@@ -110,7 +107,7 @@ class FoldedTree:
         """uint64[k], `retained_size` of many objects that are not folded away."""
         sizes = self._graph.dominators.retained_sizes[object_ids]
         for row in np.flatnonzero(np.isin(object_ids, list(self._beside))).tolist():
-            sizes[row] += self._beside[int(object_ids[row])]
+            sizes[row] = self.retained_size(int(object_ids[row]))
         return sizes
 
     def children(self, object_id: int, limit: int | None = None) -> list[int]:
@@ -167,17 +164,17 @@ class FoldedTree:
         return chain
 
     @cached_property
-    def _beside(self) -> dict[int, int]:
-        """What the dicts of an owner retain that does not dominate them, in bytes.
+    def _beside(self) -> dict[int, list[int]]:
+        """The dicts of each owner that does not dominate them.
 
         These are modules: both hang from the roots, and their subtrees are apart.
         """
-        tree = self._graph.dominators
-        apart = tree.idom[self._dicts] != self._owners
-        beside: dict[int, int] = defaultdict(int)
-        sizes = tree.retained_sizes[self._dicts[apart]]
-        for owner, size in zip(self._owners[apart].tolist(), sizes.tolist(), strict=True):
-            beside[owner] += size
+        apart = self._graph.dominators.idom[self._dicts] != self._owners
+        beside: dict[int, list[int]] = defaultdict(list)
+        for owner, one in zip(
+            self._owners[apart].tolist(), self._dicts[apart].tolist(), strict=True
+        ):
+            beside[owner].append(one)
         return dict(beside)
 
     @cached_property

@@ -9,7 +9,6 @@ import numpy as np
 
 from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.resident.holding import common_holder
-from heapgraph.graph.native.sizes import native_groups
 from heapgraph.model import (
     NATIVE_KIND_NAMES,
     NO_ROW,
@@ -106,7 +105,7 @@ def native_owners(graph: HeapGraph) -> tuple[NativeOwner, ...]:
 
 def _of_objects(graph: HeapGraph) -> list[NativeOwner]:
     """Owners by type and holder: objects alone, then those that share some under one holder."""
-    groups = native_groups(graph.native, graph.dominators)
+    groups = graph.native_groups
     alone = np.zeros(graph.object_count, np.uint64)
     sums: dict[tuple[str, str, str], list[int]] = {}
     by_size = np.argsort(~groups.sizes, kind="stable")

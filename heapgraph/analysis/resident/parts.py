@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.resident.native import is_known, native_parts
-from heapgraph.model import NO_ROW, NativeKind, ObjectFlags, RegionKind
+from heapgraph.model import MAPPING_TYPE, NO_ROW, SHARED_MEMORY, NativeKind, ObjectFlags, RegionKind
 from heapgraph.units import Bytes
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ _POOL_HEADER = 48
 _GC_HEAD = 16
 _CHUNK_HEADER = 8  # malloc keeps the size of a chunk in front of it
 _OBJECTS_A_STEP = 1 << 18  # few enough for the caches of a processor
-_MAPPING_TYPE = "mmap.mmap"
-_SHARED_PATHS = ("/dev/zero", "/dev/shm/", "/memfd:", "/SYSV")  # noqa: S108 - names in a listing
 
 
 @dataclass(frozen=True)
@@ -118,7 +116,7 @@ def file_parts(maps: Iterable[MemoryMapping]) -> list[tuple[str, str, int]]:
     programs = {mapping.path for mapping in mapped if "x" in mapping.permissions}
     sizes = dict.fromkeys((PROGRAM, DATA_FILES, SHARED), 0)
     for mapping in mapped:
-        is_shared = not mapping.path or mapping.path.startswith(_SHARED_PATHS)
+        is_shared = not mapping.path or mapping.path.startswith(SHARED_MEMORY)
         kind = PROGRAM if mapping.path in programs else SHARED if is_shared else DATA_FILES
         sizes[kind] += mapping.rss
     return [(FILES, name, size) for name, size in sizes.items()]
@@ -213,7 +211,7 @@ class _Places:
         self.mapped = _resident(
             region
             for region in regions
-            if region.object != NO_ROW and graph.type_name(region.object) == _MAPPING_TYPE
+            if region.object != NO_ROW and graph.type_name(region.object) == MAPPING_TYPE
         )
 
 

@@ -97,6 +97,16 @@ class HeapColumns:
             return ids, self.arrays["shallow_size"][ids]
         return self.walker.objects_of_size(least)
 
+    def objects_named(self, tp_name: str) -> Array:
+        """Objects of the types that C code calls so: their ids, int64 and rising.
+
+        Cost: one pass over the objects where there is such a type.
+        """
+        rows = [row for row, walked in enumerate(self.types) if walked.tp_name == tp_name]
+        if not rows:
+            return np.empty(0, np.int64)
+        return np.flatnonzero(np.isin(self.arrays["type"], rows))
+
     def choose(self, readers: Mapping[str, int], types: Collection[str] = ()) -> dict[str, Array]:
         """Objects by how the walker reads them, or by their type.
 

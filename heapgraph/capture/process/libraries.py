@@ -12,6 +12,7 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from heapgraph.capture.process.memory import UnreadableMemory
+from heapgraph.capture.process.page_ranges import without
 from heapgraph.processor import PROCESSOR
 from heapgraph.safe_text import storable
 
@@ -78,7 +79,7 @@ def find_library_data(
         for start, end, bias in segments:
             found += [
                 LibraryData(first, last - first, name, bias)
-                for first, last in _without(start, end, structs)
+                for first, last in without(start, end, structs)
             ]
     return found
 
@@ -104,14 +105,3 @@ def _writable_segments(memory: Memory, start: int) -> Iterator[tuple[int, int, i
         if flags & _PF_W and _WORD <= size <= MAX_DATA:
             begin = (bias + address + _WORD - 1) // _WORD * _WORD
             yield begin, bias + address + size, bias
-
-
-def _without(start: int, end: int, taken: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The parts of a range that lie in none of the taken ones, which are sorted."""
-    for first, last in taken:
-        if start < last and first < end:
-            if start < first:
-                yield start, first
-            start = last
-    if start < end:
-        yield start, end

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from heapgraph.capture.process.permissions import explain_refusal
+from heapgraph.model import SHARED_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -18,9 +19,6 @@ DELETED = " (deleted)"
 
 MEMORY_DEVICES = ("/dev/zero", "/dev/shm/")  # noqa: S108 - names in a listing, not opened
 """How the paths of mappings begin that are memory although a device is named."""
-
-SHARED_MEMORY = (*MEMORY_DEVICES, "/memfd:", "/SYSV")
-"""How the paths of shared mappings begin that are no files of a disk."""
 
 NO_MEMORY = ("[vvar]", "[vvar_vclock]", "[vsyscall]", "[vdso]")
 """Names of mappings that are the kernel's own."""

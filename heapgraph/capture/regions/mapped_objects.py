@@ -8,6 +8,7 @@ import numpy as np
 
 from heapgraph.capture.heap.texts import words_at
 from heapgraph.capture.process.maps import is_anonymous, is_shared_memory
+from heapgraph.model import MAPPING_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from heapgraph.capture.process.maps import Mapping
     from heapgraph.capture.process.residency import Residency
     from heapgraph.native.memory_reads import MemoryReads
-
-MAPPING_TYPE = "mmap.mmap"
 
 
 def mapped_bytes(
@@ -44,8 +43,7 @@ def mapped_bytes(
 
     Cost: some us for each such object.
     """
-    rows = [row for row, walked in enumerate(columns.types) if walked.tp_name == MAPPING_TYPE]
-    ids = np.flatnonzero(np.isin(columns.arrays["type"], rows))
+    ids = columns.objects_named(MAPPING_TYPE)
     if not len(ids):
         return []
     # mmap_object of Modules/mmapmodule.c begins with `char *data; Py_ssize_t size`.

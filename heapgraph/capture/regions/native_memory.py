@@ -44,7 +44,6 @@ def native_memory(
     """
     reads, residency = walk.reads, survey.residency
     mapped = mapped_bytes(reads, residency, maps, columns, layout.fields["obj.size"])
-    gaps = [gap for run in survey.runs for gap in survey.claims.gaps(run.start, run.end)]
-    allocators = name_allocators(reads, residency, gaps, libraries)
+    allocators = name_allocators(reads, residency, survey.unclaimed(), libraries)
     found = find_native_owners(walk, survey, libraries, named)
     return found.with_objects(mapped).with_allocators(allocators)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from heapgraph.capture.regions.word_names import SEVERAL, WordNames
 from heapgraph.model import NO_ROW, NativeGrade, NativeKind, RegionKind
 from heapgraph.native.native_memory import Places
 from heapgraph.units import format_size
@@ -29,16 +29,6 @@ LEAST_TABLE_BYTES = 64 << 20
 
 MOST_SMALL_BLOCKS = 1_000_000
 """Blocks that have room in the pools of pymalloc, up to which those of no object are looked for."""
-
-_WEAK_KINDS = (RegionKind.STACK, RegionKind.DATA, RegionKind.FRAMES)
-_NAMES = {
-    RegionKind.STACK: "a stack",
-    RegionKind.DATA: "zero-initialised data",
-    RegionKind.FRAMES: "frames of Python functions",
-}
-_UNKNOWN = "private memory of no known allocator"
-_SEVERAL = "several"
-
 
 _COLUMNS = {
     "group": np.uint32,
@@ -142,7 +132,7 @@ def find_native_owners(
     """
     if not survey.heaps:
         return NativeOwners()
-    names = _WordNames(survey, libraries, named)
+    names = WordNames(survey, libraries, named)
     heaps = sorted(survey.heaps)
     chunks = [
         (region.start, region.end)
@@ -186,82 +176,7 @@ def _ranges(pairs: Iterable[tuple[int, int]]) -> Array:
     return np.array(sorted(pairs), np.int64).reshape(-1, 2)
 
 
-class _WordNames:
-    """Where words may lead to memory of C code, and how they are called.
-
-    Attributes:
-        libraries, stacks: (start, end) each, sorted and disjoint.
-    """
-
-    def __init__(
-        self, survey: MemorySurvey, libraries: Sequence[LibraryData], named: RootSet
-    ) -> None:
-        """Sort the places; what two have is the first one's."""
-        places = [
-            (data.address, data.address + data.size, f"variable of {data.library}", data.bias)
-            for data in libraries
-        ]
-        places += [(at, at + size, name, at) for at, size, name in named.scan_ranges]
-        self._places = _disjoint(sorted(places))
-        self.libraries = [place[:2] for place in self._places]
-        self._library_starts = [start for start, _ in self.libraries]
-        others = [
-            (region.start, region.end, _NAMES[region.kind])
-            for region in survey.claims.regions
-            if region.kind in _WEAK_KINDS
-        ]
-        others += [
-            (start, end, _UNKNOWN)
-            for run in survey.runs
-            for start, end in survey.claims.gaps(run.start, run.end)
-        ]
-        self._others = [
-            (first, last, name)
-            for start, end, name in sorted(others)
-            for first, last in _without(start, end, self.libraries)
-        ]
-        self.stacks = [place[:2] for place in self._others]
-        self._other_starts = [start for start, _ in self.stacks]
-
-    def of_libraries(self, words: Sequence[int]) -> str:
-        """What words in data of libraries are called together."""
-        rows = [bisect_right(self._library_starts, word) - 1 for word in words]
-        found = {self._places[row][2] for row in rows}
-        if len(words) == 1:
-            _, _, name, bias = self._places[rows[0]]
-            return f"{name} +{words[0] - bias:#x}"
-        return next(iter(found)).replace("variable", "variables") if len(found) == 1 else _SEVERAL
-
-    def of_others(self, words: Sequence[int]) -> str:
-        """What words elsewhere are called together."""
-        found = {self._others[bisect_right(self._other_starts, word) - 1][2] for word in words}
-        return next(iter(found)) if len(found) == 1 else _SEVERAL
-
-
-def _disjoint(places: list[tuple[int, int, str, int]]) -> list[tuple[int, int, str, int]]:
-    found: list[tuple[int, int, str, int]] = []
-    for start, end, name, bias in places:
-        first = max(start, found[-1][1]) if found else start
-        if first < end:
-            found.append((first, end, name, bias))
-    return found
-
-
-def _without(start: int, end: int, taken: Sequence[tuple[int, int]]) -> Iterable[tuple[int, int]]:
-    """The parts of a range that lie in none of others, which are sorted."""
-    place = max(0, bisect_right(taken, (start, start)) - 1)
-    while start < end and place < len(taken) and taken[place][0] < end:
-        first, last = taken[place]
-        if last > start:
-            if start < first:
-                yield start, first
-            start = last
-        place += 1
-    if start < end:
-        yield start, end
-
-
-def _table(found: NativeRows, names: _WordNames) -> NativeOwners:
+def _table(found: NativeRows, names: WordNames) -> NativeOwners:
     """One row for each owner; the sizes of a group stand in its first row."""
     rows = found.rows
     of_objects = rows["kind"] <= NativeKind.SHARED
@@ -288,7 +203,7 @@ def _rows_of_objects(rows: Array, owners: Array) -> dict[str, Any]:
 
 
 def _rows_of_words(
-    rows: Array, owners: Array, names: _WordNames, first_group: int
+    rows: Array, owners: Array, names: WordNames, first_group: int
 ) -> dict[str, Any]:
     """What no object leads to, added up by what it is called."""
     sums: dict[tuple[int, int, str], list[int]] = {}
@@ -297,7 +212,7 @@ def _rows_of_words(
         if kind == NativeKind.LOST:
             name = f"blocks of up to {format_size(first)}"
         elif not words:
-            name = _SEVERAL
+            name = SEVERAL
         elif kind == NativeKind.LIBRARY:
             name = names.of_libraries(words)
         else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.capture.regions.malloc_heaps import SMALLEST_MAPPED
-from heapgraph.model import ObjectFlags
+from heapgraph.model import MAPPING_TYPE, ObjectFlags
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 _WORDS = 16
 """An object's pointer to its buffer is among its first fields."""
-
-_MAPPING_TYPE = "mmap.mmap"
-"""The type whose size says nothing of the memory it stands for."""
 
 
 def find_owners(
@@ -38,10 +35,9 @@ def find_owners(
     Cost: some 1 us per object of 128 KiB and more, and per memory mapping object.
     """
     arrays = columns.arrays
-    rows = [row for row, walked in enumerate(columns.types) if walked.tp_name == _MAPPING_TYPE]
     large, sizes = columns.objects_of_size(SMALLEST_MAPPED)
-    small = [np.setdiff1d(np.flatnonzero(arrays["type"] == row), large) for row in rows]
-    ids = np.concatenate([*small, large[np.argsort(sizes, kind="stable")]])
+    small = np.setdiff1d(columns.objects_named(MAPPING_TYPE), large)
+    ids = np.concatenate([small, large[np.argsort(sizes, kind="stable")]])
     ids = ids[arrays["flags"][ids] & np.uint16(ObjectFlags.STATIC) == 0]
     if not len(ids) or not ranges:
         return {}

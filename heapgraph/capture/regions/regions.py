@@ -248,13 +248,12 @@ class MemorySurvey:
             if (start, end) in owners:
                 self.claims.claim(start, end, RegionKind.OWNED, owners[start, end])
 
+    def unclaimed(self) -> list[tuple[int, int]]:
+        """Ranges of the private anonymous memory that nobody has claimed yet, rising."""
+        return [gap for run in self.runs for gap in self.claims.gaps(run.start, run.end)]
+
     def _large_gaps(self) -> list[tuple[int, int]]:
-        return [
-            (start, end)
-            for run in self.runs
-            for start, end in self.claims.gaps(run.start, run.end)
-            if end - start >= SMALLEST_MAPPED
-        ]
+        return [gap for gap in self.unclaimed() if gap[1] - gap[0] >= SMALLEST_MAPPED]
 
     def bounded(self) -> list[Region]:
         """The regions, together no larger than what the kernel counts of their mappings.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from heapgraph.graph.dominators import DominatorTree
-    from heapgraph.graph.table_rows import NativeColumns
+    from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.native.graph_kernels import U32, U64
 
 _MOST_STEPS = 10_000
@@ -42,19 +43,23 @@ class NativeGroups:
         return self.objects[self.starts[group] : self.starts[group + 1]]
 
 
-def native_groups(native: NativeColumns, tree: DominatorTree) -> NativeGroups:
+def native_groups(graph: HeapGraph) -> NativeGroups:
     """Group by group what objects lead to, without what too many lead to.
 
     What several objects lead to is their nearest common dominator's: it goes with that. Owners that
     no root reaches count only where all are such.
 
     Args:
-        native: the rows.
-        tree: of the objects.
+        graph: of the objects.
 
-    Cost: that of the tree, and some steps of numpy for each level between owners.
+    Cost: that of the dominator tree where any object leads to some, and some steps of numpy for
+        each level between owners.
     """
+    native = graph.native
     rows = np.flatnonzero(native.objects != NO_ROW)
+    if not len(rows):
+        nothing = np.empty(0, np.uint32)
+        return NativeGroups(np.zeros(1, np.int64), nothing, np.empty(0, np.uint64), nothing)
     numbers = native.groups[rows].astype(np.int64)
     starts = np.flatnonzero(np.diff(numbers, prepend=-1, append=-1))
     starts = np.append(starts[starts < len(rows)], len(rows))
@@ -62,36 +67,69 @@ def native_groups(native: NativeColumns, tree: DominatorTree) -> NativeGroups:
     sizes = np.zeros(len(starts) - 1, np.uint64)
     np.add.at(sizes, groups, native.sizes[rows])
     objects = native.objects[rows]
-    dominators = _common_dominators(groups, objects, len(sizes), tree)
+    dominators = _common_dominators(groups, objects, len(sizes), graph.dominators)
     return NativeGroups(starts, objects, sizes, dominators)
 
 
-def native_sizes(native: NativeColumns, tree: DominatorTree) -> U64:
-    """Bytes of C code that each object has: uint64[n]; see `native_groups`.
-
-    What only the roots dominate is nobody's.
-    """
-    groups = native_groups(native, tree)
-    result = np.zeros(len(tree.idom), np.uint64)
-    is_owned = groups.dominators < UNREACHABLE
-    np.add.at(result, groups.dominators[is_owned], groups.sizes[is_owned])
-    return result
-
-
-def native_retained(sizes: U64, tree: DominatorTree) -> U64:
-    """Bytes of C code that go with each object: uint64[n], 0 for what no root reaches.
+class NativeShares:
+    """Bytes of C code of the few objects that have some.
 
     Args:
-        sizes: what `native_sizes` returns.
-        tree: of the objects.
+        objects: uint32[k], ids, each as often as it has a share.
+        sizes: uint64[k], bytes.
+        graph: of the objects; its dominator tree is computed when it is needed.
     """
-    order = tree.order
-    sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(sizes[order.preorder])))
-    result = np.zeros(len(sizes), np.uint64)
-    is_reached = order.position != UNREACHABLE
-    begins = order.position[is_reached].astype(np.int64)
-    result[is_reached] = sums[begins + order.subtree_count[is_reached]] - sums[begins]
-    return result
+
+    def __init__(self, objects: U32, sizes: U64, graph: HeapGraph) -> None:
+        """Keep the shares; their places in the tree are looked up when they are first needed."""
+        self._objects, self._sizes, self._graph = objects, sizes, graph
+
+    def of_each(self) -> U64:
+        """Bytes that each object has: uint64[n]."""
+        result = np.zeros(self._graph.object_count, np.uint64)
+        np.add.at(result, self._objects, self._sizes)
+        return result
+
+    def retained(self, ids: U32) -> U64:
+        """Bytes that go with some objects: as long as `ids`, 0 for what no root reaches.
+
+        Cost: two look-ups for each; the dominator tree in its order, once, where anybody has some.
+        """
+        result = np.zeros(len(ids), np.uint64)
+        if not len(self._objects):
+            return result
+        order = self._graph.dominators.order
+        begins = order.position[ids].astype(np.int64)
+        reached = np.flatnonzero(begins != UNREACHABLE)
+        begins = begins[reached]
+        places, sums = self._in_order
+        first = np.searchsorted(places, begins)
+        behind = np.searchsorted(places, begins + order.subtree_count[ids[reached]])
+        result[reached] = sums[behind] - sums[first]
+        return result
+
+    def retained_by(self, *ids: int) -> int:
+        """Bytes that go with objects, none of which dominates another."""
+        return int(self.retained(np.array(ids, np.uint32)).sum())
+
+    @cached_property
+    def _in_order(self) -> tuple[npt.NDArray[np.int64], U64]:
+        """Where who has some stands in preorder, rising, and the bytes in front of each.
+
+        A subtree is one run: in it lies what is in front of its end and not of its beginning.
+        """
+        places = self._graph.dominators.order.position[self._objects].astype(np.int64)
+        is_reached = places != UNREACHABLE
+        rows = np.argsort(places[is_reached], kind="stable")
+        sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(self._sizes[is_reached][rows])))
+        return places[is_reached][rows], sums
+
+
+def native_shares(graph: HeapGraph) -> NativeShares:
+    """What each object has of the groups of blocks: what only the roots dominate is nobody's."""
+    groups = graph.native_groups
+    is_owned = groups.dominators < UNREACHABLE
+    return NativeShares(groups.dominators[is_owned], groups.sizes[is_owned], graph)
 
 
 def _common_dominators(

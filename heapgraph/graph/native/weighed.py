@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.graph.native.sizes import native_groups, native_retained
+from heapgraph.graph.native.sizes import NativeShares
 from heapgraph.model import UNREACHABLE, NativeKind, ObjectFlags
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from heapgraph.graph.heap_graph import HeapGraph
-    from heapgraph.native.graph_kernels import U64
 
 LEAST_SHARE = 0.01
 """Of everything reachable: with less of it, no object has another place among the largest."""
@@ -40,39 +39,41 @@ def weighed(graph: HeapGraph) -> HeapGraph:
     if graph.native.size_of(*_OF_OBJECTS) < max(1, int(LEAST_SHARE * graph.reachable_size)):
         return graph
     exact = graph.dominators
-    sizes = _spread_sizes(graph)
-    tree = copy.copy(exact)  # with its order, where that is there already
-    tree.retained_sizes = exact.retained_sizes + native_retained(sizes, exact)
+    shares = _spread_shares(graph)
+    everything = np.arange(graph.object_count, dtype=np.uint32)
+    tree = copy.copy(exact)
+    tree.retained_sizes = exact.retained_sizes + shares.retained(everything)
     other = copy.copy(graph)
     for name in _OF_SIZES:
         other.__dict__.pop(name, None)
-    other.__dict__["shallow_sizes"] = graph.shallow_sizes + sizes
+    other.__dict__["shallow_sizes"] = graph.shallow_sizes + shares.of_each()
     other.__dict__["dominators"] = tree
     other.__dict__["weighed"] = other
     other.__dict__["exact_graph"] = graph
     return other
 
 
-def _spread_sizes(graph: HeapGraph) -> U64:
-    """Bytes of C code of each object: uint64[n]; what alike objects share is spread over them.
+def _spread_shares(graph: HeapGraph) -> NativeShares:
+    """Bytes of C code by object; what alike objects share is spread over them.
 
     Where they have no common dominator but a module or the roots, their memory would be nobody's,
     and who keeps most of them could never be named. Pages of connections form one ring in C.
     """
     tree = graph.dominators
-    groups = native_groups(graph.native, tree)
+    groups = graph.native_groups
     counts = np.diff(groups.starts)
     is_apart = (counts > 1) & _is_program(graph, groups.dominators)
     whole = ~is_apart & (groups.dominators < UNREACHABLE)
-    result = np.zeros(graph.object_count, np.uint64)
-    np.add.at(result, groups.dominators[whole], groups.sizes[whole])
+    objects, sizes = [groups.dominators[whole]], [groups.sizes[whole]]
     for group in np.flatnonzero(is_apart).tolist():
         owners = tree.topmost(groups.owners(group))
-        if len(np.unique(graph.type_ids[owners])) == 1:
-            result[owners] += groups.sizes[group] // np.uint64(len(owners))
-        elif groups.dominators[group] < UNREACHABLE:
-            result[groups.dominators[group]] += groups.sizes[group]
-    return result
+        if len(np.unique(graph.type_ids[owners])) != 1:
+            owners = groups.dominators[group : group + 1]
+            owners = owners[owners < UNREACHABLE]
+        objects.append(owners)
+        part = groups.sizes[group] // np.uint64(max(len(owners), 1))
+        sizes.append(np.full(len(owners), part, np.uint64))
+    return NativeShares(np.concatenate(objects), np.concatenate(sizes), graph)
 
 
 def _is_program(graph: HeapGraph, objects: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:

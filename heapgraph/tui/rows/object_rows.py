@@ -51,7 +51,7 @@ def object_cells_row(
     if raw:
         shallow = int(graph.shallow_sizes[object_id])
         retained = int(graph.dominators.retained_sizes[object_id])
-        native = int(graph.native_retained[object_id])
+        native = graph.native_shares.retained_by(object_id)
     else:
         shallow = graph.folded.shallow_size(object_id)
         native = graph.folded.native_size(object_id)

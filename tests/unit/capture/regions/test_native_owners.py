@@ -49,10 +49,13 @@ def owners_of(
     claims.add(
         [Region(CHUNK + 4 * PAGE, CHUNK + 8 * PAGE, RegionKind.CHUNK, 4 * PAGE, 4 * PAGE, object=5)]
     )
-    runs = [SimpleNamespace(start=STACK, end=STACK + 2 * PAGE)]
     pools = SimpleNamespace(blocks=(np.array([OTHER]), np.array([block_size]), pool_size))
     survey = SimpleNamespace(
-        heaps=list(heaps), claims=claims, residency=residency, runs=runs, pools=pools
+        heaps=list(heaps),
+        claims=claims,
+        residency=residency,
+        unclaimed=lambda: list(claims.gaps(STACK, STACK + 2 * PAGE)),
+        pools=pools,
     )
     libraries = [
         LibraryData(LIBRARY, 64, "libapp.so", LIBRARY - 0x100),
