@@ -54,6 +54,8 @@ inline Target next_edge(const Column<u8> &bytes, u32 source, u32 &place) {
 inline void doubt_edge(Column<u8> &bytes, u32 place) {
     bytes[place] |= static_cast<u8>(Aim::kDoubtful);
 }
+// An edge without an aim is a stray.
+inline void stray_edge(Column<u8> &bytes, u32 place) { bytes[place] &= static_cast<u8>(~3); }
 
 // The edges of chunk i are bytes[offsets[i]] .. bytes[offsets[i + 1] - 1].
 struct ChunkEdges {

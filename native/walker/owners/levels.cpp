@@ -13,58 +13,98 @@ bool points_at(const ChunkEdges &edges, u32 source, u32 chunk) {
     return false;
 }
 
+// The best level at which an edge counts.
+u8 class_of(Target target) {
+    const Aim aim = aim_of(target);
+    return aim == Aim::kNothing ? kStrayLevel : static_cast<u8>(aim);
+}
+
 class Search {
 public:
-    Search(const ChunkEdges &edges, u64 chunks) : edges_(edges), chunks_(chunks) {
+    Search(const ChunkEdges &edges, u64 chunks, const std::vector<Entry> &objects,
+           const std::vector<Entry> &libraries)
+        : edges_(edges), chunks_(chunks), is_global_(chunks) {
         levels_.resize(chunks);
+        const auto mark = [this](const std::vector<Entry> &entries, bool is_global) {
+            for (const Entry &entry : entries) {
+                if (aim_of(entry.target) == Aim::kStart)
+                    is_global_[chunk_of(entry.target)] = is_global;
+            }
+        };
+        mark(libraries, true);
+        mark(objects, false);
     }
 
-    // Goes on from what is reached already, now also over edges of this class.
-    void raise(const std::vector<Entry> &entries, u8 level) {
+    // What entries lead to, and edges from there, gets this level; only what a pointer of this
+    // class or a better one leads to.
+    void add(const std::vector<Entry> &entries, u8 level, u8 most) {
         for (const Entry &entry : entries) {
-            if (static_cast<u8>(aim_of(entry.target)) <= level)
-                reach(chunk_of(entry.target), level);
+            if (class_of(entry.target) <= most) reach(chunk_of(entry.target), level);
         }
-        for (u32 chunk = 0; chunk < chunks_; ++chunk) {
-            if (levels_[chunk] != 0 && levels_[chunk] < level) expand(chunk, level);
-        }
-        drain(level);
+        drain(level, most);
     }
-    // Only from entries: what objects reach has been followed to its end.
-    void add(const std::vector<Entry> &entries, u8 level) {
-        for (const Entry &entry : entries) reach(chunk_of(entry.target), level);
-        drain(level);
+    // Goes on from all that has a level from `first` to `last`.
+    void go_on(u8 first, u8 last, u8 level, u8 most) {
+        for (u32 chunk = 0; chunk < chunks_; ++chunk) {
+            if (levels_[chunk] >= first && levels_[chunk] <= last) expand(chunk, level, most);
+        }
+        drain(level, most);
     }
     Column<u8> take() { return std::move(levels_); }
 
 private:
     void reach(u32 chunk, u8 level) {
-        if (levels_[chunk] != 0) return;
+        if (levels_[chunk] != kLost || (is_global_[chunk] && level <= kDoubtfulLevel)) return;
         levels_[chunk] = level;
         waiting_.push_back(chunk);
     }
-    void expand(u32 chunk, u8 level) {
+    void expand(u32 chunk, u8 level, u8 most) {
         for (u32 at = edges_.offsets[chunk]; at < edges_.offsets[chunk + 1];) {
             const Target target = next_edge(edges_.bytes, chunk, at);
-            if (static_cast<u8>(aim_of(target)) <= level) reach(chunk_of(target), level);
+            if (class_of(target) <= most) reach(chunk_of(target), level);
         }
     }
-    void drain(u8 level) {
+    void drain(u8 level, u8 most) {
         while (!waiting_.empty()) {
             const u32 chunk = waiting_.back();
             waiting_.pop_back();
-            expand(chunk, level);
+            expand(chunk, level, most);
         }
     }
 
     const ChunkEdges &edges_;
     u64 chunks_;
+    std::vector<bool> is_global_;  // a variable leads to its start, and no object does so itself
     Column<u8> levels_;
     std::vector<u32> waiting_;
 };
 
-bool counts(const Column<u8> &levels, Target target) {
-    return static_cast<u8>(aim_of(target)) <= levels[chunk_of(target)];
+// What libraries and stacks surely lead to is theirs before what objects may lead to; the rest of
+// what they lead to is theirs where no object leads at all.
+Column<u8> search_levels(Search &&search, const std::vector<Entry> &objects,
+                         const std::vector<Entry> &libraries, const std::vector<Entry> &stacks) {
+    search.add(objects, kDirectLevel, kDirectLevel);
+    search.add(objects, kInsideLevel, kInsideLevel);
+    search.go_on(kDirectLevel, kDirectLevel, kInsideLevel, kInsideLevel);
+    search.add(libraries, kLibraryLevel, kInsideLevel);
+    search.add(stacks, kStackLevel, kInsideLevel);
+    search.add(objects, kDoubtfulLevel, kDoubtfulLevel);
+    search.go_on(kDirectLevel, kInsideLevel, kDoubtfulLevel, kDoubtfulLevel);
+    search.add(libraries, kLibraryLevel, kDoubtfulLevel);
+    search.go_on(kLibraryLevel, kLibraryLevel, kLibraryLevel, kDoubtfulLevel);
+    search.go_on(kDirectLevel, kDoubtfulLevel, kStrayLevel, kStrayLevel);
+    search.go_on(kLibraryLevel, kStrayLevel, kLibraryStrayLevel, kStrayLevel);
+    search.add(stacks, kStackLevel, kStrayLevel);
+    search.go_on(kStackLevel, kStackLevel, kStackLevel, kStrayLevel);
+    return search.take();
+}
+
+// Libraries and stacks have only what they lead to themselves.
+bool counts(const Column<u8> &levels, u32 source, Target target) {
+    const u8 from = levels[source], to = levels[chunk_of(target)];
+    if (to == kLibraryLevel || to == kStackLevel) return from == to && class_of(target) <= to;
+    if (from == kLibraryLevel && to == kStrayLevel) return false;
+    return class_of(target) <= to && from <= to;
 }
 
 }  // namespace
@@ -81,11 +121,8 @@ void doubt_mutual(const ChunkMap &chunks, ChunkEdges &edges) {
 
 Levels settle_levels(const ChunkMap &chunks, ChunkEdges &edges, std::vector<Entry> &objects,
                      std::vector<Entry> &libraries, std::vector<Entry> &stacks) {
-    Search search(edges, chunks.count());
-    for (u8 level = 1; level <= kDoubtfulLevel; ++level) search.raise(objects, level);
-    search.add(libraries, kLibraryLevel);
-    search.add(stacks, kStackLevel);
-    Levels levels{search.take()};
+    Search search(edges, chunks.count(), objects, libraries);
+    Levels levels{search_levels(std::move(search), objects, libraries, stacks)};
     u32 kept = 0;
     for (u32 source = 0; source < chunks.count(); ++source) {
         const u32 begin = edges.offsets[source], end = edges.offsets[source + 1];
@@ -94,15 +131,17 @@ Levels settle_levels(const ChunkMap &chunks, ChunkEdges &edges, std::vector<Entr
         for (u32 at = begin; at < end;) {
             u32 place = at;
             const Target target = next_edge(edges.bytes, source, at);
-            if (!counts(levels.of, target) || levels.of[source] > levels.of[chunk_of(target)])
-                continue;
+            if (!counts(levels.of, source, target)) continue;
             while (place < at) edges.bytes[kept++] = edges.bytes[place++];
         }
     }
     edges.offsets[chunks.count()] = kept;
     edges.bytes.resize(kept);
     edges.bytes.give_back();
-    std::erase_if(objects, [&](const Entry &each) { return !counts(levels.of, each.target); });
+    std::erase_if(objects, [&](const Entry &each) {
+        const u8 level = levels.of[chunk_of(each.target)];
+        return level > kDoubtfulLevel || class_of(each.target) > level;
+    });
     std::erase_if(libraries, [&](const Entry &each) {
         return levels.of[chunk_of(each.target)] != kLibraryLevel;
     });

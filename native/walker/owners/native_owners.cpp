@@ -7,6 +7,7 @@
 #include "walker/owners/free_chunks.hpp"
 #include "walker/owners/levels.hpp"
 #include "walker/owners/object_words.hpp"
+#include "walker/owners/strays.hpp"
 
 namespace heapgraph {
 namespace {
@@ -171,7 +172,7 @@ private:
 
 u8 kind_of(u8 level, u32 label, const OwnerSets &sets) {
     if (level == kLost) return HG_NATIVE_LOST;
-    if (level == kLibraryLevel) return HG_NATIVE_LIBRARY;
+    if (level == kLibraryLevel || level == kLibraryStrayLevel) return HG_NATIVE_LIBRARY;
     if (level == kStackLevel) return HG_NATIVE_STACK;
     return sets.is_set(label) || label == OwnerSets::kMany ? HG_NATIVE_SHARED : HG_NATIVE_OBJECT;
 }
@@ -225,6 +226,7 @@ NativeRows find_native_owners(Walker &walker, const hg_native_places &places) {
     }
     result.edges = edges.count;
     doubt_mutual(chunks, edges);
+    mark_strays(chunks, edges);
     words.add_handles(std::move(edges.handles), entries);
     std::vector<bool> is_direct(chunks.count());
     WeakWords weak(image, chunks, static_cast<u32>(objects));

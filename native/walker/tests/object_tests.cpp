@@ -180,6 +180,29 @@ void check_owned_blocks(const LayoutTable &table) {
     walked.check_reference_counts();
 }
 
+// The last word of a block may be a field, or left by others: it is a field where more objects of
+// the type have something there.
+void check_last_words_of_blocks(const LayoutTable &table) {
+    HeapBuilder heap(table);
+    const Objects items{heap.number(1001), heap.number(1002)};
+    const u64 type = heap.static_type({.name = "pybind11_object", .basicsize = 32});
+    const u64 larger = heap.instance(type), one = heap.instance(type), other = heap.instance(type);
+    const u64 left = heap.allocate_chunk(56);
+    put_word(larger + 16, left);
+    put_word(left + 48, items[0]);
+    for (const u64 each : {one, other}) {
+        const u64 block = heap.allocate_chunk(24);
+        put_word(each + 16, block);
+        heap.own(block + 16, items[each == other]);
+    }
+    heap.list({larger, one, other});
+    WalkedHeap walked(heap);
+    CHECK(walked.targets(larger, EdgeKind::kUnnamed).empty());
+    CHECK((walked.targets(one, EdgeKind::kUnnamed) == Objects{items[0]}));
+    CHECK((walked.targets(other, EdgeKind::kUnnamed) == Objects{items[1]}));
+    walked.check_reference_counts();
+}
+
 // The block that begins with an object is the object's, however little its type says; what an
 // allocator gives beyond what it was asked for is nobody's, and a block of several objects not the
 // first one's.
@@ -252,6 +275,7 @@ void test_objects(const LayoutTable &table) {
     check_attributes(table);
     check_c_structs(table);
     check_owned_blocks(table);
+    check_last_words_of_blocks(table);
     check_bytes_behind(table);
     check_suspended_stacks(table);
 }

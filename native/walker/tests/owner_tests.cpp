@@ -8,6 +8,7 @@
 #include "walker/owners/attribution.hpp"
 #include "walker/owners/free_chunks.hpp"
 #include "walker/owners/levels.hpp"
+#include "walker/owners/strays.hpp"
 
 namespace heapgraph::test {
 namespace {
@@ -63,6 +64,7 @@ public:
         handled = edges.handles;
         CHECK(edges.is_whole);
         doubt_mutual(chunks, edges);
+        mark_strays(chunks, edges);
         levels = settle_levels(chunks, edges, objects, libraries, stacks);
         std::vector<Entry> entries = objects;
         entries.insert(entries.end(), libraries.begin(), libraries.end());
@@ -189,6 +191,71 @@ void check_rings() {
     for (int i = 0; i < 8; ++i) CHECK(heap.owners(items[i]) == Owners{i < 4 ? 1u : 2u});
     CHECK_EQUAL(heap.level(items[0]), 1);
     CHECK_EQUAL(heap.level(items[1]), kDoubtfulLevel);
+}
+
+// What a variable leads to itself is the library's, with what is behind it, though an object has a
+// pointer there too; not where the object itself points at it.
+void check_globals() {
+    for (const bool is_direct : {false, true}) {
+        ChunkHeap heap(4);
+        const u64 item = heap.chunk(), global = heap.chunk(), behind = heap.chunk(),
+                  own = heap.chunk();
+        put_word(item, global);
+        put_word(item + 8, own);
+        put_word(global, behind);
+        put_word(global + 8, own);
+        heap.map();
+        heap.lead(1, item);
+        if (is_direct) heap.lead(2, global);
+        heap.lead_weakly(500, global);
+        heap.settle();
+        CHECK(heap.owners(global) == (is_direct ? Owners{1, 2} : Owners{500}));
+        CHECK(heap.owners(behind) == (is_direct ? Owners{1, 2} : Owners{500}));
+        CHECK(heap.owners(own) == (is_direct ? Owners{1, 2} : Owners{1}));
+        CHECK_EQUAL(heap.level(global), is_direct ? kDirectLevel : kLibraryLevel);
+    }
+}
+
+// What an object may lead to, by the last word of a chunk, is the library's that surely does.
+void check_doubts_beside_libraries() {
+    for (const bool has_library : {false, true}) {
+        ChunkHeap heap(4);
+        const u64 item = heap.chunk(), first = heap.chunk(), second = heap.chunk();
+        put_word(first, second);
+        put_word(ChunkHeap::usable_end(item) - 8, second);
+        heap.map();
+        heap.lead(1, item);
+        if (has_library) heap.lead_weakly(500, first);
+        heap.settle();
+        CHECK(heap.owners(second) == (has_library ? Owners{500} : Owners{1}));
+        CHECK_EQUAL(heap.level(second), has_library ? kLibraryLevel : kDoubtfulLevel);
+    }
+}
+
+// A list that a library has, and a pointer into its middle from a block of an object: the library
+// has all of it. Where nobody has the list, the object has what its pointer leads to. Where each
+// item has a block that leads to it, none of these is a stray.
+void check_strays() {
+    for (const auto &[has_list, has_items] :
+         {std::pair{true, false}, {false, false}, {true, true}}) {
+        ChunkHeap heap(16);
+        std::vector<u64> items, blocks;
+        for (int i = 0; i < 100; ++i) items.push_back(heap.chunk());
+        for (int i = 0; i + 1 < 100; ++i) put_word(items[i], items[i + 1]);
+        for (int i = 0; i < 100; ++i) blocks.push_back(heap.chunk(100));
+        for (int i = 0; i < 100; ++i) {
+            if (has_items || i == 40) put_word(blocks[i], items[i]);
+        }
+        heap.map();
+        heap.lead(2, blocks[40]);
+        if (has_list) heap.lead_weakly(500, items[0]);
+        heap.settle();
+        const bool is_stray = has_list && !has_items;
+        CHECK(heap.owners(items[39]) == (has_list ? Owners{500} : Owners{}));
+        CHECK(heap.owners(items[40]) == (is_stray ? Owners{500} : Owners{2}));
+        CHECK(heap.owners(items[99]) == (is_stray ? Owners{500} : Owners{2}));
+        CHECK_EQUAL(heap.level(items[99]), is_stray ? kLibraryLevel : has_list ? 1 : kStrayLevel);
+    }
 }
 
 // A block with many pointers into freed memory was written by somebody else before.
@@ -409,6 +476,9 @@ void test_owners(unsigned seed) {
     check_levels();
     check_last_words();
     check_rings();
+    check_globals();
+    check_doubts_beside_libraries();
+    check_strays();
     check_stale_blocks();
     check_long_list();
     check_thread_cache();

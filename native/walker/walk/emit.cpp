@@ -32,7 +32,12 @@ u32 Walker::write_edges(bool uncounted) {
         if (counted && edge.flags & kPlaceless) {
             placeless_.push_back(row);
         } else if (counted && edge.flags & kScanned) {
-            (edge.flags & kTrailing ? trailing_ : doubtful_).push_back(row);
+            if (edge.flags & kTrailing) {
+                const u64 type = columns_.type[columns_.type.size() - 1];
+                trailing_.push_back({row, type, 0});
+            } else {
+                doubtful_.push_back(row);
+            }
         }
         ++degree;
     }
@@ -50,12 +55,28 @@ void Walker::emit_references(u64 address, const TypeInfo &type, bool uncounted) 
     columns_.out_degree.push_back(degree);
 }
 
+// The last word of a block may be a field or unused. Where many objects of a type refer to
+// something from there it is a field: those come first.
+void Walker::sort_trailing() {
+    std::unordered_map<u64, u64> rows;  // by type and place
+    const auto count_of = [&](const TrailingRow &each) -> u64 & {
+        return rows[each.type << 32 | columns_.label[each.row]];
+    };
+    for (const TrailingRow &each : trailing_) ++count_of(each);
+    for (TrailingRow &each : trailing_) each.alike = count_of(each);
+    const auto is_more_usual = [](const TrailingRow &one, const TrailingRow &other) {
+        return one.alike > other.alike;
+    };
+    std::stable_sort(trailing_.begin(), trailing_.end(), is_more_usual);
+}
+
 // References that no table vouches for. The visited ones are there, but may be owned by a part of
 // the object that counts for itself. A word that was not visited is owned or borrowed: it keeps its
 // target alive only where the target is counted more often than by all the others, the least sure
 // of them last.
 void Walker::settle_doubts() {
-    doubtful_.insert(doubtful_.end(), trailing_.begin(), trailing_.end());
+    sort_trailing();
+    for (const TrailingRow &each : trailing_) doubtful_.push_back(each.row);
     std::unordered_map<u32, i64> counted_in;  // of the objects in doubt: they are few
     std::vector<bool> is_wanted(columns_.type.size());
     for (const std::vector<u64> *rows : {&placeless_, &doubtful_}) {
@@ -93,7 +114,8 @@ void Walker::settle_doubts() {
         columns_.kind[row] = static_cast<u8>(EdgeKind::kWeak);
         columns_.label[row] = borrowed;
     }
-    placeless_ = doubtful_ = trailing_ = {};
+    placeless_ = doubtful_ = {};
+    trailing_ = {};
 }
 
 void Walker::emit_object(u64 address, const Position &at, bool is_static) {

@@ -136,6 +136,7 @@ private:
     }
     void follow_edges();
     u32 write_edges(bool uncounted);
+    void sort_trailing();
     void settle_doubts();
     u32 id_at(const Position &at) const;
 
@@ -155,8 +156,14 @@ private:
     Traversed traversed_;
     u64 listed_region_ = 0, listed_block_ = 0,
         listed_word_ = 0;  // where collectable_objects goes on
-    std::vector<u64> placeless_, doubtful_,
-        trailing_;  // rows of references that the counts must confirm
+    // Rows of references that the counts must confirm.
+    std::vector<u64> placeless_, doubtful_;
+    struct TrailingRow {
+        u64 row;
+        u64 type;   // row of the type that has it
+        u64 alike;  // rows of the same type and place
+    };
+    std::vector<TrailingRow> trailing_;
     // Where the objects of a block begin in the columns.
     struct NumberedBlock {
         u32 first_id;
