@@ -11,7 +11,7 @@ from heapgraph.analysis.ages.past import has_lost
 from heapgraph.graph.ages import CODES, UNKNOWN
 from heapgraph.graph.kept_columns import KEPT_ROWS
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, ObjectFlags
-from heapgraph.snapshot.arrow_arrays import numpy_array
+from heapgraph.snapshot.plain_tables import numpy_array
 
 if TYPE_CHECKING:
     import numpy.typing as npt

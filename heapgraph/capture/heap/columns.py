@@ -11,11 +11,10 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    import pyarrow as pa
-
     from heapgraph.capture.process.libraries import LibraryData
     from heapgraph.native.heap_walker import HeapWalker
     from heapgraph.native.walked_type import WalkedType
+    from heapgraph.snapshot.plain_tables import PlainTable
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -39,10 +38,7 @@ class HeapColumns:
             name and the byte offset.
         library_words: addresses of objects, and of the words in the data of libraries that hold
             them: uint64[n, 2], by library.
-        container_table: the table `containers`, see `container_facts.read_container_facts`.
-        line_table: the table `standing_lines`, see `standing_lines.read_standing_lines`.
-        view_table: the table `views`, see `view_sizes.read_view_sizes`.
-        code_table: the snapshot's table `codes`, see `code_table.read_code_table`.
+        fact_tables: tables of the snapshot by name, see `object_facts.read_object_facts`.
         stack_words: uint64, words on the saved C stacks of few greenlets, see `saved_stacks`.
         lost: uint64, addresses of objects that were found in pools only, with what they refer to.
         walker: whose columns they are. Some (`LATE_COLUMNS`) are there when
@@ -55,10 +51,7 @@ class HeapColumns:
     counts: dict[str, int]
     scanned_roots: list[tuple[int, str, int]] = field(default_factory=list)
     library_words: list[tuple[LibraryData, Array]] = field(default_factory=list)
-    code_table: pa.Table | None = None
-    container_table: pa.Table | None = None
-    line_table: pa.Table | None = None
-    view_table: pa.Table | None = None
+    fact_tables: dict[str, PlainTable] = field(default_factory=dict)
     stack_words: Array = field(default_factory=lambda: np.empty(0, np.uint64))
     lost: Array = field(default_factory=lambda: np.empty(0, np.uint64))
     walker: HeapWalker | None = None
