@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 _CHUNK_ROWS = 1 << 20  # of some hundred bytes at most: the string type has 32-bit offsets
 
 
+OF_PREVIEWS = ("preview_size", "previews")
+"""Columns of a walk that its previews are read from."""
+
+
 class Previews:
     """The previews of a walk, in the walker's own bytes; None where there is none.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ class MemorySnapshot:
     Args:
         manifest: as of a file; `members` may be missing.
         tables: by name; as narrow as their values allow, or as the schema says.
+        left_out: columns that nobody asks for, by table.
 
     Attributes:
         manifest: as given.
@@ -30,20 +32,28 @@ class MemorySnapshot:
 
     identity = ""
 
-    def __init__(self, manifest: dict[str, Any], tables: Mapping[str, PlainTable]) -> None:
+    def __init__(
+        self,
+        manifest: dict[str, Any],
+        tables: Mapping[str, PlainTable],
+        left_out: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
         """Keep both."""
         self.manifest = manifest
-        self._tables = tables
+        self._tables = dict(tables)
+        for name, columns in left_out.items():
+            self._tables[name] = self._tables[name].without(*columns)
 
     def row_count(self, table: str) -> int:
         """Rows of a table."""
         return self._tables[table].num_rows
 
     def column(self, table: str, name: str) -> npt.NDArray[Any]:
-        """A column of numbers, at the width of the schema; the array itself where it has it."""
+        """A column of numbers, at the width of the schema: from now on the only one there is."""
         wanted = np.dtype(TABLES[table].types[name])
-        numbers: npt.NDArray[Any] = self._tables[table].column(name)
-        return numbers.astype(wanted, copy=False)
+        numbers: npt.NDArray[Any] = self._tables[table].column(name).astype(wanted, copy=False)
+        self._tables[table].columns[name] = numbers
+        return numbers
 
     def table(self, name: str) -> PlainTable:
         """A whole table; of small ones each column has the type of the schema."""

@@ -120,7 +120,7 @@ class PlainTable:
         columns: all of them, equally long, in the order of the schema.
     """
 
-    def __init__(self, columns: Mapping[str, Array | Texts]) -> None:
+    def __init__(self, columns: dict[str, Array | Texts]) -> None:
         """Keep them."""
         self.columns = columns
         self.num_rows = len(next(iter(columns.values())))
@@ -133,6 +133,10 @@ class PlainTable:
     def column(self, name: str) -> Any:  # noqa: ANN401 - who asks knows the schema
         """A column: an array of numbers, or `Texts`."""
         return self.columns[name]
+
+    def without(self, *names: str) -> PlainTable:
+        """The same rows without some columns."""
+        return PlainTable({each: self.columns[each] for each in self.columns if each not in names})
 
     def to_pylist(self) -> list[dict[str, Any]]:
         """The rows, each with all columns. For small tables."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = npt.NDArray[Any]
 
-_SUMMED = 1 << 12
+_SUMMED = 1 << 9
 """Rows between two places of a column of lengths whose sum is kept."""
 
 _OBJECTS_A_STEP = 1 << 18
@@ -143,11 +143,16 @@ class HeapColumns:
             return self.arrays["out_degree"]
         return self.walker.out_degrees()
 
+    def keep_only(self, names: Collection[str]) -> None:
+        """Let go of all other columns: whoever has taken one has it alone."""
+        self.arrays = {name: self.arrays[name] for name in names}
+        self._reference_starts = None
+
     def take_counted_in(self) -> Array:
         """The column counted_in as signed numbers; its own memory goes."""
         counted: Array = self.arrays.pop("counted_in").astype(np.int64)
         if self.walker is not None:
-            self.walker.forget_counted_in()
+            self.walker.forget_columns("counted_in")
         return counted
 
     def ids_of(self, addresses: Sequence[int] | Array) -> Array:
@@ -187,7 +192,7 @@ class HeapColumns:
         """What an object looks like, None for no object and when its kind has no preview."""
         # A key that is no object, in a dict that was caught half-made, has the label NO_LABEL.
         sizes = self.arrays["preview_size"]
-        if not 0 <= object_id < self.object_count or not sizes[object_id]:
+        if not 0 <= object_id < len(sizes) or not sizes[object_id]:
             return None
         if self._preview_starts is None:
             self._preview_starts = _summed_starts(preview_bytes(sizes))

@@ -32,6 +32,7 @@ _LONGEST_MESSAGE = 1 << 12
 _MOST_DESCRIPTORS = 4
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_KNOWN_LEAKS = "heapgraph.analysis.leaks.known_leaks"
 _LOADED = ("heapgraph.capture.dump", COUNTING)
 
 
@@ -59,6 +60,7 @@ def load() -> None:
     keep_small()
     for name in _LOADED:
         importlib.import_module(name)
+    importlib.import_module(_KNOWN_LEAKS).compile_patterns()
     gc.collect()
     gc.freeze()
     give_back()
