@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from heapgraph.analysis.ages.growth import growth_of
 from heapgraph.analysis.expressions import expression
-from heapgraph.analysis.histogram import type_histogram
 from heapgraph.analysis.holders import holder_ids, is_own_table
 from heapgraph.analysis.resident.parts import memory_parts, sizes_by_group
 from heapgraph.analysis.suspects import find_suspects
 from heapgraph.capture.captured import captured_tables
 from heapgraph.capture.tables import OF_PREVIEWS
 from heapgraph.graph.heap_graph import HeapGraph
+from heapgraph.graph.object_sets import sum_by_group
 from heapgraph.snapshot.memory_snapshot import MemorySnapshot
 from heapgraph.watch.census.chain import chain_below
 from heapgraph.watch.census.names import general_name
@@ -50,7 +53,7 @@ def count_heap(taken: TakenHeap) -> tuple[dict[str, Any], HeapGraph]:
     taken.captured.columns.keep_only(OF_PREVIEWS)
     graph = HeapGraph(MemorySnapshot(manifest, tables, LEFT_OUT))
     tables.clear()
-    memory = sizes_by_group(memory_parts(graph))
+    memory, types = _search(graph)
     suspects = find_suspects(graph, limit=SUSPECTS, with_steady=False).suspects
     document = {
         "pid": taken.target.pid,
@@ -63,7 +66,7 @@ def count_heap(taken: TakenHeap) -> tuple[dict[str, Any], HeapGraph]:
         "objects_size": int(graph.total_size),
         "unreachable_size": int(graph.unreachable_size),
         "memory": memory,
-        "types": _types(graph),
+        "types": types,
         "holders": _holders(graph),
         "suspects": [_suspect(graph, each) for each in suspects],
         "seconds": round(taken.clock.elapsed(), 3),
@@ -71,15 +74,33 @@ def count_heap(taken: TakenHeap) -> tuple[dict[str, Any], HeapGraph]:
     return document, graph
 
 
+def _search(graph: HeapGraph) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """Find dominators and paths, on two processors; then parts of memory, and types.
+
+    These need most memory for a moment, so that they come before the tree is there.
+    """
+    # What both read must be there: columns are not to be made by two threads at once.
+    _ = graph.offsets, graph.targets, graph.weak_references, graph.shallow_sizes, graph.roots
+    with ThreadPoolExecutor(1) as beside:
+        dominators = beside.submit(lambda: graph.dominators)
+        _ = graph.root_paths
+        memory, types = sizes_by_group(memory_parts(graph)), _types(graph)
+        dominators.result()
+    return memory, types
+
+
 def _types(graph: HeapGraph) -> list[dict[str, Any]]:
     """The largest types by the bytes of their objects."""
-    rows = type_histogram(graph, work=0).types
-    largest = sorted(rows, key=lambda row: -row.shallow_size)[:TYPES]
+    names = graph.type_names
+    counts = np.bincount(graph.type_ids, minlength=len(names))
+    sizes = sum_by_group(graph.type_ids, graph.shallow_sizes, len(names))
+    present = np.flatnonzero(counts)
+    largest = present[np.argsort(~sizes[present], kind="stable")][:TYPES].tolist()
     return [
         {
-            "name": general_name(row.type),
-            "objects": row.count,
-            "shallow_size": row.shallow_size,
+            "name": general_name(names[row]),
+            "objects": int(counts[row]),
+            "shallow_size": int(sizes[row]),
         }
         for row in largest
     ]
