@@ -25,6 +25,7 @@ import sys
 from contextlib import suppress
 from typing import NamedTuple
 
+from heapgraph.capture.cpython.layouts import NEWEST_MINOR, OLDEST_MINOR, layout_for
 from heapgraph.watch.census.child import COUNTING, take_census
 from heapgraph.watch.census.own_memory import give_back, keep_small
 
@@ -33,7 +34,8 @@ _MOST_DESCRIPTORS = 4
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _KNOWN_LEAKS = "heapgraph.analysis.leaks.known_leaks"
-_LOADED = ("heapgraph.capture.dump", COUNTING)
+_LOADED = ("heapgraph.capture.dump", COUNTING, "numpy.ma")
+"""numpy loads the last one when it first looks for distinct values."""
 
 
 class Passed(NamedTuple):
@@ -61,6 +63,8 @@ def load() -> None:
     for name in _LOADED:
         importlib.import_module(name)
     importlib.import_module(_KNOWN_LEAKS).compile_patterns()
+    for minor in range(OLDEST_MINOR, NEWEST_MINOR + 1):
+        layout_for((3, minor))
     gc.collect()
     gc.freeze()
     give_back()
