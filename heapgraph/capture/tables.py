@@ -95,7 +95,7 @@ def snapshot_tables(
     Cost: no copy of the columns; a few Python steps per type, root and frame.
     """
     arrays = columns.arrays
-    flags = arrays["flags"].copy()
+    flags = arrays["flags"]
     flags[verdict.is_garbage] |= np.uint16(ObjectFlags.GARBAGE)
     objects = {
         name: arrays[name]

@@ -42,7 +42,11 @@ class MemorySnapshot:
         self.manifest = manifest
         self._tables = dict(tables)
         for name, columns in left_out.items():
-            self._tables[name] = self._tables[name].without(*columns)
+            self.forget(name, *columns)
+
+    def forget(self, table: str, *columns: str) -> None:
+        """Let go of columns that were read, and of which something else was made."""
+        self._tables[table] = self._tables[table].without(*columns)
 
     def row_count(self, table: str) -> int:
         """Rows of a table."""

@@ -51,9 +51,10 @@ def count_heap(taken: TakenHeap) -> tuple[dict[str, Any], HeapGraph]:
         taken.target, taken.captured, taken.clock, pause_s=taken.pause_s, attempts=taken.attempts
     )
     taken.captured.columns.keep_only(OF_PREVIEWS)
-    graph = HeapGraph(MemorySnapshot(manifest, tables, LEFT_OUT))
+    source = MemorySnapshot(manifest, tables, LEFT_OUT)
     tables.clear()
-    memory, types = _search(graph)
+    graph = HeapGraph(source)
+    memory, types = _search(graph, source)
     suspects = find_suspects(graph, limit=SUSPECTS, with_steady=False).suspects
     document = {
         "pid": taken.target.pid,
@@ -74,13 +75,16 @@ def count_heap(taken: TakenHeap) -> tuple[dict[str, Any], HeapGraph]:
     return document, graph
 
 
-def _search(graph: HeapGraph) -> tuple[dict[str, int], list[dict[str, Any]]]:
+def _search(
+    graph: HeapGraph, source: MemorySnapshot
+) -> tuple[dict[str, int], list[dict[str, Any]]]:
     """Find dominators and paths, on two processors; then parts of memory, and types.
 
     These need most memory for a moment, so that they come before the tree is there.
     """
     # What both read must be there: columns are not to be made by two threads at once.
     _ = graph.offsets, graph.targets, graph.weak_references, graph.shallow_sizes, graph.roots
+    source.forget("objects", "out_degree")
     with ThreadPoolExecutor(1) as beside:
         dominators = beside.submit(lambda: graph.dominators)
         _ = graph.root_paths
