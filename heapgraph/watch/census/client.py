@@ -122,22 +122,20 @@ class CensusServer:
     async def _ask(self, arguments: Sequence[str], profile: int | None) -> Finished:
         requests = self._started()
         with ExitStack() as stack:
-            answers, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            stack.enter_context(answers)
-            answers.setblocking(False)
-            pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(2)]
-            for reading, _ in pipes:
-                stack.callback(os.close, reading)
-            passed = [theirs.fileno(), *(writing for _, writing in pipes)]
-            try:
-                message = json.dumps([*arguments]).encode()
-                socket.send_fds(
-                    requests, [message], passed + ([] if profile is None else [profile])
-                )
-            finally:
-                theirs.close()
-                for _, writing in pipes:
-                    os.close(writing)
+            with ExitStack() as passed_on:
+                answers, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                stack.enter_context(answers)
+                passed = [passed_on.enter_context(theirs).fileno()]
+                answers.setblocking(False)
+                pipes = []
+                for _ in range(2):
+                    reading, writing = os.pipe2(os.O_CLOEXEC)
+                    stack.callback(os.close, reading)
+                    passed_on.callback(os.close, writing)
+                    pipes.append(reading)
+                    passed.append(writing)
+                passed += [] if profile is None else [profile]
+                socket.send_fds(requests, [json.dumps([*arguments]).encode()], passed)
             begun, descriptors = await _message(answers)
             child = descriptors[0]
             stack.callback(os.close, child)
@@ -145,7 +143,7 @@ class CensusServer:
             self._own.add(pid)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    reads = [tasks.create_task(bounded(reading)) for reading, _ in pipes]
+                    reads = [tasks.create_task(bounded(reading)) for reading in pipes]
                     end, _ = await _message(answers)
             except ExceptionGroup as several:
                 raise several.exceptions[0] from several

@@ -87,11 +87,16 @@ class Server:
         poll = select.poll()
         poll.register(self._requests, select.POLLIN)
         while True:
-            for descriptor, _ in poll.poll():
-                if (child := self._children.pop(descriptor, None)) is not None:
-                    poll.unregister(descriptor)
-                    self._tell_end(child)
-                    continue
+            descriptor, _ = poll.poll()[0]  # one at a time: what it does may close the others
+            if (child := self._children.pop(descriptor, None)) is not None:
+                poll.unregister(descriptor)
+                with suppress(KeyError):
+                    poll.unregister(child.answers)
+                self._tell_end(child)
+            elif descriptor != self._requests.fileno():
+                poll.unregister(descriptor)
+                self._nobody_waits(descriptor)
+            else:
                 message, descriptors, _, _ = socket.recv_fds(
                     self._requests, _LONGEST_MESSAGE, _MOST_DESCRIPTORS
                 )
@@ -100,6 +105,7 @@ class Server:
                 if (begun := self._begin(json.loads(message), descriptors)) is not None:
                     self._children[begun.ended] = begun
                     poll.register(begun.ended, select.POLLIN)
+                    poll.register(begun.answers, 0)  # says when the other end is closed
 
     def _begin(self, arguments: list[str], descriptors: list[int]) -> _Child | None:
         passed = Passed(*descriptors[: len(Passed._fields)])
@@ -116,7 +122,7 @@ class Server:
             for descriptor in descriptors[1:]:
                 os.close(descriptor)
         child = _Child(pid, os.pidfd_open(pid), answers)
-        with suppress(OSError):  # nobody waits any more; it ends by itself
+        with suppress(OSError):  # nobody waits any more: run() sees that next
             socket.send_fds(answers, [json.dumps({"pid": pid}).encode()], [child.ended])
         return child
 
@@ -147,6 +153,12 @@ class Server:
             sys.stderr.flush()
         finally:
             os._exit(code)
+
+    def _nobody_waits(self, answers: int) -> None:
+        """End the child whose answer nobody wants any more."""
+        for child in self._children.values():
+            if child.answers.fileno() == answers:
+                os.kill(child.pid, signal.SIGTERM)  # it was not waited for: the pid is its own
 
     def _tell_end(self, child: _Child) -> None:
         _, status = os.waitpid(child.pid, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -54,6 +55,11 @@ def key(stack: ExitStack) -> ProcessKey:
 def opened(pid: int) -> list[str]:
     """What the descriptors of a process lead to."""
     return [str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()]
+
+
+def descriptors() -> int:
+    """How many are open here."""
+    return len([*Path("/proc/self/fd").iterdir()])
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -206,3 +212,48 @@ def test_a_census_needs_no_arrow(key: ProcessKey, tmp_path: Path):
     document = json.loads(done.stdout)
     assert document["profiled"] is True
     assert document["holders"][0]["expression"] == "__main__.SESSIONS"
+
+
+def test_a_census_that_nobody_waits_for_is_ended(key: ProcessKey):
+    """Given a wait that is cancelled at any moment, no child of the server goes on."""
+
+    async def take() -> None:
+        server = CensusServer(set())
+        await census(server, key)
+        pid = server.pid
+        assert pid is not None
+        for turns in (0, 1, 2, 5, 50):
+            running = asyncio.ensure_future(census(server, key))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            wait_until(lambda: not children_of(pid), "its child has ended", 5.0)
+        assert (await census(server, key)).quality == "good"
+        assert server.pid == pid
+        server.close()
+
+    asyncio.run(take())
+
+
+def test_where_descriptors_are_short_none_is_left_open(
+    key: ProcessKey, monkeypatch: pytest.MonkeyPatch
+):
+    """Given no pipe for a fork, a program takes the census, and nothing stays open."""
+
+    async def take() -> None:
+        server = CensusServer(set())
+        await census(server, key)
+        before = descriptors()
+        with monkeypatch.context() as short:
+            short.setattr(os, "pipe2", no_pipe)
+            short.setattr(CensusServer, "close", lambda _: pytest.fail("it has not ended"))
+            assert (await census(server, key)).quality == "good"
+        assert descriptors() == before
+        server.close()
+
+    def no_pipe(_flags: int) -> tuple[int, int]:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    asyncio.run(take())
