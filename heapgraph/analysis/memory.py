@@ -17,7 +17,13 @@ from heapgraph.analysis.resident.arenas import (
     describe_arenas,
 )
 from heapgraph.analysis.resident.native import NativeOwner, native_owners
-from heapgraph.analysis.resident.parts import GROUPS, MemoryPart, is_anonymous, memory_parts
+from heapgraph.analysis.resident.parts import (
+    GROUPS,
+    MemoryPart,
+    is_anonymous,
+    memory_parts,
+    sizes_by_group,
+)
 from heapgraph.analysis.resident.verdict import ProcessFacts, judge_memory
 from heapgraph.analysis.results import TableResult, not_serialized
 from heapgraph.model import NO_ROW, REGION_KIND_NAMES, ObjectFlags
@@ -136,7 +142,7 @@ def account_memory(graph: HeapGraph, owners: Sequence[NativeOwner] = ()) -> Memo
     """
     parts = memory_parts(graph)
     accounted = sum(part.size for part in parts)
-    sums = {name: sum(p.size for p in parts if p.group == name) for name in GROUPS}
+    sums = sizes_by_group(parts)
     facts = _process_facts(graph, owners)
     verdict = judge_memory(parts, arena_totals(graph), _largest_types(graph), facts)
     return MemoryAccount(

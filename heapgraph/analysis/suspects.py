@@ -134,7 +134,11 @@ class Suspects(TableResult):
 
 
 def find_suspects(
-    graph: HeapGraph, *, progress: Progress | None = None, limit: int = DEFAULT_LIMIT
+    graph: HeapGraph,
+    *,
+    progress: Progress | None = None,
+    limit: int = DEFAULT_LIMIT,
+    with_steady: bool = True,
 ) -> Suspects:
     """Find the holders that may be the leak and say why.
 
@@ -142,6 +146,7 @@ def find_suspects(
         graph: the snapshot.
         progress: told about the longer phases.
         limit: how many rows.
+        with_steady: False leaves out what is as large, but no leak by its looks.
 
     Returns:
         The suspects: what grows first, then by size, where a single object counts half; loggers,
@@ -169,7 +174,7 @@ def find_suspects(
     candidates.sort(key=lambda candidate: -_weight(candidate))
     judged = [(candidate, _growth(graph, candidate)) for candidate in candidates]
     judged = [each for each in judged if each[1].is_growing or not each[0].only_if_growing]
-    steady = [each for each in judged if each[1].is_steady]
+    steady = [each for each in judged if each[1].is_steady and with_steady]
     moving = [each for each in judged if not each[1].is_steady]
     moving = _ranked(moving)
     rows, apart = (

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
 
-    import pyarrow as pa
-
     from heapgraph.capture.cpython.interpreter_facts import InterpreterFacts
     from heapgraph.capture.cpython.roots import RootSet
     from heapgraph.capture.cpython.target import Target
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from heapgraph.capture.process.maps import Mapping
     from heapgraph.capture.regions.native_owners import NativeOwners
     from heapgraph.capture.regions.regions import MemoryRegions
+    from heapgraph.snapshot.plain_tables import PlainTable
 
 Progress: TypeAlias = "Callable[[str, int, int], None]"
 
@@ -121,7 +120,7 @@ def captured_tables(
     pause_s: float = 0.0,
     attempts: int = 1,
     redact: bool = False,
-) -> tuple[dict[str, Any], dict[str, pa.Table]]:
+) -> tuple[dict[str, Any], dict[str, PlainTable]]:
     """Manifest and tables of a capture, before they are a file.
 
     Args:
@@ -130,7 +129,7 @@ def captured_tables(
         clock: of the whole capture.
         pause_s: seconds the process stood still.
         attempts: how often it was frozen.
-        redact: keep no values.
+        redact: the manifest says that no values are kept; the tables still have them.
 
     Cost: no copy of the columns; a few Python steps per type, root and frame.
     """
@@ -143,10 +142,6 @@ def captured_tables(
             captured.regions,
             native=captured.native,
         )
-        if redact:
-            from heapgraph.snapshot.redacting.redaction import redact_tables  # noqa: PLC0415 - rarely needed
-
-            tables = redact_tables(tables)
     quality = {
         **captured.verdict.record,
         **captured.traversed.record(captured.columns),
@@ -204,11 +199,17 @@ def write_captured(
     Raises:
         SnapshotWriteFailed: the output exists (without force) or cannot be written.
     """
-    from heapgraph.snapshot.writer import write_snapshot  # noqa: PLC0415 - a census writes nothing
+    from heapgraph.snapshot.arrow_tables import arrow_tables  # noqa: PLC0415 - a census writes nothing
+    from heapgraph.snapshot.redacting.redaction import redact_tables  # noqa: PLC0415
+    from heapgraph.snapshot.writer import write_snapshot  # noqa: PLC0415
 
-    manifest, tables = captured_tables(
+    manifest, plain = captured_tables(
         target, captured, clock, pause_s=pause_s, attempts=attempts, redact=redact
     )
+    with clock.phase("tables"):
+        tables = arrow_tables(plain)
+        if redact:
+            tables = redact_tables(tables)
     with clock.phase("write"):
         write_snapshot(output, manifest, tables, force=force, progress=progress)
     sizes = captured.columns.arrays["shallow_size"]

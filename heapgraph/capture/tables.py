@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from heapgraph.capture.heap.columns import preview_bytes
 from heapgraph.capture.heap.type_names import TypeNames
 from heapgraph.model import NO_ROW, ObjectFlags
-from heapgraph.snapshot.schema import table_from_columns, table_from_rows
+from heapgraph.snapshot.plain_tables import PlainTable, plain_rows, plain_table
 from heapgraph.source_files import origin_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pyarrow as pa
 
     from heapgraph.capture.cpython.roots import RootSet
     from heapgraph.capture.heap.audit import Verdict
@@ -26,30 +27,50 @@ if TYPE_CHECKING:
 _CHUNK_ROWS = 1 << 20  # of some hundred bytes at most: the string type has 32-bit offsets
 
 
-def preview_array(columns: HeapColumns) -> pa.ChunkedArray:
-    """The previews as Arrow strings over the walker's own bytes, null where there is none."""
-    arrays = columns.arrays
-    sizes, text = arrays["preview_size"], arrays["previews"]
-    chunks = []
-    begin = 0
-    for first in range(0, len(sizes), _CHUNK_ROWS):
-        here = sizes[first : first + _CHUNK_ROWS]
-        offsets = np.zeros(len(here) + 1, dtype=np.int32)
-        np.cumsum(preview_bytes(here), out=offsets[1:])
-        end = begin + int(offsets[-1])
-        chunks.append(
-            pa.Array.from_buffers(
-                pa.string(),
-                len(here),
-                [
-                    pa.py_buffer(np.packbits(here > 0, bitorder="little")),
-                    pa.py_buffer(offsets),
-                    pa.py_buffer(text[begin:end]),
-                ],
-            )
-        )
-        begin = end
-    return pa.chunked_array(chunks, type=pa.string())
+OF_PREVIEWS = ("preview_size", "previews")
+"""Columns of a walk that its previews are read from."""
+
+
+class Previews:
+    """The previews of a walk, in the walker's own bytes; None where there is none.
+
+    Args:
+        columns: the walk's result.
+    """
+
+    def __init__(self, columns: HeapColumns) -> None:
+        """Copy nothing."""
+        self._columns = columns
+
+    def __len__(self) -> int:
+        """How many objects there are."""
+        return self._columns.object_count
+
+    def __getitem__(self, row: int) -> str | None:
+        """One of them."""
+        return self._columns.preview(row)
+
+    def to_pylist(self) -> list[str | None]:
+        """All of them. Cost: 2 us each."""
+        return [self[row] for row in range(len(self))]
+
+    def as_arrow(self) -> pa.ChunkedArray:
+        """As Arrow strings over the walker's own bytes."""
+        import pyarrow as pa  # noqa: PLC0415 - for files only
+
+        arrays = self._columns.arrays
+        sizes, text = arrays["preview_size"], arrays["previews"]
+        chunks, begin = [], 0
+        for first in range(0, len(sizes), _CHUNK_ROWS):
+            here = sizes[first : first + _CHUNK_ROWS]
+            offsets = np.zeros(len(here) + 1, dtype=np.int32)
+            np.cumsum(preview_bytes(here), out=offsets[1:])
+            end = begin + int(offsets[-1])
+            validity = pa.py_buffer(np.packbits(here > 0, bitorder="little"))
+            buffers = [validity, pa.py_buffer(offsets), pa.py_buffer(text[begin:end])]
+            chunks.append(pa.Array.from_buffers(pa.string(), len(here), buffers))
+            begin = end
+        return pa.chunked_array(chunks, type=pa.string())
 
 
 def snapshot_tables(
@@ -60,8 +81,8 @@ def snapshot_tables(
     memory: MemoryRegions,
     *,
     native: NativeOwners,
-) -> dict[str, pa.Table]:
-    """Make every table of the snapshot file.
+) -> dict[str, PlainTable]:
+    """Make every table of the snapshot file, in memory.
 
     Args:
         columns: the walk's result.
@@ -74,7 +95,7 @@ def snapshot_tables(
     Cost: no copy of the columns; a few Python steps per type, root and frame.
     """
     arrays = columns.arrays
-    flags = arrays["flags"].copy()
+    flags = arrays["flags"]
     flags[verdict.is_garbage] |= np.uint16(ObjectFlags.GARBAGE)
     objects = {
         name: arrays[name]
@@ -90,12 +111,12 @@ def snapshot_tables(
         )
     }
     return {
-        "objects": table_from_columns(
+        "objects": plain_table(
             "objects",
-            {**objects, "flags": flags, "preview": preview_array(columns)},
+            {**objects, "flags": flags, "preview": Previews(columns)},
             narrow=True,
         ),
-        "references": table_from_columns(
+        "references": plain_table(
             "references",
             {
                 "target": arrays["target"],
@@ -105,18 +126,15 @@ def snapshot_tables(
             },
         ),
         "types": _types_table(columns),
-        "names": table_from_columns("names", {"name": columns.names}),
-        "roots": table_from_columns("roots", vars(verdict.roots)),
-        "threads": table_from_rows("threads", named.threads),
-        "frames": table_from_rows("frames", _frame_rows(columns, named)),
-        "codes": columns.code_table,
-        "containers": columns.container_table,
-        "standing_lines": columns.line_table,
-        "views": columns.view_table,
-        "modules": table_from_rows("modules", _module_rows(columns, named)),
-        "maps": table_from_rows("maps", [_map_row(mapping) for mapping in maps]),
-        "regions": table_from_rows("regions", [vars(region) for region in memory.regions]),
-        "pools": table_from_columns(
+        "names": plain_table("names", {"name": columns.names}),
+        "roots": plain_table("roots", vars(verdict.roots)),
+        "threads": plain_rows("threads", named.threads),
+        "frames": plain_rows("frames", _frame_rows(columns, named)),
+        **columns.fact_tables,
+        "modules": plain_rows("modules", _module_rows(columns, named)),
+        "maps": plain_rows("maps", [_map_row(mapping) for mapping in maps]),
+        "regions": plain_rows("regions", [vars(region) for region in memory.regions]),
+        "pools": plain_table(
             "pools",
             {
                 "start": memory.pools.starts,
@@ -126,14 +144,14 @@ def snapshot_tables(
                 "resident": memory.pool_resident.astype(np.uint32),
             },
         ),
-        "native": table_from_columns("native", native.columns),
+        "native": plain_table("native", native.columns),
     }
 
 
-def _types_table(columns: HeapColumns) -> pa.Table:
+def _types_table(columns: HeapColumns) -> PlainTable:
     ids = columns.ids_of([walked.address for walked in columns.types]).tolist()
     types = columns.types
-    return table_from_columns(
+    return plain_table(
         "types",
         {
             "name": TypeNames(columns, ids).qualified(),

@@ -73,6 +73,11 @@ class ArrayCache:
         self._root = cache_folder() if IDENTITY.fullmatch(identity) else None
         self._name = identity
 
+    @property
+    def is_off(self) -> bool:
+        """Whether nothing is ever kept."""
+        return self._root is None
+
     def load(self, shapes: Mapping[str, tuple[type[np.generic], int]]) -> dict[str, Array] | None:
         """Arrays that belong together, or None unless every one is there and fits.
 

@@ -22,8 +22,8 @@ from heapgraph.graph.table_rows import (
     Thread,
 )
 from heapgraph.model import NO_LABEL, CodeOrigin, EdgeKind, RegionKind
-from heapgraph.snapshot.arrow_arrays import numpy_array, take
 from heapgraph.snapshot.checks import check_column, check_labels, check_table
+from heapgraph.snapshot.plain_tables import numpy_array, text_at, texts_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +41,11 @@ _MAX_BASIC_SIZE = 2**32
 
 
 class SnapshotSource(Protocol):
-    """What a graph needs of a snapshot: an open file, or arrays made by hand."""
+    """What a graph needs of a snapshot: an open file, or tables in memory.
+
+    Those of a census are no Arrow tables but `PlainTable` and `Texts`, of which `numpy_array`,
+    `text_at`, `texts_at` and `to_pylist` are all that may be asked of either.
+    """
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -302,22 +306,19 @@ class SnapshotColumns:
         few = max(_FEW_PREVIEWS, self.object_count // 100)
         if len(object_ids) < few and "all_previews" not in self.__dict__:
             return self._source.strings_at("objects", "preview", object_ids.tolist())
-        texts: list[str | None] = take(self.all_previews, object_ids).to_pylist()
-        return texts
+        return texts_at(self.all_previews, object_ids)
 
     def preview(self, object_id: int) -> str | None:
         """The first characters of an object's value, if they were kept."""
         if "all_previews" in self.__dict__:
-            text: str | None = self.all_previews[object_id].as_py()
-            return text
+            return text_at(self.all_previews, object_id)
         return self._source.strings_at("objects", "preview", [object_id])[0]
 
     def name(self, row: int) -> str:
         """A row of names: what a SLOT, FIELD or WEAK label says; "..." for NO_LABEL."""
         if row == NO_LABEL:
             return "..."
-        text: str = self._names[row].as_py()
-        return text
+        return text_at(self._names, row) or ""
 
     @cached_property
     def all_previews(self) -> pa.StringArray:

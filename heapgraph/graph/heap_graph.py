@@ -170,6 +170,8 @@ class HeapGraph(KeptColumns):
             "path_parent": (np.uint32, self.object_count),
             "path_distance": (np.uint32, self.object_count),
         }
+        if self._cache.is_off:
+            return search_paths(self)
         reached = int(np.count_nonzero(self.dominators.idom != UNREACHABLE))
         arrays = self._cache.load({**shapes, "path_order": (np.uint32, reached)})
         if arrays is not None:

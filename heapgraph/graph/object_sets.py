@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from heapgraph.native.graph_kernels import U32, U64
 
+_STEP = 1 << 18  # values at a time: they stay in the cache of the processor
+
 _EXACT = 2**53
 """Whole numbers below this are exact as floats."""
 
@@ -46,6 +48,21 @@ def distinct_ids(object_ids: Sequence[int] | U32, object_count: int) -> U32:
 def sum_where(values: U64, wanted: NDArray[np.bool_]) -> int:
     """Sum of the wanted values, without a copy of them; wanted is bool[n]."""
     return int(np.add.reduce(values, where=wanted))
+
+
+def count_by_group(groups: U32, group_count: int) -> NDArray[np.int64]:
+    """int64[group_count]: how many values each group has.
+
+    Args:
+        groups: uint32[k], numbers below group_count.
+        group_count: how many groups.
+
+    Cost: 2 MB for a moment, where `numpy.bincount` copies all of them at twice their width.
+    """
+    counts = np.zeros(group_count, np.int64)
+    for start in range(0, len(groups), _STEP):
+        counts += np.bincount(groups[start : start + _STEP], minlength=group_count)
+    return counts
 
 
 def sum_by_group(groups: U32, values: U64, group_count: int) -> U64:

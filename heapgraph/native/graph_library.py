@@ -14,6 +14,7 @@ from heapgraph.native.library import Interface, load_interface
 U8: TypeAlias = npt.NDArray[np.uint8]
 U32: TypeAlias = npt.NDArray[np.uint32]
 U64: TypeAlias = npt.NDArray[np.uint64]
+I64: TypeAlias = npt.NDArray[np.int64]
 
 OUT_OF_MEMORY = 1
 """Of `hg_status`, whose others say what is wrong with the arguments."""
@@ -50,6 +51,7 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "hg_reverse_references": (_POINTER,) * 4,
     "hg_count_in_references": (_COUNT, _COUNT) + (_POINTER,) * 3,
     "hg_count_out_references": (_COUNT, _COUNT) + (_POINTER,) * 3,
+    "hg_number_keys": (_COUNT,) + (_POINTER,) * 4,
     "hg_reference_sources": (_COUNT, _COUNT) + (_POINTER,) * 2,
     "hg_dominator_children": (_COUNT,) + (_POINTER,) * 3,
     "hg_dominator_preorder": (_COUNT,) + (_POINTER,) * 7,

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from heapgraph.errors import CaptureInterrupted
 from heapgraph.model import NO_LABEL
 from heapgraph.native.file_pieces import ProcessFile, piece_rows
-from heapgraph.native.walked_columns import WalkedColumns
+from heapgraph.native.walked_columns import FORGOTTEN, WalkedColumns
 from heapgraph.native.walked_type import WalkedType, read_type
 from heapgraph.native.walker_library import check, walker_library
 from heapgraph.native.walker_structs import (
@@ -358,9 +358,10 @@ class HeapWalker:
         """uint16[objects], references of each; 65,535 stands for more."""
         return WalkedColumns(self).narrow("out_degree")
 
-    def forget_counted_in(self) -> None:
-        """Give the column `counted_in` back: no view of it may be used any more."""
-        self._library.hg_walker_forget_counted_in(self._handle)
+    def forget_columns(self, *names: str) -> None:
+        """Give columns of `walked_columns.FORGOTTEN` back: no view of one is used any more."""
+        which = sum(FORGOTTEN[name] for name in names)
+        self._library.hg_walker_forget_columns(self._handle, which)
 
     def addresses(self, ids: Array) -> Array:
         """Addresses of objects by their ids: uint64, as long as the argument."""

@@ -28,6 +28,16 @@ WIDE: Mapping[str, str] = {
 }
 """What narrow columns become when a value has no room in them nor in 32 bits: `LargeValues`."""
 
+FORGOTTEN: Mapping[str, int] = {
+    "counted_in": 1,
+    "shallow_size": 2,
+    "getsizeof": 4,
+    "refcount": 8,
+    "out_degree": 16,
+    "preview_size": 32,
+}
+"""Columns that may be given back before the others: bits of `hg_column`."""
+
 LATE_COLUMNS = {"address", "counted_in", *WIDE} - {"type"}
 """Made by hg_walker_complete, or copied where a value has no room, as it is in nearly every heap:
 while the copy of the memory is there, that would be the peak of the whole dump."""
@@ -61,16 +71,21 @@ class WalkedColumns:
         Args:
             late: only those that `HeapWalker.complete` made; else all the others.
 
-        Cost: a copy of each column in which a value has no room.
+        Cost: a copy of each column in which a value has no room; of a late one, the walker gives
+            its own back.
         """
         made = ColumnPointers()
         self._library.hg_walker_columns(self._walker.handle, ctypes.byref(made))
         names = [field[0] for field in ColumnPointers._fields_ if field[0] not in _ROWS]
-        return {
-            name: self._widened(name, self._column(made, name))
-            for name in names
-            if (name in LATE_COLUMNS) == late
+        narrow = {
+            name: self._column(made, name) for name in names if (name in LATE_COLUMNS) == late
         }
+        found = {name: self._widened(name, column) for name, column in narrow.items()}
+        if late:
+            copied = [name for name in found if found[name] is not narrow[name]]
+            narrow.clear()
+            self._walker.forget_columns(*copied)
+        return found
 
     def large(self, name: str, least: int) -> tuple[Array, Array]:
         """The objects with a value of at least so much in a column, without a look at all others.

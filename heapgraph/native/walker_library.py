@@ -41,7 +41,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "hg_walker_emit": (_STATUS, (_POINTER, _POINTER, _U64)),
     "hg_walker_forget_memory": (None, (_POINTER,)),
     "hg_walker_complete": (_STATUS, (_POINTER,)),
-    "hg_walker_forget_counted_in": (None, (_POINTER,)),
+    "hg_walker_forget_columns": (None, (_POINTER, ctypes.c_uint32)),
     "hg_walker_addresses": (None, (_POINTER, _POINTER, _U64, _POINTER)),
     "hg_walker_progress": (_U64, (_POINTER,)),
     "hg_walker_counts": (None, (_POINTER, _POINTER)),
@@ -61,7 +61,7 @@ WALKER_INTERFACE = Interface(
     library="walker",
     header="native/walker/api/walker.h",
     version_function="hg_walker_version",
-    version=5,
+    version=6,
     functions=_FUNCTIONS,
     structs=WALKER_STRUCTS,
 )

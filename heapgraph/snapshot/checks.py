@@ -24,13 +24,15 @@ from heapgraph.model import (
     RegionKind,
     RootKind,
 )
-from heapgraph.snapshot.arrow_arrays import numpy_array
+from heapgraph.snapshot.plain_tables import numpy_array
 from heapgraph.snapshot.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pyarrow as pa
+
+    from heapgraph.snapshot.plain_tables import PlainTable
 
 RowCount: TypeAlias = Callable[[str], int]
 """How many rows a table has."""
@@ -118,7 +120,7 @@ class NumberColumns(Protocol):
 class TableColumns:
     """The columns of tables that are in no file."""
 
-    def __init__(self, tables: Mapping[str, pa.Table]) -> None:
+    def __init__(self, tables: Mapping[str, pa.Table | PlainTable]) -> None:
         """Take every table of the schema."""
         self._tables = tables
 
@@ -146,7 +148,7 @@ def check_consistency(columns: NumberColumns) -> None:
     """
     _check_counts(columns)
     for table, layout in TABLES.items():
-        for name in layout.schema.names:
+        for name in layout.types:
             if _has_rule(table, name):
                 check_column(table, name, columns.column(table, name), columns.row_count)
         _check_ranges(table, columns)
@@ -179,7 +181,7 @@ def check_column(table: str, column: str, values: _Numbers, row_count: RowCount)
         _check_rising(values, table, column)
 
 
-def check_table(name: str, table: pa.Table, row_count: RowCount) -> None:
+def check_table(name: str, table: pa.Table | PlainTable, row_count: RowCount) -> None:
     """Check a whole small table: each of its columns, and ranges; see `check_column`."""
     columns = TableColumns({name: table})
     for column in table.column_names:

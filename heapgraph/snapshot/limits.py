@@ -15,7 +15,7 @@ import pyarrow as pa
 from heapgraph.machine_memory import machine_memory
 from heapgraph.snapshot.arrow_arrays import cast, compute
 from heapgraph.snapshot.pages import BadPage, unpacked_size
-from heapgraph.snapshot.schema import MAX_OBJECTS, ROW_GROUP_ROWS
+from heapgraph.snapshot.schema import MAX_OBJECTS, MAX_TEXT_BYTES, ROW_GROUP_ROWS
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
@@ -36,9 +36,6 @@ MAX_REFERENCES = 2**40
 
 MAX_GROUP_ROWS = 2**22
 """Of one row group, the piece that is decoded at a time; heapgraph writes 2^18."""
-
-MAX_TEXT_BYTES = 2**28
-"""Of one column of a small table; 2 million names of types have a tenth of it."""
 
 _TEXT_BYTES_A_ROW = 512
 """Of a preview: 80 characters, each at most 4 bytes, and the mark of a cut."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heapgraph.snapshot.arrow_arrays import in_one_piece, numpy_array
 from heapgraph.snapshot.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
-    import pyarrow as pa
+
+    from heapgraph.snapshot.plain_tables import PlainTable, Texts
 
 
 class MemorySnapshot:
@@ -22,6 +23,7 @@ class MemorySnapshot:
     Args:
         manifest: as of a file; `members` may be missing.
         tables: by name; as narrow as their values allow, or as the schema says.
+        left_out: columns that nobody asks for, by table.
 
     Attributes:
         manifest: as given.
@@ -30,32 +32,43 @@ class MemorySnapshot:
 
     identity = ""
 
-    def __init__(self, manifest: dict[str, Any], tables: Mapping[str, pa.Table]) -> None:
+    def __init__(
+        self,
+        manifest: dict[str, Any],
+        tables: Mapping[str, PlainTable],
+        left_out: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
         """Keep both."""
         self.manifest = manifest
-        self._tables = tables
+        self._tables = dict(tables)
+        for name, columns in left_out.items():
+            self.forget(name, *columns)
+
+    def forget(self, table: str, *columns: str) -> None:
+        """Let go of columns that were read, and of which something else was made."""
+        self._tables[table] = self._tables[table].without(*columns)
 
     def row_count(self, table: str) -> int:
         """Rows of a table."""
-        return int(self._tables[table].num_rows)
+        return self._tables[table].num_rows
 
     def column(self, table: str, name: str) -> npt.NDArray[Any]:
-        """A column of numbers, at the width of the schema; the array itself where it has it."""
-        wanted = np.dtype(str(TABLES[table].schema.field(name).type))
-        return numpy_array(self._tables[table].column(name)).astype(wanted, copy=False)
+        """A column of numbers, at the width of the schema: from now on the only one there is."""
+        wanted = np.dtype(TABLES[table].types[name])
+        numbers: npt.NDArray[Any] = self._tables[table].column(name).astype(wanted, copy=False)
+        self._tables[table].columns[name] = numbers
+        return numbers
 
-    def table(self, name: str) -> pa.Table:
-        """A whole table, with the types of the schema."""
-        table, schema = self._tables[name], TABLES[name].schema
-        if table.schema.equals(schema):
-            return table
-        return table.cast(schema)  # loads Arrow's functions, a tenth of a second
+    def table(self, name: str) -> PlainTable:
+        """A whole table; of small ones each column has the type of the schema."""
+        return self._tables[name]
 
-    def strings(self, table: str, name: str) -> pa.StringArray:
-        """A column of text, in one piece."""
-        return in_one_piece(self._tables[table].column(name))
+    def strings(self, table: str, name: str) -> Texts:
+        """A column of text."""
+        texts: Texts = self._tables[table].column(name)
+        return texts
 
     def strings_at(self, table: str, name: str, rows: Sequence[int]) -> list[str | None]:
         """A few rows of a column of text, in the order that is asked for."""
-        column = self._tables[table].column(name)
-        return [column[row].as_py() for row in rows]
+        texts = self.strings(table, name)
+        return [texts[row] for row in rows]

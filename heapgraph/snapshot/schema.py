@@ -6,15 +6,13 @@ docs/file-format.md explains every column; a test keeps the two equal.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import pyarrow as pa
-
-from heapgraph.snapshot.arrow_arrays import arrow_array, cast, text_array
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
 
 FORMAT_NAME = "heapgraph"
 FORMAT_VERSION = 4
@@ -29,6 +27,12 @@ MAX_OBJECTS = 2**32 - 2
 """Object ids are uint32, and the two highest values are reserved (`model.VIRTUAL_ROOT`,
 `model.UNREACHABLE`)."""
 
+MAX_TEXT_BYTES = 2**28
+"""Of one column of a small table; 2 million names of types have a tenth of it."""
+
+STRING = "string"
+"""The type of a column of texts; every other type is also the name of a numpy dtype."""
+
 
 @dataclass(frozen=True)
 class TableLayout:
@@ -36,7 +40,8 @@ class TableLayout:
 
     Attributes:
         name: the table's name; its member in the file is `member`.
-        schema: columns with type and nullability, in file order.
+        types: the type of each column as Arrow names it, in file order.
+        nullable: columns that may have no value in a row.
         encodings: Parquet encoding by column, where it makes the file smaller or faster to write
             than the dictionary that every other column gets (measured on a heap of 1.2 million
             objects: splitting 4-byte numbers into byte streams halves `target` before zstd).
@@ -47,7 +52,8 @@ class TableLayout:
     """
 
     name: str
-    schema: pa.Schema
+    types: Mapping[str, str]
+    nullable: frozenset[str] = frozenset()
     encodings: Mapping[str, str] = field(default_factory=dict)
     statistics: tuple[str, ...] = ()
     later: frozenset[str] = frozenset()
@@ -58,13 +64,25 @@ class TableLayout:
         """The name of the table's member in the snapshot file."""
         return f"{self.name}.parquet"
 
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The same as Arrow has it. Cost: loads pyarrow."""
+        import pyarrow as pa  # noqa: PLC0415 - a census needs names and types only
+
+        return pa.schema(
+            [
+                pa.field(name, pa.type_for_alias(kind), nullable=name in self.nullable)
+                for name, kind in self.types.items()
+            ]
+        )
+
     def writer_options(self) -> dict[str, Any]:
         """Keyword arguments of `pyarrow.parquet.ParquetWriter` for this table."""
         plain = set(self.encodings)
         return {
             "compression": "zstd",
             "compression_level": 1,
-            "use_dictionary": [name for name in self.schema.names if name not in plain],
+            "use_dictionary": [name for name in self.types if name not in plain],
             "column_encoding": dict(self.encodings) or None,
             "write_statistics": list(self.statistics),
             "store_schema": False,
@@ -73,7 +91,7 @@ class TableLayout:
 
 def _layout(
     name: str,
-    columns: Sequence[tuple[str, pa.DataType]],
+    columns: Sequence[tuple[str, str]],
     *,
     nullable: Sequence[str] = (),
     encodings: Mapping[str, str] | None = None,
@@ -81,27 +99,31 @@ def _layout(
     later: frozenset[str] = frozenset(),
     is_later: bool = False,
 ) -> TableLayout:
-    fields = [
-        pa.field(column, data_type, nullable=column in nullable) for column, data_type in columns
-    ]
-    schema = pa.schema(fields)
-    return TableLayout(name, schema, dict(encodings or {}), statistics, later, is_later)
+    return TableLayout(
+        name,
+        dict(columns),
+        frozenset(nullable),
+        dict(encodings or {}),
+        statistics,
+        later,
+        is_later,
+    )
 
 
 _LAYOUTS = (
     _layout(
         "objects",
         (
-            ("address", pa.uint64()),
-            ("type", pa.uint32()),
-            ("shallow_size", pa.uint64()),
-            ("getsizeof", pa.uint64()),
-            ("refcount", pa.int64()),
-            ("flags", pa.uint16()),
-            ("age", pa.uint8()),
-            ("age_part", pa.uint8()),
-            ("out_degree", pa.uint32()),
-            ("preview", pa.string()),
+            ("address", "uint64"),
+            ("type", "uint32"),
+            ("shallow_size", "uint64"),
+            ("getsizeof", "uint64"),
+            ("refcount", "int64"),
+            ("flags", "uint16"),
+            ("age", "uint8"),
+            ("age_part", "uint8"),
+            ("out_degree", "uint32"),
+            ("preview", STRING),
         ),
         nullable=("preview",),
         encodings={
@@ -122,10 +144,10 @@ _LAYOUTS = (
     _layout(
         "references",
         (
-            ("target", pa.uint32()),
-            ("label", pa.uint32()),
-            ("kind", pa.uint8()),
-            ("flags", pa.uint8()),
+            ("target", "uint32"),
+            ("label", "uint32"),
+            ("kind", "uint8"),
+            ("flags", "uint8"),
         ),
         encodings={
             "target": "BYTE_STREAM_SPLIT",
@@ -137,142 +159,142 @@ _LAYOUTS = (
     _layout(
         "types",
         (
-            ("name", pa.string()),
-            ("object", pa.uint32()),
-            ("basicsize", pa.uint64()),
-            ("itemsize", pa.uint64()),
-            ("flags", pa.uint64()),
-            ("handler", pa.string()),
+            ("name", STRING),
+            ("object", "uint32"),
+            ("basicsize", "uint64"),
+            ("itemsize", "uint64"),
+            ("flags", "uint64"),
+            ("handler", STRING),
         ),
     ),
-    _layout("names", (("name", pa.string()),)),
+    _layout("names", (("name", STRING),)),
     _layout(
         "roots",
         (
-            ("target", pa.uint32()),
-            ("kind", pa.uint8()),
-            ("name", pa.string()),
-            ("frame", pa.uint32()),
-            ("count", pa.uint32()),
+            ("target", "uint32"),
+            ("kind", "uint8"),
+            ("name", STRING),
+            ("frame", "uint32"),
+            ("count", "uint32"),
         ),
     ),
     _layout(
         "threads",
         (
-            ("thread_id", pa.uint64()),
-            ("native_id", pa.uint64()),
-            ("name", pa.string()),
-            ("interpreter", pa.uint64()),
-            ("holds_gil", pa.bool_()),
+            ("thread_id", "uint64"),
+            ("native_id", "uint64"),
+            ("name", STRING),
+            ("interpreter", "uint64"),
+            ("holds_gil", "bool"),
         ),
         nullable=("name",),
     ),
     _layout(
         "frames",
         (
-            ("thread", pa.uint32()),
-            ("depth", pa.uint32()),
-            ("function", pa.string()),
-            ("file", pa.string()),
-            ("line", pa.uint32()),
-            ("code", pa.uint32()),
-            ("origin", pa.uint8()),
+            ("thread", "uint32"),
+            ("depth", "uint32"),
+            ("function", STRING),
+            ("file", STRING),
+            ("line", "uint32"),
+            ("code", "uint32"),
+            ("origin", "uint8"),
         ),
     ),
     _layout(
         "codes",
         (
-            ("object", pa.uint32()),
-            ("function", pa.string()),
-            ("file", pa.string()),
-            ("line", pa.uint32()),
-            ("origin", pa.uint8()),
+            ("object", "uint32"),
+            ("function", STRING),
+            ("file", STRING),
+            ("line", "uint32"),
+            ("origin", "uint8"),
         ),
         encodings={"object": "BYTE_STREAM_SPLIT", "line": "BYTE_STREAM_SPLIT"},
     ),
     _layout(
         "containers",
         (
-            ("object", pa.uint32()),
-            ("limit", pa.int64()),
-            ("removed", pa.uint64()),
-            ("slots", pa.uint64()),
+            ("object", "uint32"),
+            ("limit", "int64"),
+            ("removed", "uint64"),
+            ("slots", "uint64"),
         ),
         encodings={"object": "BYTE_STREAM_SPLIT"},
     ),
     _layout(
         "standing_lines",
         (
-            ("object", pa.uint32()),
-            ("line", pa.uint32()),
+            ("object", "uint32"),
+            ("line", "uint32"),
         ),
         encodings={"object": "BYTE_STREAM_SPLIT"},
     ),
     _layout(
         "views",
         (
-            ("object", pa.uint32()),
-            ("shown", pa.uint64()),
+            ("object", "uint32"),
+            ("shown", "uint64"),
         ),
         encodings={"object": "BYTE_STREAM_SPLIT"},
     ),
     _layout(
         "modules",
         (
-            ("object", pa.uint32()),
-            ("name", pa.string()),
-            ("file", pa.string()),
-            ("origin", pa.uint8()),
-            ("distribution", pa.string()),
+            ("object", "uint32"),
+            ("name", STRING),
+            ("file", STRING),
+            ("origin", "uint8"),
+            ("distribution", STRING),
         ),
     ),
     _layout(
         "maps",
         (
-            ("start", pa.uint64()),
-            ("end", pa.uint64()),
-            ("permissions", pa.string()),
-            ("offset", pa.uint64()),
-            ("path", pa.string()),
-            ("rss", pa.uint64()),
-            ("pss", pa.uint64()),
-            ("private_dirty", pa.uint64()),
+            ("start", "uint64"),
+            ("end", "uint64"),
+            ("permissions", STRING),
+            ("offset", "uint64"),
+            ("path", STRING),
+            ("rss", "uint64"),
+            ("pss", "uint64"),
+            ("private_dirty", "uint64"),
         ),
     ),
     _layout(
         "regions",
         (
-            ("start", pa.uint64()),
-            ("end", pa.uint64()),
-            ("kind", pa.uint8()),
-            ("resident", pa.uint64()),
-            ("in_use", pa.uint64()),
-            ("free", pa.uint64()),
-            ("blocks", pa.uint64()),
-            ("object", pa.uint32()),
+            ("start", "uint64"),
+            ("end", "uint64"),
+            ("kind", "uint8"),
+            ("resident", "uint64"),
+            ("in_use", "uint64"),
+            ("free", "uint64"),
+            ("blocks", "uint64"),
+            ("object", "uint32"),
         ),
     ),
     _layout(
         "pools",
         (
-            ("start", pa.uint64()),
-            ("region", pa.uint32()),
-            ("block_size", pa.uint16()),
-            ("used", pa.uint16()),
-            ("resident", pa.uint32()),
+            ("start", "uint64"),
+            ("region", "uint32"),
+            ("block_size", "uint16"),
+            ("used", "uint16"),
+            ("resident", "uint32"),
         ),
         encodings={"start": "DELTA_BINARY_PACKED"},
     ),
     _layout(
         "native",
         (
-            ("group", pa.uint32()),
-            ("object", pa.uint32()),
-            ("bytes", pa.uint64()),
-            ("blocks", pa.uint64()),
-            ("kind", pa.uint8()),
-            ("grade", pa.uint8()),
-            ("name", pa.string()),
+            ("group", "uint32"),
+            ("object", "uint32"),
+            ("bytes", "uint64"),
+            ("blocks", "uint64"),
+            ("kind", "uint8"),
+            ("grade", "uint8"),
+            ("name", STRING),
         ),
         is_later=True,
     ),
@@ -280,74 +302,3 @@ _LAYOUTS = (
 
 TABLES: Mapping[str, TableLayout] = {layout.name: layout for layout in _LAYOUTS}
 """Every table of the file, in the order in which they are written."""
-
-
-def table_from_columns(
-    name: str,
-    columns: Mapping[str, np.ndarray[Any, Any] | Sequence[Any] | pa.Array],
-    *,
-    narrow: bool = False,
-) -> pa.Table:
-    """Make a table of the file from its columns.
-
-    Args:
-        name: a table of `TABLES`.
-        columns: one array or list of equal length per column of the schema; numpy arrays of the
-            schema's dtype are not copied.
-        narrow: leave columns of narrower unsigned numbers as they are, for the writer only: it
-            widens them piece by piece.
-
-    Raises:
-        KeyError: a column of the schema is missing.
-        ValueError: a column is unknown, of another length, or holds a value its type cannot.
-    """
-    schema = TABLES[name].schema
-    unknown = set(columns) - set(schema.names)
-    if unknown:
-        raise ValueError(f"table {name} has no column {', '.join(sorted(unknown))}")
-    if narrow:
-        found = [
-            arrow_array(values)
-            if isinstance(values := columns[column.name], np.ndarray) and values.dtype.kind == "u"
-            else _array(values, column.type)
-            for column in schema
-        ]
-        return pa.Table.from_arrays(found, names=schema.names)
-    arrays = [_array(columns[column.name], column.type) for column in schema]
-    return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def table_from_rows(name: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Make a table of the file from row dicts, each with every column of the schema.
-
-    Raises:
-        KeyError: a row lacks a column.
-    """
-    names = TABLES[name].schema.names
-    return table_from_columns(name, {column: [row[column] for row in rows] for column in names})
-
-
-def _array(
-    values: np.ndarray[Any, Any] | Sequence[Any] | pa.Array | pa.ChunkedArray,
-    data_type: pa.DataType,
-) -> pa.Array | pa.ChunkedArray:
-    if isinstance(values, (pa.Array, pa.ChunkedArray)):
-        found = values
-    elif pa.types.is_string(data_type):
-        # File names and strings of a target may hold lone surrogates, which no UTF-8 file can.
-        texts: Sequence[str | None] = list(values)
-        found = text_array(texts)
-    else:
-        found = arrow_array(_numbers(values, data_type))
-    return cast(found, data_type)
-
-
-def _numbers(
-    values: np.ndarray[Any, Any] | Sequence[Any], data_type: pa.DataType
-) -> np.ndarray[Any, Any]:
-    if isinstance(values, np.ndarray):
-        return values
-    try:
-        return np.array(values, str(data_type))
-    except (OverflowError, TypeError) as error:
-        raise ValueError(f"{data_type} cannot hold them: {error}") from error

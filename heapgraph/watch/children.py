@@ -9,7 +9,7 @@ import signal
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from heapgraph.watch.tied import tied
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LONGEST_OUTPUT = 1 << 20
 
-_GRACE_S = 5.0
+GRACE_S = 5.0
 """How long a child that was told to end may take for putting things away."""
 
 
@@ -67,8 +67,10 @@ async def run_child(
         assert child.stdout is not None  # noqa: S101 - both are pipes
         assert child.stderr is not None  # noqa: S101
         async with asyncio.timeout(longest_s), asyncio.TaskGroup() as tasks:
-            reading = [tasks.create_task(_bounded(one)) for one in (child.stdout, child.stderr)]
-            await _readable(ended)
+            reading = [
+                tasks.create_task(bounded(one.fileno())) for one in (child.stdout, child.stderr)
+            ]
+            await readable(ended)
         output, errors = (one.result() for one in reading)
         return Finished(child.wait(), output, errors)
     except ExceptionGroup as several:
@@ -98,13 +100,13 @@ async def _end(child: subprocess.Popen[bytes], ended: int) -> None:
             child.terminate()
             if ended >= 0:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(_readable(ended), _GRACE_S)
+                    await asyncio.wait_for(readable(ended), GRACE_S)
     finally:
         if child.poll() is None:
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
             if ended >= 0:
-                await _readable(ended)
+                await readable(ended)
             child.wait()
         if ended >= 0:
             os.close(ended)
@@ -113,7 +115,7 @@ async def _end(child: subprocess.Popen[bytes], ended: int) -> None:
                 pipe.close()
 
 
-async def _readable(descriptor: int) -> None:
+async def readable(descriptor: int) -> None:
     """Wait for bytes of a pipe, its end, or the end of a process."""
     loop, came = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(descriptor, came.set)
@@ -140,12 +142,12 @@ def processor_time_of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-async def _bounded(stream: IO[bytes]) -> bytes:
+async def bounded(descriptor: int) -> bytes:
     """The beginning of what a pipe brings; the rest is read and dropped, so that nobody waits."""
     kept = bytearray()
     while True:
-        await _readable(stream.fileno())
-        chunk = os.read(stream.fileno(), 1 << 16)
+        await readable(descriptor)
+        chunk = os.read(descriptor, 1 << 16)
         if not chunk:
             return bytes(kept)
         kept += chunk[: max(0, LONGEST_OUTPUT - len(kept))]

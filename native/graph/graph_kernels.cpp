@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dominator_work.h"
+#include "number_keys.h"
 #include "searches.h"
 
 namespace {
@@ -124,6 +125,14 @@ int hg_reference_sources(uint64_t object_count, uint64_t reference_count, const 
                   static_cast<std::uint32_t>(object));
     }
     return HG_OK;
+}
+
+int hg_number_keys(uint64_t count, const int64_t *keys, int64_t *numbers, int64_t *distinct,
+                   uint64_t *distinct_count) {
+    return guarded([&] {
+        *distinct_count = heapgraph::number_keys(count, keys, numbers, distinct);
+        return HG_OK;
+    });
 }
 
 int hg_dominator_children(uint64_t object_count, const uint32_t *idom, uint32_t *child_offsets,

@@ -81,6 +81,11 @@ HG_API int hg_count_out_references(uint64_t object_count, uint64_t reference_cou
                                    const uint64_t *offsets, const uint8_t *counted,
                                    uint32_t *counts);
 
+/* numbers[i] = the place of keys[i] among the distinct keys, which are in the order of their first
+ * appearance. keys, numbers: [count]; distinct: [count], *distinct_count of them written. */
+HG_API int hg_number_keys(uint64_t count, const int64_t *keys, int64_t *numbers, int64_t *distinct,
+                          uint64_t *distinct_count);
+
 /* sources[e] = the object that reference e belongs to. */
 HG_API int hg_reference_sources(uint64_t object_count, uint64_t reference_count,
                                 const uint64_t *offsets, uint32_t *sources);

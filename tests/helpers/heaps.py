@@ -31,8 +31,9 @@ from heapgraph.model import (
     ObjectFlags,
     RootKind,
 )
-from heapgraph.snapshot.schema import TABLES, table_from_columns, table_from_rows
+from heapgraph.snapshot.schema import TABLES
 from heapgraph.source_files import distribution_of, origin_of_file
+from helpers.arrow_tables import table_from_columns, table_from_rows
 from helpers.heap_memory import MemoryRows
 from helpers.manifests import good_manifest
 

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from heapgraph.model import EdgeFlags, EdgeKind
-from heapgraph.snapshot.schema import table_from_columns
 from heapgraph.snapshot.writer import write_snapshot
 from helpers.app_heap import items, module, set_global, store
+from helpers.arrow_tables import table_from_columns
 from helpers.heaps import ADDRESS_STEP, FIRST_ADDRESS, HeapBuilder
 
 if TYPE_CHECKING:

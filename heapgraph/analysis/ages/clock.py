@@ -103,7 +103,6 @@ class AgeClock:
         self._fine_ages = graph.fine_ages
         self._newest_beside, program = find_ticks(graph)
         ticks = np.flatnonzero(self._newest_beside)
-        self._ticks = ticks
         ticks_of_type = np.bincount(types[ticks], minlength=len(graph.type_names))
         self._ticks_of_type = ticks_of_type
         self._row_of_type = np.cumsum(ticks_of_type > 0) - 1  # most types have no ticks
@@ -112,6 +111,9 @@ class AgeClock:
         self._is_losing = in_losing_containers(graph, ticks)
         self._by_age = self._count_by_age(ticks)
         self._losing_by_age = self._count_by_age(ticks, self._is_losing)
+        order = np.argsort(types[ticks], kind="stable")
+        self._ticks_by_type = ticks[order]
+        self._ends_of_types = np.cumsum(ticks_of_type)
         self._by_newest_beside = self._count_by_newest_beside(ticks)
         self.end_of_imports = _quantile(program, _IMPORT_SHARE)
         self._start = _quantile(program, _START_SHARE)
@@ -143,14 +145,20 @@ class AgeClock:
         is_companion = companions[self._row_of_type]
         is_companion[self._ticks_of_type == 0] = False
         if is_companion.any():
-            is_mine = np.zeros(len(self._codes), np.bool_)
-            is_mine[mine] = True
-            others = self._ticks[~is_mine[self._ticks] & ~is_companion[self._types[self._ticks]]]
-            ticks, losing = self._count_by_age(others), self._count_by_age(others, self._is_losing)
-        else:
-            ticks = self._by_age - self._count_by_age(mine)
-            losing = self._losing_by_age - self._count_by_age(mine, self._is_losing)
+            mine = distinct_ids(mine, len(self._codes))
+            mine = mine[~is_companion[self._types[mine]]]
+            mine = np.concatenate([mine, *self._of_types(is_companion)])
+        ticks = self._by_age - self._count_by_age(mine)
+        losing = self._losing_by_age - self._count_by_age(mine, self._is_losing)
         return Life(np.maximum(ticks, 0), born, np.maximum(losing, 0))
+
+    def _of_types(self, wanted: npt.NDArray[np.bool_]) -> list[npt.NDArray[np.int64]]:
+        """The ticks of some types."""
+        ends = self._ends_of_types
+        return [
+            self._ticks_by_type[ends[row] - self._ticks_of_type[row] : ends[row]]
+            for row in np.flatnonzero(wanted).tolist()
+        ]
 
     def share(self, born: int, own: npt.NDArray[np.uint32]) -> float:
         """The time since a birth as a part of the time since the program's start.

@@ -10,6 +10,7 @@ import numpy as np
 from heapgraph.analysis.ages.rules import MIN_MEMBERS
 from heapgraph.graph.ages import UNKNOWN
 from heapgraph.graph.csr import rows_of_many
+from heapgraph.graph.object_sets import count_by_group
 from heapgraph.model import ITEM_KINDS, EdgeKind
 
 if TYPE_CHECKING:
@@ -152,7 +153,8 @@ def _commonest(graph: HeapGraph, objects: Ids) -> Ids:
     if not len(objects):
         return objects
     types = graph.type_ids[objects]
-    result: Ids = objects[types == np.bincount(types).argmax()]
+    counts = count_by_group(types, len(graph.type_names))
+    result: Ids = objects[types == counts.argmax()]
     return result
 
 

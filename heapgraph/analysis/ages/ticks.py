@@ -11,7 +11,7 @@ from heapgraph.analysis.ages.past import has_lost
 from heapgraph.graph.ages import CODES, UNKNOWN
 from heapgraph.graph.kept_columns import KEPT_ROWS
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, ObjectFlags
-from heapgraph.snapshot.arrow_arrays import numpy_array
+from heapgraph.snapshot.plain_tables import numpy_array
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -36,6 +36,9 @@ _ENUM_CLASSES = frozenset({"enum.EnumMeta", "enum.EnumType"})
 _MIN_ITEMS = 20
 """References of what holds things rather than consists of them."""
 
+_OBJECTS_A_STEP = 1 << 18
+"""What is computed of them in between is never as long as the heap."""
+
 _MOST_HOLDERS = 64
 """Of ticks, the largest, that are asked whether they have lost some."""
 
@@ -59,8 +62,9 @@ def find_ticks(graph: HeapGraph) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.
         counts = np.bincount(codes[of_program], minlength=CODES).astype(np.uint32)
         counts[UNKNOWN] = 0
         of_program |= (graph.flags & ObjectFlags.IS_TYPE) != 0  # whatever their metaclass is
-        dated = np.flatnonzero((codes != UNKNOWN) & ~of_program)
-        return _newest_beside(graph, _units(graph, dated, of_program)), counts
+        is_dated = codes != UNKNOWN
+        is_dated &= ~of_program
+        return _newest_beside(graph, _units(graph, is_dated, of_program)), counts
 
     if graph.object_count < KEPT_ROWS:
         newest, counts = compute()
@@ -74,18 +78,25 @@ def find_ticks(graph: HeapGraph) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.
 
 
 def _units(
-    graph: HeapGraph, objects: npt.NDArray[np.int64], of_program: npt.NDArray[np.bool_]
+    graph: HeapGraph, is_dated: npt.NDArray[np.bool_], of_program: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.int64]:
-    """Those that are reached by a root, and no part of something small: a session, not its fields.
+    """Of some objects those that a root reaches, and no part of something small: no fields.
 
     Nor right below a class, a module or a function, or in their namespaces: these are their tables.
     """
-    idom = graph.dominators.idom[objects]
-    has_units = (np.diff(graph.offsets) >= _MIN_ITEMS) & ~graph.folded.with_dicts(of_program)
-    is_unit: npt.NDArray[np.bool_] = idom == VIRTUAL_ROOT
-    below = np.flatnonzero(idom < UNREACHABLE)
-    is_unit[below] = has_units[idom[below]]
-    return objects[is_unit]
+    has_units = ~graph.folded.with_dicts(of_program)
+    units = [np.empty(0, np.int64)]
+    for first in range(0, graph.object_count, _OBJECTS_A_STEP):
+        ends = graph.offsets[first : first + _OBJECTS_A_STEP + 1]
+        has_units[first : first + _OBJECTS_A_STEP] &= np.diff(ends) >= _MIN_ITEMS
+    for first in range(0, graph.object_count, _OBJECTS_A_STEP):
+        objects = np.flatnonzero(is_dated[first : first + _OBJECTS_A_STEP]) + first
+        idom = graph.dominators.idom[objects]
+        is_unit: npt.NDArray[np.bool_] = idom == VIRTUAL_ROOT
+        below = np.flatnonzero(idom < UNREACHABLE)
+        is_unit[below] = has_units[idom[below]]
+        units.append(objects[is_unit])
+    return np.concatenate(units)
 
 
 def in_losing_containers(graph: HeapGraph, ticks: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:

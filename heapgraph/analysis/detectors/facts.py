@@ -11,7 +11,7 @@ from heapgraph.analysis.execution.suspended_code import name_rows
 from heapgraph.graph.csr import rows_of, rows_of_many
 from heapgraph.model import ITEM_KINDS, NO_LABEL, UNREACHABLE, EdgeKind, ObjectFlags
 from heapgraph.native.reference_kernels import count_out_references, reference_sources
-from heapgraph.snapshot.arrow_arrays import numpy_array
+from heapgraph.snapshot.plain_tables import numpy_array
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.growth.numbering import number_texts, numbered
+from heapgraph.analysis.growth.numbering import number_texts
+from heapgraph.native.key_numbers import number_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,11 +60,11 @@ def align(snapshots: Sequence[PathGroups]) -> AlignedGroups:
         type_numbers = number_texts(groups.types, types)
         keys.append((text_numbers[groups.text_rows] << 32) | type_numbers[groups.type_rows])
     # Pairs of parent and step fit into a number; parent, text and type might not.
-    steps, step_rows = numbered(np.concatenate(keys))
+    steps, step_rows = number_keys(np.concatenate(keys))
     del keys
     ends = np.cumsum([len(groups.parents) for groups in snapshots])[:-1]
     rows, parents, row_steps = _align_levels(snapshots, np.split(step_rows, ends), len(steps))
-    kept, numbers = numbered(np.concatenate(rows))
+    kept, numbers = number_keys(np.concatenate(rows))
     row_of = np.zeros(len(parents), np.int64)
     row_of[kept] = np.arange(1, len(kept) + 1)
     below = steps[row_steps[kept]]
@@ -102,7 +103,7 @@ def _align_levels(
             here = slice(begins[position], ends[position])
             above = rows[position][groups.parents[here]] if level else np.int64(TOP)
             keys.append(above * step_count + steps[position][here])
-        distinct, numbers = numbered(np.concatenate(keys))
+        distinct, numbers = number_keys(np.concatenate(keys))
         done = 0
         for position, found in enumerate(keys):
             part = numbers[done : done + len(found)]

@@ -16,10 +16,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from heapgraph.analysis.detectors.facts import HeapFacts
-from heapgraph.analysis.growth.numbering import number_texts, numbered
+from heapgraph.analysis.growth.numbering import number_texts
 from heapgraph.analysis.growth.path_texts import path_texts
 from heapgraph.model import UNREACHABLE
 from heapgraph.native import graph_kernels
+from heapgraph.native.key_numbers import number_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,7 +95,7 @@ def _group(graph: HeapGraph) -> PathGroups:
     types: dict[str, int] = {}
     type_rows = number_texts(graph.type_names, types)[graph.type_ids]
     # A step is a text with a type: pairs of parent and step fit into a number, triples might not.
-    steps, step_rows = numbered(text_rows * len(types) + type_rows)
+    steps, step_rows = number_keys(text_rows * len(types) + type_rows)
     levels, of_object = _levels(graph, step_rows, len(steps))
     step_of_group = steps[_joined([level.steps for level in levels])]
     known = np.flatnonzero(of_object >= 0)
@@ -159,7 +160,9 @@ def _levels(
             break
         objects = by_distance[begin:end]
         parents = of_object[paths.parent[objects]] if begin else np.full(end, -1, np.int32)
-        distinct, rows = numbered((parents.astype(np.int64) + 1) * step_count + step_rows[objects])
+        distinct, rows = number_keys(
+            (parents.astype(np.int64) + 1) * step_count + step_rows[objects]
+        )
         first = np.empty(len(distinct), np.int64)
         first[rows[::-1]] = objects[::-1]  # the last that is written stays
         of_object[objects] = rows + count

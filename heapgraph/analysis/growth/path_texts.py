@@ -14,9 +14,10 @@ import numpy as np
 from heapgraph.analysis.expressions.literals import literals, texts_of
 from heapgraph.analysis.expressions.openings import root_names
 from heapgraph.analysis.expressions.segments import is_attribute_name
-from heapgraph.analysis.growth.numbering import number_texts, numbered
+from heapgraph.analysis.growth.numbering import number_texts
 from heapgraph.graph.references import EDGE_PREFERENCE
 from heapgraph.model import NO_LABEL, NO_ROW, EdgeKind, RootKind
+from heapgraph.native.key_numbers import number_keys
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -77,7 +78,7 @@ def path_texts(facts: HeapFacts, max_distance: int) -> tuple[NDArray[np.int64], 
     first = np.flatnonzero(graph.root_paths.distance == 0)
     rows[first] = number_texts(_root_texts(graph, first), known)
     edges = path_edges(facts, max_distance)
-    codes, code_rows = numbered(_edge_codes(facts, edges))
+    codes, code_rows = number_keys(_edge_codes(facts, edges))
     rows[graph.targets[edges]] = number_texts(_code_texts(graph, codes), known)[code_rows]
     return rows, list(known)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from heapgraph.graph.path_sums import sum_on_paths
 from heapgraph.model import C_CODE_OF_GREENLET, UNREACHABLE, VIRTUAL_ROOT, RootKind
-from heapgraph.snapshot.arrow_arrays import numpy_array
+from heapgraph.snapshot.plain_tables import numpy_array
 from heapgraph.units import format_count
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from heapgraph.analysis.expressions.segments import edges_of
 from heapgraph.analysis.leaks.connections import MAX_ASKED, SELECTOR_KEY, handlers_of
 from heapgraph.model import EdgeKind, ObjectFlags
 from heapgraph.safe_text import begun
+from heapgraph.snapshot.plain_tables import numpy_array
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
@@ -150,8 +151,8 @@ def _module_names(graph: HeapGraph, modules: NDArray[np.uint32]) -> list[str]:
 
 def _class_names(graph: HeapGraph, classes: NDArray[np.uint32]) -> list[str]:
     table = graph.table("types")
-    objects, names = table.column("object").to_pylist(), table.column("name").to_pylist()
-    names_of = dict(zip(objects, names, strict=True))
+    objects = numpy_array(table.column("object")).tolist()
+    names_of = dict(zip(objects, table.column("name").to_pylist(), strict=True))
     return [names_of.get(one, graph.type_name(one)) for one in classes.tolist()]
 
 

@@ -104,6 +104,14 @@ def memory_parts(graph: HeapGraph) -> tuple[MemoryPart, ...]:
     return tuple(MemoryPart(*part) for part in parts if part[2])
 
 
+def sizes_by_group(parts: Iterable[MemoryPart]) -> dict[str, int]:
+    """Bytes of each group, those without any too."""
+    sizes = dict.fromkeys(GROUPS, 0)
+    for part in parts:
+        sizes[part.group] += part.size
+    return sizes
+
+
 def is_anonymous(mapping: MemoryMapping) -> bool:
     """Tell whether a mapping is private memory without a file."""
     is_file = mapping.path and not mapping.path.startswith(("[heap]", "[stack", "[anon"))
@@ -198,8 +206,8 @@ class _Places:
         wanted = rounding = outside = 0
         for first in range(0, graph.object_count, _OBJECTS_A_STEP):
             last = min(first + _OBJECTS_A_STEP, graph.object_count)
-            ids = np.arange(first, last)
-            inside, beyond = _split_sizes(graph, ids, _in_ranges(ids, ranges))
+            in_arena = _run_in_ranges(first, last, ranges)
+            inside, beyond = _split_sizes(graph, slice(first, last), in_arena)
             wanted += int(inside.sum())
             outside += int(beyond.sum())
             rounding += int((-inside % _BLOCK_STEP).sum())
@@ -216,7 +224,7 @@ class _Places:
 
 
 def _split_sizes(
-    graph: HeapGraph, ids: NDArray[np.int64], in_arena: NDArray[np.bool_]
+    graph: HeapGraph, ids: NDArray[np.int64] | slice, in_arena: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Bytes in blocks of pymalloc and elsewhere of some objects: int64 each.
 
@@ -225,11 +233,13 @@ def _split_sizes(
     """
     sizes = graph.shallow_sizes[ids].astype(np.int64)
     is_large = sizes > LARGEST_SMALL_BLOCK
-    heads = np.minimum(graph.basic_sizes[graph.type_ids[ids]] + _GC_HEAD, sizes)
-    is_split = in_arena & is_large & (sizes - heads > LARGEST_SMALL_BLOCK)
     is_heap = (graph.flags[ids] & np.uint16(ObjectFlags.STATIC)) == 0
-    inside = np.where(is_split, heads, np.where(in_arena, sizes, 0))
-    return inside, np.where(in_arena | is_heap, sizes - inside, 0)
+    inside = sizes * in_arena
+    large = np.flatnonzero(in_arena & is_large)
+    heads = np.minimum(graph.basic_sizes[graph.type_ids[ids][large]] + _GC_HEAD, sizes[large])
+    is_split = sizes[large] - heads > LARGEST_SMALL_BLOCK
+    inside[large[is_split]] = heads[is_split]
+    return inside, (sizes - inside) * (in_arena | is_heap)
 
 
 def _in_known_blocks(
@@ -251,6 +261,13 @@ def _object_ranges(addresses: NDArray[np.uint64], regions: list[MemoryRegion]) -
     """First object in each region and the one behind its last, in one rising row: int64."""
     bounds = (region_bounds(regions, "start"), region_bounds(regions, "end"))
     return np.stack([np.searchsorted(addresses, part) for part in bounds], axis=1).reshape(-1)
+
+
+def _run_in_ranges(first: int, last: int, ranges: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """`_in_ranges` of the objects from the first up to the last, which is not among them."""
+    bounds = np.clip(ranges, first, last) - first
+    lengths = np.diff(bounds, prepend=0, append=last - first)
+    return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
 
 
 def _in_ranges(ids: NDArray[np.int64], ranges: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.capture.heap.texts import read_texts, text_column, words_at
-from heapgraph.snapshot.arrow_arrays import take
-from heapgraph.snapshot.schema import table_from_columns
+from heapgraph.snapshot.plain_tables import plain_table
 from heapgraph.source_files import origin_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pyarrow as pa
-
     from heapgraph.capture.heap.columns import HeapColumns
     from heapgraph.capture.heap.texts import Array
     from heapgraph.native.memory_reads import MemoryReads
+    from heapgraph.snapshot.plain_tables import PackedTexts, PlainTable
 
 _READER = "code"
 READERS = {_READER: 0}
@@ -30,7 +28,7 @@ def read_code_table(
     fields: Mapping[str, int],
     columns: HeapColumns,
     chosen: Mapping[str, Array],
-) -> pa.Table:
+) -> PlainTable:
     """Make the table `codes`.
 
     Args:
@@ -53,7 +51,7 @@ def read_code_table(
     places = places.reshape(-1, 2)
     texts = read_texts(reads, fields, addresses)
     lines = words[:, 2].astype(np.uint32).view(np.int32)
-    return table_from_columns(
+    return plain_table(
         "codes",
         {
             "object": ids.astype(np.uint32),
@@ -65,8 +63,8 @@ def read_code_table(
     )
 
 
-def _origins(texts: pa.StringArray, rows: Array) -> Array:
+def _origins(texts: PackedTexts, rows: Array) -> Array:
     """uint8[n], decided once for each file."""
     used, places = np.unique(rows, return_inverse=True)
-    files = take(texts, used).to_pylist()
-    return np.array([origin_of_file(file) for file in files], np.uint8)[places]
+    origins = [origin_of_file(texts[file]) for file in used.tolist()]
+    return np.array(origins, np.uint8)[places]

@@ -11,15 +11,14 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    import pyarrow as pa
-
     from heapgraph.capture.process.libraries import LibraryData
     from heapgraph.native.heap_walker import HeapWalker
     from heapgraph.native.walked_type import WalkedType
+    from heapgraph.snapshot.plain_tables import PlainTable
 
 Array: TypeAlias = npt.NDArray[Any]
 
-_SUMMED = 1 << 12
+_SUMMED = 1 << 9
 """Rows between two places of a column of lengths whose sum is kept."""
 
 _OBJECTS_A_STEP = 1 << 18
@@ -39,10 +38,7 @@ class HeapColumns:
             name and the byte offset.
         library_words: addresses of objects, and of the words in the data of libraries that hold
             them: uint64[n, 2], by library.
-        container_table: the table `containers`, see `container_facts.read_container_facts`.
-        line_table: the table `standing_lines`, see `standing_lines.read_standing_lines`.
-        view_table: the table `views`, see `view_sizes.read_view_sizes`.
-        code_table: the snapshot's table `codes`, see `code_table.read_code_table`.
+        fact_tables: tables of the snapshot by name, see `object_facts.read_object_facts`.
         stack_words: uint64, words on the saved C stacks of few greenlets, see `saved_stacks`.
         lost: uint64, addresses of objects that were found in pools only, with what they refer to.
         walker: whose columns they are. Some (`LATE_COLUMNS`) are there when
@@ -55,10 +51,7 @@ class HeapColumns:
     counts: dict[str, int]
     scanned_roots: list[tuple[int, str, int]] = field(default_factory=list)
     library_words: list[tuple[LibraryData, Array]] = field(default_factory=list)
-    code_table: pa.Table | None = None
-    container_table: pa.Table | None = None
-    line_table: pa.Table | None = None
-    view_table: pa.Table | None = None
+    fact_tables: dict[str, PlainTable] = field(default_factory=dict)
     stack_words: Array = field(default_factory=lambda: np.empty(0, np.uint64))
     lost: Array = field(default_factory=lambda: np.empty(0, np.uint64))
     walker: HeapWalker | None = None
@@ -150,11 +143,16 @@ class HeapColumns:
             return self.arrays["out_degree"]
         return self.walker.out_degrees()
 
+    def keep_only(self, names: Collection[str]) -> None:
+        """Let go of all other columns: whoever has taken one has it alone."""
+        self.arrays = {name: self.arrays[name] for name in names}
+        self._reference_starts = None
+
     def take_counted_in(self) -> Array:
         """The column counted_in as signed numbers; its own memory goes."""
         counted: Array = self.arrays.pop("counted_in").astype(np.int64)
         if self.walker is not None:
-            self.walker.forget_counted_in()
+            self.walker.forget_columns("counted_in")
         return counted
 
     def ids_of(self, addresses: Sequence[int] | Array) -> Array:
@@ -194,7 +192,7 @@ class HeapColumns:
         """What an object looks like, None for no object and when its kind has no preview."""
         # A key that is no object, in a dict that was caught half-made, has the label NO_LABEL.
         sizes = self.arrays["preview_size"]
-        if not 0 <= object_id < self.object_count or not sizes[object_id]:
+        if not 0 <= object_id < len(sizes) or not sizes[object_id]:
             return None
         if self._preview_starts is None:
             self._preview_starts = _summed_starts(preview_bytes(sizes))

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from heapgraph.capture.heap.texts import words_at
-from heapgraph.snapshot.schema import table_from_columns
+from heapgraph.snapshot.plain_tables import plain_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import pyarrow as pa
-
     from heapgraph.capture.heap.columns import HeapColumns
     from heapgraph.capture.heap.texts import Array
     from heapgraph.native.memory_reads import MemoryReads
+    from heapgraph.snapshot.plain_tables import PlainTable
 
     Facts: TypeAlias = tuple[Array, Array, Array]
     _Reader: TypeAlias = Callable[["_Structs", Array], Facts]
@@ -34,7 +33,7 @@ def read_container_facts(
     fields: Mapping[str, int],
     columns: HeapColumns,
     chosen: Mapping[str, Array],
-) -> pa.Table:
+) -> PlainTable:
     """Make the table `containers`.
 
     Args:
@@ -56,7 +55,7 @@ def read_container_facts(
     rows = np.concatenate(found)
     rows = rows[np.argsort(rows[:, 0], kind="stable")]
     sane = np.where((rows >= 0) & (rows < _MAX_SANE), rows, 0)
-    return table_from_columns(
+    return plain_table(
         "containers",
         {
             "object": sane[:, 0].astype(np.uint32),

@@ -40,8 +40,10 @@ def read_object_facts(reads: MemoryReads, layout: Layout, columns: HeapColumns) 
         },
         standing_lines.TYPES,
     )
-    columns.code_table = code_table.read_code_table(reads, fields, columns, chosen)
-    columns.container_table = container_facts.read_container_facts(reads, fields, columns, chosen)
-    columns.view_table = view_sizes.read_view_sizes(reads, fields, columns, chosen)
-    columns.line_table = standing_lines.read_standing_lines(reads, layout, columns, chosen)
+    columns.fact_tables = {
+        "codes": code_table.read_code_table(reads, fields, columns, chosen),
+        "containers": container_facts.read_container_facts(reads, fields, columns, chosen),
+        "views": view_sizes.read_view_sizes(reads, fields, columns, chosen),
+        "standing_lines": standing_lines.read_standing_lines(reads, layout, columns, chosen),
+    }
     columns.stack_words = saved_stacks.words_of_few_stacks(reads, fields, columns)

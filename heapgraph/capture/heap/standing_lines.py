@@ -12,17 +12,16 @@ import numpy as np
 from heapgraph.capture.cpython.layouts.kinds import StackReference
 from heapgraph.capture.cpython.line_tables import line_decoder
 from heapgraph.capture.heap.texts import column_of, words_at
-from heapgraph.snapshot.schema import table_from_columns
+from heapgraph.snapshot.plain_tables import plain_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    import pyarrow as pa
 
     from heapgraph.capture.cpython.layouts import Layout
     from heapgraph.capture.heap.columns import HeapColumns
     from heapgraph.capture.heap.texts import Array
     from heapgraph.native.memory_reads import MemoryReads
+    from heapgraph.snapshot.plain_tables import PlainTable
 
 READERS = {"generator": 0, "frame": 0, "code": 0}
 """Readers of the walk whose objects are asked, each with the fewest references that they have."""
@@ -45,7 +44,7 @@ _MAX_STEPS = 1 << 28
 
 def read_standing_lines(
     reads: MemoryReads, layout: Layout, columns: HeapColumns, chosen: Mapping[str, Array]
-) -> pa.Table:
+) -> PlainTable:
     """Make the table `standing_lines`.
 
     Args:
@@ -73,7 +72,7 @@ def read_standing_lines(
     lines[unknown] = places.lines(codes[unknown], offsets[unknown])
     rows = np.argsort(ids, kind="stable")
     rows = rows[lines[rows] > 0]
-    return table_from_columns(
+    return plain_table(
         "standing_lines",
         {"object": ids[rows].astype(np.uint32), "line": lines[rows].astype(np.uint32)},
     )

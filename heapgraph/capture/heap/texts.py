@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from heapgraph.capture.cpython.objects import STR_ENCODINGS
 from heapgraph.capture.cpython.type_flags import TypeFlags
-from heapgraph.snapshot.arrow_arrays import take, text_array, text_sizes
-from heapgraph.snapshot.limits import MAX_TEXT_BYTES
+from heapgraph.snapshot.plain_tables import PackedTexts
+from heapgraph.snapshot.schema import MAX_TEXT_BYTES
 from heapgraph.source_files import CUT, MAX_CHARACTERS
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ _ASCII = 128
 _WORD = 8
 
 
-def read_texts(reads: MemoryReads, fields: Mapping[str, int], addresses: Array) -> pa.StringArray:
+def read_texts(reads: MemoryReads, fields: Mapping[str, int], addresses: Array) -> PackedTexts:
     """Read str objects.
 
     Args:
@@ -48,7 +47,7 @@ def read_texts(reads: MemoryReads, fields: Mapping[str, int], addresses: Array) 
     Cost: 0.5 us each; 1 us where it is not ASCII.
     """
     if not len(addresses):
-        return text_array([])
+        return PackedTexts(np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64))
     heads = reads.gather(addresses, fields["uni.ascii_size"])
     state = column_of(heads, fields["uni.state"], np.uint32)
     lengths = column_of(heads, fields["uni.length"], np.uint64)
@@ -58,15 +57,16 @@ def read_texts(reads: MemoryReads, fields: Mapping[str, int], addresses: Array) 
     sizes = np.where(is_text, np.minimum(lengths, MAX_CHARACTERS).astype(np.int64) * widths, 0)
     is_text &= np.cumsum(sizes) <= _MAX_BYTES
     starts = _data_starts(reads, fields, addresses, state)
-    parts = [text_array([""])]
-    places = np.zeros(len(addresses), np.int64)
-    begin = 1
+    parts, end = [np.empty(0, np.uint8)], 0
+    begins, encoded_sizes = np.zeros((2, len(addresses)), np.int64)
     for rows in _groups_of_one_size(sizes, is_text & (sizes > 0)):
         data = reads.gather(starts[rows], int(sizes[rows[0]]))
-        parts.append(_texts(data, widths[rows], lengths[rows] > MAX_CHARACTERS))
-        places[rows] = np.arange(begin, begin + len(rows))
-        begin += len(rows)
-    return take(pa.concat_arrays(parts), places)
+        encoded, lasts = _encoded(data, widths[rows], lengths[rows] > MAX_CHARACTERS)
+        parts.append(encoded)
+        encoded_sizes[rows] = np.diff(lasts, prepend=0)
+        begins[rows] = end + lasts - encoded_sizes[rows]
+        end += len(encoded)
+    return PackedTexts(np.concatenate(parts), begins, encoded_sizes)
 
 
 def column_of(heads: Array, offset: int, kind: type[np.generic]) -> Array:
@@ -117,25 +117,23 @@ def _groups_of_one_size(sizes: Array, wanted: Array) -> Iterator[Array]:
         yield from np.split(rows, np.flatnonzero(np.diff(sizes[rows])) + 1)
 
 
-def _texts(data: Array, widths: Array, is_cut: Array) -> pa.StringArray:
-    """Texts of one size; empty for what is no text, or reads as zeros."""
+def _encoded(data: Array, widths: Array, is_cut: Array) -> tuple[Array, Array]:
+    """Texts of one size as UTF-8, and where each ends; empty for what is no text, or all zeros."""
     size = data.shape[1]
     if not is_cut.any() and (widths == 1).all() and data.max() < _ASCII and data.any(axis=1).all():
-        offsets = np.arange(0, data.size + 1, size, dtype=np.int32)
-        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
-        return pa.Array.from_buffers(pa.string(), len(data), buffers)
-    found: list[str] = []
+        return data.reshape(-1), np.arange(size, data.size + 1, size)
+    found: list[bytes] = []
     for characters, width, more in zip(data, widths.tolist(), is_cut.tolist(), strict=True):
         text = ""
         if characters.any():
             with suppress(UnicodeDecodeError):
                 text = characters.tobytes().decode(STR_ENCODINGS[width], "surrogatepass")
                 text += CUT * more
-        found.append(text)
-    return text_array(found)
+        found.append(text.encode("utf-8", "backslashreplace"))
+    return np.frombuffer(b"".join(found), np.uint8), np.cumsum([len(text) for text in found])
 
 
-def text_column(texts: pa.StringArray, rows: Array) -> pa.StringArray:
+def text_column(texts: PackedTexts, rows: Array) -> PackedTexts:
     """A column in which each row has one of a few texts.
 
     Args:
@@ -146,7 +144,6 @@ def text_column(texts: pa.StringArray, rows: Array) -> pa.StringArray:
         The texts of all rows together fit into a column of the file: from the row on at which they
         no longer would, they are empty.
     """
-    lengths = text_sizes(texts)
-    fits = np.cumsum(lengths[rows]) <= MAX_TEXT_BYTES
-    choices = pa.concat_arrays([texts, text_array([""])])
-    return take(choices, np.where(fits, rows, len(texts)))
+    column = texts.take(rows)
+    column.sizes[np.cumsum(column.sizes) > MAX_TEXT_BYTES] = 0
+    return column

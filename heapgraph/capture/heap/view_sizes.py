@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.capture.heap.texts import column_of, words_at
-from heapgraph.snapshot.schema import table_from_columns
+from heapgraph.snapshot.plain_tables import plain_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pyarrow as pa
-
     from heapgraph.capture.heap.columns import HeapColumns
     from heapgraph.capture.heap.texts import Array
     from heapgraph.native.memory_reads import MemoryReads
+    from heapgraph.snapshot.plain_tables import PlainTable
 
 READERS = {"memoryview": 0, "ndarray": 0}
 """Readers of the walk whose objects are asked, each with the fewest references that they have."""
@@ -35,7 +34,7 @@ def read_view_sizes(
     fields: Mapping[str, int],
     columns: HeapColumns,
     chosen: Mapping[str, Array],
-) -> pa.Table:
+) -> PlainTable:
     """Make the table `views`.
 
     Args:
@@ -56,7 +55,7 @@ def read_view_sizes(
     ids, sizes = (np.concatenate(each) for each in zip(*parts, strict=True))
     rows = np.argsort(ids, kind="stable")
     sane = np.where((sizes >= 0) & (sizes < _MAX_SANE), sizes, 0)
-    return table_from_columns(
+    return plain_table(
         "views",
         {"object": ids[rows].astype(np.uint32), "shown": sane[rows].astype(np.uint64)},
     )

@@ -40,6 +40,8 @@ _WATCH_S_PER_BYTE = 0.5 / 2**30
 """How long a copy takes into memory that was made ready: measured 0.2-0.5 s per GiB."""
 
 _LONGEST_LOOK_S = 0.1
+_LOOKS = 16
+"""Parts of that look: it ends with the first in which a thread ran, as most do of a busy target."""
 
 
 class NotTaken(Exception):
@@ -131,12 +133,18 @@ def copy_idle(
     that a busy target is known before memory is made ready for it.
     """
     look_s = min(resident * _WATCH_S_PER_BYTE, _LONGEST_LOOK_S)
-    if not any(_stays_idle(helper, pid, lambda: Event().wait(look_s)) for _ in range(_ATTEMPTS)):
+    if not any(_looks_idle(helper, pid, look_s) for _ in range(_ATTEMPTS)):
         raise NotTaken("one of its threads runs")
     with Copier(pid, before) as copier:
         if any(_stays_idle(helper, pid, copier.take) for _ in range(_ATTEMPTS)):
             return copier.freeze_as("idle", helper, 0.0)
     raise NotTaken("one of its threads woke up while it was read")
+
+
+def _looks_idle(helper: FreezeHelper, pid: int, look_s: float) -> bool:
+    return all(
+        _stays_idle(helper, pid, lambda: Event().wait(look_s / _LOOKS)) for _ in range(_LOOKS)
+    )
 
 
 def _stays_idle(helper: FreezeHelper, pid: int, act: Callable[[], object]) -> bool:

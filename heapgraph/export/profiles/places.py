@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow.compute as pc
-
 from heapgraph.analysis.execution.code_places import SUSPENDABLE_TYPES, place_of
 from heapgraph.model import NO_ROW, VIRTUAL_ROOT, RootKind
 
@@ -53,7 +50,7 @@ class SourcePlaces:
     def of_class(self, type_name: str) -> SourcePlace:
         """The file of a class's module, and the first line of its first method.
 
-        Cost: a pass over the code objects for each class, once.
+        Cost: a pass over the functions of its file, once; over all code objects, once.
         """
         if type_name not in self._classes:
             self._classes[type_name] = self._find_class(type_name)
@@ -87,10 +84,6 @@ class SourcePlaces:
         if not module or not modules[module].file:
             return NOWHERE
         file = modules[module].file
-        codes = self._graph.codes
-        is_method = pc.and_(
-            pc.starts_with(codes.functions, pattern=f"{rest}."), pc.equal(codes.files, file)
-        )
-        lines = codes.lines[np.flatnonzero(is_method.to_numpy())]
-        lines = lines[lines > 0]
-        return SourcePlace(file, int(lines.min()) if len(lines) else 0)
+        functions = self._graph.codes.functions_by_file.get(file, ())
+        lines = [line for name, line in functions if line > 0 and name.startswith(f"{rest}.")]
+        return SourcePlace(file, min(lines, default=0))

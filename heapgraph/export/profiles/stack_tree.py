@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.growth.numbering import number_texts, numbered
+from heapgraph.analysis.growth.numbering import number_texts
 from heapgraph.export.profiles.step_names import step_names
 from heapgraph.export.profiles.steps import Steps
 from heapgraph.export.profiles.tree_arrays import TreeArrays
+from heapgraph.native.key_numbers import number_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -142,8 +143,8 @@ class _Level:
             group of each object among these, -1 for small ones.
         """
         steps, types = self._steps.between(objects), self._types_of(objects)
-        pairs, pair_rows = numbered(steps * max(1, len(self.types)) + types)
-        keys, rows = numbered((above + 1) * max(1, len(pairs)) + pair_rows)
+        pairs, pair_rows = number_keys(steps * max(1, len(self.types)) + types)
+        keys, rows = number_keys((above + 1) * max(1, len(pairs)) + pair_rows)
         sizes = np.bincount(rows, self._tree.sizes[objects], minlength=len(keys))
         counts = np.bincount(rows, self._tree.counts[objects], minlength=len(keys))
         examples = np.zeros(len(keys), np.int64)

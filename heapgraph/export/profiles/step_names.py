@@ -15,7 +15,7 @@ from heapgraph.analysis.detectors.facts import HeapFacts
 from heapgraph.analysis.expressions.literals import texts_of
 from heapgraph.analysis.expressions.openings import root_names
 from heapgraph.analysis.expressions.segments import is_attribute_name
-from heapgraph.analysis.growth.numbering import number_texts, numbered
+from heapgraph.analysis.growth.numbering import number_texts
 from heapgraph.analysis.growth.path_texts import (
     ANY_ITEM,
     ANY_KEY,
@@ -25,6 +25,7 @@ from heapgraph.analysis.growth.path_texts import (
     path_edges,
 )
 from heapgraph.model import NO_LABEL, NO_ROW, VIRTUAL_ROOT, EdgeKind, ObjectFlags, RootKind
+from heapgraph.native.key_numbers import number_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,7 +86,7 @@ def step_names(graph: HeapGraph) -> tuple[NDArray[np.int32], list[str]]:
     rows[first] = number_texts(names, known)[code_rows] if len(codes) else 0
     facts = HeapFacts(graph)
     edges = path_edges(facts)
-    codes, code_rows = numbered(_edge_codes(facts, edges))
+    codes, code_rows = number_keys(_edge_codes(facts, edges))
     rows[graph.targets[edges]] = number_texts(_code_texts(graph, codes), known)[code_rows]
     return rows, list(known)
 
@@ -101,7 +102,7 @@ def _root_names(
     kinds = roots.kinds[best].astype(np.int64)
     # One code for all of a nameless kind, else one for each root.
     has_name = ~np.isin(kinds, _NAMELESS_ROOTS)
-    codes, rows = numbered(np.where(has_name, best, -1 - kinds))
+    codes, rows = number_keys(np.where(has_name, best, -1 - kinds))
     made = {each for group in graph.modules.made for each in group}
     names = []
     for code in codes.tolist():

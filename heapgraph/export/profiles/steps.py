@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.growth.numbering import numbered
 from heapgraph.model import VIRTUAL_ROOT
+from heapgraph.native.key_numbers import number_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +55,7 @@ class Steps:
             ways, at, above = ways[on_the_way], at[on_the_way], above[on_the_way]
             if not len(ways):
                 break
-            distinct, numbers = numbered(self._rows[at].astype(np.int64) * known + rows[ways])
+            distinct, numbers = number_keys(self._rows[at].astype(np.int64) * known + rows[ways])
             rows[ways] = numbers + known
             known += len(distinct)
             at = self._parent[at]

@@ -6,20 +6,23 @@ import ctypes
 import gc
 
 _MAPPED_FROM = 1 << 20
-_M_MMAP_THRESHOLD = -3  # malloc.h of glibc
+_KEPT = 4 << 20
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 
 
 def keep_small() -> None:
     """Have large blocks go back to the system when they are freed; call it before anything is made.
 
     malloc keeps freed blocks of up to 32 MiB for the next ones, once it has seen such: a third of
-    the memory of a census. And nothing here lives long enough for the collector of cycles.
+    the memory of a census. A few it may keep: to get each back from the system, page by page, would
+    take a tenth of the time. And nothing here lives long enough for the collector of cycles.
 
     Where the C library has no such setting (musl), the memory is larger.
     """
     gc.disable()
     if (set_option := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
         set_option(_M_MMAP_THRESHOLD, _MAPPED_FROM)
+        set_option(_M_TRIM_THRESHOLD, _KEPT)
 
 
 def give_back() -> None:

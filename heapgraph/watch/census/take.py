@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from heapgraph.analysis.ages.growth import growth_of
 from heapgraph.analysis.expressions import expression
-from heapgraph.analysis.histogram import type_histogram
-from heapgraph.analysis.holders import find_holders, is_own_table
-from heapgraph.analysis.memory import account_memory
+from heapgraph.analysis.holders import holder_ids, is_own_table
+from heapgraph.analysis.resident.parts import memory_parts, sizes_by_group
 from heapgraph.analysis.suspects import find_suspects
 from heapgraph.capture.captured import captured_tables
+from heapgraph.capture.tables import OF_PREVIEWS
 from heapgraph.graph.heap_graph import HeapGraph
+from heapgraph.graph.object_sets import sum_by_group
 from heapgraph.snapshot.memory_snapshot import MemorySnapshot
 from heapgraph.watch.census.chain import chain_below
 from heapgraph.watch.census.names import general_name
@@ -25,6 +29,9 @@ if TYPE_CHECKING:
 TYPES, HOLDERS, SUSPECTS = 20, 20, 5
 """Rows of each kind: what an alert, a metric or a rule can be about."""
 
+LEFT_OUT = {"objects": ("getsizeof", "refcount")}
+"""Columns of a snapshot that nothing in a census asks for, by table."""
+
 MAX_PLACES = 3
 """Functions that are named for a suspect."""
 
@@ -33,7 +40,7 @@ def count_heap(taken: TakenHeap) -> tuple[dict[str, Any], HeapGraph]:
     """Count what is in a heap that was taken; nothing is written.
 
     Args:
-        taken: of `capture_heap`; what it holds besides the heap may be given up meanwhile.
+        taken: of `capture_heap`; most of what it holds is given up meanwhile.
 
     Returns:
         The document (`census.record` reads it), and the heap for who wants more of it.
@@ -43,8 +50,12 @@ def count_heap(taken: TakenHeap) -> tuple[dict[str, Any], HeapGraph]:
     manifest, tables = captured_tables(
         taken.target, taken.captured, taken.clock, pause_s=taken.pause_s, attempts=taken.attempts
     )
-    graph = HeapGraph(MemorySnapshot(manifest, tables))
-    suspects = find_suspects(graph, limit=SUSPECTS).suspects
+    taken.captured.columns.keep_only(OF_PREVIEWS)
+    source = MemorySnapshot(manifest, tables, LEFT_OUT)
+    tables.clear()
+    graph = HeapGraph(source)
+    memory, types = _search(graph, source)
+    suspects = find_suspects(graph, limit=SUSPECTS, with_steady=False).suspects
     document = {
         "pid": taken.target.pid,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -55,8 +66,8 @@ def count_heap(taken: TakenHeap) -> tuple[dict[str, Any], HeapGraph]:
         "objects": graph.object_count,
         "objects_size": int(graph.total_size),
         "unreachable_size": int(graph.unreachable_size),
-        "memory": {group.name: group.size for group in account_memory(graph).groups},
-        "types": _types(graph),
+        "memory": memory,
+        "types": types,
         "holders": _holders(graph),
         "suspects": [_suspect(graph, each) for each in suspects],
         "seconds": round(taken.clock.elapsed(), 3),
@@ -64,15 +75,36 @@ def count_heap(taken: TakenHeap) -> tuple[dict[str, Any], HeapGraph]:
     return document, graph
 
 
+def _search(
+    graph: HeapGraph, source: MemorySnapshot
+) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """Find dominators and paths, on two processors; then parts of memory, and types.
+
+    These need most memory for a moment, so that they come before the tree is there.
+    """
+    # What both read must be there: columns are not to be made by two threads at once.
+    _ = graph.offsets, graph.targets, graph.weak_references, graph.shallow_sizes, graph.roots
+    source.forget("objects", "out_degree")
+    with ThreadPoolExecutor(1) as beside:
+        dominators = beside.submit(lambda: graph.dominators)
+        _ = graph.root_paths
+        memory, types = sizes_by_group(memory_parts(graph)), _types(graph)
+        dominators.result()
+    return memory, types
+
+
 def _types(graph: HeapGraph) -> list[dict[str, Any]]:
     """The largest types by the bytes of their objects."""
-    rows = type_histogram(graph, work=0).types
-    largest = sorted(rows, key=lambda row: -row.shallow_size)[:TYPES]
+    names = graph.type_names
+    counts = np.bincount(graph.type_ids, minlength=len(names))
+    sizes = sum_by_group(graph.type_ids, graph.shallow_sizes, len(names))
+    present = np.flatnonzero(counts)
+    largest = present[np.argsort(~sizes[present], kind="stable")][:TYPES].tolist()
     return [
         {
-            "name": general_name(row.type),
-            "objects": row.count,
-            "shallow_size": row.shallow_size,
+            "name": general_name(names[row]),
+            "objects": int(counts[row]),
+            "shallow_size": int(sizes[row]),
         }
         for row in largest
     ]
@@ -81,15 +113,15 @@ def _types(graph: HeapGraph) -> list[dict[str, Any]]:
 def _holders(graph: HeapGraph) -> list[dict[str, Any]]:
     """Where bytes gather, one row for each name: a thousand sessions are one holder."""
     rows: dict[str, dict[str, Any]] = {}
-    for row in find_holders(graph, limit=HOLDERS).objects:
-        if is_own_table(graph, row.id):
+    for holder in holder_ids(graph.weighed, HOLDERS):
+        if is_own_table(graph, holder):
             continue
-        name = general_name(expression(graph, row.id))
-        growth = growth_of(graph, row.id)
+        name = general_name(expression(graph, holder))
+        growth = growth_of(graph, holder)
         found = rows.setdefault(
             name, {"expression": name, "retained_size": 0, "count": 0, "growth": growth.trend}
         )
-        found["retained_size"] += row.retained_size
+        found["retained_size"] += graph.folded.retained_size(holder)
         found["count"] += growth.members
         if growth.trend != found["growth"]:
             found["growth"] = "unknown"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from heapgraph.errors import HeapgraphError, TargetError
 from heapgraph.watch.audit.record import Entry, TargetRef
+from heapgraph.watch.census.client import CensusServer
 from heapgraph.watch.census.runner import run_census
 from heapgraph.watch.children import processor_time_of_children, run_child
 from heapgraph.watch.daemon.dumping import dump_into, said
@@ -97,6 +98,7 @@ class Jobs:
         self.audit = audit
         self._own = own
         self._clock = clock
+        self._server = CensusServer(own)
         self._turn = asyncio.Semaphore(budget.at_once)
         self.host = socket.gethostname()
 
@@ -117,6 +119,7 @@ class Jobs:
                 max_pause_ms=self._budget.max_pause_ms,
                 profile=profile,
                 own=self._own,
+                server=self._server,
             )
             if self.profiles is not None:
                 self.profiles.keep(census)
@@ -191,6 +194,13 @@ class Jobs:
         target = worker.name.target
         return self.spending.refusal(what, target, self._clock(), values, share=share)
 
+    def close(self) -> None:
+        """End what is kept for further jobs."""
+        self._server.close()
+
+    def _processor_time(self) -> float:
+        return processor_time_of_children() + self._server.processor_time()
+
     async def _in_turn(
         self,
         what: str,
@@ -212,7 +222,7 @@ class Jobs:
                 asked.reason,
             )
             act = self.audit.begin(entry)
-            before = processor_time_of_children()
+            before = self._processor_time()
             self.spending.begin()
             try:
                 result = await work()
@@ -226,7 +236,7 @@ class Jobs:
                 act.end("failed", {"error": type(error).__name__})
                 raise
             finally:
-                spent = processor_time_of_children() - before
+                spent = self._processor_time() - before
                 self.spending.end(what, worker.name.target, self._clock(), spent)
             act.end("done", _detail(result))
             return result

@@ -102,6 +102,7 @@ class Parts:
 
     def close(self) -> None:
         """Give everything back."""
+        self.jobs.close()
         self.watcher.sampler.close()
         self.audit.close()
         if self._lock >= 0:

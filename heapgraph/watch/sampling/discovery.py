@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from heapgraph.capture.process.start_time import stat_fields
 from heapgraph.watch.sampling.process_handle import PROC
 from heapgraph.watch.settings.group_paths import (
     Membership,
@@ -29,6 +30,14 @@ _HEAD = 5
 def processes() -> list[int]:
     """The pids of all processes that can be seen here, rising."""
     return sorted(int(name) for name in os.listdir(PROC) if name.isdecimal())  # noqa: PTH208 - fast
+
+
+def parent_of(pid: int) -> int:
+    """The pid of the parent of a process; 0 where that cannot be told."""
+    try:
+        return int(stat_fields((PROC / str(pid) / "stat").read_text())[1])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def matching(spec: TargetSpec, pids: list[int]) -> Iterator[int]:

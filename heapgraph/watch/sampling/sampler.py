@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from heapgraph.errors import HeapgraphError, NotAPythonProcess, TargetNotFound
 from heapgraph.watch.model import Event, Sample, WorkerName
-from heapgraph.watch.sampling.discovery import matching, processes
+from heapgraph.watch.sampling.discovery import matching, parent_of, processes
 from heapgraph.watch.sampling.group_counters import GroupCounters, read_group_counters
 from heapgraph.watch.sampling.process_handle import PROC, CannotLook, ProcessHandle
 from heapgraph.watch.sampling.slots import Slots
@@ -187,6 +187,8 @@ class Sampler:
             for pid in matching(spec, unknown):
                 if room == 0 or len(self._watched) >= MAX_WORKERS:
                     return
+                if parent_of(pid) in self.own:  # a census that has just begun
+                    continue
                 refused = self._refused.get(pid)
                 if refused is not None and now < refused.retry_at:
                     continue

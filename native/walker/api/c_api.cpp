@@ -187,7 +187,7 @@ int hg_walker_complete(hg_walker *walker) {
     return guarded([&] { walker->complete(); });
 }
 
-void hg_walker_forget_counted_in(hg_walker *walker) { walker->forget_counted_in(); }
+void hg_walker_forget_columns(hg_walker *walker, uint32_t which) { walker->forget_columns(which); }
 
 void hg_walker_addresses(hg_walker *walker, const u32 *ids, u64 count, u64 *addresses) {
     walker->addresses_of(ids, count, addresses);

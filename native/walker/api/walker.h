@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 /* Raised whenever a struct, a signature or the meaning of one changes. */
-#define HG_WALKER_VERSION 5
+#define HG_WALKER_VERSION 6
 
 /* An offset of a field that the target's CPython does not have. */
 #define HG_ABSENT INT64_C(-1)
@@ -203,6 +203,16 @@ typedef struct hg_columns {
     const uint8_t *edge_flags;   /* [reference_count], EdgeFlags */
 } hg_columns;
 
+/* Bits: columns that may be given back before the others, by the caller who has a copy. */
+enum hg_column {
+    HG_COUNTED_IN = 1,
+    HG_SHALLOW_SIZE = 2,
+    HG_GETSIZEOF = 4,
+    HG_REFCOUNT = 8,
+    HG_OUT_DEGREE = 16,
+    HG_PREVIEW_SIZE = 32
+};
+
 typedef struct hg_large_value {
     uint64_t row;
     uint64_t value;
@@ -365,7 +375,8 @@ HG_API void hg_walker_forget_memory(hg_walker *walker);
 
 /* Makes the columns `address` and `counted_in`. */
 HG_API int hg_walker_complete(hg_walker *walker);
-HG_API void hg_walker_forget_counted_in(hg_walker *walker);
+/* Gives columns back that nobody reads any more: bits of hg_column. */
+HG_API void hg_walker_forget_columns(hg_walker *walker, uint32_t which);
 
 /* addresses[i] of the object with ids[i], 0 for no object; after hg_walker_emit. Both [count]. */
 HG_API void hg_walker_addresses(hg_walker *walker, const uint32_t *ids, uint64_t count,

@@ -179,4 +179,13 @@ void Walker::complete() {
     }
 }
 
+void Walker::forget_columns(u32 which) {
+    if (which & HG_COUNTED_IN) columns_.counted_in.clear();
+    if (which & HG_SHALLOW_SIZE) columns_.shallow.clear();
+    if (which & HG_GETSIZEOF) columns_.getsizeof_.clear();
+    if (which & HG_REFCOUNT) columns_.refcount.clear();
+    if (which & HG_OUT_DEGREE) columns_.out_degree.clear();
+    if (which & HG_PREVIEW_SIZE) columns_.preview_size.clear();
+}
+
 }  // namespace heapgraph

@@ -63,7 +63,8 @@ public:
     void forget_memory() { image_->forget(); }
     // Last: the columns that follow from the others, when their memory is free.
     void complete();
-    void forget_counted_in() { columns_.counted_in.clear(); }
+    // Columns that nobody reads any more: bits of hg_column.
+    void forget_columns(u32 which);
 
     const Columns &columns() const { return columns_; }
     const WalkCounts &counts() const { return counts_; }

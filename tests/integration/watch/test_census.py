@@ -12,9 +12,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from heapgraph.analysis.ages.growth import growth_of
+from heapgraph.analysis.histogram import type_histogram
+from heapgraph.analysis.holders import find_holders, is_own_table
+from heapgraph.analysis.memory import account_memory
+from heapgraph.analysis.suspects import find_suspects
+from heapgraph.capture.dump import dump
 from heapgraph.errors import TargetError
+from heapgraph.graph.heap_graph import HeapGraph
+from heapgraph.watch.census.names import general_name
 from heapgraph.watch.census.record import census_of
 from heapgraph.watch.census.runner import run_census
+from heapgraph.watch.census.take import HOLDERS
 from heapgraph.watch.model import ProcessKey, WorkerName
 from heapgraph.watch.sampling.process_handle import ProcessHandle
 from helpers.as_root import needs_root
@@ -63,6 +72,35 @@ def test_counts_are_those_of_the_process(stack: ExitStack, interpreter: Interpre
     assert SECRET not in repr(census)
     assert census.objects_size > 5000 * 1000
     assert sum(census.memory.values()) > census.objects_size
+
+
+@pytest.mark.parametrize("interpreter", some_interpreters())
+def test_a_census_says_what_a_dump_says(stack: ExitStack, tmp_path: Path, interpreter: Interpreter):
+    """Given one target, census and snapshot name the same holders, types, memory and suspects."""
+    target = stack.enter_context(
+        start_target("watched_sessions.py", SECRET, python=interpreter.path)
+    )
+    census = take(target.pid)
+    graph = HeapGraph.open(dump(target.pid, tmp_path / "same.heapgraph").path)
+    rows = [
+        (general_name(row.expression), row.retained_size, growth_of(graph, row.id).trend)
+        for row in find_holders(graph, limit=HOLDERS).objects
+        if not is_own_table(graph, row.id)
+    ]
+    names = [name for name, _, _ in rows]
+    assert [holder.expression for holder in census.holders] == [*dict.fromkeys(names)]
+    for holder in census.holders:
+        if names.count(holder.expression) == 1:
+            assert (holder.expression, holder.retained_size, holder.growth) in rows
+    histogram = {row.type: row.count for row in type_histogram(graph, work=0).types}
+    for row in census.types[:3]:
+        assert row.objects == pytest.approx(histogram[row.name], rel=0.01)
+    suspects = find_suspects(graph).suspects
+    assert census.suspects[0].fingerprint == suspects[0].fingerprint
+    assert census.suspects[0].code == suspects[0].code
+    parts = {group.name: group.size for group in account_memory(graph).groups}
+    assert set(census.memory) == set(parts)
+    assert census.memory["objects"] == pytest.approx(parts["objects"], rel=0.02)
 
 
 def test_another_process_of_the_same_pid_is_refused(stack: ExitStack):

@@ -37,7 +37,7 @@ def test_a_child_is_waited_for_and_its_output_kept():
 def test_a_child_that_takes_too_long_is_ended():
     """Given one that obeys no SIGTERM, it is killed after its grace."""
     with pytest.MonkeyPatch.context() as short:
-        short.setattr(children, "_GRACE_S", 0.2)
+        short.setattr(children, "GRACE_S", 0.2)
         with pytest.raises(TimeoutError):
             run("import signal; signal.signal(15, signal.SIG_IGN); signal.pause()", 1.0)
     assert not children_of(os.getpid())

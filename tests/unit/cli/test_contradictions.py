@@ -12,8 +12,9 @@ from heapgraph.errors import SnapshotFormatError
 from heapgraph.graph.heap_graph import HeapGraph
 from heapgraph.model import EdgeKind
 from heapgraph.snapshot.manifest import SHAPE
-from heapgraph.snapshot.schema import TABLES, table_from_rows
+from heapgraph.snapshot.schema import TABLES
 from heapgraph.tui.state import Session
+from helpers.arrow_tables import table_from_rows
 from helpers.browser import quiet
 from helpers.cli import invoke
 from helpers.interpreters import is_exhaustive

@@ -10,9 +10,9 @@ import pytest
 from heapgraph.graph.heap_graph import HeapGraph
 from heapgraph.model import NO_LABEL, EdgeKind
 from heapgraph.snapshot.checks import LABEL_IS_NAME, LABEL_IS_OBJECT
-from heapgraph.snapshot.schema import table_from_rows
 from heapgraph.tui import places
 from helpers.app_heap import app_heap
+from helpers.arrow_tables import table_from_rows
 from helpers.browser import page_of, session_of
 from helpers.cli import invoke
 

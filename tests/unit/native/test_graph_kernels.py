@@ -7,6 +7,7 @@ import pytest
 
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
 from heapgraph.native import graph_kernels, reference_kernels
+from heapgraph.native.key_numbers import number_keys
 from helpers.reference_algorithms import (
     RawGraph,
     dominated_sets,
@@ -139,6 +140,20 @@ def test_sum_to_parents_adds_all_that_lies_behind():
     values = np.array([1, 10, 100, 1000], np.uint64)
     graph_kernels.sum_to_parents(order, parent, values)
     assert values.tolist() == [1111, 110, 100, 1000]
+
+
+def test_keys_are_numbered_in_the_order_of_their_first_appearance():
+    """Given keys of any size and sign, few or many distinct, numbers lead back to them."""
+    random = np.random.default_rng(3)
+    for least, most in ((0, 5), (-(2**62), 2**62), (-3, 3000)):
+        keys = random.integers(least, most, 20_000, dtype=np.int64)
+        distinct, numbers = number_keys(keys)
+        assert distinct.tolist() == list(dict.fromkeys(keys.tolist()))
+        assert np.array_equal(distinct[numbers], keys)
+    none, numbers = number_keys(np.empty(0, np.int64))
+    assert (len(none), len(numbers)) == (0, 0)
+    with pytest.raises(ValueError, match="int64"):
+        number_keys(np.zeros(3, np.uint32))
 
 
 def test_count_in_references_leaves_out_what_is_not_counted():

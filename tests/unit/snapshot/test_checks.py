@@ -10,7 +10,8 @@ from heapgraph.errors import SnapshotFormatError
 from heapgraph.model import NO_LABEL, NO_ROW, EdgeKind
 from heapgraph.snapshot import open_snapshot, write_snapshot
 from heapgraph.snapshot.checks import TableColumns, check_consistency
-from heapgraph.snapshot.schema import TABLES, table_from_rows
+from heapgraph.snapshot.schema import TABLES
+from helpers.arrow_tables import table_from_rows
 from helpers.snapshot_files import sample_heap
 
 if TYPE_CHECKING:

@@ -24,8 +24,9 @@ from heapgraph.snapshot.limits import (
 )
 from heapgraph.snapshot.manifest import decode_manifest
 from heapgraph.snapshot.pages import unpacked_size
-from heapgraph.snapshot.schema import TABLES, table_from_rows
+from heapgraph.snapshot.schema import TABLES
 from heapgraph.snapshot.table_encoder import write_table
+from helpers.arrow_tables import table_from_rows
 from helpers.cli import invoke
 from helpers.snapshot_files import parquet_bytes, repack, sample_heap
 

@@ -16,13 +16,8 @@ import pytest
 
 from heapgraph.snapshot import open_snapshot, write_snapshot
 from heapgraph.snapshot.checks import check_consistency
-from heapgraph.snapshot.schema import (
-    FORMAT_VERSION,
-    ROW_GROUP_ROWS,
-    TABLES,
-    table_from_columns,
-    table_from_rows,
-)
+from heapgraph.snapshot.schema import FORMAT_VERSION, ROW_GROUP_ROWS, TABLES
+from helpers.arrow_tables import table_from_columns, table_from_rows
 from helpers.heaps import HeapBuilder
 from helpers.snapshot_files import sample_heap
 
