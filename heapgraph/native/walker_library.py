@@ -61,7 +61,7 @@ WALKER_INTERFACE = Interface(
     library="walker",
     header="native/walker/api/walker.h",
     version_function="hg_walker_version",
-    version=5,
+    version=6,
     functions=_FUNCTIONS,
     structs=WALKER_STRUCTS,
 )
