@@ -155,9 +155,10 @@ class MemorySurvey:
 
     def claim_slabs(self, libraries: Sequence[LibraryData]) -> None:
         """Claim the memory of other allocators whose blocks can be told apart."""
-        memory = PrivateMemory(self.reads, self.residency, self.unclaimed())
-        if not len(memory.pages):
+        gaps = self.unclaimed()
+        if not gaps:
             return
+        memory = PrivateMemory(self.reads, self.residency, gaps)
         slabs = self.slabs = joined(find_jemalloc(memory, libraries))
         in_use = blocks_in_use(slabs, self.residency)
         for (start, end), (size, blocks) in zip(slabs.ranges.tolist(), in_use, strict=True):

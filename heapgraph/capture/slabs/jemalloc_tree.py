@@ -41,7 +41,8 @@ _LEAST_FITTING = 4
 _LEAST_SHARE = 0.98
 """Of all extents: the target may have been stopped in the middle of a change."""
 
-_MOST_CANDIDATES = 1 << 12
+_MOST_ROOTS = 256
+_CACHE_LINE = 64  # where nodes begin
 _AT_ONCE = 1 << 20
 _MOST_LEAF_PAGES, _PARTS_AT_ONCE = 1 << 17, 1 << 11
 
@@ -79,19 +80,37 @@ def find_root(memory: PrivateMemory, data: LibraryData, tree: Tree) -> int:
     parts = _parts(memory, tree)
     shift = np.uint64(tree.shifts[0])
     keys, counts = np.unique(parts >> shift, return_counts=True)
-    places, words = _candidates(memory, data)
+    places, words = _set_words(memory, data)
     best, most = 0, _LEAST_FITTING - 1
     for key in keys[np.argsort(counts)[-_MOST_KEYS:]].tolist():
         asked = parts[parts >> shift == key]
         asked = asked[:: -(-len(asked) // _SAMPLES)]
-        roots = places.astype(np.int64) - 8 * key
-        fits = (roots >= data.address) & (roots + tree.root_bytes <= data.address + data.size)
-        for root, word in zip(roots[fits].tolist(), words[fits].tolist(), strict=True):
-            nodes = np.full(len(asked), word, np.uint64)
-            agreeing, wrong = _records_of(memory, tree, nodes, asked)
+        roots, nodes = _possible_roots(memory, data, tree, key, (places, words))
+        for root, node in zip(roots[:_MOST_ROOTS].tolist(), nodes.tolist(), strict=False):
+            found = np.full(len(asked), node, np.uint64)
+            agreeing, wrong = _records_of(memory, tree, found, asked)
             if len(agreeing) > max(most, wrong):
                 best, most = root, len(agreeing)
     return best
+
+
+def _possible_roots(
+    memory: PrivateMemory, data: LibraryData, tree: Tree, key: int, words: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    """Where the root may begin if one of its words is that of a key, and these words.
+
+    No address of a program leads to the end of a root, and what is set in it leads to nodes.
+    """
+    places, values = words
+    is_node = (values % np.uint64(_CACHE_LINE) == 0) & memory.has(values)
+    roots = places[is_node].astype(np.int64) - 8 * key
+    fits = (roots >= data.address) & (roots + tree.root_bytes <= data.address + data.size)
+    roots, nodes = roots[fits], values[is_node][fits]
+    nodes_before = np.concatenate(([0], np.cumsum(is_node)))
+    bounds_of = [roots, roots + (8 << (47 - tree.shifts[0])), roots + tree.root_bytes]
+    first, used, last = (np.searchsorted(places, each.astype(np.uint64)) for each in bounds_of)
+    fits = (used == last) & (nodes_before[used] - nodes_before[first] == used - first)
+    return roots[fits], nodes[fits]
 
 
 def all_records(memory: PrivateMemory, tree: Tree, root: int) -> Array | None:
@@ -117,20 +136,17 @@ def _parts(memory: PrivateMemory, tree: Tree) -> Array:
     return np.unique(memory.pages & ~np.uint64(tree.leaf_reach - 1))[:_MOST_LEAF_PAGES]
 
 
-def _candidates(memory: PrivateMemory, data: LibraryData) -> tuple[Array, Array]:
-    """Places of words that may lead to nodes, and these words: uint64 each."""
+def _set_words(memory: PrivateMemory, data: LibraryData) -> tuple[Array, Array]:
+    """Addresses and values of the words of some data that are not 0: uint64 each, rising."""
     places, words = [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
     for start in range(data.address, data.address + data.size, _AT_ONCE):
         length = min(_AT_ONCE, data.address + data.size - start) // 8 * 8
-        if not length:
-            continue
-        some = memory.reads.gather([start], length).view(np.uint64)[0]
-        rows = np.flatnonzero(some)
-        rows = rows[some[rows] % np.uint64(64) == 0]
-        rows = rows[memory.has(some[rows])]
-        places.append(rows.astype(np.uint64) * np.uint64(8) + np.uint64(start))
-        words.append(some[rows])
-    return np.concatenate(places)[:_MOST_CANDIDATES], np.concatenate(words)[:_MOST_CANDIDATES]
+        if length:
+            some = memory.reads.gather([start], length).view(np.uint64)[0]
+            rows = np.flatnonzero(some)
+            places.append(rows.astype(np.uint64) * np.uint64(8) + np.uint64(start))
+            words.append(some[rows])
+    return np.concatenate(places), np.concatenate(words)
 
 
 def _leaf_places(memory: PrivateMemory, tree: Tree, nodes: Array, addresses: Array) -> Array:
