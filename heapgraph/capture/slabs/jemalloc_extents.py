@@ -34,6 +34,7 @@ _ADDRESS, _SIZE, _BITMAP = 1, 2, 8  # words
 _CLASSES, _SMALL_CLASSES = 232, 36
 _LAST_STATE = 6
 _MOST_BLOCKS = 512  # of a slab
+_MOST_RANGES = 1 << 14  # without a gap: it maps 2 MiB and more at once
 
 
 def bounds(records: Array) -> tuple[Array, Array]:
@@ -103,7 +104,7 @@ def to_slabs(memory: PrivateMemory, records: Array, library: str) -> Slabs | Non
         library: that brings the allocator.
 
     Returns:
-        None where extents overlap.
+        None where extents overlap, or lie in more pieces than an allocator makes.
     """
     starts, ends = bounds(records)
     if (starts[1:] < ends[:-1]).any():
@@ -111,6 +112,8 @@ def to_slabs(memory: PrivateMemory, records: Array, library: str) -> Slabs | Non
     inside = memory.has(starts) & memory.has(ends - np.uint64(1))
     records, starts, ends = records[inside], starts[inside], ends[inside]
     ranges = merged_ranges(starts, ends)
+    if len(ranges) > _MOST_RANGES:
+        return None
     index = field(records[:, 0], CLASS).astype(np.int64)
     given = (field(records[:, 0], STATE) == ACTIVE) & (index < _CLASSES)
     records, index = records[given], index[given]

@@ -41,6 +41,9 @@ _LEAST_FITTING = 4
 _LEAST_SHARE = 0.98
 """Of all extents: the target may have been stopped in the middle of a change."""
 
+MOST_EXTENTS = 1 << 20
+"""Of one allocator: more is not read, for the memory that this would take."""
+
 _MOST_ROOTS = 256
 _CACHE_LINE = 64  # where nodes begin
 _AT_ONCE = 1 << 20
@@ -114,16 +117,18 @@ def _possible_roots(
 
 
 def all_records(memory: PrivateMemory, tree: Tree, root: int) -> Array | None:
-    """The records of all extents, by address; None where too many contradict the tree."""
+    """The records of all extents, by address; None where too many contradict it, or there are."""
     parts = _parts(memory, tree)
     keys = parts >> np.uint64(tree.shifts[0])
     nodes = memory.reads.words(np.uint64(root) + keys * np.uint64(8), 1)[:, 0]
-    found, wrong = [np.empty((0, RECORD_WORDS), np.uint64)], 0
+    found, wrong, count = [np.empty((0, RECORD_WORDS), np.uint64)], 0, 0
     for first in range(0, len(parts), _PARTS_AT_ONCE):
         some = slice(first, first + _PARTS_AT_ONCE)
         fitting, bad = _records_of(memory, tree, nodes[some], parts[some])
         found.append(fitting)
         wrong += bad
+        if (count := count + len(fitting)) > MOST_EXTENTS:
+            return None
     records = np.concatenate(found)
     records = records[np.unique(bounds(records)[0], return_index=True)[1]]
     if len(records) < _LEAST_SHARE * (len(records) + wrong):

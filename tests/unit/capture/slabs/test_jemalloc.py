@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from heapgraph.capture.process.libraries import LibraryData
+from heapgraph.capture.slabs import jemalloc_tree
 from heapgraph.capture.slabs.jemalloc import find_jemalloc
 from heapgraph.capture.slabs.private_memory import PrivateMemory
 from heapgraph.capture.slabs.slabs import Slabs, blocks_in_use
@@ -142,3 +143,13 @@ def test_whatever_the_memory_holds_blocks_lie_in_it(seed: int) -> None:
         assert made.memory().has(slabs.starts).all()
         assert made.memory().has(ends - np.uint64(1)).all()
         assert len(slabs.words) == sum(-(-count // 64) for count in slabs.counts.tolist())
+
+
+def test_more_extents_than_there_is_memory_for_are_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Given a limit below what there is, then the allocator stays unknown."""
+    made = Jemalloc()
+    made.some()
+    monkeypatch.setattr(jemalloc_tree, "MOST_EXTENTS", 5)
+    assert made.found() == []
