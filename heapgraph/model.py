@@ -95,6 +95,7 @@ class RegionKind(IntEnum):
     DATA = 4  # zero-initialised data of the program or a library
     OWNED = 5  # a mapping that an object points to
     FRAMES = 6  # where the interpreter keeps the frames of a thread
+    SLABS = 7  # of another allocator than glibc's malloc, whose blocks are known
 
 
 class NativeKind(IntEnum):
@@ -107,6 +108,7 @@ class NativeKind(IntEnum):
     LOST = 4  # nothing; name: of which size
     MAPPED = 5  # one object, which has mapped it itself
     ALLOCATOR = 6  # another allocator than malloc has it, for whom is not known; name: whose it is
+    UNOWNED = 7  # blocks of such a one that no object leads to, or in its caches; name: whose
 
 
 class NativeGrade(IntEnum):

@@ -201,6 +201,7 @@ class _Dump:
                 maps,
                 layout=target.layout,
                 thread_ids=named.thread_ids(),
+                libraries=libraries,
             )
         with self.clock.phase("lost objects"):
             walk.discover_lost(*survey.pools.blocks)

@@ -10,7 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from heapgraph.native.walker_library import check, walker_library
-from heapgraph.native.walker_structs import AddressRange, NativeMemory, NativePlaces, NativeRow
+from heapgraph.native.walker_structs import (
+    AddressRange,
+    NativeMemory,
+    NativePlaces,
+    NativeRow,
+    Slab,
+)
 
 if TYPE_CHECKING:
     from heapgraph.native.heap_walker import HeapWalker
@@ -22,13 +28,15 @@ Array: TypeAlias = npt.NDArray[Any]
 class Places:
     """Where memory of C code is, and what may lead to it.
 
-    Attributes but `pools` are int64[n, 2], (start, end) of ranges.
+    Attributes but `pools` and `slabs` are int64[n, 2], (start, end) of ranges.
 
     Attributes:
         heaps: of glibc's malloc, from the header of the first chunk on.
         chunks: those that have a mapping of their own.
         pools: of CPython's own allocator: addresses, sizes of their blocks, bytes of a pool.
-        resident: what of heaps and chunks is in memory.
+        slabs: of other allocators: address, bytes of a block, blocks and number of the allocator of
+            each slab, by address; and the bits of blocks in use, in words of its own for each.
+        resident: what of heaps, chunks and slabs is in memory.
         libraries: variables of libraries and of the interpreter.
         stacks: stacks, and private memory that nothing is known of.
     """
@@ -36,6 +44,7 @@ class Places:
     heaps: Array
     chunks: Array
     pools: tuple[Array, Array, int]
+    slabs: tuple[Array, Array, Array, Array, Array]
     resident: Array
     libraries: Array
     stacks: Array
@@ -46,7 +55,7 @@ class NativeRows:
     """Memory of C code by its owners; parallel arrays but `owners`.
 
     Attributes:
-        rows: a structured array with the fields of `NativeRow`, see native/walker/api/walker.h.
+        rows: a structured array with the fields of `hg_native_row`.
         owners: uint64, ids of objects, or addresses of words.
         chunks, edges: how many were looked at.
         small_bytes: of the bytes of all rows, those of blocks in pools.
@@ -83,6 +92,13 @@ def find_owners(walker: HeapWalker, places: Places, most_bytes: int) -> NativeRo
         pool_size=pool_size,
         most_bytes=most_bytes,
     )
+    slabs = np.empty(len(places.slabs[0]), np.dtype(Slab))
+    for name, column in zip(("start", "size", "count", "source"), places.slabs, strict=False):
+        slabs[name] = column
+    words = np.ascontiguousarray(places.slabs[-1], np.uint64)
+    given.slabs, given.slab_count = slabs.ctypes.data_as(ctypes.POINTER(Slab)), len(slabs)
+    given.slab_words = words.ctypes.data_as(ctypes.POINTER(ctypes.c_uint64))
+    given.slab_word_count = len(words)
     kept = []  # as long as they are looked at
     for name, count in (
         ("heaps", "heap_count"),

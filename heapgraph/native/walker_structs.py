@@ -222,6 +222,17 @@ class ChunkTotals(ctypes.Structure):
 _RANGES = ctypes.POINTER(AddressRange)
 
 
+class Slab(ctypes.Structure):
+    """`hg_slab`."""
+
+    _fields_ = (
+        ("start", _U64),
+        ("size", _U64),
+        ("count", ctypes.c_uint32),
+        ("source", ctypes.c_uint32),
+    )
+
+
 class NativePlaces(ctypes.Structure):
     """`hg_native_places`."""
 
@@ -240,6 +251,10 @@ class NativePlaces(ctypes.Structure):
         ("library_count", _U64),
         ("stacks", _RANGES),
         ("stack_count", _U64),
+        ("slabs", ctypes.POINTER(Slab)),
+        ("slab_count", _U64),
+        ("slab_words", _WORDS),
+        ("slab_word_count", _U64),
         ("most_bytes", _U64),
     )
 
@@ -289,6 +304,7 @@ WALKER_STRUCTS: dict[str, type[ctypes.Structure]] = {
     "hg_large_column": LargeColumn,
     "hg_large_values": LargeValues,
     "hg_chunk_totals": ChunkTotals,
+    "hg_slab": Slab,
     "hg_native_places": NativePlaces,
     "hg_native_row": NativeRow,
     "hg_native_memory": NativeMemory,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_INCLUDE = re.compile(r'^#include "(.+)"$', re.MULTILINE)
 _DEFINE = re.compile(r"^#define (HG_\w+) (.+)$", re.MULTILINE)
 _STRUCT = re.compile(r"typedef struct (\w+) \{(.*?)\} \1;", re.DOTALL)
 _ENUM = re.compile(r"enum (\w+) \{(.*?)\};", re.DOTALL)
@@ -47,8 +48,8 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """Parse a header."""
-    text = _COMMENT.sub(" ", path.read_text(encoding="utf-8"))
+    """Parse a header, with those that it includes from its own folder."""
+    text = _COMMENT.sub(" ", _INCLUDE.sub(lambda found: _beside(path, found[1]), _text(path)))
     macros = [(name, _NUMBER.fullmatch(value.strip())) for name, value in _DEFINE.findall(text)]
     return Header(
         numbers={name: int(number[1], 0) for name, number in macros if number},
@@ -56,6 +57,14 @@ def read_header(path: Path) -> Header:
         structs={name: _members(body) for name, body in _STRUCT.findall(text)},
         functions=dict(_function(*parts) for parts in _FUNCTION.findall(text)),
     )
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _beside(path: Path, included: str) -> str:
+    return _text(path.with_name(included.rsplit("/", 1)[-1]))
 
 
 def _enumerators(body: str) -> dict[str, int]:

@@ -48,7 +48,7 @@ def graph_of(
     with start_target("native_payloads.py", name, *options, **chosen) as target:
         result = dump(target.pid, folder / "payload.heapgraph", method=method)
         target.send("drop")
-        freed, from_malloc = map(int, target.read_line().split())
+        freed, from_malloc, _ = map(int, target.read_line().split())
     return HeapGraph.open(result.path), freed, from_malloc
 
 

@@ -26,16 +26,19 @@ if TYPE_CHECKING:
 OBJECT, SHARED = NATIVE_KIND_NAMES[NativeKind.OBJECT], NATIVE_KIND_NAMES[NativeKind.SHARED]
 LIBRARY, LOST = NATIVE_KIND_NAMES[NativeKind.LIBRARY], NATIVE_KIND_NAMES[NativeKind.LOST]
 ALLOCATOR = NATIVE_KIND_NAMES[NativeKind.ALLOCATOR]
+UNOWNED = NATIVE_KIND_NAMES[NativeKind.UNOWNED]
 
 BY_OBJECTS = "blocks that objects lead to (estimate)"
 BY_LIBRARIES = "blocks that only variables of libraries lead to (estimate)"
 BY_STACKS = "blocks that only words of stacks lead to (estimate)"
 BY_NOTHING = "blocks that nothing leads to (estimate)"
+BY_ALLOCATORS = "blocks of other allocators that no object leads to (estimate)"
 _PARTS = {
     BY_OBJECTS: (NativeKind.OBJECT, NativeKind.SHARED),
     BY_LIBRARIES: (NativeKind.LIBRARY,),
     BY_STACKS: (NativeKind.STACK,),
     BY_NOTHING: (NativeKind.LOST,),
+    BY_ALLOCATORS: (NativeKind.UNOWNED,),
 }
 
 _NAMED = 3
@@ -54,7 +57,8 @@ class NativeOwner:
 
     Attributes:
         kind: "object", "shared" (objects that only the roots have in common), and where no object
-            leads there "library", "stack", "lost" or "allocator" (that of a library has it).
+            leads there "library", "stack", "lost", "allocator" (that of a library has it) or
+            "unowned" (the same, and it is in use or in its caches).
         size: bytes in memory.
         count: objects, alone or together; where no object leads there, blocks.
         type: of the objects, or of most of them; else empty.
@@ -190,11 +194,12 @@ def _worded(owner: NativeOwner) -> str:
     if owner.kind == LIBRARY:
         verb = "lead" if owner.holder.startswith(("variables ", "several")) else "leads"
         return f"only {owner.holder} {verb} to {size}"
-    if owner.kind == LOST:
-        return f"nothing leads to {size} in {count} blocks"
-    if owner.kind == ALLOCATOR:
-        return f"an allocator of {owner.holder} has {size} for owners that are not known"
-    return f"only words of {owner.holder} lead to {size}"
+    texts = {
+        LOST: f"nothing leads to {size} in {count} blocks",
+        ALLOCATOR: f"an allocator of {owner.holder} has {size} for owners that are not known",
+        UNOWNED: f"no object leads to {size} of {owner.holder}, in use or in its caches",
+    }
+    return texts.get(owner.kind, f"only words of {owner.holder} lead to {size}")
 
 
 def native_advice(owners: Sequence[NativeOwner]) -> str:
@@ -208,7 +213,7 @@ def native_advice(owners: Sequence[NativeOwner]) -> str:
         return "If it grows, objects that own it leak: heapgraph diff of two snapshots says which."
     if most == LIBRARY:
         return "A library keeps it by itself: look for its caches and how to bound them."
-    if most == ALLOCATOR:
+    if most in (ALLOCATOR, UNOWNED):
         return (
             "That may be in use or free: objects of this library may own it. Drop some, and see"
             " whether it shrinks."

@@ -77,7 +77,10 @@ def memory_parts(graph: HeapGraph) -> tuple[MemoryPart, ...]:
     # Where the buffers of objects lie is not recorded; they can only be in what malloc has in use.
     objects_in_heap = min(places.outside, in_heap - headers)
     objects_in_chunks = min(places.outside - objects_in_heap, nobodys)
-    elsewhere = min(places.outside - objects_in_heap - objects_in_chunks, rest)
+    outside = places.outside - objects_in_heap - objects_in_chunks
+    in_slabs = sum(region.in_use for region in kinds[RegionKind.SLABS])
+    objects_in_slabs = min(outside, in_slabs)
+    elsewhere = min(outside - objects_in_slabs, rest)
     small = min(
         int(graph.manifest.get("native", {}).get("small_bytes", 0)), places.other_small_blocks
     )
@@ -85,14 +88,19 @@ def memory_parts(graph: HeapGraph) -> tuple[MemoryPart, ...]:
         (OBJECTS, "in arenas of pymalloc", places.in_arenas),
         (OBJECTS, "in heaps of malloc", objects_in_heap),
         (OBJECTS, "in large blocks of their own", owned + objects_in_chunks),
-        (OBJECTS, "in memory of another allocator", elsewhere),
+        (OBJECTS, "in memory of another allocator", objects_in_slabs + elsewhere),
         *_arena_slack(graph, kinds[RegionKind.ARENA], places),
-        (SLACK, "free chunks of malloc", sum(region.free for region in heap)),
+        (SLACK, "free chunks of malloc", _free(heap)),
         (SLACK, "free ends of heaps of malloc", _free_ends(heap)),
         (SLACK, "headers of chunks of malloc", headers),
+        (SLACK, "free memory of other allocators", _free(kinds[RegionKind.SLABS])),
         (NATIVE, "small blocks of no object", places.other_small_blocks - small),
         *_native_parts(
-            graph, in_heap - headers - objects_in_heap, nobodys - objects_in_chunks, small
+            graph,
+            in_heap - headers - objects_in_heap,
+            nobodys - objects_in_chunks,
+            small,
+            in_slabs - objects_in_slabs,
         ),
         *file_parts(graph.maps),
         (FILES, PROGRAM_DATA, _resident(kinds[RegionKind.DATA])),
@@ -131,15 +139,16 @@ def file_parts(maps: Iterable[MemoryMapping]) -> list[tuple[str, str, int]]:
 
 
 def _native_parts(
-    graph: HeapGraph, in_heaps: int, large: int, small: int
+    graph: HeapGraph, in_heaps: int, large: int, small: int, in_slabs: int
 ) -> list[tuple[str, str, int]]:
     """Blocks that no object is known to have, by who leads to them where the snapshot says it."""
     if not is_known(graph):
         parts = [(NO_OBJECTS_CHUNKS, in_heaps), ("large blocks of no object", large)]
+        parts.append(("blocks of other allocators of no object", in_slabs))
     else:
-        parts = native_parts(graph, in_heaps + large + small)
-        rest = in_heaps + large + small - sum(size for _, size in parts)
-        parts.append((NO_OBJECTS_CHUNKS, rest))
+        everything = in_heaps + large + small + in_slabs
+        parts = native_parts(graph, everything)
+        parts.append((NO_OBJECTS_CHUNKS, everything - sum(size for _, size in parts)))
     return [(NATIVE, name, size) for name, size in parts]
 
 
@@ -157,6 +166,10 @@ def _unknown_parts(graph: HeapGraph, rest: int) -> list[tuple[str, str, int]]:
 
 def _resident(regions: Iterable[MemoryRegion]) -> int:
     return sum(region.resident for region in regions)
+
+
+def _free(regions: Iterable[MemoryRegion]) -> int:
+    return sum(region.free for region in regions)
 
 
 def _free_ends(heaps: list[MemoryRegion]) -> int:

@@ -130,7 +130,7 @@ def find_native_owners(
 
     Cost: see `native_memory.find_owners`; nothing where glibc's malloc has no heap.
     """
-    if not survey.heaps:
+    if not survey.heaps and not len(survey.slabs.starts):
         return NativeOwners()
     names = WordNames(survey, libraries, named)
     heaps = sorted(survey.heaps)
@@ -139,11 +139,14 @@ def find_native_owners(
         for region in survey.claims.regions
         if region.kind is RegionKind.CHUNK and region.object == NO_ROW
     ]
-    resident = survey.residency.ranges(sorted([*heaps, *chunks]))
+    slabs = survey.slabs
+    managed = [(start, end) for start, end in slabs.ranges.tolist()]
+    resident = survey.residency.ranges(sorted([*heaps, *chunks, *managed]))
     places = Places(
         heaps=_ranges(heaps),
         chunks=_ranges(chunks),
         pools=_pools(survey),
+        slabs=(slabs.starts, slabs.sizes, slabs.counts, slabs.sources, slabs.words),
         resident=resident,
         libraries=_ranges(names.libraries),
         stacks=_ranges(names.stacks),
@@ -157,7 +160,7 @@ def find_native_owners(
             f" {format_size(most_bytes)} to be sorted"
         )
         return NativeOwners(chunks=found.chunks, left_out=reason)
-    return _table(found, names)
+    return _table(found, names, slabs.names)
 
 
 def _pools(survey: MemorySurvey) -> tuple[Array, Array, int]:
@@ -176,12 +179,13 @@ def _ranges(pairs: Iterable[tuple[int, int]]) -> Array:
     return np.array(sorted(pairs), np.int64).reshape(-1, 2)
 
 
-def _table(found: NativeRows, names: WordNames) -> NativeOwners:
+def _table(found: NativeRows, names: WordNames, allocators: Sequence[str]) -> NativeOwners:
     """One row for each owner; the sizes of a group stand in its first row."""
     rows = found.rows
     of_objects = rows["kind"] <= NativeKind.SHARED
     parts = [_rows_of_objects(rows[of_objects], found.owners)]
-    parts.append(_rows_of_words(rows[~of_objects], found.owners, names, int(of_objects.sum())))
+    namer = _Namer(names, found.owners, allocators)
+    parts.append(_rows_of_words(rows[~of_objects], namer, int(of_objects.sum())))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in _COLUMNS}
     texts = [""] * len(parts[0]["group"]) + parts[1]["name"]
     return NativeOwners(columns | {"name": texts}, found.chunks, found.edges, found.small_bytes)
@@ -202,22 +206,32 @@ def _rows_of_objects(rows: Array, owners: Array) -> dict[str, Any]:
     return result | {name: rows[name][group] for name in ("kind", "grade")}
 
 
-def _rows_of_words(
-    rows: Array, owners: Array, names: WordNames, first_group: int
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Namer:
+    """How rows are called that no object leads to."""
+
+    words: WordNames
+    owners: Array
+    allocators: Sequence[str]
+
+    def name(self, kind: int, first: int, count: int) -> str:
+        if kind == NativeKind.LOST:
+            return f"blocks of up to {format_size(first)}"
+        if kind == NativeKind.UNOWNED:
+            return self.allocators[first]
+        words = self.owners[first : first + count].tolist()
+        if not words:
+            return SEVERAL
+        if kind == NativeKind.LIBRARY:
+            return self.words.of_libraries(words)
+        return self.words.of_others(words)
+
+
+def _rows_of_words(rows: Array, namer: _Namer, first_group: int) -> dict[str, Any]:
     """What no object leads to, added up by what it is called."""
     sums: dict[tuple[int, int, str], list[int]] = {}
     for size, blocks, first, count, kind, grade in rows.tolist():
-        words = owners[first : first + count].tolist()
-        if kind == NativeKind.LOST:
-            name = f"blocks of up to {format_size(first)}"
-        elif not words:
-            name = SEVERAL
-        elif kind == NativeKind.LIBRARY:
-            name = names.of_libraries(words)
-        else:
-            name = names.of_others(words)
-        total = sums.setdefault((kind, grade, name), [0, 0])
+        total = sums.setdefault((kind, grade, namer.name(kind, first, count)), [0, 0])
         total[0] += size
         total[1] += blocks
     return {

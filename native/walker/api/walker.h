@@ -55,6 +55,8 @@ typedef struct hg_range {
     uint64_t end;
 } hg_range;
 
+#include "walker/api/native_memory.h"
+
 /* Memory of the target that a file has: `in_file` bytes from `offset` of the file on, and zeros
  * behind them up to `size`. The descriptor stays the caller's, and open until
  * hg_walker_forget_memory; pieces of a sealed file of memory are mapped, not copied. */
@@ -240,59 +242,6 @@ typedef struct hg_chunk_totals {
     uint64_t used_bytes; /* with their headers */
     uint64_t free_chunks;
 } hg_chunk_totals;
-
-/* Where memory of C code is, and what may lead to it. All ranges: sorted, disjoint. */
-typedef struct hg_native_places {
-    const hg_range *heaps; /* [heap_count], of glibc's malloc, from the header of the first chunk */
-    uint64_t heap_count;
-    const hg_range *chunks; /* [chunk_count], those with a mapping of their own */
-    uint64_t chunk_count;
-    const uint64_t *pools;       /* [pool_count], of CPython's own allocator */
-    const uint32_t *block_sizes; /* [pool_count], of its blocks */
-    uint64_t pool_count;
-    uint64_t pool_size;
-    const hg_range *resident; /* [resident_count], what of heaps and chunks is in memory */
-    uint64_t resident_count;
-    const hg_range *libraries; /* [library_count], variables of libraries and of the interpreter */
-    uint64_t library_count;
-    const hg_range *stacks; /* [stack_count], stacks, and memory that nothing is known of */
-    uint64_t stack_count;
-    uint64_t most_bytes; /* of tables that may be made for it */
-} hg_native_places;
-
-/* Who owns native memory: heapgraph/model.py, NativeKind. */
-enum hg_native_kind {
-    HG_NATIVE_OBJECT = 0,  /* one object leads to it */
-    HG_NATIVE_SHARED = 1,  /* several do; none listed: too many */
-    HG_NATIVE_LIBRARY = 2, /* only words of libraries do */
-    HG_NATIVE_STACK = 3,   /* only words of stacks do */
-    HG_NATIVE_LOST = 4     /* nothing does */
-};
-
-/* Native memory of the same owners, grade and kind: chunks in use that no object is known to have,
- * and small blocks that are no objects where something leads there. Of lost memory, that of one
- * size class. */
-typedef struct hg_native_row {
-    uint64_t bytes;  /* in memory, with the headers of the chunks */
-    uint64_t blocks; /* chunks */
-    uint64_t first;  /* its owners are owners[first] .. owners[first + count - 1]; */
-    uint64_t count;  /* of lost memory: 0, and `first` is the size that no chunk is larger than */
-    uint8_t kind;    /* hg_native_kind */
-    uint8_t grade;   /* 1: a pointer of the object itself, 2: a chain of pointers, 3: doubtful */
-} hg_native_row;
-
-/* Lives as long as the walker, or until the next hg_walker_native. */
-typedef struct hg_native_memory {
-    const hg_native_row *rows; /* [row_count] */
-    uint64_t row_count;
-    const uint64_t *owners; /* [owner_count], ids of objects; of libraries and stacks the addresses
-                               of the words */
-    uint64_t owner_count;
-    uint64_t chunks;
-    uint64_t edges;
-    uint64_t small_bytes; /* of the bytes of all rows, those of small blocks */
-    uint8_t is_left_out;  /* 1: more chunks or edges than most_bytes has room for; no rows */
-} hg_native_memory;
 
 HG_API int hg_walker_version(void);
 

@@ -14,17 +14,18 @@ constexpr u64 kPartsAtOnce = 64;
 // A chunk with so many pointers into freed memory or the middle of objects was written by somebody
 // else before: its other pointers may be as old.
 constexpr u64 kBadPointers = 2, kBadShare = 20;
+constexpr u64 kStringHead = 16;  // of a std::string: address and length of the text
 
 // An edge beside a pointer to an object.
 struct Beside {
     u64 object;
-    u32 place, chunk;
+    u32 place, table, chunk;
 };
 
 // What one block of memory gave. A chunk that goes on in the next one has edges in both.
 struct Part {
     u64 start, end;
-    const ChunkMap::Span *span;                // null: small blocks
+    const ChunkMap::Span *span;                // null: small blocks, or those of slabs
     std::vector<std::pair<u32, u32>> degrees;  // chunk, bytes of its edges
     Column<u8> bytes;
     u64 count = 0;
@@ -39,7 +40,10 @@ public:
         : image_(image), chunks_(chunks), part_(part), window_(window), handles_(handles) {}
 
     void run() {
-        if (part_.span == nullptr) return run_small();
+        if (part_.span == nullptr) {
+            run_small();
+            return run_slabs();
+        }
         const ChunkMap::Span &span = *part_.span;
         u64 at = window_.start;
         if (span.is_mapped) {
@@ -80,6 +84,19 @@ private:
         });
     }
 
+    void run_slabs() {
+        const SlabBlocks &slabs = chunks_.slabs();
+        slabs.each_between(window_.start, window_.end, [&](u32 number, u64 start, u64 size) {
+            begin(number);
+            const u64 end = std::min(start + size, window_.end);
+            u64 at = std::max(start, window_.start);
+            if (at == start && at + 8 <= end && is_handle(window_.word(at)))
+                take_handle(window_.word(at), at);
+            for (; at + 8 <= end; at += 8) take(at);
+            finish();
+        });
+    }
+
     void begin(u32 chunk) {
         chunk_ = chunk;
         is_native_ = chunks_.use(chunk) == ChunkUse::kNative;
@@ -95,15 +112,20 @@ private:
     }
 
     void take(u64 at, bool is_last = false) {
-        if (!is_native_) return;
+        if (!is_native_ || at < text_end_) return;
         const u64 word = window_.word(at);
+        if (word == at + kStringHead) return skip_text(at);
         Pointer pointer = chunks_.find(word);
+        if (pointer.chunk == kNoChunk && pointer.aim != Aim::kNothing) {  // a slab has it free
+            ++pointers_;
+            ++bad_;
+        }
         if (pointer.chunk == kNoChunk || pointer.chunk == chunk_) return;
         ++pointers_;
         const ChunkUse use = chunks_.use(pointer.chunk);
         if (use != ChunkUse::kNative) {
-            bad_ +=
-                use == ChunkUse::kFree || (use == ChunkUse::kObject && !chunks_.is_object(word));
+            bad_ += use == ChunkUse::kFree ||
+                    (use == ChunkUse::kObject && !chunks_.is_object(image_, pointer.chunk, word));
             return;
         }
         if (pointer.aim == Aim::kNothing) return;
@@ -114,9 +136,16 @@ private:
         append_edge(part_.bytes, chunk_, target);
         last_ = target;
         ++part_.count;
-        if (pointer.aim != Aim::kStart) return;
+        if (pointer.aim == Aim::kDoubtful) return;
         if (at >= window_.start + 8) note_beside(window_.word(at - 8), place, pointer.chunk);
         if (at + 16 <= window_.end) note_beside(window_.word(at + 8), place, pointer.chunk);
+    }
+
+    // A std::string of libstdc++ with a short text leads to its own 16 bytes, in which the text
+    // leaves what was there before.
+    void skip_text(u64 at) {
+        if (at + kStringHead <= window_.end && window_.word(at + 8) < kStringHead)
+            text_end_ = at + 2 * kStringHead;
     }
 
     void note_beside(u64 word, u32 place, u32 chunk) {
@@ -124,7 +153,8 @@ private:
         const Region *region = image_.region_of(word);
         if (region == nullptr) return;
         const u64 bit = (word - region->start) / 8;
-        if (region->known[bit / 64] >> (bit % 64) & 1) part_.beside.push_back({word, place, chunk});
+        if (region->known[bit / 64] >> (bit % 64) & 1)
+            part_.beside.push_back({word, place, chunk_, chunk});
     }
 
     void finish() {
@@ -148,18 +178,21 @@ private:
     bool is_native_ = false;
     static constexpr Target kNoTarget = UINT32_MAX;
     Target last_ = kNoTarget;
-    u64 first_ = 0, pointers_ = 0, bad_ = 0;
+    u64 first_ = 0, pointers_ = 0, bad_ = 0, text_end_ = 0;
 };
 
 // Moves what the parts have behind one another.
-void join(const std::vector<Part> &parts, const LeadsTo &leads_to, ChunkEdges &edges) {
+void join(const std::vector<Part> &parts, const BondOf &bond_of, ChunkEdges &edges) {
     for (const Part &part : parts) {
         for (const auto &[chunk, size] : part.degrees) edges.offsets[chunk + 1] += size;
         const u32 first = static_cast<u32>(edges.bytes.size());
         edges.bytes.append(part.bytes.data(), part.bytes.size());
         edges.count += part.count;
         for (const Beside &each : part.beside) {
-            if (leads_to(each.object, each.chunk)) doubt_edge(edges.bytes, first + each.place);
+            const Bond bond = bond_of(each.object, each.chunk);
+            if (bond != Bond::kNone) doubt_edge(edges.bytes, first + each.place);
+            if (bond == Bond::kBorrowed)
+                edges.kept.push_back({each.table, each.chunk, each.object});
         }
         edges.handles.insert(edges.handles.end(), part.handles.begin(), part.handles.end());
     }
@@ -212,14 +245,14 @@ private:
 }  // namespace
 
 ChunkEdges scan_chunks(MemoryImage &image, const ChunkMap &chunks, u64 most_bytes,
-                       const std::vector<u64> &handles, const LeadsTo &leads_to) {
+                       const std::vector<u64> &handles, const BondOf &bond_of) {
     ChunkEdges edges;
     edges.offsets.resize(chunks.count() + 1);
     Scan scan(image, chunks, handles);
     std::vector<Part> parts;
     const auto flush = [&] {
         scan.run(parts);
-        join(parts, leads_to, edges);
+        join(parts, bond_of, edges);
         parts.clear();
         return edges.bytes.size() < most_bytes;
     };
@@ -236,6 +269,9 @@ ChunkEdges scan_chunks(MemoryImage &image, const ChunkMap &chunks, u64 most_byte
         if (span.is_mapped && chunks.use(span.first_chunk) != ChunkUse::kNative) continue;
         add({span.start, span.end}, span.region, &span);
     }
+    // In the order of their numbers.
+    for (const AddressRange &run : chunks.slabs().runs())
+        add(run, image.region_of(run.start), nullptr);
     if (chunks.first_small() != kNoChunk) {
         for (const AddressRange &pools : chunks.small_blocks().pools())
             add(pools, image.region_of(pools.start), nullptr);

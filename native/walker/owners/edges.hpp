@@ -4,7 +4,7 @@
 #include <functional>
 #include <vector>
 
-#include "walker/owners/chunk_map.hpp"
+#include "walker/chunks/chunk_map.hpp"
 
 namespace heapgraph {
 
@@ -57,22 +57,34 @@ inline void doubt_edge(Column<u8> &bytes, u32 place) {
 // An edge without an aim is a stray.
 inline void stray_edge(Column<u8> &bytes, u32 place) { bytes[place] &= static_cast<u8>(~3); }
 
+// A table has an object that it does not count, and beside it a block.
+struct Kept {
+    u32 table, chunk;
+    u64 object;
+};
+
 // The edges of chunk i are bytes[offsets[i]] .. bytes[offsets[i + 1] - 1].
 struct ChunkEdges {
     Column<u32> offsets;
     Column<u8> bytes;
     u64 count = 0;
     std::vector<std::pair<u64, u32>> handles;  // wanted ones, and the chunks that begin with them
-    bool is_whole = true;                      // false: there were more than could be kept
+    std::vector<Kept> kept;
+    bool is_whole = true;  // false: there were more than could be kept
 };
 
-// Whether the words of an object lead to a chunk.
-using LeadsTo = std::function<bool(u64 object, u32 chunk)>;
+// What an object that stands beside a pointer to a chunk has of it.
+enum class Bond : u8 {
+    kNone,
+    kLeads,     // words of the object lead there
+    kBorrowed,  // the object's references are all known: this one is not counted
+};
+using BondOf = std::function<Bond(u64 object, u32 chunk)>;
 
 // Looks through all native chunks, in parallel. most_bytes: of edges. handles: those to look for,
-// sorted. A pointer that stands beside one to an object that has the chunk is doubtful: the block
-// is of a registry of all objects (pybind11 and nanobind have such).
+// sorted. A pointer that stands beside one to an object that has the chunk, or beside a borrowed
+// one, is doubtful: the block is of a registry of all objects (pybind11 and nanobind have such).
 ChunkEdges scan_chunks(MemoryImage &image, const ChunkMap &chunks, u64 most_bytes,
-                       const std::vector<u64> &handles, const LeadsTo &leads_to);
+                       const std::vector<u64> &handles, const BondOf &bond_of);
 
 }  // namespace heapgraph

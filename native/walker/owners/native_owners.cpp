@@ -2,9 +2,10 @@
 
 #include <bit>
 #include <map>
+#include <tuple>
 
+#include "walker/chunks/free_chunks.hpp"
 #include "walker/owners/attribution.hpp"
-#include "walker/owners/free_chunks.hpp"
 #include "walker/owners/levels.hpp"
 #include "walker/owners/object_words.hpp"
 #include "walker/owners/strays.hpp"
@@ -115,7 +116,7 @@ bool add_chunks(ChunkMap &chunks, MemoryImage &image, const hg_native_places &pl
         }
     }
     chunks.finish(image);
-    return chunks.count() <= most;
+    return chunks.count() <= most && chunks.add_slabs(image, places, most);
 }
 
 // Adds up the chunks of the same label, level and grade.
@@ -127,6 +128,7 @@ public:
     void add(u32 chunk, u64 header, u32 label, u8 kind, u8 grade) {
         const u64 size = chunks_.size(chunk);
         if (kind == HG_NATIVE_LOST) label = static_cast<u32>(std::bit_width(size - 1));
+        if (kind == HG_NATIVE_UNOWNED) label = chunks_.slabs().source_of(chunk);
         const Key key{kind, label, grade};
         if (row_ == nullptr || key != last_) row_ = &rows_[last_ = key];
         row_->kind = kind;
@@ -143,6 +145,8 @@ public:
         for (auto &[key, row] : rows_) {
             if (row.kind == HG_NATIVE_LOST) {
                 row.first = u64{1} << key.label;
+            } else if (row.kind == HG_NATIVE_UNOWNED) {
+                row.first = key.label;
             } else {
                 row.first = out.owners.size();
                 for (const u32 source : sets.members(key.label))
@@ -168,6 +172,67 @@ private:
     std::map<Key, hg_native_row> rows_;
     Key last_{};  // of this row: neighbours are often the same owner's
     hg_native_row *row_ = nullptr;
+};
+
+// What is known of an object that stands beside a block.
+class Beside {
+public:
+    Beside(Walker &walker, const std::vector<Entry> &entries)
+        : walker_(walker), entries_(entries) {}
+
+    // Keys of a registry are borrowed: all references that the object counts are elsewhere.
+    Bond bond(u64 object, u32 chunk) {
+        const u32 id = walker_.object_id(object);
+        if (id >= walker_.columns().type.size()) return Bond::kNone;
+        if (leads_to(id, chunk)) return Bond::kLeads;
+        return is_borrowed(id) ? Bond::kBorrowed : Bond::kNone;
+    }
+    // What a table keeps for two or more objects that it does not keep themselves is theirs.
+    std::vector<Entry> owned(std::vector<Kept> kept) const {
+        std::vector<Entry> found;
+        const auto before = [](const Kept &one, const Kept &other) {
+            return std::tie(one.table, one.object) < std::tie(other.table, other.object);
+        };
+        std::sort(kept.begin(), kept.end(), before);
+        for (u64 first = 0, end; first < kept.size(); first = end) {
+            for (end = first; end < kept.size() && kept[end].table == kept[first].table;) ++end;
+            if (kept[first].object == kept[end - 1].object) continue;
+            for (u64 i = first; i < end; ++i) {
+                const u32 id = walker_.object_id(kept[i].object);
+                found.push_back({id, make_target({kept[i].chunk, Aim::kStart})});
+            }
+        }
+        return found;
+    }
+
+private:
+    bool leads_to(u32 id, u32 chunk) const {
+        const auto below = [](const Entry &entry, u32 wanted) { return entry.source < wanted; };
+        auto entry = std::lower_bound(entries_.begin(), entries_.end(), id, below);
+        for (; entry != entries_.end() && entry->source == id; ++entry) {
+            if (chunk_of(entry->target) == chunk) return true;
+        }
+        return false;
+    }
+    bool is_borrowed(u32 id) {
+        if (counted_.empty()) count();
+        return counted_[id] != kMany && walker_.columns().refcount[id] <= counted_[id];
+    }
+    void count() {
+        const Columns &columns = walker_.columns();
+        counted_.resize(columns.type.size());
+        for (u64 i = 0; i < columns.target.size(); ++i) {
+            const u32 target = columns.target[i];
+            if (columns.edge_flags[i] & kCounted && target < counted_.size() &&
+                counted_[target] != kMany)
+                ++counted_[target];
+        }
+    }
+    static constexpr u8 kMany = 255, kCounted = 2;
+
+    Walker &walker_;
+    const std::vector<Entry> &entries_;
+    std::vector<u8> counted_;  // references found of each object; made when it is asked for
 };
 
 u8 kind_of(u8 level, u32 label, const OwnerSets &sets) {
@@ -210,16 +275,9 @@ NativeRows find_native_owners(Walker &walker, const hg_native_places &places) {
     const u64 left = places.most_bytes - chunks.count() * kBytesOfChunk;
     const u64 most_edges = std::min<u64>(left, UINT32_MAX / 2);
     std::vector<Entry> entries = words.entries(kMostEntries);
-    const auto leads_to = [&](u64 object, u32 chunk) {
-        const auto below = [](const Entry &entry, u32 id) { return entry.source < id; };
-        const u32 id = walker.object_id(object);
-        auto entry = std::lower_bound(entries.begin(), entries.end(), id, below);
-        for (; entry != entries.end() && entry->source == id; ++entry) {
-            if (chunk_of(entry->target) == chunk) return true;
-        }
-        return false;
-    };
-    ChunkEdges edges = scan_chunks(image, chunks, most_edges, words.handles(), leads_to);
+    Beside beside(walker, entries);
+    const auto bond_of = [&](u64 object, u32 chunk) { return beside.bond(object, chunk); };
+    ChunkEdges edges = scan_chunks(image, chunks, most_edges, words.handles(), bond_of);
     if (!edges.is_whole) {
         result.is_left_out = true;
         return result;
@@ -227,7 +285,9 @@ NativeRows find_native_owners(Walker &walker, const hg_native_places &places) {
     result.edges = edges.count;
     doubt_mutual(chunks, edges);
     mark_strays(chunks, edges);
+    const std::vector<Entry> owned = beside.owned(std::move(edges.kept));
     words.add_handles(std::move(edges.handles), entries);
+    entries.insert(entries.end(), owned.begin(), owned.end());
     std::vector<bool> is_direct(chunks.count());
     WeakWords weak(image, chunks, static_cast<u32>(objects));
     std::vector<Entry> libraries = weak.scan(places.libraries, places.library_count, arena);
@@ -242,7 +302,12 @@ NativeRows find_native_owners(Walker &walker, const hg_native_places &places) {
     Sums sums(chunks, places);
     chunks.each([&](u32 chunk, u64 header) {
         if (chunks.use(chunk) != ChunkUse::kNative) return;
-        const u8 level = levels.of[chunk], kind = kind_of(level, labels[chunk], sets);
+        const u8 level = levels.of[chunk];
+        u8 kind = kind_of(level, labels[chunk], sets);
+        // Blocks that wait in an allocator's caches look as if they were in use: that nothing leads
+        // to them, or words of its own do, says nothing of them.
+        if (chunks.is_of_slab(chunk) && (level == kLost || level >= kLibraryLevel))
+            kind = HG_NATIVE_UNOWNED;
         // CPython has small blocks of its own that lead from nowhere: they are not lost.
         if (chunk >= chunks.first_small() && kind == HG_NATIVE_LOST) return;
         const u8 grade = level >= kDoubtfulLevel ? 3 : is_direct[chunk] ? 1 : 2;

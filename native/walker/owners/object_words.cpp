@@ -21,6 +21,8 @@ constexpr u64 kFarthestHead = 48;    // from a chunk's first byte to an object i
 constexpr u64 kMostFollowed = 4096;  // bytes of a buffer that is a part of a list of such
 // What a chunk may have beyond what was asked for; pages, where it has a mapping of its own.
 constexpr u64 kSlack = 64, kMappedSlack = kPage + 32, kSmallestMapped = 128 << 10;
+// Allocators with slabs have four size classes to each power of two: a fifth is not asked for.
+constexpr u64 kClassSlack = 5;
 constexpr u64 kMostScanned = 1 << 20;  // of one object
 constexpr u64 kMostHandles = 1 << 20;
 
@@ -117,8 +119,10 @@ bool ObjectWords::take_buffer(u64 address, u64 left, bool may_be_small, AddressR
     if (pointer.chunk == kNoChunk || chunks_.use(pointer.chunk) != ChunkUse::kNative) return false;
     // An aligned buffer begins inside of its chunk.
     const u64 size = chunks_.size(pointer.chunk);
-    if (pointer.aim == Aim::kNothing ||
-        size > left + (size < kSmallestMapped ? kSlack : kMappedSlack) ||
+    const u64 slack = chunks_.is_of_slab(pointer.chunk) ? size / kClassSlack + kSlack
+                      : size < kSmallestMapped          ? kSlack
+                                                        : kMappedSlack;
+    if (pointer.aim == Aim::kNothing || size > left + slack ||
         (pointer.aim != Aim::kStart && size < kMostFollowed))
         return false;
     chunks_.set_use(pointer.chunk, ChunkUse::kBuffer);

@@ -15,7 +15,11 @@ void test_hostile_structures(const LayoutTable &table);
 void test_budget(const LayoutTable &table);
 // and pieces of files that are mapped or read
 void test_images();
-// owner_tests.cpp: who leads to chunks of malloc; random ones from this seed on
+// owners/block_tests.cpp: which blocks of C code there are
+void test_blocks();
+// owners/slab_tests.cpp: those of other allocators; random ones from this seed on
+void test_slabs(unsigned seed);
+// owners/owner_tests.cpp: who leads to them; random ones from this seed on
 void test_owners(unsigned seed);
 // A chain of nested lists, so long that a recursive walk would overflow its stack.
 void test_deep_nesting(const LayoutTable &table);

@@ -54,6 +54,8 @@ int main(int argc, char **argv) {
     CHECK(!versions.empty());
     // These reserve more address space than the limit, and measure for themselves.
     test_images();
+    test_blocks();
+    test_slabs(seed);
     test_owners(seed);
     for (const Version version : versions) test_budget(read_layout(version.minor, version.micro));
     limit_resources();

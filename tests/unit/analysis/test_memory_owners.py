@@ -92,8 +92,25 @@ def test_objects_without_a_common_holder_share_what_they_share():
     assert "2 app.Client without a common holder share 20.0 MiB" in native_sentence([owner])
 
 
-@pytest.mark.parametrize("kind", ["lost", "library", "stack", ""])
+@pytest.mark.parametrize("kind", ["lost", "library", "stack", "unowned", ""])
 def test_the_advice_follows_who_has_most(kind):
     owners = [NativeOwner(kind, MIB, 1, "", "a stack")] if kind else []
     words = {"lost": "lost", "library": "caches", "stack": "not known", "": "not known"}
+    words["unowned"] = "see whether it shrinks"
     assert words[kind] in native_advice(owners)
+
+
+def test_blocks_of_another_allocator_are_no_unknown_memory():
+    """Given slabs, then what is free is slack, and of the rest it is said who leads there."""
+    heap = native_heap()
+    start = HEAP + 100 * MIB
+    heap.mapping(start, start + 10 * MIB, "")
+    heap.region("slabs", start, start + 10 * MIB, in_use=7 * MIB, free=3 * MIB)
+    heap.native([], 6 * MIB, NativeKind.UNOWNED, name="libjemalloc.so.2", blocks=9)
+    report = report_memory(graph_of(heap))
+    found = {part.name: part.size for part in report.parts}
+    assert found["free memory of other allocators"] == 3 * MIB
+    assert found["blocks of other allocators that no object leads to (estimate)"] == 6 * MIB
+    assert "anonymous memory of no known allocator" not in found
+    assert "no object leads to 6.00 MiB of libjemalloc.so.2" in report.reason
+    assert "unowned" in [owner.kind for owner in report.native_owners]

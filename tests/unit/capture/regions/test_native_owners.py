@@ -17,6 +17,7 @@ from heapgraph.capture.regions.native_owners import (
     MOST_SMALL_BLOCKS,
     find_native_owners,
 )
+from heapgraph.capture.slabs.slabs import Slabs
 from heapgraph.model import NO_ROW, NativeGrade, NativeKind, RegionKind
 from heapgraph.native.native_memory import NativeRows
 from heapgraph.native.walker_structs import NativeRow
@@ -38,6 +39,7 @@ def owners_of(
     heaps: tuple[tuple[int, int], ...] = ((HEAP, HEAP + PAGE),),
     block_size: int = 32,
     pool_size: int = 4 * PAGE,
+    slabs: Slabs | None = None,
 ) -> Any:
     """What becomes of the walker's rows, and the places it was told of."""
     residency = Residency(
@@ -50,12 +52,14 @@ def owners_of(
         [Region(CHUNK + 4 * PAGE, CHUNK + 8 * PAGE, RegionKind.CHUNK, 4 * PAGE, 4 * PAGE, object=5)]
     )
     pools = SimpleNamespace(blocks=(np.array([OTHER]), np.array([block_size]), pool_size))
+    slabs = slabs or Slabs.none()
     survey = SimpleNamespace(
         heaps=list(heaps),
         claims=claims,
         residency=residency,
         unclaimed=lambda: list(claims.gaps(STACK, STACK + 2 * PAGE)),
         pools=pools,
+        slabs=slabs,
     )
     libraries = [
         LibraryData(LIBRARY, 64, "libapp.so", LIBRARY - 0x100),
@@ -123,6 +127,22 @@ def test_lost_memory_is_added_up_by_size():
     )
     assert found.columns["name"] == ["blocks of up to 64 B", "blocks of up to 1.00 KiB"]
     assert found.columns["bytes"].tolist() == [30, 5]
+
+
+def test_blocks_of_other_allocators_are_told_and_named():
+    """Given slabs and no heap of malloc, then these are looked through, and named by library."""
+    ones = np.ones(1, np.uint32)
+    ranges = np.array([[CHUNK, CHUNK + PAGE]])
+    slabs = Slabs(
+        *(np.array([number], np.uint64) for number in (CHUNK, 64)),
+        *(64 * ones, ones, np.array([3], np.uint64), ranges, ("libother.so", "libjemalloc.so.2")),
+    )
+    unowned = int(NativeKind.UNOWNED)
+    found, (places,) = owners_of(rows((128, 2, 1, 0, unowned, 2)), (), slabs=slabs)
+    assert found.columns["name"] == ["libjemalloc.so.2"]
+    assert found.columns["kind"].tolist() == [unowned]
+    assert [column.tolist() for column in places.slabs] == [[CHUNK], [64], [64], [1], [3]]
+    assert places.resident.tolist()[0] == [CHUNK, CHUNK + PAGE]
 
 
 def test_places_overlap_nowhere_and_owned_chunks_are_left_out():

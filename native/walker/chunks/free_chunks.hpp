@@ -1,7 +1,7 @@
 // Chunks that malloc has put aside to give them out again: their headers say that they are in use.
 #pragma once
 
-#include "walker/owners/chunk_map.hpp"
+#include "walker/chunks/chunk_map.hpp"
 
 namespace heapgraph {
 

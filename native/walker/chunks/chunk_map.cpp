@@ -1,4 +1,4 @@
-#include "walker/owners/chunk_map.hpp"
+#include "walker/chunks/chunk_map.hpp"
 
 #include "walker/image/processor.hpp"
 
@@ -93,7 +93,7 @@ const ChunkMap::Span *ChunkMap::span_of(u64 address) const {
 Pointer ChunkMap::find_anywhere(u64 address) const {
     const u64 inside = address - 9;  // the chunk of a byte that comes before the address
     const Span *span = span_of(inside);
-    if (span == nullptr || address < span->start + kChunkHeader) return find_small(address);
+    if (span == nullptr || address < span->start + kChunkHeader) return find_block(address);
     if (span->is_mapped)
         return {span->first_chunk,
                 address == span->start + kChunkHeader ? Aim::kStart : Aim::kInside};
@@ -107,6 +107,19 @@ Pointer ChunkMap::find_anywhere(u64 address) const {
         return {chunk, is_list ? Aim::kNothing : Aim::kDoubtful};
     }
     return {chunk, Aim::kInside};
+}
+
+bool ChunkMap::add_slabs(const MemoryImage &image, const hg_native_places &places, u64 most) {
+    const u64 first = count();
+    if (!slabs_.add(image, places.slabs, places.slab_count, places.slab_words,
+                    places.slab_word_count, first, most))
+        return false;
+    first_slab_ = static_cast<u32>(first);
+    slabs_.each([&](u32, u64, u64 size) {
+        uses_.push_back(static_cast<u8>(ChunkUse::kNative));
+        sizes_.push_back(size / kChunkStep);
+    });
+    return true;
 }
 
 bool ChunkMap::number_small(u64 most) {
@@ -123,7 +136,14 @@ bool ChunkMap::number_small(u64 most) {
 
 u32 ChunkMap::headed(u64 address) const {
     const Span *span = span_of(address);
-    if (span == nullptr || address % kChunkStep != 0) return kNoChunk;
+    if (span == nullptr) {
+        SlabBlock found;
+        const bool is_start =
+            slabs_.find(address + kChunkHeader, found) == SlabBlocks::Found::kUsed &&
+            found.start == address + kChunkHeader;
+        return is_start ? found.number : kNoChunk;
+    }
+    if (address % kChunkStep != 0) return kNoChunk;
     if (span->is_mapped) return address == span->start ? span->first_chunk : kNoChunk;
     if (!begins(*span, address)) return kNoChunk;
     return rank(*span, (address - span->start) / kChunkStep);

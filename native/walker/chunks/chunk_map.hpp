@@ -1,13 +1,15 @@
-// The chunks of glibc's malloc by number, and behind them the blocks of CPython's own allocator
-// that are no objects; and which of them a pointer leads into: 5 bytes of memory for each.
+// The chunks of glibc's malloc by number, behind them the blocks of other allocators, and then
+// those of CPython's own that are no objects; and which of them a pointer leads into: 5 bytes of
+// memory for each.
 #pragma once
 
 #include <memory>
 #include <vector>
 
+#include "walker/chunks/slab_blocks.hpp"
+#include "walker/chunks/small_blocks.hpp"
 #include "walker/image/processor.hpp"
 #include "walker/image/windows.hpp"
-#include "walker/owners/small_blocks.hpp"
 #include "walker/walk/columns.hpp"
 
 namespace heapgraph {
@@ -44,6 +46,13 @@ public:
     // nowhere: until then no address is found.
     void finish(const MemoryImage &image);
 
+    // Blocks of other allocators; after finish(). False when there are more than `most` then.
+    bool add_slabs(const MemoryImage &image, const hg_native_places &places, u64 most);
+    const SlabBlocks &slabs() const { return slabs_; }
+    bool is_of_slab(u32 chunk) const {
+        return chunk >= first_slab_ && chunk - first_slab_ < slabs_.count();
+    }
+
     // Blocks that may be buffers of objects yet; until they are numbered, no pointer leads to them.
     SmallBlocks &small_blocks() { return small_; }
     const SmallBlocks &small_blocks() const { return small_; }
@@ -54,17 +63,21 @@ public:
     // The chunk whose usable bytes have this address in or right behind them.
     Pointer find(u64 address) const {
         if (address >= kAddressLimit) return {};
-        return parts_.empty() || !parts_[address >> kTopShift] ? find_small(address)
+        return parts_.empty() || !parts_[address >> kTopShift] ? find_block(address)
                                                                : find_anywhere(address);
     }
-    // The chunk that begins with a header at this address.
+    // The chunk that begins with a header at this address, or the block of a slab that begins where
+    // the header would end.
     u32 headed(u64 address) const;
 
     u64 count() const { return uses_.size(); }
     ChunkUse use(u32 chunk) const { return static_cast<ChunkUse>(uses_[chunk]); }
     void set_use(u32 chunk, ChunkUse use) { uses_[chunk] = static_cast<u8>(use); }
-    // Bytes with the header; a small block has none.
-    u64 size(u32 chunk) const { return sizes_[chunk] * kChunkStep; }
+    // Bytes with the header; a block of a pool or slab has none.
+    u64 size(u32 chunk) const {
+        const u64 steps = sizes_[chunk];
+        return steps == 0 ? SlabBlocks::kSmallest : steps * kChunkStep;
+    }
 
     // A heap, or one mapped chunk.
     struct Span {
@@ -81,12 +94,13 @@ public:
         const u64 bit = (address - span.start) / kChunkStep;
         return words_[span.first_word + bit / 64].bits >> (bit % 64) & 1;
     }
-    // Whether an object, or its head for the collector, is at an address.
-    bool is_object(u64 address) const {
-        const Span *span = span_of(address);
-        if (span == nullptr || span->region == nullptr || address % 8 != 0) return false;
-        const u64 bit = (address - span->region->start) / 8, behind = bit + 2;
-        const u64 *known = span->region->known;
+    // Whether an object, or its head for the collector, is at an address in a chunk.
+    bool is_object(const MemoryImage &image, u32 chunk, u64 address) const {
+        const Span *span = is_of_slab(chunk) ? nullptr : span_of(address);
+        const Region *region = span != nullptr ? span->region : image.region_of(address);
+        if (region == nullptr || address % 8 != 0) return false;
+        const u64 bit = (address - region->start) / 8, behind = bit + 2;
+        const u64 *known = region->known;
         return (known[bit / 64] >> (bit % 64) | known[behind / 64] >> (behind % 64)) & 1;
     }
     // Visits (chunk, address of its header or of its first byte) in the order of the numbers.
@@ -106,6 +120,7 @@ public:
                 }
             }
         }
+        slabs_.each([&](u32 number, u64 start, u64) { visit(number, start); });
         if (first_small_ == kNoChunk) return;
         u32 chunk = first_small_;
         small_.each([&](u64 start, u64) { visit(chunk++, start); });
@@ -119,7 +134,15 @@ private:
     };
 
     Pointer find_anywhere(u64 address) const;
-    Pointer find_small(u64 address) const {
+    // What is no chunk of malloc. A block that a slab has free is no chunk, and doubtful.
+    Pointer find_block(u64 address) const {
+        SlabBlock found;
+        switch (slabs_.find(address, found)) {
+        case SlabBlocks::Found::kUsed:
+            return {found.number, address == found.start ? Aim::kStart : Aim::kInside};
+        case SlabBlocks::Found::kFree: return {kNoChunk, Aim::kDoubtful};
+        case SlabBlocks::Found::kNothing: break;
+        }
         if (first_small_ == kNoChunk) return {};
         const SmallBlock block = small_.find(address);
         if (block.size == 0) return {};
@@ -136,6 +159,8 @@ private:
     }
 
     std::vector<Span> spans_;
+    SlabBlocks slabs_;
+    u32 first_slab_ = kNoChunk;  // number of the first one
     SmallBlocks small_;
     u32 first_small_ = kNoChunk;  // number of the first one
     Column<Word> words_;          // of each heap

@@ -1,4 +1,4 @@
-#include "walker/owners/small_blocks.hpp"
+#include "walker/chunks/small_blocks.hpp"
 
 #include <algorithm>
 #include <bitset>

@@ -1,4 +1,4 @@
-#include "walker/owners/free_chunks.hpp"
+#include "walker/chunks/free_chunks.hpp"
 
 namespace heapgraph {
 namespace {

@@ -1,0 +1,1 @@
+"""Blocks of allocators that keep their books beside the blocks."""
