@@ -34,6 +34,8 @@ class Places:
         heaps: of glibc's malloc, from the header of the first chunk on.
         chunks: those that have a mapping of their own.
         pools: of CPython's own allocator: addresses, sizes of their blocks, bytes of a pool.
+        pool_bytes: in use in the pools: where objects explain these, no block is looked for there;
+            0: they are looked at in any case.
         slabs: of other allocators: address, bytes of a block, blocks and number of the allocator of
             each slab, by address; and the bits of blocks in use, in words of its own for each.
         resident: what of heaps, chunks and slabs is in memory.
@@ -44,6 +46,7 @@ class Places:
     heaps: Array
     chunks: Array
     pools: tuple[Array, Array, int]
+    pool_bytes: int
     slabs: tuple[Array, Array, Array, Array, Array]
     resident: Array
     libraries: Array
@@ -90,6 +93,7 @@ def find_owners(walker: HeapWalker, places: Places, most_bytes: int) -> NativeRo
         block_sizes=sizes.ctypes.data_as(ctypes.POINTER(ctypes.c_uint32)),
         pool_count=len(starts),
         pool_size=pool_size,
+        pool_bytes=places.pool_bytes,
         most_bytes=most_bytes,
     )
     slabs = np.empty(len(places.slabs[0]), np.dtype(Slab))

@@ -245,6 +245,7 @@ class NativePlaces(ctypes.Structure):
         ("block_sizes", _INTS),
         ("pool_count", _U64),
         ("pool_size", _U64),
+        ("pool_bytes", _U64),
         ("resident", _RANGES),
         ("resident_count", _U64),
         ("libraries", _RANGES),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from heapgraph.capture.cpython.root_set import RootSet
     from heapgraph.capture.heap.walk import HeapWalk
     from heapgraph.capture.process.libraries import LibraryData
+    from heapgraph.capture.regions.pools import Pools
     from heapgraph.capture.regions.regions import MemorySurvey
     from heapgraph.native.native_memory import NativeRows
 
@@ -28,7 +29,8 @@ LEAST_TABLE_BYTES = 64 << 20
 """What the tables for it may take in any case; of large heaps, half of what these have besides."""
 
 MOST_SMALL_BLOCKS = 1_000_000
-"""Blocks that have room in the pools of pymalloc, up to which those of no object are looked for."""
+"""Blocks that have room in the pools of pymalloc, up to which those of no object are looked for in
+any case; in larger heaps, where objects do not explain what is in use there."""
 
 _COLUMNS = {
     "group": np.uint32,
@@ -145,7 +147,8 @@ def find_native_owners(
     places = Places(
         heaps=_ranges(heaps),
         chunks=_ranges(chunks),
-        pools=_pools(survey),
+        pools=survey.pools.blocks,
+        pool_bytes=_bytes_to_explain(survey.pools),
         slabs=(slabs.starts, slabs.sizes, slabs.counts, slabs.sources, slabs.words),
         resident=resident,
         libraries=_ranges(names.libraries),
@@ -163,16 +166,12 @@ def find_native_owners(
     return _table(found, names, slabs.names)
 
 
-def _pools(survey: MemorySurvey) -> tuple[Array, Array, int]:
-    """The pools whose blocks are looked at: none where a heap has very many.
-
-    To tell buffers of objects from memory of C code there takes a look at every list, dict and
-    instance: a tenth of a dump, for what is next to nothing in a heap of so many objects.
-    """
-    starts, sizes, pool_size = survey.pools.blocks
-    if int((pool_size // np.maximum(sizes, 1)).sum()) > MOST_SMALL_BLOCKS:
-        return starts[:0], sizes[:0], pool_size
-    return starts, sizes, pool_size
+def _bytes_to_explain(pools: Pools) -> int:
+    """Bytes in use in the pools of a large heap; 0 for one whose blocks are looked at anyhow."""
+    _, sizes, pool_size = pools.blocks
+    if int((pool_size // np.maximum(sizes, 1)).sum()) <= MOST_SMALL_BLOCKS:
+        return 0
+    return int(pools.in_use.sum())
 
 
 def _ranges(pairs: Iterable[tuple[int, int]]) -> Array:

@@ -20,6 +20,8 @@ typedef struct hg_native_places {
     const uint32_t *block_sizes; /* [pool_count], of its blocks */
     uint64_t pool_count;
     uint64_t pool_size;
+    uint64_t pool_bytes; /* in use in them: where objects explain these, no block is looked for in
+                            pools; 0: they are looked at in any case */
     const hg_range *resident; /* [resident_count], what of heaps and chunks is in memory */
     uint64_t resident_count;
     const hg_range *libraries; /* [library_count], variables of libraries and of the interpreter */

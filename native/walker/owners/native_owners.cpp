@@ -242,6 +242,26 @@ u8 kind_of(u8 level, u32 label, const OwnerSets &sets) {
     return sets.is_set(label) || label == OwnerSets::kMany ? HG_NATIVE_SHARED : HG_NATIVE_OBJECT;
 }
 
+// Bytes that objects need in pools, with their small buffers: those of larger ones lie elsewhere.
+u64 pool_bytes_of_objects(const Columns &columns) {
+    constexpr u64 kLargest = 512, kStep = 16, kHead = 64;
+    u64 sum = 0;
+    const auto *shallow = columns.shallow.data();
+    for (u64 i = 0; i < columns.type.size(); ++i) {
+        const u64 size = (u64{shallow[i]} + kStep - 1) / kStep * kStep;
+        sum += size <= kLargest ? size : kHead;
+    }
+    return sum;
+}
+
+// To tell small blocks of C code from buffers takes a look at every list, dict and instance: a
+// tenth of a dump of a large heap, in which there is mostly next to nothing of them.
+bool are_pools_explained(const Columns &columns, u64 pool_bytes) {
+    constexpr u64 kOtherShare = 8;
+    return pool_bytes != 0 &&
+           pool_bytes_of_objects(columns) + pool_bytes / kOtherShare >= pool_bytes;
+}
+
 AddressRange find_arena(MemoryImage &image, const hg_native_places &places) {
     for (u64 i = 0; i < places.library_count; ++i) {
         if (const u64 arena = find_main_arena(image, places.libraries[i]))
@@ -265,8 +285,9 @@ NativeRows find_native_owners(Walker &walker, const hg_native_places &places) {
     free_thread_caches(image, chunks);
     ObjectWords words(walker, chunks);
     const auto is_type = [&](u64 object) { return walker.types().find(object) != nullptr; };
-    chunks.small_blocks().add_pools(image, is_type, places.pools, places.block_sizes,
-                                    places.pool_count, places.pool_size);
+    if (!are_pools_explained(walker.columns(), places.pool_bytes))
+        chunks.small_blocks().add_pools(image, is_type, places.pools, places.block_sizes,
+                                        places.pool_count, places.pool_size);
     words.mark();
     result.is_left_out = !chunks.number_small(most_chunks(places));
     if (result.is_left_out) return result;

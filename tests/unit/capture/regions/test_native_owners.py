@@ -51,7 +51,9 @@ def owners_of(
     claims.add(
         [Region(CHUNK + 4 * PAGE, CHUNK + 8 * PAGE, RegionKind.CHUNK, 4 * PAGE, 4 * PAGE, object=5)]
     )
-    pools = SimpleNamespace(blocks=(np.array([OTHER]), np.array([block_size]), pool_size))
+    pools = SimpleNamespace(
+        blocks=(np.array([OTHER]), np.array([block_size]), pool_size), in_use=np.array([96])
+    )
     slabs = slabs or Slabs.none()
     survey = SimpleNamespace(
         heaps=list(heaps),
@@ -78,10 +80,12 @@ def owners_of(
     return find_native_owners(walk, survey, libraries, named), told
 
 
-@pytest.mark.parametrize(("blocks", "pools"), [(MOST_SMALL_BLOCKS, 1), (MOST_SMALL_BLOCKS + 1, 0)])
-def test_small_blocks_of_a_heap_with_very_many_are_not_looked_at(blocks, pools):
-    _, (told,) = owners_of(rows(), block_size=16, pool_size=16 * blocks)
-    assert len(told.pools[0]) == len(told.pools[1]) == pools
+@pytest.mark.parametrize(("blocks", "told"), [(MOST_SMALL_BLOCKS, 0), (MOST_SMALL_BLOCKS + 1, 96)])
+def test_small_blocks_of_a_heap_with_very_many_need_a_reason(blocks, told):
+    """Given room for more than so many blocks, then more must be in use than objects need."""
+    _, (places,) = owners_of(rows(), block_size=16, pool_size=16 * blocks)
+    assert len(places.pools[0]) == 1
+    assert places.pool_bytes == told
 
 
 def test_each_owner_of_a_group_has_a_row():
