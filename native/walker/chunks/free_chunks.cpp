@@ -128,6 +128,28 @@ void free_fastbins(MemoryImage &image, ChunkMap &chunks, u64 main_arena) {
     }
 }
 
+void mark_compiler_blocks(MemoryImage &image, ChunkMap &chunks) {
+    struct Head {
+        u64 size, used, next, memory;
+    };
+    constexpr u64 kSmallestBlock = 8192;
+    std::vector<std::pair<u32, u64>> large;
+    chunks.each([&](u32 chunk, u64 header) {
+        if (chunks.size(chunk) >= kSmallestBlock && chunks.use(chunk) == ChunkUse::kNative)
+            large.emplace_back(chunk, header + kChunkHeader);
+    });
+    for (const auto &[chunk, address] : large) {
+        Head block;
+        image.gather(&address, 1, sizeof block, reinterpret_cast<u8 *>(&block));
+        const u64 size = chunks.size(chunk) - kChunkHeader / 2;
+        const bool has_size = block.size >= kSmallestBlock && block.size + sizeof block <= size &&
+                              block.size + sizeof block + kChunkStep > size;
+        if (has_size && block.used <= block.size && block.memory == address + sizeof block &&
+            (block.next == 0 || chunks.headed(block.next - kChunkHeader) != kNoChunk))
+            chunks.set_use(chunk, ChunkUse::kBuffer);
+    }
+}
+
 void free_thread_caches(MemoryImage &image, ChunkMap &chunks) {
     std::vector<u64> caches;
     chunks.each([&](u32 chunk, u64 header) {

@@ -1,4 +1,5 @@
-// Chunks that malloc has put aside to give them out again: their headers say that they are in use.
+// Chunks that nobody leads to though their headers say that they are in use: those that malloc has
+// put aside to give them out again, and those of CPython's compiler.
 #pragma once
 
 #include "walker/chunks/chunk_map.hpp"
@@ -18,5 +19,10 @@ void free_fastbins(MemoryImage &image, ChunkMap &chunks, u64 main_arena);
 // Marks the chunks in the caches of threads. A cache is a chunk of its own, known by its size and
 // by lists that hold as many chunks as it says, each of the right size.
 void free_thread_caches(MemoryImage &image, ChunkMap &chunks);
+
+// Marks the blocks in which CPython has the syntax tree of what it compiles, that of the program
+// itself as long as it runs (struct _block of Python/pyarena.c). They are full of what lay there
+// before, and objects seem to lead to them.
+void mark_compiler_blocks(MemoryImage &image, ChunkMap &chunks);
 
 }  // namespace heapgraph

@@ -77,7 +77,7 @@ private:
     void run_small() {
         const SmallBlocks &small = chunks_.small_blocks();
         small.each_between(window_.start, window_.end, [&](u64 start, u64 size) {
-            begin(static_cast<u32>(small.number_of(start)));
+            begin(static_cast<u32>(small.number_of(start)), {start, start + size});
             const u64 end = std::min(start + size, window_.end);
             for (u64 at = std::max(start, window_.start); at + 8 <= end; at += 8) take(at);
             finish();
@@ -87,7 +87,7 @@ private:
     void run_slabs() {
         const SlabBlocks &slabs = chunks_.slabs();
         slabs.each_between(window_.start, window_.end, [&](u32 number, u64 start, u64 size) {
-            begin(number);
+            begin(number, {start, start + size});
             const u64 end = std::min(start + size, window_.end);
             u64 at = std::max(start, window_.start);
             if (at == start && at + 8 <= end && is_handle(window_.word(at)))
@@ -97,8 +97,12 @@ private:
         });
     }
 
-    void begin(u32 chunk) {
+    // words: what of the window may stand beside a word of the chunk; around those of glibc are
+    // headers.
+    void begin(u32 chunk) { begin(chunk, {window_.start, window_.end}); }
+    void begin(u32 chunk, AddressRange words) {
         chunk_ = chunk;
+        words_ = {std::max(words.start, window_.start), std::min(words.end, window_.end)};
         is_native_ = chunks_.use(chunk) == ChunkUse::kNative;
         first_ = part_.bytes.size();
         last_ = kNoTarget;
@@ -137,8 +141,8 @@ private:
         last_ = target;
         ++part_.count;
         if (pointer.aim == Aim::kDoubtful) return;
-        if (at >= window_.start + 8) note_beside(window_.word(at - 8), place, pointer.chunk);
-        if (at + 16 <= window_.end) note_beside(window_.word(at + 8), place, pointer.chunk);
+        if (at >= words_.start + 8) note_beside(window_.word(at - 8), place, pointer.chunk);
+        if (at + 16 <= words_.end) note_beside(window_.word(at + 8), place, pointer.chunk);
     }
 
     // A std::string of libstdc++ with a short text leads to its own 16 bytes, in which the text
@@ -175,6 +179,7 @@ private:
     const Window &window_;
     const std::vector<u64> &handles_;
     u32 chunk_ = kNoChunk;
+    AddressRange words_{0, 0};
     bool is_native_ = false;
     static constexpr Target kNoTarget = UINT32_MAX;
     Target last_ = kNoTarget;

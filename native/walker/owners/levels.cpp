@@ -79,15 +79,14 @@ private:
     std::vector<u32> waiting_;
 };
 
-// What libraries and stacks surely lead to is theirs before what objects may lead to; the rest of
-// what they lead to is theirs where no object leads at all.
+// What libraries surely lead to is theirs before what objects may lead to; the rest, where no
+// object leads at all. Stacks, with all that was left behind there, come last.
 Column<u8> search_levels(Search &&search, const std::vector<Entry> &objects,
                          const std::vector<Entry> &libraries, const std::vector<Entry> &stacks) {
     search.add(objects, kDirectLevel, kDirectLevel);
     search.add(objects, kInsideLevel, kInsideLevel);
     search.go_on(kDirectLevel, kDirectLevel, kInsideLevel, kInsideLevel);
     search.add(libraries, kLibraryLevel, kInsideLevel);
-    search.add(stacks, kStackLevel, kInsideLevel);
     search.add(objects, kDoubtfulLevel, kDoubtfulLevel);
     search.go_on(kDirectLevel, kInsideLevel, kDoubtfulLevel, kDoubtfulLevel);
     search.add(libraries, kLibraryLevel, kDoubtfulLevel);
@@ -95,7 +94,6 @@ Column<u8> search_levels(Search &&search, const std::vector<Entry> &objects,
     search.go_on(kDirectLevel, kDoubtfulLevel, kStrayLevel, kStrayLevel);
     search.go_on(kLibraryLevel, kStrayLevel, kLibraryStrayLevel, kStrayLevel);
     search.add(stacks, kStackLevel, kStrayLevel);
-    search.go_on(kStackLevel, kStackLevel, kStackLevel, kStrayLevel);
     return search.take();
 }
 

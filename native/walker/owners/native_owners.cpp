@@ -177,15 +177,15 @@ private:
 // What is known of an object that stands beside a block.
 class Beside {
 public:
-    Beside(Walker &walker, const std::vector<Entry> &entries)
-        : walker_(walker), entries_(entries) {}
+    Beside(Walker &walker, const ObjectWords &words, const std::vector<Entry> &entries)
+        : walker_(walker), words_(words), entries_(entries) {}
 
     // Keys of a registry are borrowed: all references that the object counts are elsewhere.
     Bond bond(u64 object, u32 chunk) {
         const u32 id = walker_.object_id(object);
         if (id >= walker_.columns().type.size()) return Bond::kNone;
         if (leads_to(id, chunk)) return Bond::kLeads;
-        return is_borrowed(id) ? Bond::kBorrowed : Bond::kNone;
+        return words_.has_words(id) && is_borrowed(id) ? Bond::kBorrowed : Bond::kNone;
     }
     // What a table keeps for two or more objects that it does not keep themselves is theirs.
     std::vector<Entry> owned(std::vector<Kept> kept) const {
@@ -231,6 +231,7 @@ private:
     static constexpr u8 kMany = 255, kCounted = 2;
 
     Walker &walker_;
+    const ObjectWords &words_;
     const std::vector<Entry> &entries_;
     std::vector<u8> counted_;  // references found of each object; made when it is asked for
 };
@@ -283,6 +284,7 @@ NativeRows find_native_owners(Walker &walker, const hg_native_places &places) {
     const AddressRange arena = find_arena(image, places);
     free_fastbins(image, chunks, arena.start);
     free_thread_caches(image, chunks);
+    mark_compiler_blocks(image, chunks);
     ObjectWords words(walker, chunks);
     const auto is_type = [&](u64 object) { return walker.types().find(object) != nullptr; };
     if (!are_pools_explained(walker.columns(), places.pool_bytes))
@@ -296,7 +298,7 @@ NativeRows find_native_owners(Walker &walker, const hg_native_places &places) {
     const u64 left = places.most_bytes - chunks.count() * kBytesOfChunk;
     const u64 most_edges = std::min<u64>(left, UINT32_MAX / 2);
     std::vector<Entry> entries = words.entries(kMostEntries);
-    Beside beside(walker, entries);
+    Beside beside(walker, words, entries);
     const auto bond_of = [&](u64 object, u32 chunk) { return beside.bond(object, chunk); };
     ChunkEdges edges = scan_chunks(image, chunks, most_edges, words.handles(), bond_of);
     if (!edges.is_whole) {

@@ -16,6 +16,11 @@ public:
     void mark();
     // Where the words of objects lead, by object; at most so many.
     std::vector<Entry> entries(u64 most);
+    // Whether the C struct of an object may have pointers to blocks.
+    bool has_words(u32 id) const {
+        const u32 row = walker_.columns().type[id];
+        return row < has_words_.size() && has_words_[row];
+    }
     // Numbers in objects that may stand for chunks, sorted, each once; after entries().
     std::vector<u64> handles() const;
     // Adds the objects of those that exactly one chunk begins with.

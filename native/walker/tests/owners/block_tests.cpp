@@ -53,6 +53,29 @@ void check_thread_cache() {
     CHECK(heap.chunks.use(heap.number(cache)) == ChunkUse::kNative);
 }
 
+// Blocks of the compiler say how long they are and where their memory begins.
+void check_compiler_blocks() {
+    ChunkHeap heap(12);
+    Pairs blocks;  // of the chunk, and whether it is one
+    for (const auto &[size, used, memory, is_one] : {std::tuple{8192, 8192, 32, true},
+                                                     {8192, 16, 32, true},
+                                                     {8192, 8200, 32, false},
+                                                     {8192, 16, 40, false},
+                                                     {8160, 16, 32, false}}) {
+        const u64 block = heap.chunk(8192 + 32);
+        put_word(block, static_cast<u64>(size));
+        put_word(block + 8, static_cast<u64>(used));
+        put_word(block + 16, blocks.empty() ? 0 : blocks.back().first);
+        put_word(block + 24, block + static_cast<u64>(memory));
+        blocks.emplace_back(block, is_one);
+    }
+    heap.map();
+    mark_compiler_blocks(*heap.image, heap.chunks);
+    for (const auto &[block, is_one] : blocks)
+        CHECK(heap.chunks.use(heap.number(block)) ==
+              (is_one ? ChunkUse::kBuffer : ChunkUse::kNative));
+}
+
 // malloc_state is found by bins that point at themselves, and leads to the lists of small chunks.
 void check_fastbins() {
     ChunkHeap heap(4);
@@ -132,6 +155,7 @@ void test_blocks() {
     check_pointers();
     check_thread_cache();
     check_fastbins();
+    check_compiler_blocks();
     check_small_blocks();
 }
 
