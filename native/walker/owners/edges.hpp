@@ -70,6 +70,7 @@ struct ChunkEdges {
     u64 count = 0;
     std::vector<std::pair<u64, u32>> handles;  // wanted ones, and the chunks that begin with them
     std::vector<Kept> kept;
+    bool has_strays = false;
     bool is_whole = true;  // false: there were more than could be kept
 };
 

@@ -82,7 +82,8 @@ private:
 // What libraries surely lead to is theirs before what objects may lead to; the rest, where no
 // object leads at all. Stacks, with all that was left behind there, come last.
 Column<u8> search_levels(Search &&search, const std::vector<Entry> &objects,
-                         const std::vector<Entry> &libraries, const std::vector<Entry> &stacks) {
+                         const std::vector<Entry> &libraries, const std::vector<Entry> &stacks,
+                         bool has_strays) {
     search.add(objects, kDirectLevel, kDirectLevel);
     search.add(objects, kInsideLevel, kInsideLevel);
     search.go_on(kDirectLevel, kDirectLevel, kInsideLevel, kInsideLevel);
@@ -91,8 +92,10 @@ Column<u8> search_levels(Search &&search, const std::vector<Entry> &objects,
     search.go_on(kDirectLevel, kInsideLevel, kDoubtfulLevel, kDoubtfulLevel);
     search.add(libraries, kLibraryLevel, kDoubtfulLevel);
     search.go_on(kLibraryLevel, kLibraryLevel, kLibraryLevel, kDoubtfulLevel);
-    search.go_on(kDirectLevel, kDoubtfulLevel, kStrayLevel, kStrayLevel);
-    search.go_on(kLibraryLevel, kStrayLevel, kLibraryStrayLevel, kStrayLevel);
+    if (has_strays) {
+        search.go_on(kDirectLevel, kDoubtfulLevel, kStrayLevel, kStrayLevel);
+        search.go_on(kLibraryLevel, kLibraryLevel, kLibraryStrayLevel, kStrayLevel);
+    }
     search.add(stacks, kStackLevel, kStrayLevel);
     return search.take();
 }
@@ -120,7 +123,7 @@ void doubt_mutual(const ChunkMap &chunks, ChunkEdges &edges) {
 Levels settle_levels(const ChunkMap &chunks, ChunkEdges &edges, std::vector<Entry> &objects,
                      std::vector<Entry> &libraries, std::vector<Entry> &stacks) {
     Search search(edges, chunks.count(), objects, libraries);
-    Levels levels{search_levels(std::move(search), objects, libraries, stacks)};
+    Levels levels{search_levels(std::move(search), objects, libraries, stacks, edges.has_strays)};
     u32 kept = 0;
     for (u32 source = 0; source < chunks.count(); ++source) {
         const u32 begin = edges.offsets[source], end = edges.offsets[source + 1];

@@ -29,7 +29,9 @@ public:
         });
         for (Size &size : sizes_) size.is_list &= size.strays * kLinksOfStray <= size.links;
         each_start_edge([&](u32 source, u32 target, u32 place) {
-            if (is_stray(source, target)) stray_edge(edges_.bytes, place);
+            if (!is_stray(source, target)) return;
+            stray_edge(edges_.bytes, place);
+            edges_.has_strays = true;
         });
     }
 
