@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING
 import click
 
 from heapgraph.cli.numbers import WholeNumber
-from heapgraph.cli.output import print_json, print_table, say
+from heapgraph.cli.output import note, print_json, print_table
 from heapgraph.errors import UsageError
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from heapgraph.errors import HeapgraphError
+    from heapgraph.watch.model import Sample, Worker, WorkerName
     from heapgraph.watch.settings.model import TargetSpec, WatchSettings
+
+MOST_NAMED = 5
+"""Targets that one error names."""
 
 
 @click.command(name="watch", short_help="Watch processes, and act when rules say so.")
@@ -78,6 +83,10 @@ def watch_command(  # noqa: PLR0917 - click passes options by position
         raise UsageError(
             "--json without --once", "the daemon prints lines, not one document", "add --once"
         )
+    if pid is not None:
+        from heapgraph.watch.sampling.watched import find_python  # noqa: PLC0415
+
+        find_python(pid)  # a pid, unlike a pattern, is never that of a process still to come
     if once:
         _look_once(settings, as_json)
         return
@@ -151,15 +160,51 @@ def _as_name(text: str) -> str:
 
 
 def _look_once(settings: WatchSettings, as_json: bool) -> None:
+    from heapgraph.watch.rules.wording import target_in_words  # noqa: PLC0415
     from heapgraph.watch.sampling.sampler import Sampler  # noqa: PLC0415
 
     sampler = Sampler(settings.targets)
     try:
         look = sampler.look(time.monotonic())
         workers = {name: one.worker for name, one in sampler.watched.items()}
-        refused = {pid: error.what for pid, error in sampler.refusals.items()}
+        refusals = sampler.refusals
     finally:
         sampler.close()
+    refused = {pid: error.what for pid, error in refusals.items()}
+    _print_look(look.samples, workers, refused, as_json=as_json)
+    there = {sample.worker.target for sample in look.samples}
+    missing = [spec for spec in settings.targets if spec.name not in there]
+    for spec in missing if there else ():
+        note(f"no worker matched {spec.name}: {target_in_words(spec)}")
+    if not there:
+        raise _none_there(missing, refusals)
+
+
+def _none_there(targets: Sequence[TargetSpec], refusals: Mapping[int, HeapgraphError]) -> Exception:
+    """What is said when there is no worker at all."""
+    from heapgraph.errors import TargetNotFound  # noqa: PLC0415
+    from heapgraph.watch.rules.wording import target_in_words  # noqa: PLC0415
+
+    named = "; ".join(f"{one.name}: {target_in_words(one)}" for one in targets[:MOST_NAMED])
+    if len(targets) > MOST_NAMED:
+        named += f"; and {len(targets) - MOST_NAMED} more"
+    cause = "no such process is here now"
+    if refusals:
+        count = "1 process is" if len(refusals) == 1 else f"{len(refusals)} processes are"
+        cause = f"{count} meant and cannot be watched: each is named above"
+    return TargetNotFound(
+        f"no worker matched {named}", cause, "list the Pythons here: heapgraph ps"
+    )
+
+
+def _print_look(
+    samples: Sequence[Sample],
+    workers: Mapping[WorkerName, Worker],
+    refused: Mapping[int, str],
+    *,
+    as_json: bool,
+) -> None:
+    """Those who are there to stdout, those who cannot be watched to stderr."""
     if as_json:
         rows = [
             {
@@ -169,11 +214,10 @@ def _look_once(settings: WatchSettings, as_json: bool) -> None:
                 "python": workers[sample.worker].python_version,
                 "values": dict(sample.values),
             }
-            for sample in look.samples
+            for sample in samples
         ]
         print_json({"workers": rows, "refused": {str(pid): text for pid, text in refused.items()}})
-        return
-    if look.samples:
+    elif samples:
         print_table(
             (
                 *(("worker", "left"), ("pid", "right"), ("python", "left"), ("rss", "right")),
@@ -186,13 +230,11 @@ def _look_once(settings: WatchSettings, as_json: bool) -> None:
                     workers[sample.worker].python_version,
                     *_cells(sample.values),
                 )
-                for sample in look.samples
+                for sample in samples
             ),
         )
     for pid, text in refused.items():
-        say(f"not watched: process {pid}: {text}")
-    if not look.samples:
-        say("no process of these targets is there now")
+        note(f"not watched: process {pid}: {text}")
 
 
 def _cells(values: Mapping[str, float]) -> tuple[str, ...]:

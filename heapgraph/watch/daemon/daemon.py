@@ -101,6 +101,8 @@ class Daemon:
         missing = [one.name for one in self._settings.targets if one.name not in there]
         if missing:
             self._say(f"no process of these targets is there now: {names_in_line(missing)}")
+        for text in self._parts.watcher.sampler.refused_in_words():
+            self._say(text)
 
     def look(self) -> Seen:
         """One look at all targets, and what follows from it."""

@@ -30,6 +30,9 @@ FIRST_RETRY_S, LAST_RETRY_S = 2.0, 600.0
 """When a process that could not be read is asked again: it may just be starting. Twice as long
 after each time; one that is no Python is asked as seldom as possible."""
 
+MAX_REFUSALS_SAID = 5
+"""Processes that a daemon at its start names as not watched; the first few tell the cause."""
+
 PRESSURE = 0.10
 """The share of time lost to waiting for memory from which on it is an event (`psi_some`)."""
 
@@ -100,6 +103,20 @@ class Sampler:
     def refusals(self) -> dict[int, HeapgraphError]:
         """Why a process that a target means is not watched, by pid."""
         return {pid: one.reason for pid, one in self._refused.items()}
+
+    def refused_in_words(self) -> list[str]:
+        """Why processes that targets mean are not watched, a line each; of the first few.
+
+        A text that is looked for stands in the command lines of programs that are no Python, too:
+        these are passed over, but for a target that names one process.
+        """
+        pids = {spec.pid for spec in self._specs}
+        lines = [
+            f"not watched: process {pid}: {': '.join(error.parts()[:2])}"
+            for pid, error in sorted(self.refusals.items())
+            if pid in pids or not isinstance(error, NotAPythonProcess)
+        ]
+        return lines[:MAX_REFUSALS_SAID]
 
     def slots(self) -> dict[str, dict[int, int]]:
         """Places by target, to be kept over a restart: pids by slot."""
