@@ -54,8 +54,10 @@ def rules_command(context: click.Context) -> None:
 def check_command(file: str, as_json: bool) -> None:
     """Check FILE, and say in words what it means, with all defaults.
 
-    All that is wrong in it is told at once; the exit code is 2 then.
+    All that is wrong in it is told at once; the exit code is 2 then. Files that it names and that
+    this user cannot use here are noted.
     """
+    from heapgraph.watch.needed_files import problems_of_files  # noqa: PLC0415 - as below
     from heapgraph.watch.rules.compiled import compile_rules  # noqa: PLC0415 - keeps --help quick
     from heapgraph.watch.rules.wording import rule_in_words  # noqa: PLC0415
     from heapgraph.watch.settings.load import load_settings  # noqa: PLC0415
@@ -65,6 +67,7 @@ def check_command(file: str, as_json: bool) -> None:
     except SettingsUnusable as error:
         _tell_problems(error, as_json=as_json)
         raise
+    files = ["; ".join(error.parts()) for error in problems_of_files(settings)]
     words = [(rule.spec.name, rule_in_words(rule)) for rule in compile_rules(settings)]
     if as_json:
         rules = [{"name": name, "words": text} for name, text in words]
@@ -72,6 +75,7 @@ def check_command(file: str, as_json: bool) -> None:
             "valid": True,
             "problems": [],
             "notes": list(_notes(settings)),
+            "files": files,
             "rules": rules,
             "settings": _plain(settings),
         }
@@ -80,7 +84,7 @@ def check_command(file: str, as_json: bool) -> None:
     print_facts(_facts(settings))
     say()
     print_table((("rule", "left"), ("", "left")), words)
-    for text in _notes(settings):
+    for text in (*_notes(settings), *files):
         note(text)
 
 

@@ -17,6 +17,9 @@ KEY_PREFIX = "whsec_"
 _LEAST, _MOST = 24, 64
 """Bytes of a key, as the specification has them."""
 
+KEY_FORM = f"base64 of {_LEAST} to {_MOST} bytes"
+"""What a key is, in words."""
+
 
 def signed_headers(
     message_id: str, timestamp: int, body: bytes, key: bytes | None
@@ -50,7 +53,7 @@ def key_from_text(text: str) -> bytes:
     if not _LEAST <= len(key) <= _MOST:
         raise HeapgraphError(
             "the key of a webhook cannot be used",
-            f"it is not base64 of {_LEAST} to {_MOST} bytes",
+            f"it is not {KEY_FORM}",
             f"make one: echo {KEY_PREFIX}$(head -c 32 /dev/urandom | base64)",
         ) from None
     return key

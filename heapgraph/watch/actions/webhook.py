@@ -17,7 +17,7 @@ from yarl import URL
 from heapgraph import __version__
 from heapgraph.errors import HeapgraphError
 from heapgraph.watch.actions.owner_files import read_owner_file
-from heapgraph.watch.actions.signing import key_from_text, signed_headers
+from heapgraph.watch.actions.signing import KEY_FORM, key_from_text, signed_headers
 
 if TYPE_CHECKING:
     from heapgraph.watch.settings.model import ActionSpec
@@ -60,8 +60,8 @@ async def send(action: ActionSpec, message_id: str, body: bytes) -> Try:
         body: JSON.
     """
     try:
-        url = _url(action)
-        key = _key(action)
+        url = read_address(action)
+        key = read_key(action)
     except HeapgraphError as failure:
         return Try(Answer.FAILED, ": ".join(failure.parts()[:2]))
     headers = {
@@ -93,7 +93,12 @@ def _session(url: URL) -> aiohttp.ClientSession:
     )
 
 
-def _url(action: ActionSpec) -> URL:
+def read_address(action: ActionSpec) -> URL:
+    """The address of a webhook, from its file.
+
+    Raises:
+        HeapgraphError: the file cannot be used, or holds none. What it holds is not in the error.
+    """
     if action.url_file is None:
         raise HeapgraphError(f"the action {action.name} has no address", "url_file is missing", "")
     text = read_owner_file(action.url_file, f"the address of the action {action.name}")
@@ -106,17 +111,28 @@ def _url(action: ActionSpec) -> URL:
         raise HeapgraphError(
             f"the address of the action {action.name} cannot be used",
             f"what stands in {action.url_file} is no http or https address",
-            "write one there",
+            f"write one there: chmod 600 {action.url_file}, and the address on one line",
         ) from None
     return url
 
 
-def _key(action: ActionSpec) -> bytes | None:
+def read_key(action: ActionSpec) -> bytes | None:
+    """The key of a webhook, from its file; None where it has none.
+
+    Raises:
+        HeapgraphError: as of `read_address`.
+    """
     if action.secret_file is None:
         return None
-    return key_from_text(
-        read_owner_file(action.secret_file, f"the key of the action {action.name}")
-    )
+    text = read_owner_file(action.secret_file, f"the key of the action {action.name}")
+    try:
+        return key_from_text(text)
+    except HeapgraphError as error:
+        raise HeapgraphError(
+            f"the key of the action {action.name} cannot be used",
+            f"what stands in {action.secret_file} is not {KEY_FORM}",
+            error.hint,
+        ) from None
 
 
 def _judged(status: int, retry_after: str) -> Try:

@@ -21,6 +21,7 @@ from heapgraph.watch.daemon.serving.exporting import export_metrics
 from heapgraph.watch.daemon.serving.operations import Operations
 from heapgraph.watch.daemon.serving.own_metrics import OwnMetrics
 from heapgraph.watch.daemon.serving.served import ServedDaemon
+from heapgraph.watch.needed_files import problems_of_webhooks
 from heapgraph.watch.seldom import Seldom
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ async def serve(
                 deliveries.report,
                 clock=clock,
             )
+            _say_what_cannot_send(settings, say)
             tasks.append(asyncio.ensure_future(deliveries.outbox.run()))
             exporting = export_metrics(
                 metrics.state,
@@ -117,6 +119,12 @@ async def serve(
             spool.close()
         parts.close()
     return _last_line(ended_by[0], waiting, parts)
+
+
+def _say_what_cannot_send(settings: WatchSettings, say: Callable[[str], None]) -> None:
+    for problem in problems_of_webhooks(settings.actions):
+        text = "; ".join(problem.parts())
+        say(f"a webhook cannot send anything until its file is mended: {text}")
 
 
 def _last_line(ended_by: str, waiting: int, parts: Parts) -> str:

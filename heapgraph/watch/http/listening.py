@@ -10,17 +10,17 @@ import os
 import socket
 import ssl
 import stat
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from heapgraph.errors import UsageError
+from heapgraph.errors import HeapgraphError, UsageError
 from heapgraph.watch.http.jwt_tokens import JwtTokens
 from heapgraph.watch.http.tokens import TokensFile, check_secret
 from heapgraph.watch.settings.addresses import NetworkAddress, parse_listen
 from heapgraph.watch.settings.quantities import BadValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from heapgraph.watch.settings.addresses import SocketAddress
@@ -63,8 +63,8 @@ def believed(
         on_tls_failure: called with the reason when a handshake fails.
 
     Raises:
-        UsageError: the address needs more than the settings have, or a file is not trusted.
-        OSError: a file cannot be read.
+        UsageError: the address needs more than the settings have, or a file is not trusted, or
+            cannot be read.
     """
     has_ca = spec.tls is not None and spec.tls.client_ca is not None
     may_have_tokens = True
@@ -73,14 +73,58 @@ def believed(
         _check_address(spec, is_loopback=address.is_loopback, knows_peers=knows_peers)
         # Over a network, a token that never changes is only an addition to a certificate.
         may_have_tokens = address.is_loopback or has_ca
-    tokens = None
-    if spec.tokens_file is not None and may_have_tokens:
-        tokens = TokensFile(spec.tokens_file)
     return Believed(
-        tokens,
-        JwtTokens(spec.jwt) if spec.jwt is not None else None,
-        _tls(spec.tls, on_tls_failure) if spec.tls is not None else None,
+        _tokens(spec) if may_have_tokens else None,
+        _jwt(spec),
+        None if spec.tls is None else _tls(spec.tls, on_tls_failure),
     )
+
+
+def problems_of_endpoint(spec: HttpSpec) -> list[HeapgraphError]:
+    """What is wrong with the files that an endpoint believes, one error for each kind of them.
+
+    Args:
+        spec: of an endpoint that listens somewhere.
+    """
+    problems: list[HeapgraphError] = []
+    tls = spec.tls
+    reads: list[Callable[[], object]] = [lambda: _tokens(spec), lambda: _jwt(spec)]
+    if tls is not None:
+        reads.append(lambda: _tls(tls, lambda _reason: None))
+    for read in reads:
+        try:
+            read()
+        except HeapgraphError as error:
+            problems.append(error)
+    return problems
+
+
+def _tokens(spec: HttpSpec) -> TokensFile | None:
+    if spec.tokens_file is None:
+        return None
+    with _reading(spec.tokens_file, "the tokens", "a line for it: heapgraph token new"):
+        return TokensFile(spec.tokens_file)
+
+
+def _jwt(spec: HttpSpec) -> JwtTokens | None:
+    if spec.jwt is None:
+        return None
+    file = spec.jwt.key_file
+    with _reading(file, "the key of [http.jwt]", f"look at it: ls -l {file}"):
+        return JwtTokens(spec.jwt)
+
+
+@contextmanager
+def _reading(file: Path, what: str, hint: str) -> Iterator[None]:
+    """Say of a file that cannot be read which one it is, and what is meant to be in it.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        yield
+    except OSError as failure:
+        raise UsageError(f"cannot read {what}", f"{file}: {failure.strerror}", hint) from failure
 
 
 def _check_address(spec: HttpSpec, *, is_loopback: bool, knows_peers: bool) -> None:
@@ -189,22 +233,32 @@ def _remove_stale(path: Path) -> None:
 
 def _tls(spec: TlsSpec, on_failure: Callable[[str], None]) -> ssl.SSLContext:
     """TLS 1.2 or newer; with `client_ca`, whoever has no certificate of it gets no further."""
-    for path in (spec.certificate, spec.key, spec.client_ca):
+    named = {"certificate": spec.certificate, "key": spec.key, "client_ca": spec.client_ca}
+    for name, path in named.items():
         if path is not None:
-            check_secret(path, path.stat())
+            with _reading(path, f"{name} of [http.tls]", f"look at it: ls -l {path}"):
+                path.open("rb").close()
+                check_secret(path, path.stat())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(spec.certificate, spec.key, password=_no_password)
-        if spec.client_ca is not None:
-            context.load_verify_locations(cafile=spec.client_ca)
-            context.verify_mode = ssl.CERT_REQUIRED
     except (ssl.SSLError, ValueError) as failure:
         raise UsageError(
             f"cannot use {spec.certificate} and {spec.key} for TLS",
             "they do not belong together, or are no PEM files without a password",
             "certificate = ..., key = ... in [http.tls]",
         ) from failure
+    if spec.client_ca is not None:
+        try:
+            context.load_verify_locations(cafile=spec.client_ca)
+        except ssl.SSLError as failure:
+            raise UsageError(
+                f"cannot use {spec.client_ca} for the certificates of clients",
+                "it is no PEM file with certificates",
+                "client_ca = ... in [http.tls]",
+            ) from failure
+        context.verify_mode = ssl.CERT_REQUIRED
     context.set_alpn_protocols(["http/1.1"])
     context.sslobject_class = _reporting(on_failure)
     return context

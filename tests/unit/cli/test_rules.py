@@ -75,7 +75,7 @@ def test_check_says_defaults(settings):
 
 def test_check_as_json(settings):
     document = invoke("rules", "check", settings, "--json").document
-    assert list(document) == ["valid", "problems", "notes", "rules", "settings"]
+    assert list(document) == ["valid", "problems", "notes", "files", "rules", "settings"]
     assert document["valid"] is True
     assert document["rules"][0]["name"] == "big"
     assert document["settings"]["rules"][0]["above"] == 1024
