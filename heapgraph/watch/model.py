@@ -303,6 +303,8 @@ class Alert:
         snapshot_refused: why there is none, or "".
         pid: of the process, 0 where it is not known any more.
         awaited: what is still being taken, "census" and "snapshot": another message tells of it.
+        merged_into: of one that is resolved because its cause is known to be another: that
+            incident, which goes on; else "".
     """
 
     id: str
@@ -322,3 +324,4 @@ class Alert:
     snapshot_refused: str = ""
     pid: int = 0
     awaited: tuple[str, ...] = ()
+    merged_into: str = ""

@@ -106,7 +106,7 @@ class Incidents:
             to be this.
         """
         key = incident_key(alert)
-        ended = self._leave(alert, other_than=key)
+        ended = self._leave(alert, goes_on_as=key)
         incident = self._open.get(key)
         if incident is None:
             incident = self._open[key] = _Incident(alert, now)
@@ -192,17 +192,18 @@ class Incidents:
         )
         return [incident.alert]
 
-    def _leave(self, alert: Alert, *, other_than: str = "") -> list[Alert]:
-        """Take a worker out of the incidents it is in; what of these has ended."""
+    def _leave(self, alert: Alert, *, goes_on_as: str = "") -> list[Alert]:
+        """Take a worker out of the incidents it is in, but this; what of these has ended."""
         ended = []
         for key, incident in list(self._open.items()):
-            if key == other_than or (alert.rule, alert.worker) not in incident.members:
+            if key == goes_on_as or (alert.rule, alert.worker) not in incident.members:
                 continue
             del incident.members[alert.rule, alert.worker]
             incident.promised.pop((alert.rule, alert.worker), None)
             if not incident.members:
                 del self._open[key]
                 message = alert if alert.status == "resolved" else incident.alert
+                goes_on = f"it goes on as incident {goes_on_as}: {alert.verdict}"
                 ended.append(
                     replace(
                         message,
@@ -215,6 +216,8 @@ class Incidents:
                         suspect=message.suspect or incident.alert.suspect,
                         snapshot=alert.snapshot or incident.alert.snapshot,
                         awaited=(),
+                        verdict=goes_on if goes_on_as else message.verdict,
+                        merged_into=goes_on_as,
                     )
                 )
         return ended

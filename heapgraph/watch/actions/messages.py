@@ -58,6 +58,7 @@ def alert_document(alert: Alert) -> dict[str, Any]:
             "id": _text(alert.id),
             "incident": _text(alert.incident),
             "status": _text(alert.status),
+            "merged_into": _text(alert.merged_into),
             "rule": _text(alert.rule),
             "target": _text(alert.worker.target),
             "worker": _worker(alert.worker),
@@ -153,6 +154,7 @@ def _annotations(alert: Alert) -> dict[str, str]:
         "seconds_to_limit": "" if seconds is None else f"{seconds:.0f}",
         "snapshot": _text(alert.snapshot) or _still_taken(alert),
         "snapshot_refused": _text(alert.snapshot_refused),
+        "merged_into": _text(alert.merged_into),
     }
     return {name: text for name, text in notes.items() if text}
 

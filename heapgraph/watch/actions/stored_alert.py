@@ -42,6 +42,7 @@ def alert_from_dict(row: Mapping[str, Any]) -> Alert:
         snapshot_refused=_text(row["snapshot_refused"]),
         pid=int(row.get("pid", 0)),
         awaited=tuple(_text(one) for one in row.get("awaited", ())),
+        merged_into=_text(row.get("merged_into", "")),
     )
 
 

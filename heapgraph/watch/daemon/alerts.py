@@ -83,7 +83,7 @@ def make_alert(
         verdict=(
             verdict(transition, census, suspect, why_no_census) + _aged(age_s, why_no_census)
             if status == "firing"
-            else f"it is over: {transition.observation.text}"
+            else f"resolved: {transition.observation.text}"
         ),
         suspect=suspect,
         seconds_to_limit=seconds_to_limit,

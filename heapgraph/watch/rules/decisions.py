@@ -111,7 +111,7 @@ def observed(rule: CompiledRule, standing: Standing) -> Observation:
         )
         text = seen_text(rule, seen, row)
     times = one.grown or row
-    return Observation(subject_text(rule, one.subject), one.value, one.limit, times, text)
+    return Observation(subject_text(rule.spec, one.subject), one.value, one.limit, times, text)
 
 
 def _choose(

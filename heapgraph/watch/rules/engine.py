@@ -270,7 +270,7 @@ def _observation(rule: CompiledRule, standing: Standing, old: RuleState, seen: S
     if seen.holds:
         return observed(rule, standing)
     times = 1 if old is RuleState.PENDING else rule.calm_needed
-    subject = subject_text(rule, seen.subject)
+    subject = subject_text(rule.spec, seen.subject)
     if seen.holds is None:
         return Observation(subject, standing.value, standing.limit, 0, unknown_text(rule))
     if standing.missed:

@@ -36,6 +36,7 @@ from heapgraph.watch.rules.limits import ActionTimes
 from heapgraph.watch.rules.standing import Standing
 from heapgraph.watch.rules.state import EngineState, WorkerRecord
 from heapgraph.watch.rules.windows import Window
+from heapgraph.watch.rules.wording import subject_text
 
 if TYPE_CHECKING:
     from heapgraph.watch.settings.model import RuleSpec, WatchSettings
@@ -93,7 +94,8 @@ def restore_engine(
     """The engine that was saved, with the rules of today.
 
     Of a rule that was changed (in more than what it does) only its limits are kept. What fired and
-    cannot go on, because the rule was changed or the machine was started again, is resolved.
+    cannot go on, because the rule was changed, renamed or taken out, or the machine was started
+    again, is resolved. A rule that has but another name keeps its limits.
     Workers are kept as they were: `begin` and `end` say which of them are still there.
 
     Args:
@@ -135,10 +137,11 @@ def _restored(
     specs = {rule.name: rule for rule in settings.rules}
     prints = as_table(table.get("rules"))
     kept = {name for name, spec in specs.items() if prints.get(name) == _fingerprint(spec)}
+    renamed = _renamed(prints, specs)
     state = EngineState()
     for row in as_list(table.get("limits"), 100_000):
         name, target, moments = _sized(row, 3)
-        spec = specs.get(as_text(name))
+        spec = specs.get(renamed.get(as_text(name), as_text(name)))
         if spec is not None:
             times = [min(now.steady, as_number(one) + shift) for one in as_list(moments, 1000)]
             state.limits[spec.name, as_text(target)] = ActionTimes(spec, times)
@@ -151,13 +154,34 @@ def _restored(
         if is_same_boot and rule in kept:
             state.standings[rule, name] = standing
         elif standing.state in _OPEN:
-            why = "the rule was changed" if is_same_boot else "the machine was started again"
-            ended.append(_ended(rule, name, standing, now.steady, why))
+            today = specs.get(renamed.get(rule, rule))
+            why = _why_ended(rule, today) if is_same_boot else "the machine was started again"
+            ended.append(_ended(rule, name, standing, now.steady, why=why, today=today))
     if is_same_boot:
         for one in as_list(table.get("workers"), 100_000):
             worker, record = _restored_worker(as_table(one), now.steady)
             state.workers[worker] = record
     return RuleEngine(settings, state), ended
+
+
+def _renamed(prints: dict[str, Any], specs: dict[str, RuleSpec]) -> dict[str, str]:
+    """Rules that see and count what an earlier one did, whose name is gone: new names by old."""
+    names: dict[str, str] = {}
+    for old in prints.keys() - specs.keys():
+        for name, spec in specs.items():
+            is_new = name not in prints and name not in names.values()
+            if is_new and prints[old] == _fingerprint(replace(spec, name=old)):
+                names[old] = name
+                break
+    return names
+
+
+def _why_ended(rule: str, today: RuleSpec | None) -> str:
+    if today is None:
+        return "the rule is not in the settings any more"
+    if today.name == rule:
+        return "the rule was changed"
+    return f"the rule is called {today.name} now, and begins anew under that name"
 
 
 def _fingerprint(spec: RuleSpec) -> str:
@@ -233,10 +257,15 @@ def _restored_standing(row: list[Any], latest: float | None) -> Standing:
     )
 
 
-def _ended(rule: str, worker: WorkerName, one: Standing, at: float, why: str) -> Transition:
+def _ended(
+    rule: str, worker: WorkerName, one: Standing, at: float, *, why: str, today: RuleSpec | None
+) -> Transition:
+    """A standing that cannot go on; what it was about is known where the rule is, in some form."""
     new = RuleState.RESOLVED if one.state is RuleState.FIRING else RuleState.INACTIVE
-    seen = Observation(one.subject or rule, one.value, one.limit, 0, why)
-    return Transition(rule, worker, one.state, new, at, seen)
+    subject = one.subject if today is None else subject_text(today, one.subject)
+    return Transition(
+        rule, worker, one.state, new, at, Observation(subject, one.value, one.limit, 0, why)
+    )
 
 
 def _sized(row: object, length: int) -> list[Any]:

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 _NAME_CHARACTERS = 200
 
 
-def subject_text(rule: CompiledRule, subject: str = "") -> str:
+def subject_text(spec: RuleSpec, subject: str = "") -> str:
     """What it is about: a metric, an event, "holder app.CACHE", "type app.Session"."""
-    spec = rule.spec
     if spec.metric or spec.event:
         return spec.metric or spec.event
     kind, pattern = ("holder", spec.holder) if spec.holder else ("type", spec.type)
@@ -33,7 +32,7 @@ def seen_text(rule: CompiledRule, seen: Seen, times: int) -> str:
         seen: what it saw; not unknown.
         times: looks in a row.
     """
-    what = subject_text(rule, seen.subject)
+    what = subject_text(rule.spec, seen.subject)
     repeated = f", {times} times in a row" if times > 1 else ""
     return f"{what} {_comparison(rule, seen)}{repeated}"
 
@@ -96,19 +95,19 @@ def quiet_text(rule: CompiledRule) -> str:
 
 def unknown_text(rule: CompiledRule) -> str:
     """One sentence of a value that nobody knows."""
-    return f"{subject_text(rule)} was not known for more than {format_duration(rule.gap_s)}"
+    return f"{subject_text(rule.spec)} was not known for more than {format_duration(rule.gap_s)}"
 
 
 def missing_text(rule: CompiledRule, subject: str) -> str:
     """One sentence of a name that censuses do not list any more."""
-    return f"{subject_text(rule, subject)} is no longer among the largest of a census"
+    return f"{subject_text(rule.spec, subject)} is no longer among the largest of a census"
 
 
 def rule_in_words(rule: CompiledRule) -> str:
     """The whole rule, as `heapgraph rules check` says it."""
     spec = rule.spec
     where = f"in {', '.join(spec.targets)}" if spec.targets else "in every target"
-    what = f"when {subject_text(rule)} {_condition_in_words(rule)}"
+    what = f"when {subject_text(rule.spec)} {_condition_in_words(rule)}"
     if not spec.do:
         return f"{where}, {what}: nothing is done, its state is shown"
     limits = f"then nothing for {format_duration(spec.cool_down_s)}"

@@ -97,7 +97,11 @@ def test_a_cause_that_becomes_known_takes_the_place_of_the_unknown_one():
     end, known = state.fire(of(0), 60.0)
     assert (end.incident, end.status) == (unknown.incident, "resolved")
     assert (known.incident, known.status) == (SUSPECT.fingerprint, "firing")
+    assert (end.merged_into, known.merged_into) == (known.incident, "")
+    assert end.verdict == f"it goes on as incident {known.incident}: {known.verdict}"
     assert len(state) == 1
+    (over,) = state.resolve(resolved(0, verdict="resolved: rss_bytes was 1.0 MiB"))
+    assert (over.merged_into, over.verdict) == ("", "resolved: rss_bytes was 1.0 MiB")
 
 
 def test_a_worker_that_fires_again_is_no_news():

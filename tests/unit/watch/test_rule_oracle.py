@@ -288,6 +288,32 @@ def test_a_rule_that_was_changed_begins_anew_within_its_limits():
     assert (one.old, one.withheld) == (RuleState.INACTIVE, "cool-down: 9 min 55 s to go")
 
 
+@pytest.mark.parametrize(
+    ("today", "text", "metric"),
+    [
+        (
+            RuleSpec("new", metric="rss_bytes", above=100, do=("x",), cool_down_s=600),
+            "the rule is called new now, and begins anew under that name",
+            "rss_bytes",
+        ),
+        (
+            RuleSpec("new", metric="rss_bytes", above=101, do=("x",), cool_down_s=600),
+            "the rule is not in the settings any more",
+            "",
+        ),
+    ],
+)
+def test_a_rule_that_is_gone_says_what_became_of_it(today, text, metric):
+    document = save_engine(fired(), Moment(5000, 1e9, BOOT))
+    engine, ended = restore_engine(settings_with(today), document, Moment(5005, 1e9, BOOT))
+    assert [(one.rule, one.observation.text, one.observation.metric) for one in ended] == [
+        ("r", text, metric)
+    ]
+    (one,) = engine.look(5005, [sample(5005, rss_bytes=150)])
+    # Another name alone is no reason to act again at once.
+    assert one.withheld == ("cool-down: 9 min 55 s to go" if metric else "")
+
+
 def test_what_a_rule_does_may_change():
     changed = RuleSpec("r", metric="rss_bytes", above=100, do=("y",), cool_down_s=30)
     document = save_engine(fired(), Moment(5000, 1e9, BOOT))
