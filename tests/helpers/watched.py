@@ -77,6 +77,7 @@ def census(
         "objects_size": 100_000,
         "unreachable_size": 0,
         "suspects": (),
+        "pause_ms": 1.0,
         **more,
     }
     return Census(
@@ -84,7 +85,6 @@ def census(
         key=key_of(pid),
         taken_at=at,
         created="2024-05-01T12:00:00Z",
-        pause_ms=1.0,
         seconds=0.5,
         method="clone",
         memory={"python objects": 100_000},

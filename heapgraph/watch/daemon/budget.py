@@ -6,8 +6,10 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from heapgraph.watch.model import WorkerName
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from heapgraph.watch.settings.model import Budget
 
@@ -16,6 +18,9 @@ WINDOW_S = 3600.0
 
 ROUTINE_SHARE = 0.75
 """Of the budget, what censuses by the clock may use: the rest is for what rules and peers ask."""
+
+MOST_PAUSES = 100
+"""Measured pauses of one target that are kept."""
 
 FIRST_COST_S = 3.0
 """What a census or snapshot is taken to cost before one was seen."""
@@ -36,11 +41,84 @@ class Refusal:
     retry_after_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Pause:
+    """One that was measured; `millions` of objects, at least one: a small heap stands as long."""
+
+    at: float
+    slot: int
+    pause_ms: float
+    millions: float
+
+
+class Pauses:
+    """How long processes of a target stood in the last hour: the next may stand as long.
+
+    What is predicted before a process is cloned goes by its memory alone; a busy machine takes
+    longer. A pure state.
+    """
+
+    def __init__(self) -> None:
+        """None was measured."""
+        self._of_target: dict[str, deque[_Pause]] = {}
+
+    def note(self, worker: WorkerName, now: float, pause_ms: float, objects: int) -> None:
+        """Take in what was measured.
+
+        Args:
+            worker: who stood.
+            now: steady clock.
+            pause_ms: how long.
+            objects: in its heap.
+        """
+        rows = self._of_target.setdefault(worker.target, deque(maxlen=MOST_PAUSES))
+        rows.append(_Pause(now, worker.slot, pause_ms, max(1.0, objects / 1e6)))
+
+    def expected(self, worker: WorkerName, now: float) -> tuple[float, float]:
+        """What the next one may take, and until when that is expected.
+
+        Args:
+            worker: who would stand.
+            now: steady clock.
+
+        Returns:
+            Milliseconds: the longest of its target for each million objects, times its own; 0
+            where none was measured. And when that measurement is an hour old, steady clock.
+        """
+        rows = self._of_target.get(worker.target, ())
+        recent = [one for one in rows if one.at > now - WINDOW_S]
+        if not recent:
+            return 0.0, now
+        own = [one.millions for one in recent if one.slot == worker.slot]
+        longest = max(recent, key=lambda one: one.pause_ms / one.millions)
+        millions = own[-1] if own else max(one.millions for one in recent)
+        return longest.pause_ms / longest.millions * millions, longest.at + WINDOW_S
+
+    def to_list(self, now: float) -> list[list[Any]]:
+        """What is to be known after a restart: ages instead of moments."""
+        return [
+            [target, one.slot, now - one.at, one.pause_ms, one.millions]
+            for target, rows in self._of_target.items()
+            for one in rows
+            if one.at > now - WINDOW_S
+        ]
+
+    def restore(self, rows: Iterable[Sequence[Any]], now: float, away_s: float) -> None:
+        """Take over what an earlier daemon has measured."""
+        for target, slot, age, pause_ms, millions in rows:
+            worker = WorkerName(str(target), int(slot))
+            at = now - away_s - max(0.0, float(age))
+            self.note(worker, at, float(pause_ms), int(float(millions) * 1e6))
+
+
 class Spending:
     """An account of the last hour. A pure state: every moment is given.
 
     Args:
         budget: the limits.
+
+    Attributes:
+        pauses: what was measured.
     """
 
     def __init__(self, budget: Budget) -> None:
@@ -50,6 +128,7 @@ class Spending:
         self._total = 0.0
         self._running = 0
         self._usual: dict[str, float] = {}
+        self.pauses = Pauses()
 
     @property
     def running(self) -> int:
@@ -97,6 +176,23 @@ class Spending:
             return Refusal("cpu", text, max(1.0, self._spent[0][0] + WINDOW_S - now))
         return None
 
+    def pause_refusal(self, worker: WorkerName, now: float) -> Refusal | None:
+        """Why a worker should not be made to stand now; None when it may.
+
+        Args:
+            worker: who would.
+            now: steady clock.
+        """
+        most = self._budget.max_pause_ms
+        expected, until = self.pauses.expected(worker, now)
+        if expected <= most:
+            return None
+        text = (
+            f"by what was measured in the last hour it would stand for {expected:.0f} ms, and"
+            f" max_pause is {most:g} ms"
+        )
+        return Refusal("pause", text, max(1.0, until - now))
+
     def begin(self) -> None:
         """One begins."""
         self._running += 1
@@ -119,6 +215,7 @@ class Spending:
         return {
             "spent": [[now - at, cost] for at, cost in self._spent],
             "usual": dict(self._usual),
+            "pauses": self.pauses.to_list(now),
         }
 
     def restore(self, state: Mapping[str, Any], now: float, away_s: float) -> None:
@@ -134,6 +231,7 @@ class Spending:
             self._total += float(cost)
         self._usual.update({str(name): float(cost) for name, cost in state["usual"].items()})
         self._forget(now)
+        self.pauses.restore(state.get("pauses", ()), now, away_s)
 
     def _forget(self, now: float) -> None:
         while self._spent and self._spent[0][0] < now - WINDOW_S:

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 STATE_EVERY_S = 60.0
 """How often the state is written; what is told or done is written at once."""
 
+_SPENT = {
+    "cpu": "the rest is kept for rules: [watch] budget",
+    "pause": "it is tried again when that is an hour old, or raise max_pause in [watch] budget",
+}
+"""Why censuses are left out for long, and what goes on meanwhile."""
+
 MAX_WAITING = 100
 """Answers to rules that wait for their turn: while there are more, no census is begun for its
 interval's sake."""
@@ -59,7 +65,7 @@ class Daemon:
         self._seldom = Seldom(say, clock)
         self._stop = asyncio.Event()
         self._answers: set[asyncio.Task[None]] = set()
-        self._spent_said = -WINDOW_S
+        self._spent_said: dict[str, float] = {}
         self._counted: set[WorkerName] = set()
         self._saved_at = clock()
         self._unwritten = ""
@@ -184,9 +190,10 @@ class Daemon:
 
     def _say_spent(self, refusal: Refusal, now: float) -> None:
         """Say once an hour that the budget is spent: no line says so of each census left out."""
-        if refusal.reason == "cpu" and now >= self._spent_said + WINDOW_S:
-            self._spent_said = now
-            self._say(f"fewer censuses: {refusal.text}; the rest is kept for rules: [watch] budget")
+        if refusal.reason not in _SPENT or now < self._spent_said.get(refusal.reason, now):
+            return
+        self._spent_said[refusal.reason] = now + WINDOW_S
+        self._say(f"fewer censuses: {refusal.text}; {_SPENT[refusal.reason]}")
 
     async def _count(self, name: WorkerName) -> None:
         try:

@@ -191,8 +191,9 @@ class Jobs:
         self, what: str, worker: Worker, values: Mapping[str, float], *, share: float = 1.0
     ) -> Refusal | None:
         """Why a job should not begin now, asked before anything waits for it."""
-        target = worker.name.target
-        return self.spending.refusal(what, target, self._clock(), values, share=share)
+        now, spending = self._clock(), self.spending
+        refusal = spending.refusal(what, worker.name.target, now, values, share=share)
+        return refusal or spending.pause_refusal(worker.name, now)
 
     def close(self) -> None:
         """End what is kept for further jobs."""
@@ -211,7 +212,7 @@ class Jobs:
     ) -> _Result:
         """Wait for the turn, ask the budget, write it down, do it, write down what came of it."""
         async with self._turn:
-            refusal = self.spending.refusal(what, worker.name.target, self._clock(), values)
+            refusal = self.refusal(what, worker, values)
             if refusal is not None:
                 raise JobRefused(f"no {what} of {worker.name}", refusal)
             entry = Entry(
@@ -238,6 +239,7 @@ class Jobs:
             finally:
                 spent = self._processor_time() - before
                 self.spending.end(what, worker.name.target, self._clock(), spent)
+            self.spending.pauses.note(worker.name, self._clock(), result.pause_ms, result.objects)
             act.end("done", _detail(result))
             return result
 

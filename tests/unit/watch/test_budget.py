@@ -6,6 +6,7 @@ import json
 import random
 
 from heapgraph.watch.daemon.budget import ROUTINE_SHARE, WINDOW_S, Spending
+from heapgraph.watch.model import WorkerName
 from heapgraph.watch.settings.model import Budget
 
 DAY_S = 24 * 3600
@@ -81,3 +82,49 @@ def test_what_was_spent_is_known_after_a_restart():
     assert refused is not None
     assert refused.reason == "cpu"
     assert after.refusal("census", "web", 5 + WINDOW_S - 600, {}) is None
+
+
+FIRST, SECOND, OTHER = WorkerName("web", 0), WorkerName("web", 1), WorkerName("jobs", 0)
+
+
+def test_a_pause_that_was_longer_than_allowed_is_not_repeated_for_an_hour():
+    spending = Spending(Budget(max_pause_ms=50))
+    spending.pauses.note(FIRST, 100.0, 49.0, 2_000_000)
+    assert spending.pause_refusal(FIRST, 101.0) is None
+    spending.pauses.note(FIRST, 200.0, 80.0, 2_000_000)
+    refused = spending.pause_refusal(FIRST, 300.0)
+    assert refused is not None
+    assert (refused.reason, refused.retry_after_s) == ("pause", 200.0 + WINDOW_S - 300.0)
+    assert "80 ms" in refused.text
+    assert "max_pause is 50 ms" in refused.text
+    assert spending.pause_refusal(OTHER, 300.0) is None
+    assert spending.pause_refusal(FIRST, 200.0 + WINDOW_S) is None
+
+
+def test_what_a_worker_may_take_goes_by_its_own_objects():
+    """Given a worker with a fourth of the objects, it may stand for a fourth of the time."""
+    spending = Spending(Budget(max_pause_ms=50))
+    spending.pauses.note(FIRST, 0.0, 80.0, 8_000_000)
+    spending.pauses.note(SECOND, 1.0, 10.0, 2_000_000)
+    assert spending.pauses.expected(FIRST, 2.0)[0] == 80.0
+    assert spending.pauses.expected(SECOND, 2.0)[0] == 20.0
+    assert spending.pauses.expected(WorkerName("web", 2), 2.0)[0] == 80.0  # nothing is known of it
+
+
+def test_the_pause_of_a_small_heap_says_nothing_of_each_million():
+    spending = Spending(Budget(max_pause_ms=50))
+    spending.pauses.note(FIRST, 0.0, 5.0, 20_000)
+    spending.pauses.note(SECOND, 0.0, 5.0, 3_000_000)
+    assert spending.pauses.expected(FIRST, 1.0)[0] == 5.0
+    assert spending.pauses.expected(SECOND, 1.0)[0] == 15.0
+
+
+def test_measured_pauses_are_known_after_a_restart():
+    before = Spending(Budget(max_pause_ms=50))
+    before.pauses.note(FIRST, 1000.0, 60.0, 1_000_000)
+    state = json.loads(json.dumps(before.to_dict(1600)))
+    after = Spending(Budget(max_pause_ms=50))
+    after.restore(state, now=5.0, away_s=60)
+    refused = after.pause_refusal(FIRST, 5.0)
+    assert refused is not None
+    assert refused.retry_after_s == WINDOW_S - 660.0
