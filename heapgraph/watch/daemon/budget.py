@@ -19,6 +19,9 @@ WINDOW_S = 3600.0
 ROUTINE_SHARE = 0.75
 """Of the budget, what censuses by the clock may use: the rest is for what rules and peers ask."""
 
+BUSY = "busy"
+"""The reason of a refusal that ends with what runs now: who can wait does."""
+
 MOST_PAUSES = 100
 """Measured pauses of one target that are kept."""
 
@@ -153,9 +156,6 @@ class Spending:
             values: the latest sample of the worker.
             share: of the budget, 0..1, how much this kind may have used.
         """
-        if self._running >= self._budget.at_once:
-            text = f"{self._running} of at most {self._budget.at_once} run already"
-            return Refusal("busy", text, 5.0)
         ratio = values.get("cgroup_ratio")
         if ratio is not None and 1 - ratio < self._budget.headroom:
             text = (
@@ -174,6 +174,9 @@ class Spending:
                 f" this may take {expected:.1f}"
             )
             return Refusal("cpu", text, max(1.0, self._spent[0][0] + WINDOW_S - now))
+        if self._running >= self._budget.at_once:  # last: who waits for them is not told before
+            text = f"{self._running} of at most {self._budget.at_once} run already"
+            return Refusal(BUSY, text, 5.0)
         return None
 
     def pause_refusal(self, worker: WorkerName, now: float) -> Refusal | None:

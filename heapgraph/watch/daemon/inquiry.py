@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from heapgraph.errors import HeapgraphError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from heapgraph.watch.daemon.counts import Counts
     from heapgraph.watch.daemon.jobs import Jobs
     from heapgraph.watch.daemon.watcher import Watcher
-    from heapgraph.watch.model import Census, Transition, Worker
+    from heapgraph.watch.model import Census, ProcessKey, Transition, Worker
     from heapgraph.watch.store.stored_snapshot import StoredSnapshot
 
 EXIT = "exit"
@@ -30,6 +30,10 @@ INTERRUPTED = "the daemon ended before it was whole; it is not tried again by it
 """Why there is no snapshot where an earlier daemon was to take it: it may have been its end."""
 
 STILL_COUNTED = "a census is still being taken"
+
+SAME_S = 1800.0
+"""How long a snapshot serves further rules that fire for the same cause: as long as an incident
+that others join is not told again."""
 
 FRESH_S = 10.0
 """A census that is not older is not taken again: what is told are the numbers of now."""
@@ -58,6 +62,15 @@ class Found:
     awaited: tuple[str, ...] = ()
 
 
+@dataclass
+class _Taken:
+    """A snapshot, when it was whole (steady clock), and the rules that have it."""
+
+    at: float
+    snapshot: str
+    rules: set[str] = field(default_factory=set)
+
+
 class Inquiry:
     """Finds out what rules ask for.
 
@@ -84,6 +97,7 @@ class Inquiry:
         self._counts = counts
         self._say = say
         self._clock = clock
+        self._taken: dict[tuple[ProcessKey, str], _Taken] = {}
 
     async def find_out(
         self,
@@ -132,7 +146,7 @@ class Inquiry:
         )
         note(found)
         if awaited:
-            snapshot, refused = await self._snapshot(worker, asked)
+            snapshot, refused = await self._snapshot(worker, asked, _cause_of(census, transition))
             found = replace(found, snapshot=snapshot, refused=refused, awaited=())
             note(found)
         if REPORT in transition.actions and found.snapshot:
@@ -193,8 +207,19 @@ class Inquiry:
     def _age(self, census: Census | None) -> float:
         return 0.0 if census is None else self._clock() - census.taken_at
 
-    async def _snapshot(self, worker: Worker, asked: Asked) -> tuple[str, str]:
-        """The id of a snapshot in the store, or why there is none."""
+    async def _snapshot(self, worker: Worker, asked: Asked, cause: str) -> tuple[str, str]:
+        """The id of a snapshot in the store, or why there is none.
+
+        One that is being taken of the process serves all who want it; one that was taken for the
+        same cause not long ago serves other rules.
+        """
+        place = worker.key, cause
+        shared = await self._jobs.shared_snapshot(worker)
+        earlier = self._earlier(place, asked.text) if shared is None else shared.id
+        if earlier:
+            self._note_taken(place, earlier, asked.text)
+            self._say(f"{worker.name}: snapshot {earlier} is for {asked.text}, too")
+            return earlier, ""
         try:
             stored = await self._jobs.snapshot(worker, self._values(worker), asked)
         except JobRefused as error:
@@ -206,9 +231,26 @@ class Inquiry:
             return "", in_words(error)
         add(self._counts.snapshots, "done")
         self._counts.pauses.append(stored.pause_ms)
+        self._note_taken(place, stored.id, asked.text)
         self._say(f"{worker.name}: snapshot {stored.id}")
         self._say_pause(worker, stored)
         return stored.id, ""
+
+    def _earlier(self, place: tuple[ProcessKey, str], rule: str) -> str:
+        """What was taken for a cause, and not for this rule: that wants another one now."""
+        taken = self._taken.get(place)
+        if taken is None or rule in taken.rules or self._clock() - taken.at > SAME_S:
+            return ""
+        store = self._jobs.store
+        return taken.snapshot if store is not None and store.find(taken.snapshot) else ""
+
+    def _note_taken(self, place: tuple[ProcessKey, str], snapshot: str, rule: str) -> None:
+        now = self._clock()
+        self._taken = {key: one for key, one in self._taken.items() if now - one.at <= SAME_S}
+        taken = self._taken.get(place)
+        if taken is None or taken.snapshot != snapshot:
+            taken = self._taken[place] = _Taken(now, snapshot)
+        taken.rules.add(rule)
 
     async def _report(self, snapshot: str) -> None:
         try:
@@ -224,6 +266,13 @@ class Inquiry:
     def _values(self, worker: Worker) -> dict[str, float]:
         sample = self._watcher.latest.get(worker.name)
         return {} if sample is None else dict(sample.values)
+
+
+def _cause_of(census: Census | None, transition: Transition) -> str:
+    """What makes two rules one incident: see `actions.incidents.incident_key`."""
+    if census is not None and census.suspects and census.suspects[0].fingerprint:
+        return census.suspects[0].fingerprint
+    return f"rule {transition.rule}"
 
 
 def in_words(error: BaseException) -> str:

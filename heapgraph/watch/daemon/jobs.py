@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,17 +14,18 @@ from heapgraph.watch.audit.record import Entry, TargetRef
 from heapgraph.watch.census.client import CensusServer
 from heapgraph.watch.census.runner import run_census
 from heapgraph.watch.children import processor_time_of_children, run_child
+from heapgraph.watch.daemon.budget import BUSY, Refusal
 from heapgraph.watch.daemon.dumping import dump_into, said
 from heapgraph.watch.store.stored_snapshot import StoredSnapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
     from heapgraph.watch.audit.log import Audit
     from heapgraph.watch.audit.record import Actor, Reason
-    from heapgraph.watch.daemon.budget import Refusal, Spending
+    from heapgraph.watch.daemon.budget import Spending
     from heapgraph.watch.daemon.profiles import Profiles
-    from heapgraph.watch.model import Census, Worker
+    from heapgraph.watch.model import Census, ProcessKey, Worker
     from heapgraph.watch.settings.model import Budget
     from heapgraph.watch.store.snapshots import SnapshotStore
 
@@ -100,6 +101,7 @@ class Jobs:
         self._clock = clock
         self._server = CensusServer(own)
         self._turn = asyncio.Semaphore(budget.at_once)
+        self._taking: dict[ProcessKey, asyncio.Future[StoredSnapshot | None]] = {}
         self.host = socket.gethostname()
 
     async def census(self, worker: Worker, values: Mapping[str, float], asked: Asked) -> Census:
@@ -133,13 +135,41 @@ class Jobs:
                     profile.unlink()
             raise
 
+    def is_taking(self, worker: Worker) -> bool:
+        """Whether a snapshot of this process is being taken, or waits for its turn."""
+        return worker.key in self._taking
+
+    async def shared_snapshot(self, worker: Worker) -> StoredSnapshot | None:
+        """Wait for the snapshot of this process that is being taken, for whomever.
+
+        Returns:
+            What was taken; None where none was being taken, or it failed or was cancelled.
+        """
+        # Again after one that failed: of several that waited for it, the first takes one then.
+        while (taking := self._taking.get(worker.key)) is not None:
+            stored = await asyncio.shield(taking)
+            if stored is not None:
+                return stored
+        return None
+
     async def snapshot(
-        self, worker: Worker, values: Mapping[str, float], asked: Asked
+        self,
+        worker: Worker,
+        values: Mapping[str, float],
+        asked: Asked,
+        *,
+        wait_s: float | None = None,
     ) -> StoredSnapshot:
         """Take a snapshot into the store when it is its turn.
 
+        Args:
+            worker: whose; nobody may be taking one of it.
+            values: its latest sample.
+            asked: who wants it.
+            wait_s: for its turn, at most; None: however long the others take.
+
         Raises:
-            JobRefused: it is not within the budget.
+            JobRefused: it is not within the budget, or its turn did not come.
             StoreFull: there is no room.
             AuditUnavailable: it cannot be written down.
             TargetError: it could not be taken.
@@ -147,6 +177,8 @@ class Jobs:
         store = self.store
         if store is None:
             raise TargetError("no snapshot", "there is no store", "set [store] path")
+        if self.is_taking(worker):
+            raise TargetError(f"no snapshot of {worker.name}", "one of it is being taken", "")
         self.check_room(worker, values)
 
         async def take() -> StoredSnapshot:
@@ -158,7 +190,14 @@ class Jobs:
                 own=self._own,
             )
 
-        return await self._in_turn("snapshot", worker, values, asked, take)
+        taking = self._taking[worker.key] = asyncio.get_running_loop().create_future()
+        stored = None
+        try:
+            stored = await self._in_turn("snapshot", worker, values, asked, take, wait_s=wait_s)
+        finally:
+            del self._taking[worker.key]
+            taking.set_result(stored)
+        return stored
 
     def check_room(self, worker: Worker, values: Mapping[str, float]) -> None:
         """Refuse a snapshot for which the store has no room.
@@ -193,7 +232,9 @@ class Jobs:
         """Why a job should not begin now, asked before anything waits for it."""
         now, spending = self._clock(), self.spending
         refusal = spending.refusal(what, worker.name.target, now, values, share=share)
-        return refusal or spending.pause_refusal(worker.name, now)
+        if refusal is None or refusal.reason == BUSY:
+            refusal = spending.pause_refusal(worker.name, now) or refusal
+        return refusal
 
     def close(self) -> None:
         """End what is kept for further jobs."""
@@ -202,6 +243,24 @@ class Jobs:
     def _processor_time(self) -> float:
         return processor_time_of_children() + self._server.processor_time()
 
+    @asynccontextmanager
+    async def _my_turn(self, what: str, wait_s: float | None) -> AsyncIterator[None]:
+        """As many at a time as the budget has.
+
+        Raises:
+            JobRefused: the turn did not come in time.
+        """
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._turn.acquire()
+        except TimeoutError as error:
+            text = f"others ran for {wait_s:g} s, and at most {self._budget.at_once} may at once"
+            raise JobRefused(what, Refusal(BUSY, text, 5.0)) from error
+        try:
+            yield
+        finally:
+            self._turn.release()
+
     async def _in_turn(
         self,
         what: str,
@@ -209,9 +268,11 @@ class Jobs:
         values: Mapping[str, float],
         asked: Asked,
         work: Callable[[], Coroutine[None, None, _Result]],
+        *,
+        wait_s: float | None = None,
     ) -> _Result:
         """Wait for the turn, ask the budget, write it down, do it, write down what came of it."""
-        async with self._turn:
+        async with self._my_turn(f"no {what} of {worker.name}", wait_s):
             refusal = self.refusal(what, worker, values)
             if refusal is not None:
                 raise JobRefused(f"no {what} of {worker.name}", refusal)

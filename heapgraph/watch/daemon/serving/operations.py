@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from heapgraph.errors import HeapgraphError
 from heapgraph.watch.audit.record import Entry, TargetRef
+from heapgraph.watch.daemon.budget import BUSY
 from heapgraph.watch.daemon.jobs import Asked, JobRefused
 from heapgraph.watch.http.served import (
     AlreadyEnded,
@@ -33,6 +34,13 @@ if TYPE_CHECKING:
 
 KEPT = 50
 """Operations that have ended and can still be asked after."""
+
+WAIT_S = 300.0
+"""How long one waits for its turn: a census takes seconds, one that hangs is ended after two
+minutes."""
+
+MOST_RUNNING, RETRY_S = 4, 30.0
+"""Operations at once, those that wait included; and when it makes sense to ask again."""
 
 
 class Operations:
@@ -58,17 +66,26 @@ class Operations:
 
     async def start(self, worker: WorkerName, actor: Actor, origin: str) -> Operation:
         """Begin one; see `Served.start_snapshot`."""
-        running = next((one for one in self.all() if one.state == "running"), None)
-        if running is not None:
-            raise SnapshotRunning(
-                f"a snapshot of {running.worker} is being taken",
-                "one is taken at a time",
-                "wait for it, or cancel it",
-                operation=running.id,
-            )
+        running = [one for one in self.all() if one.state == "running"]
+        same = next((one for one in running if one.worker == worker), None)
         process = self._watcher.workers.get(worker)
+        if same is not None or (process is not None and self._jobs.is_taking(process)):
+            raise SnapshotRunning(
+                f"a snapshot of {worker} is being taken",
+                "a peer has asked for it" if same else "a rule has asked for it",
+                "wait for it, or cancel it" if same else "wait for it: GET /v1/snapshots",
+                operation="" if same is None else same.id,
+            )
         if process is None:
             raise SnapshotRefused(f"{worker} is not up", "its process has ended")
+        if len(running) >= MOST_RUNNING:
+            self._done("refused", 0.0)
+            raise OverBudget(
+                f"no snapshot of {worker} now",
+                f"{len(running)} that peers have asked for are being taken, or wait",
+                "ask again later",
+                retry_after_s=RETRY_S,
+            )
         values = dict(self._watcher.latest[worker].values) if worker in self._watcher.latest else {}
         self._check(process.name, values)
         one = Operation(secrets.token_hex(16), worker, "running", _now())
@@ -104,9 +121,7 @@ class Operations:
         """Refuse at once what would be refused when its turn has come."""
         process = self._watcher.workers[worker]
         refusal = self._jobs.refusal("snapshot", process, values)
-        if refusal is not None and refusal.reason == "busy":
-            raise SnapshotRunning(f"no snapshot of {worker} now", refusal.text, "ask again soon")
-        if refusal is not None:
+        if refusal is not None and refusal.reason != BUSY:  # it can wait for what runs now
             self._done("refused", 0.0)
             raise OverBudget(
                 f"no snapshot of {worker} now",
@@ -127,7 +142,7 @@ class Operations:
             worker = self._watcher.workers.get(one.worker)
             if worker is None:
                 raise SnapshotRefused(f"{one.worker} is not up", "its process has ended")
-            stored = await self._jobs.snapshot(worker, values, asked)
+            stored = await self._jobs.snapshot(worker, values, asked, wait_s=WAIT_S)
         except asyncio.CancelledError:
             self._end(one, "cancelled")
             raise
