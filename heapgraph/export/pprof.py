@@ -31,7 +31,9 @@ SAMPLE_TYPES = (("inuse_objects", "count"), ("inuse_space", "bytes"))
 _MAX_TEXT = 200
 
 
-def write_pprof(graph: HeapGraph, stream: BinaryIO, *, min_size: int = MIN_SIZE) -> None:
+def write_pprof(
+    graph: HeapGraph, stream: BinaryIO, *, min_size: int = MIN_SIZE, worker: str = ""
+) -> None:
     """Write the dominator tree of a heap as a gzipped profile.proto.
 
     A `__dict__` is a part of the object it belongs to. Alike objects below one holder are one
@@ -44,11 +46,12 @@ def write_pprof(graph: HeapGraph, stream: BinaryIO, *, min_size: int = MIN_SIZE)
         graph: a snapshot, or tables in memory.
         stream: where to.
         min_size: bytes.
+        worker: what the daemon calls the process, "web/0"; for the comments.
 
     Cost: the dominator tree and the root paths, if they are not there yet; then 0.2 us an object.
         Under 200 KB are written.
     """
-    stream.write(packed(_profile(graph, heap_stacks(graph, min_size))))
+    stream.write(packed(_profile(graph, heap_stacks(graph, min_size), worker)))
 
 
 def export_pprof(graph: HeapGraph, path: Path, *, force: bool = False) -> None:
@@ -71,7 +74,11 @@ class _Strings:
         return list(self._rows)
 
 
-def _profile(graph: HeapGraph, stacks: Stacks) -> Any:  # noqa: ANN401 - see `new_profile`
+def _profile(
+    graph: HeapGraph,
+    stacks: Stacks,
+    worker: str,
+) -> Any:  # noqa: ANN401 - see `new_profile`
     profile, strings = new_profile(), _Strings()
     for name, unit in SAMPLE_TYPES:
         profile.sample_type.add(type=strings.row(name), unit=strings.row(unit))
@@ -103,7 +110,8 @@ def _profile(graph: HeapGraph, stacks: Stacks) -> Any:  # noqa: ANN401 - see `ne
     profile.period = 1
     profile.time_nanos = _nanoseconds(graph.manifest.get("created", ""))
     profile.default_sample_type = strings.row("inuse_space")
-    profile.comment.append(strings.row(_comment(graph)))
+    for text in (_comment(graph), _whose(graph, worker)):
+        profile.comment.append(strings.row(text))
     profile.string_table.extend(strings.texts())
     return profile
 
@@ -113,6 +121,14 @@ def _comment(graph: HeapGraph) -> str:
     version = _text(graph.manifest.get("tool_version", ""))
     python = _text(graph.manifest.get("target", {}).get("python_version", ""))
     return f"heapgraph {version}: retained heap of CPython {python}; cum is the retained size"
+
+
+def _whose(graph: HeapGraph, worker: str) -> str:
+    """Whose heap it is: a comment, as stacks with labels of two processes are not the same."""
+    target = graph.manifest.get("target", {})
+    host = _text(target.get("hostname", "")) or "unknown"
+    name = f"worker {_text(worker)}, " if worker else ""
+    return f"{name}process {_text(target.get('pid', 'unknown'))}, host {host}"
 
 
 def _text(text: object) -> str:

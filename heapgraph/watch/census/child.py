@@ -57,7 +57,7 @@ def take_census(arguments: Sequence[str], profile: int | None = None) -> int:
 
                 with suppress(OSError):  # the disk is full: the census is worth more
                     with os.fdopen(descriptor, "wb") as stream:
-                        write_pprof(graph, stream)
+                        write_pprof(graph, stream, worker=asked.worker)
                     document["profiled"] = True
     except HeapgraphError as error:
         sys.stdout.write(json.dumps({"error": [error.what, error.cause, error.hint]}) + "\n")
@@ -73,6 +73,7 @@ def _read(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("started", type=int, help="field 22 of /proc/PID/stat: which process it is")
     parser.add_argument("--max-pause", type=float, metavar="MS")
     parser.add_argument("--profile", type=int, metavar="DESCRIPTOR")
+    parser.add_argument("--worker", default="", metavar="NAME", help="for the profile")
     return parser.parse_args(arguments)
 
 

@@ -55,6 +55,7 @@ async def run_census(
     Cost: of the daemon, nothing but the wait. A cancelled wait ends the child.
     """
     arguments = [str(key.pid), str(key.started), "--max-pause", f"{max_pause_ms:g}"]
+    arguments.append(f"--worker={worker}")
     descriptors: list[int] = []
     if profile is not None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC

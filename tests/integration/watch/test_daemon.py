@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from heapgraph.export.profiles.messages import unpacked
 from helpers.daemon_settings import webhook, write_private, write_settings
 from helpers.endpoint import UnixConnection
 from helpers.processes import wait_until
@@ -159,13 +160,16 @@ def test_one_look_as_a_document(tmp_path: Path, marker: str):
 def test_a_profile_is_read_by_what_the_clients_of_profilers_use(tmp_path: Path, marker: str):
     """Given the scrape of a real daemon, a package that we did not write finds the first holder."""
     settings, place = settings_of(tmp_path, marker), tmp_path / "s"
-    with start_target("watched_sessions.py", marker), running_daemon(settings) as daemon:
+    with start_target("watched_sessions.py", marker) as target, running_daemon(settings) as daemon:
         daemon.wait_for("snapshot web-0")
         status, headers, content = ask(place, "GET", "/debug/pprof/heap")
         assert status == 200, content
         assert int(headers["age"]) < 300
     profile = tmp_path / "heap.pb.gz"
     profile.write_bytes(content)
+    message = unpacked(content, "it")
+    whose = message.string_table[message.comment[1]]
+    assert whose.startswith(f"worker web/0, process {target.pid}, host ")
     found = read_by_client(profile)
     assert found["types"] == ["inuse_objects/count", "inuse_space/bytes"]
     holders = sorted(found["cumulative"].items(), key=lambda one: -one[1])

@@ -70,6 +70,19 @@ def test_the_first_holder_is_that_of_dominators(tmp_path):
 
 
 @needs_go
+def test_it_says_whose_heap_it_is(tmp_path):
+    graph = graph_of(app_heap())
+    target = graph.manifest["target"]
+    path = tmp_path / "x.pb.gz"
+    with path.open("wb") as stream:
+        write_pprof(graph, stream, worker="web/0")
+    whose = f"process {target['pid']}, host {target['hostname'] or 'unknown'}"
+    assert f"worker web/0, {whose}" in pprof("-comments", path, home=tmp_path)
+    path = write_profile(app_heap(), tmp_path / "y.pb.gz")
+    assert whose in pprof("-comments", path, home=tmp_path).splitlines()
+
+
+@needs_go
 def test_sizes_sum_up_to_the_reachable_heap(tmp_path):
     graph = graph_of(app_heap())
     path = write_profile(app_heap(), tmp_path / "x.pb.gz")
