@@ -92,25 +92,23 @@ def watch_command(  # noqa: PLR0917 - click passes options by position
         return
     from heapgraph.cli.watching.lines import DaemonLines  # noqa: PLC0415
     from heapgraph.watch.daemon.readiness import tell_systemd  # noqa: PLC0415
+    from heapgraph.watch.daemon.recording import FileRecorder  # noqa: PLC0415
     from heapgraph.watch.daemon.service import serve  # noqa: PLC0415 - loads asyncio and more
     from heapgraph.watch.settings.first_lines import first_lines  # noqa: PLC0415
 
-    lines, recorder = DaemonLines(), None
-    if record is not None:
-        from heapgraph.watch.daemon.recording import FileRecorder  # noqa: PLC0415
+    with DaemonLines() as lines:
+        recorder = None if record is None else FileRecorder(record, lines.say)
+        for line in first_lines(settings, dry_run=dry_run):
+            lines.note(line)
 
-        recorder = FileRecorder(record, lines.say)
-    for line in first_lines(settings, dry_run=dry_run):
-        lines.note(line)
+        def ready() -> None:
+            lines.say("ready")
+            tell_systemd("READY=1")
 
-    def ready() -> None:
-        lines.say("ready")
-        tell_systemd("READY=1")
-
-    ended = asyncio.run(
-        serve(settings, say=lines.say, dry_run=dry_run, recorder=recorder, ready=ready)
-    )
-    lines.note(ended)
+        ended = asyncio.run(
+            serve(settings, say=lines.say, dry_run=dry_run, recorder=recorder, ready=ready)
+        )
+        lines.note(ended)
 
 
 def _target(

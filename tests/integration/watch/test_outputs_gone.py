@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -80,6 +80,30 @@ def test_an_alert_arrives_also_when_the_reader_of_the_lines_is_gone(tmp_path: Pa
     errors = (tmp_path / "errors").read_text()
     assert errors.count("stdout cannot be written to (Broken pipe)") == 1
     assert "ended by SIGTERM" in errors
+
+
+def test_a_reader_that_stops_to_read_holds_nothing_up(tmp_path: Path):
+    """Given a pipe that is full, the daemon starts, tells, and ends as it was told to."""
+    marker = f"full-{uuid.uuid4().hex}"
+    reads, writes = os.pipe()
+    os.set_blocking(writes, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writes, b"x" * 4096)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writes, b"x")
+    os.set_blocking(writes, True)
+    with receiver() as received, start_target("collector_counts.py", marker) as target:
+        settings = settings_of(tmp_path, marker, received.url)
+        with daemon_with(settings, writes, tmp_path / "errors"):
+            target.process.kill()
+            target.process.wait()
+            wait_until(lambda: bool(told(received)), "the end was told", 60)
+    os.close(writes)
+    os.close(reads)
+    assert told(received) == ["gone"]
+    assert "ended by SIGTERM" in (tmp_path / "errors").read_text()
 
 
 def test_a_daemon_on_a_full_disk_watches_on(tmp_path: Path):
