@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from heapgraph.units import format_count
 from heapgraph.watch.audit.files import NAME
-from heapgraph.watch.audit.record import GENESIS
+from heapgraph.watch.audit.record import GENESIS, MAX_LINE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,13 +56,23 @@ class _Link(NamedTuple):
     hash: str
 
 
+class Rest(Protocol):
+    """What a file holds behind its last line."""
+
+    size: int
+    """Bytes; 0 where the file does not say its size."""
+
+    def sha256(self) -> str:
+        """Its hash; reads all of it."""
+
+
 class _Unread(NamedTuple):
     """The end of a file that is no line."""
 
     place: Place
-    size: int
-    sha256: str
+    rest: Rest
     is_partial: bool
+    is_long: bool
 
 
 class Links:
@@ -124,11 +135,19 @@ class Links:
             self._before_last, self._last = self._last, link
             self.count += 1
 
-    def take_unreadable(self, place: Place, size: int, sha256: str, *, is_partial: bool) -> None:
-        """The rest of a file is no line; the next file may say why."""
+    def take_unreadable(self, place: Place, line: bytes, rest: Rest) -> None:
+        """The rest of a file is no line; the next file may say why.
+
+        Args:
+            place: where it begins.
+            line: its beginning, up to a line feed, or to more than a line can have.
+            rest: all of it.
+        """
         if self._broken:
             self._decide(None)
-        self._unread.append(_Unread(place, size, sha256, is_partial))
+        is_long = len(line) > MAX_LINE_BYTES
+        is_partial = not line.endswith(b"\n") and not is_long
+        self._unread.append(_Unread(place, rest, is_partial, is_long))
 
     def end(self) -> None:
         """There are no more lines."""
@@ -199,9 +218,10 @@ class Links:
     def _take_torn(self, link: _Link, detail: dict[str, Any]) -> None:
         """A line says what is at the end of an earlier file: is it still that?"""
         self.torn.append(detail)
-        said = (detail.get("file"), detail.get("bytes"), detail.get("sha256"))
+        said = (detail.get("file"), detail.get("bytes"))
         for unread in self._unread:
-            if (unread.place.file, unread.size, unread.sha256) == said:
+            is_meant = (unread.place.file, unread.rest.size) == said
+            if is_meant and unread.rest.sha256() == detail.get("sha256"):
                 self._unread.remove(unread)
                 return
         name = NAME.fullmatch(str(said[0]))
@@ -218,12 +238,17 @@ class Links:
     def _report_unread(self) -> None:
         first = self._unread[0]
         is_torn = first.is_partial and len(self._unread) == 1
-        kind, why = "unreadable", "this is no line of an audit log"
+        offset = format_count(first.place.offset)
+        kind, why = "unreadable", f"what begins at byte {offset} is no line of an audit log"
+        if first.is_long:
+            most = format_count(MAX_LINE_BYTES)
+            why += f": no line feed comes within {most} bytes"
         if is_torn:
             kind = "torn"
-            why = f"the last {first.size} bytes are no whole line, and no line says why"
+            begins = f"the last {first.rest.size} bytes, from byte {offset} on,"
+            why = f"{begins} are no whole line, and no line says why"
             if not self._is_whole:
-                why = f"the last {first.size} bytes are no whole line; the next file may say why"
+                why = f"{begins} are no whole line; the next file may say why"
         place = first.place
         self.damage = Damage(place.file, place.line, None, kind, why)
 

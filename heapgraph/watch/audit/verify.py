@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from heapgraph.errors import UsageError
+from heapgraph.errors import HeapgraphError, UsageError
 from heapgraph.watch.audit.files import BLOCK_BYTES, NAME, names_in
 from heapgraph.watch.audit.links import Links, Place
 from heapgraph.watch.audit.record import MAX_LINE_BYTES, hash_of, parsed
@@ -93,7 +93,7 @@ def verify(log: Path, expected: Expected | None = None) -> Verification:
 
     Raises:
         UsageError: it is neither.
-        OSError: it cannot be read.
+        HeapgraphError, OSError: it cannot be read.
 
     Cost: reads it once, twice where old files were deleted; some 100,000 lines a second.
     """
@@ -107,9 +107,7 @@ def verify(log: Path, expected: Expected | None = None) -> Verification:
             for place, line in _lines(folder, name):
                 record = parsed(line)
                 if record is None:
-                    size, sha256 = _rest(folder, name, place.offset)
-                    is_partial = b"\n" not in line and len(line) <= MAX_LINE_BYTES
-                    links.take_unreadable(place, size, sha256, is_partial=is_partial)
+                    links.take_unreadable(place, line, _Rest(folder, name, place.offset))
                     break
                 acts.take(record)
                 links.take(place, record, hash_of(line))
@@ -159,15 +157,32 @@ def _opened(log: Path) -> tuple[bool, int, list[str]]:
 
 
 def _lines(folder: int, name: str) -> Iterator[tuple[Place, bytes]]:
-    """The lines of a file with their places; of an endless one the beginning."""
+    """The lines of a file with their places; what is longer than any line of ours is the last.
+
+    Raises:
+        HeapgraphError: the file cannot be read on.
+    """
     match = NAME.fullmatch(name)
     begins_with = int(match[1]) if match else None
     with closing(_open(folder, name)) as file:
         offset, number = 0, 0
-        while line := file.readline(MAX_LINE_BYTES + 1):
+        while line := _line(file, name, offset):
             number += 1
             yield Place(name, number, offset, begins_with), line
             offset += len(line)
+            if len(line) > MAX_LINE_BYTES:
+                return
+
+
+def _line(file: BinaryIO, name: str, offset: int) -> bytes:
+    try:
+        return file.readline(MAX_LINE_BYTES + 1)
+    except OSError as failure:
+        raise HeapgraphError(
+            f"{name} cannot be read from byte {offset} on: {failure.strerror}",
+            "its disk fails there, or it is no file of an audit log",
+            "look at the disk (dmesg), or name the folder: [audit] path of the settings",
+        ) from failure
 
 
 def _open(folder: int, name: str) -> BinaryIO:
@@ -180,15 +195,21 @@ def _open(folder: int, name: str) -> BinaryIO:
     return os.fdopen(descriptor, "rb", BLOCK_BYTES)
 
 
-def _rest(folder: int, name: str, offset: int) -> tuple[int, str]:
-    """Size and hash of a file from an offset to its end."""
-    digest, size = hashlib.sha256(), 0
-    with closing(_open(folder, name)) as file:
-        file.seek(offset)
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
-            size += len(block)
-    return size, digest.hexdigest()
+class _Rest:
+    """A file from an offset to its end; read only when a line says what it should be."""
+
+    def __init__(self, folder: int, name: str, offset: int) -> None:
+        self._folder, self._name, self._offset = folder, name, offset
+        with closing(_open(folder, name)) as file:
+            self.size = max(0, os.fstat(file.fileno()).st_size - offset)
+
+    def sha256(self) -> str:
+        digest = hashlib.sha256()
+        with closing(_open(self._folder, self._name)) as file:
+            file.seek(self._offset)
+            while block := file.read(BLOCK_BYTES):
+                digest.update(block)
+        return digest.hexdigest()
 
 
 def _cuts(folder: int, names: list[str]) -> list[dict[str, Any]]:

@@ -179,3 +179,43 @@ def test_a_last_line_that_is_not_as_noted_is_not_counted(folder):
     noted = verify(folder)
     found = verify(folder, Expected(noted.last_seq, "0" * 64))
     assert (found.damage.seq, found.lines) == (noted.last_seq, noted.last_seq - 1)
+
+
+def test_a_huge_file_that_is_no_log_is_not_read_to_its_end(tmp_path):
+    """Given a sparse file of a terabyte, which nobody could read within the limit of a test."""
+    file = tmp_path / "sparse"
+    with file.open("wb") as stream:
+        stream.truncate(1 << 40)
+    done = invoke("audit", "verify", file)
+    assert done.code == 1
+    assert "what begins at byte 0 is no line of an audit log" in done.error[0]
+    assert "no line feed comes within 65,536 bytes" in done.error[0]
+
+
+def test_a_log_that_ends_in_a_huge_hole_is_said_to_at_its_byte(folder):
+    file = file_of(folder)
+    size = file.stat().st_size
+    with file.open("r+b") as stream:
+        stream.truncate(1 << 40)
+    found = verify(folder)
+    assert found.lines == 7
+    assert found.damage is not None
+    assert (found.damage.kind, found.damage.line) == ("unreadable", 8)
+    assert f"byte {size:,} is no line" in found.damage.text
+
+
+def test_old_files_with_a_huge_hole_are_not_read_for_what_was_deleted(folder):
+    """Given a log whose first line is not number 1, every file is searched for why, up to there."""
+    change(folder, lambda lines: lines.pop(0))
+    with file_of(folder).open("r+b") as stream:
+        stream.truncate(1 << 40)
+    found = verify(folder)
+    assert found.damage is not None
+    assert found.damage.kind in ("start", "order")
+
+
+def test_what_cannot_be_read_is_said_with_its_byte():
+    done = invoke("audit", "verify", "/proc/self/mem")
+    assert done.code == 1
+    assert done.error[0] == "mem cannot be read from byte 0 on: Input/output error"
+    assert len(done.error) == 3
