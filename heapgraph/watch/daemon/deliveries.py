@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
 from heapgraph.watch.audit.failures import AuditUnavailable
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from heapgraph.watch.settings.model import ActionSpec
 
 
+MOST_KNOWN = 1000
+"""Messages of which the log says what they told; of earlier ones it has the id."""
+
+
 class Deliveries:
     """Stands between rules and the outbox.
 
     Args:
         actions: of the settings.
-        say: told of each end, one line.
+        say: told of each try and each end, one line.
 
     Attributes:
         audit: what is not written there is not done.
@@ -39,9 +43,13 @@ class Deliveries:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.outbox: Outbox | None = None
         self._begun: dict[tuple[str, str], Act] = {}
+        self._about: OrderedDict[str, str] = OrderedDict()
 
     def add(self, alert: Alert, names: Sequence[str]) -> None:
         """Take a message for some actions."""
+        self._about[alert.id] = f"{alert.worker} {alert.rule} {alert.status}"
+        while len(self._about) > MOST_KNOWN:
+            self._about.popitem(last=False)
         allowed = [name for name in names if self._may(alert, name)]
         if self.outbox is not None:
             self.outbox.add(alert, allowed)
@@ -49,8 +57,9 @@ class Deliveries:
     def report(self, delivery: Delivery) -> None:
         """Write down what became of a message."""
         self.counts[delivery.action, delivery.outcome] += 1
-        if delivery.outcome != "delivered":
-            self._say(f"{delivery.action}: {delivery.outcome}: {delivery.detail}")
+        about = self._about.get(delivery.message_id, f"message {delivery.message_id}")
+        again = f" at try {delivery.attempt}" if delivery.attempt > 1 else ""
+        self._say(f"{delivery.action}: {delivery.outcome}{again}: {delivery.detail} ({about})")
         detail = {"id": delivery.message_id, "attempt": delivery.attempt}
         act = self._begun.pop((delivery.action, delivery.message_id), None)
         try:
