@@ -139,7 +139,8 @@ def _declaration(parameter: Parameter) -> str:
     if parameter.required:
         return f"{parameter.name}: {kind}"
     may_be_none = parameter.default is None or parameter.printed_default is not None
-    return f"{parameter.name}: {kind}{' | None' * may_be_none} = {parameter.default!r}"
+    default = repr(parameter.default).replace("'", '"')  # as the formatter has it
+    return f"{parameter.name}: {kind}{' | None' * may_be_none} = {default}"
 
 
 def _shadowing(parameter: Parameter) -> str:

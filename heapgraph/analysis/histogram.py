@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
 
+_RETAINED = "retained"
+
 EXACT_WORK = 200_000_000
 """References that may be followed to make the retained sizes exact: two to four seconds."""
 
@@ -28,17 +30,19 @@ class TypeRow:
         count: objects, unreachable ones too.
         shallow_size: bytes of the objects themselves.
         retained_size: bytes that would go with all of them.
+        native_size: bytes of blocks of C code whose nearest owner is one of them: an estimate.
     """
 
     type: TypeName
     count: Count
     shallow_size: Bytes
     retained_size: Bytes
+    native_size: Bytes
 
 
 @dataclass(frozen=True)
 class Histogram(TableResult):
-    """Types by retained size, largest first.
+    """Types by retained size, largest first, or by what was asked for.
 
     Attributes:
         types: the rows.
@@ -60,6 +64,7 @@ def type_histogram(
     limit: int | None = None,
     exact: bool = False,
     work: int = EXACT_WORK,
+    sort: str = _RETAINED,
 ) -> Histogram:
     """Count the objects of every type.
 
@@ -72,8 +77,10 @@ def type_histogram(
         limit: how many rows; None: all types that have objects.
         exact: make every row exact, however long it takes.
         work: objects and references that may be looked at for exact sizes; 0: minimums only.
+        sort: what the rows are ordered by: "retained", "native", "shallow" or "count".
 
-    Cost: vectorised over all objects; one search of the heap per exact row.
+    Cost: vectorised over all objects; one search of the heap per exact row; where objects share
+        blocks of C code, the root paths, once.
     """
     if progress is not None:
         progress("dominator tree", 0, 0)
@@ -81,15 +88,24 @@ def type_histogram(
     counts = np.bincount(graph.type_ids, minlength=type_count)
     shallow = sum_by_group(graph.type_ids, graph.shallow_sizes, type_count)
     retained = graph.retained_by_type()
+    native = graph.native_owned.by_type(graph)
     present = np.flatnonzero(counts)
-    order = present[np.lexsort((present, ~retained[present]))]
+    values = {_RETAINED: retained, "shallow": shallow, "count": counts, "native": native}[sort]
+    order = _by_size(present, values.astype(np.uint64))
     chosen = order if limit is None else order[:limit]
     search = max(1, graph.reference_count + graph.object_count)
     exact_count = len(chosen) if exact else min(len(chosen), work // search)
     _make_exact(graph, retained, chosen[:exact_count], counts, progress)
-    chosen = np.concatenate([_by_size(chosen[:exact_count], retained), chosen[exact_count:]])
+    if sort == _RETAINED:
+        chosen = np.concatenate([_by_size(chosen[:exact_count], retained), chosen[exact_count:]])
     rows = tuple(
-        TypeRow(graph.type_names[row], int(counts[row]), int(shallow[row]), int(retained[row]))
+        TypeRow(
+            graph.type_names[row],
+            int(counts[row]),
+            int(shallow[row]),
+            int(retained[row]),
+            int(native[row]),
+        )
         for row in chosen.tolist()
     )
     return Histogram(rows, len(order) - len(rows), exact_count)

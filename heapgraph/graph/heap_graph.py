@@ -14,6 +14,7 @@ from heapgraph.graph.csr import rows_of
 from heapgraph.graph.dominators import DominatorTree
 from heapgraph.graph.folding import FoldedTree
 from heapgraph.graph.kept_columns import KeptColumns
+from heapgraph.graph.native.nearest import NativeOwned, nearest_owners
 from heapgraph.graph.native.sizes import (
     NativeGroups,
     NativeShares,
@@ -142,6 +143,11 @@ class HeapGraph(KeptColumns):
         Zeros where the snapshot does not know.
         """
         return self.native_shares.of_each()
+
+    @cached_property
+    def native_owned(self) -> NativeOwned:
+        """Blocks of C code, each for the nearest owner: estimates. Cost: the root paths, once."""
+        return nearest_owners(self.exact)
 
     @cached_property
     def native_retained(self) -> U64:

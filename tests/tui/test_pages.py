@@ -16,8 +16,8 @@ from heapgraph.model import EdgeKind
 from heapgraph.tui import places
 from heapgraph.tui.pages import root_path
 from heapgraph.units import format_count, format_size
-from helpers.app_heap import graph_of
-from helpers.browser import cells_of, do, page_of, session_of
+from helpers.app_heap import app_heap, graph_of
+from helpers.browser import cells_of, do, page_of, quiet, session_of
 from helpers.heaps import HeapBuilder, draw_heap
 
 
@@ -241,6 +241,29 @@ def test_types_are_the_histogram_narrowed_and_sorted(session):
     do(page, "sort")
     counts = [int(row[4].replace(",", "")) for row in cells_of(page)]
     assert counts == sorted(counts, reverse=True)
+
+
+def test_types_say_what_their_objects_own_of_c_codes_memory():
+    heap = app_heap()
+    assert "native" not in titles(page_of(session_of(graph_of(heap)), places.Types()))
+    heap.native([heap.ids["second"]], 3 * 2**20)
+    session = session_of(graph_of(heap))
+    page = page_of(session, places.Types())
+    assert titles(page)[:2] == ["retained", "native"]
+    page.commands["sort"].run(None, quiet)
+    assert "sorted by native" in dict(page.facts)["types"]
+    assert "native memory 3.00 MiB (estimate)" in dict(page.facts)["types"]
+    first = page.tables[0].row(0)
+    assert first.set_text == "type:app.sessions.User"
+    assert first.cells[1] == "~3.00 MiB"
+    assert "own native memory 3.00 MiB (estimate)" in first.detail
+    assert {cells[1] for cells in cells_of(page)[1:]} == {""}
+    within = page_of(session, places.Types("type:app.sessions.User"))
+    assert cells_of(within)[0][1] == "~3.00 MiB"
+
+
+def titles(page):
+    return [column.title for column in page.tables[0].columns]
 
 
 def test_a_set_is_listed_and_its_holders_merged(session, heap):

@@ -10,7 +10,7 @@ import pytest
 from heapgraph.graph.heap_graph import HeapGraph
 from heapgraph.tui import places
 from heapgraph.tui.cells import safe
-from heapgraph.tui.rows.object_rows import sizes_text
+from heapgraph.tui.rows.object_rows import estimate_text, sizes_text
 from heapgraph.tui.state import Session
 from heapgraph.units import format_count, format_share, format_size
 from helpers.app_heap import app_heap, set_global, store
@@ -176,19 +176,15 @@ def test_the_tree_has_the_numbers_of_dominators(snapshots):
 
 
 def test_the_types_are_the_histogram(snapshots):
-    page = page_of(snapshots.session, places.Types())
-    expected = [
-        (row["type"], row["count"], row["retained_size"], row["shallow_size"])
-        for row in snapshots.ask("histogram", "--limit", 10_000)["types"]
-    ]
-    shown = [
-        (row[3], int(row[4].replace(",", "")), row[0].removeprefix(">="), row[5])
-        for row in cells_of(page)
-    ]
-    assert shown == [
-        (safe(name), count, format_size(retained), format_size(shallow))
-        for name, count, retained, shallow in expected
-    ]
+    table = page_of(snapshots.session, places.Types()).tables[0]
+    expected = snapshots.ask("histogram", "--limit", 10_000)["types"]
+    assert len(table) == len(expected)
+    for index, row in enumerate(expected):
+        cells = titled(table, table.row(index))
+        assert (cells["type"], cells["objects"]) == (safe(row["type"]), f"{row['count']:,}")
+        assert cells["retained"].removeprefix(">=") == format_size(row["retained_size"])
+        assert cells["shallow"] == format_size(row["shallow_size"])
+        assert cells.get("native", "") == estimate_text(row["native_size"])
 
 
 def test_the_inspector_has_the_numbers_of_show(snapshots):

@@ -40,7 +40,7 @@ QUESTIONS = (
     Analysis(
         "histogram",
         "type_histogram",
-        "per type: count, shallow size, retained size of the set",
+        "per type: count, shallow size, retained size of the set, native memory",
         (
             Parameter(
                 "exact",
@@ -49,12 +49,21 @@ QUESTIONS = (
                 default=False,
             ),
             _limit("types to list", printed_default=30),
+            Parameter(
+                "sort",
+                Kind.CHOICE,
+                "what the types are ordered by, the most first",
+                "retained",
+                choices=("retained", "native", "shallow", "count"),
+            ),
         ),
         Command(
             "Objects and sizes per type.",
             "Count the objects of every type, with their sizes.\n\n"
             "The retained size is what would be freed if all objects of the type went. It is exact "
-            "for the largest types; for the others it is a minimum, marked with >=.",
+            "for the largest types; for the others it is a minimum, marked with >=. Native memory "
+            "is what C code has in blocks that the objects own: an estimate, and no part of the "
+            "retained size.",
         ),
     ),
     Analysis(

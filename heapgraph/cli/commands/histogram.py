@@ -16,11 +16,19 @@ if TYPE_CHECKING:
 def print_histogram(result: Histogram, asked: Asked) -> None:
     """Objects and sizes of each type."""
     del asked
+    has_native = any(row.native_size for row in result.types)
     print_table(
-        (("retained", "right"), ("shallow", "right"), ("count", "right"), ("type", "left")),
+        (
+            ("retained", "right"),
+            *((("native (estimate)", "right"),) if has_native else ()),
+            ("shallow", "right"),
+            ("count", "right"),
+            ("type", "left"),
+        ),
         (
             (
                 ("" if position < result.exact else ">= ") + format_size(row.retained_size),
+                *((format_size(row.native_size),) if has_native else ()),
                 format_size(row.shallow_size),
                 format_count(row.count),
                 row.type,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from heapgraph.graph.dominators import DominatorTree
     from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.graph.table_rows import NativeColumns
     from heapgraph.native.graph_kernels import U32, U64
 
 _MOST_STEPS = 10_000
@@ -55,20 +56,44 @@ def native_groups(graph: HeapGraph) -> NativeGroups:
     Cost: that of the dominator tree where any object leads to some, and some steps of numpy for
         each level between owners.
     """
-    native = graph.native
-    rows = np.flatnonzero(native.objects != NO_ROW)
-    if not len(rows):
+    groups = owners_by_group(graph.native)
+    if groups is None:
         nothing = np.empty(0, np.uint32)
         return NativeGroups(np.zeros(1, np.int64), nothing, np.empty(0, np.uint64), nothing)
-    numbers = native.groups[rows].astype(np.int64)
-    starts = np.flatnonzero(np.diff(numbers, prepend=-1, append=-1))
+    count = len(groups.sizes)
+    dominators = _common_dominators(groups.numbers, groups.objects, count, graph.dominators)
+    return NativeGroups(groups.starts, groups.objects, groups.sizes, dominators)
+
+
+@dataclass(frozen=True)
+class GroupOwners:
+    """Who leads to each group of blocks that any object does, k owners in all.
+
+    Attributes:
+        starts: int64[groups + 1], where the owners of each begin.
+        numbers: int64[k], the group of each owner.
+        objects: uint32[k], ids of owners.
+        sizes: uint64[groups], bytes.
+    """
+
+    starts: npt.NDArray[np.int64]
+    numbers: npt.NDArray[np.int64]
+    objects: U32
+    sizes: U64
+
+
+def owners_by_group(native: NativeColumns) -> GroupOwners | None:
+    """The rows of the table that have an object, by group; None where there are none."""
+    rows = np.flatnonzero(native.objects != NO_ROW)
+    if not len(rows):
+        return None
+    stored = native.groups[rows].astype(np.int64)
+    starts = np.flatnonzero(np.diff(stored, prepend=-1, append=-1))
     starts = np.append(starts[starts < len(rows)], len(rows))
-    groups = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    numbers = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
     sizes = np.zeros(len(starts) - 1, np.uint64)
-    np.add.at(sizes, groups, native.sizes[rows])
-    objects = native.objects[rows]
-    dominators = _common_dominators(groups, objects, len(sizes), graph.dominators)
-    return NativeGroups(starts, objects, sizes, dominators)
+    np.add.at(sizes, numbers, native.sizes[rows])
+    return GroupOwners(starts, numbers, native.objects[rows], sizes)
 
 
 class NativeShares:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.histogram import type_histogram
+from heapgraph.analysis.histogram import TypeRow, type_histogram
 from heapgraph.analysis.object_rows import share_of_heap
+from heapgraph.graph.object_sets import sum_by_group
 from heapgraph.tui.cells import Bar, Column, Row, safe
 from heapgraph.tui.page import Later, Page, PageCommand
 from heapgraph.tui.places import ObjectSet
-from heapgraph.tui.rows.object_rows import BAR, SHARE
+from heapgraph.tui.rows.object_rows import BAR, SHARE, estimate_text
 from heapgraph.tui.tables import LazyTable, current_row
 from heapgraph.units import format_count, format_share, format_size
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from heapgraph.tui.places import Types
     from heapgraph.tui.state import Session
 
-ORDERS = ("retained", "count", "shallow", "type")
+_ORDERS = ("retained", "count", "shallow", "type")
+_NATIVE = Column("native", 10, align="right", rank=3)
 _COLUMNS = (
     Column("retained", 11, align="right"),
     SHARE,
@@ -40,30 +42,40 @@ class TypeRows:
     def __init__(self, session: Session, place: Types, progress: Progress) -> None:
         """Count; of the retained sizes of all types take the minimums, which are there at once."""
         self._graph = session.graph
-        self.order = ORDERS[0]
+        self.order = _ORDERS[0]
         self.text = ""
+        self._exact = 0
         if place.within:
             self._rows = _rows_of_set(session, place.within, progress)
         else:
             self.take(type_histogram(session.graph, progress=progress, work=0))
+        self._has_native = any(row.native_size for row in self._rows)
+        self.orders = (*_ORDERS[:1], "native", *_ORDERS[1:]) if self._has_native else _ORDERS
 
     def take(self, histogram: Histogram) -> None:
         """Show these rows from now on."""
-        self._rows = [
-            (row.type, row.count, row.shallow_size, row.retained_size, number < histogram.exact)
-            for number, row in enumerate(histogram.types)
-        ]
+        self._rows = list(histogram.types)
+        self._exact = histogram.exact
 
-    def chosen(self) -> list[tuple[str, int, int, int, bool]]:
-        """The rows that fit the text, in order; retained sizes keep the order of the analysis."""
+    def chosen(self) -> list[tuple[TypeRow, bool]]:
+        """The rows that fit the text, in order, and whether the retained size of each is exact.
+
+        Retained sizes keep the order of the analysis.
+        """
         wanted = self.text.lower()
-        rows = [row for row in self._rows if wanted in row[0].lower()]
-        if self.order == "count":
-            rows.sort(key=lambda row: (-row[1], row[0]))
+        rows = [
+            (row, number < self._exact)
+            for number, row in enumerate(self._rows)
+            if wanted in row.type.lower()
+        ]
+        if self.order == "native":
+            rows.sort(key=lambda row: (-row[0].native_size, row[0].type))
+        elif self.order == "count":
+            rows.sort(key=lambda row: (-row[0].count, row[0].type))
         elif self.order == "shallow":
-            rows.sort(key=lambda row: (-row[2], row[0]))
+            rows.sort(key=lambda row: (-row[0].shallow_size, row[0].type))
         elif self.order == "type":
-            rows.sort(key=lambda row: row[0])
+            rows.sort(key=lambda row: row[0].type)
         return rows
 
     def table(self) -> LazyTable:
@@ -71,50 +83,63 @@ class TypeRows:
         rows = self.chosen()
 
         def make_row(index: int) -> Row:
-            name, count, shallow, retained, is_exact = rows[index]
-            share = share_of_heap(self._graph, retained)
-            about = "" if is_exact or count == 1 else ">="
+            row, is_exact = rows[index]
+            share = share_of_heap(self._graph, row.retained_size)
+            about = "" if is_exact or row.count == 1 else ">="
+            native = estimate_text(row.native_size)
+            name = safe(row.type)
             cells = (
-                f"{about}{format_size(retained)}",
+                f"{about}{format_size(row.retained_size)}",
+                *((native,) if self._has_native else ()),
                 format_share(share),
                 Bar(share),
-                safe(name),
-                format_count(count),
-                format_size(shallow),
+                name,
+                format_count(row.count),
+                format_size(row.shallow_size),
             )
-            text = f"type:{name}"
-            return Row(cells, ObjectSet(text), set_text=text, detail=safe(name))
+            owned = f"  own native memory {format_size(row.native_size)} (estimate)"
+            detail = f"{name}{owned if row.native_size else ''}"
+            text = f"type:{row.type}"
+            return Row(cells, ObjectSet(text), set_text=text, detail=detail)
 
-        return LazyTable("types", _COLUMNS, len(rows), make_row)
+        columns = (*_COLUMNS[:1], _NATIVE, *_COLUMNS[1:]) if self._has_native else _COLUMNS
+        return LazyTable("types", columns, len(rows), make_row)
 
     def place_of(self, set_text: str) -> int:
         """The row of a type; the first one where the type is not shown."""
-        names = [row[0] for row in self.chosen()]
+        names = [row.type for row, _ in self.chosen()]
         name = set_text.removeprefix("type:")
         return names.index(name) if name in names else 0
 
     def totals(self) -> str:
         """What the chosen rows add up to."""
         rows = self.chosen()
-        objects, shallow = sum(row[1] for row in rows), sum(row[2] for row in rows)
+        objects = sum(row.count for row, _ in rows)
+        shallow = sum(row.shallow_size for row, _ in rows)
         count = f"{format_count(len(rows))} with {format_count(objects)} objects"
-        return f"{count}, {format_size(shallow)}"
+        native = sum(row.native_size for row, _ in rows)
+        owned = f", native memory {format_size(native)} (estimate)" if native else ""
+        return f"{count}, {format_size(shallow)}{owned}"
 
 
-def _rows_of_set(
-    session: Session, text: str, progress: Progress
-) -> list[tuple[str, int, int, int, bool]]:
+def _rows_of_set(session: Session, text: str, progress: Progress) -> list[TypeRow]:
     """Types of the members of a set, the largest minimum of retained bytes first."""
     graph, members = session.graph, session.members(text, progress)
+    owned = graph.native_owned
+    is_member = np.isin(owned.objects, members)
+    native = sum_by_group(
+        graph.type_ids[owned.objects[is_member]], owned.sizes[is_member], len(graph.type_names)
+    )
     rows = []
     type_ids, counts = np.unique(graph.type_ids[members], return_counts=True)
-    for done, (type_id, count) in enumerate(zip(type_ids, counts, strict=True)):
+    for done, (type_id, count) in enumerate(zip(type_ids.tolist(), counts.tolist(), strict=True)):
         progress("types", done, len(type_ids))
         same = members[graph.type_ids[members] == type_id]
         shallow = int(graph.shallow_sizes[same].sum())
         retained = graph.dominators.minimum_retained_size(same)
-        rows.append((graph.type_names[int(type_id)], int(count), shallow, retained, False))
-    return sorted(rows, key=lambda row: (-row[3], row[0]))
+        name = graph.type_names[type_id]
+        rows.append(TypeRow(name, count, shallow, retained, int(native[type_id])))
+    return sorted(rows, key=lambda row: (-row.retained_size, row.type))
 
 
 def build_types(session: Session, place: Types, progress: Progress) -> Page:
@@ -137,7 +162,7 @@ def build_types(session: Session, place: Types, progress: Progress) -> Page:
 
     def sort(row: Row | None, progress: Progress) -> None:
         del row, progress
-        rows.order = ORDERS[(ORDERS.index(rows.order) + 1) % len(ORDERS)]
+        rows.order = rows.orders[(rows.orders.index(rows.order) + 1) % len(rows.orders)]
         refresh()
 
     def narrow(text: str) -> None:

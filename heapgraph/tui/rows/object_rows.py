@@ -89,6 +89,11 @@ def sizes_text(objects: int, native: int) -> str:
     return f"~{format_size(objects + native)}" if 10 * native > objects else format_size(objects)
 
 
+def estimate_text(native: int) -> str:
+    """Bytes of C code alone, for a cell; nothing where there are none."""
+    return f"~{format_size(native)}" if native else ""
+
+
 def native_detail(objects: int, native: int) -> str:
     """The same in words."""
     return f"objects {format_size(objects)}, native memory {format_size(native)} (estimate)"

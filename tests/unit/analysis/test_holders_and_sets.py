@@ -229,7 +229,8 @@ def test_the_registry_refuses_what_it_does_not_know():
 def test_tables_become_arrow_and_html():
     histogram = type_histogram(graph_of(two_lists()), limit=2)
     table = histogram.to_arrow()
-    assert table.column_names == ["type", "count", "shallow_size", "retained_size"]
+    sizes = ["shallow_size", "retained_size", "native_size"]
+    assert table.column_names == ["type", "count", *sizes]
     assert table.num_rows == 2
     html = histogram._repr_html_()
     assert re.findall("<th [^>]*>(.*?)</th>", html) == table.column_names

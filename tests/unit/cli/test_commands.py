@@ -78,7 +78,8 @@ def test_histogram(snapshot):
     document = run("histogram", snapshot, "--json").document
     assert list(document) == ["types"]
     rows = {row["type"]: row for row in document["types"]}
-    assert list(rows["bytes"]) == ["type", "count", "shallow_size", "retained_size"]
+    keys = ["type", "count", "shallow_size", "retained_size", "native_size"]
+    assert list(rows["bytes"]) == keys
     assert rows["bytes"]["count"] == 3
     assert rows["bytes"]["retained_size"] == 3 * MEBIBYTE + 35
     retained = [row["retained_size"] for row in document["types"]]
@@ -86,6 +87,29 @@ def test_histogram(snapshot):
     limited = run("histogram", snapshot, "--limit", 2)
     assert len(limited.stdout.splitlines()) == 3
     assert "more types" in limited.stderr
+    assert "native" not in limited.stdout
+
+
+def test_a_histogram_with_native_memory(tmp_path):
+    """Given blocks of C code, then their owners' types have a column, and may come first."""
+    heap = app_heap()
+    heap.native([heap.ids["second"]], 3 * MEBIBYTE)
+    path = heap.write(tmp_path / "native.heapgraph")
+    outcome = run("histogram", path, "--sort", "native")
+    header, first, second, *_ = outcome.stdout.splitlines()
+    assert header.split() == ["retained", "native", "(estimate)", "shallow", "count", "type"]
+    assert first.endswith("app.sessions.User")
+    assert "3.00 MiB" in first
+    assert " 0 B " in second
+    document = run("histogram", path, "--sort", "native", "--json").document
+    sizes = [row["native_size"] for row in document["types"]]
+    assert sizes == [3 * MEBIBYTE, *[0] * (len(sizes) - 1)]
+    retained = {row["type"]: row["retained_size"] for row in document["types"]}
+    exact = run("histogram", app_heap().write(tmp_path / "exact.heapgraph"), "--json").document
+    assert retained == {row["type"]: row["retained_size"] for row in exact["types"]}
+    counted = run("histogram", path, "--sort", "count", "--json").document["types"]
+    assert [row["count"] for row in counted] == sorted((r["count"] for r in counted), reverse=True)
+    assert invoke("histogram", path, "--sort", "size").code == 2
 
 
 def test_dominators(snapshot):
