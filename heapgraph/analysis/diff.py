@@ -12,13 +12,16 @@ from heapgraph.analysis.growth.path_groups import group_by_path, groups_with_dee
 from heapgraph.analysis.growth.repeated_growth import (
     MAX_HOLDERS,
     grows,
+    grows_native,
     leak_shares,
     repeated_growth,
 )
 from heapgraph.analysis.growth.rows import Diff, DiffTotals, HolderGrowth, TypeGrowth
-from heapgraph.analysis.growth.survivors import same_object
+from heapgraph.analysis.growth.survivors import Followed, follow
 from heapgraph.errors import UsageError
 from heapgraph.graph.heap_graph import HeapGraph
+from heapgraph.graph.native.nearest import knows_native
+from heapgraph.graph.object_sets import sum_by_group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,11 +40,11 @@ WITH_SURVIVORS = 3
 MIN_FOR_REPEATED_GROWTH = 4
 """Snapshots: three are compared object by object; of more, what grows in every one tells."""
 
-_TypeTable = dict[str, tuple[int, int]]
-"""Count and shallow size by type name."""
+_TypeTable = dict[str, tuple[int, int, int]]
+"""Count, shallow size and bytes of C code by type name."""
 
-_Sums = tuple[int, int, int, int]
-"""Resident bytes, objects, their bytes, bytes of those that are garbage."""
+_Sums = tuple[int, int, int, int, int | None]
+"""Resident bytes, objects, their bytes, bytes of those that are garbage, bytes of C code."""
 
 
 def diff_snapshots(
@@ -82,17 +85,21 @@ def diff_snapshots(
     tree = HolderTree(groups)
     surviving = None
     if count == WITH_SURVIVORS:
-        survivors = _survivors(kept)
-        surviving = _by_type(kept[-1], survivors)
-        added = _added_bytes(kept, survivors)
-        holders, left_out = _surviving_holders(tree, groups[-1], kept[-1], added, limit)
+        followed = follow(kept)
+        added = followed.added([one.shallow_sizes for one in kept])
+        added_native = _added_native(kept, followed) if all(tree.knows_native) else None
+        stayed = None if added_native is None else _sum_by_type(kept[-1], added_native)
+        surviving = _by_type(kept[-1], followed.survivors, stayed)
+        holders, left_out = _surviving_holders(
+            tree, groups[-1], kept[-1], (added, added_native), limit
+        )
     elif count >= MIN_FOR_REPEATED_GROWTH:
         holders, left_out = _repeated_holders(tree, groups, kept, limit)
     else:
         tree.weigh_by_growth()
         growing, left_out = tree.growing(limit)
         holders = [_holder_row(tree, row) for row in growing]
-    types = _type_rows(counted, surviving)
+    types = _type_rows(counted, tree.knows_native, surviving)
     totals = DiffTotals(*zip(*sums, strict=True))
     types_left_out = len(types) - len(types[:limit])
     return Diff(tuple(types[:limit]), tuple(holders), totals, types_left_out, left_out)
@@ -115,7 +122,8 @@ def _grouped(
             progress("paths from roots", position, count)
         graph = graphs.pop(0)  # unless it is kept, its memory is free for the next one
         groups.append(group_by_path(graph))
-        counted.append(_by_type(graph))
+        native = graph.native_owned.by_type(graph) if knows_native(graph) else None
+        counted.append(_by_type(graph, None, native))
         sums.append(_sums(graph))
         if count >= WITH_SURVIVORS and position in needed:
             kept.append(graph)
@@ -124,7 +132,8 @@ def _grouped(
 
 def _sums(graph: HeapGraph) -> _Sums:
     resident = int(graph.manifest["target"]["rss"])
-    return resident, graph.object_count, graph.total_size, graph.unreachable_size
+    native = graph.native_owned.size if knows_native(graph) else None
+    return resident, graph.object_count, graph.total_size, graph.unreachable_size, native
 
 
 def _graph_of(snapshot: _Snapshot) -> HeapGraph:
@@ -143,94 +152,122 @@ def _check_same_process(graphs: Sequence[HeapGraph]) -> None:
         )
 
 
-def _survivors(graphs: Sequence[HeapGraph]) -> NDArray[np.int64]:
-    """int64[k], ids in the third snapshot of what is new in the second and still there."""
-    old, new, newer = graphs
-    was_there = same_object(old, new)
-    is_new = np.ones(new.object_count, np.bool_)
-    is_new[was_there[was_there >= 0]] = False
-    still = same_object(new, newer)
-    return still[is_new & (still >= 0)]
-
-
-def _added_bytes(graphs: Sequence[HeapGraph], survivors: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """uint64[n], bytes of each object of the third snapshot that came before the second and stayed.
-
-    All of a survivor; of an older object those by which it grew, as a list of references does.
-    """
-    old, new, newer = graphs
-    added = np.zeros(newer.object_count, np.uint64)
-    added[survivors] = newer.shallow_sizes[survivors]
-    middle = same_object(old, new)
-    older = np.flatnonzero(middle >= 0)
-    last = same_object(new, newer)[middle[older]]
-    older, last = older[last >= 0], last[last >= 0]
-    least = np.minimum(new.shallow_sizes[middle[older]], newer.shallow_sizes[last])
-    before = old.shallow_sizes[older]
-    added[last] = np.where(least > before, least - before, 0)
-    return added
+def _added_native(graphs: Sequence[HeapGraph], followed: Followed) -> NDArray[np.uint64]:
+    """uint64[n], bytes of C code of each object of the third snapshot that came and stayed."""
+    return followed.added([graph.native_owned.of_each(graph) for graph in graphs])
 
 
 def _type_rows(
-    counted: Sequence[_TypeTable], surviving: _TypeTable | None = None
+    counted: Sequence[_TypeTable], knows: Sequence[bool], surviving: _TypeTable | None = None
 ) -> list[TypeGrowth]:
-    """Types that grew; of four or more snapshots, those that grew in number in every one."""
+    """Types that grew; of four or more snapshots, those that grew in every one.
+
+    Args:
+        counted: of each snapshot.
+        knows: of each whether it knows what C code has.
+        surviving: of three, what stayed.
+    """
     rows = []
     for name in dict.fromkeys(name for table in counted for name in table):
-        counts, sizes = zip(*(table.get(name, (0, 0)) for table in counted), strict=True)
-        row = TypeGrowth(name, counts[-1] - counts[0], sizes[-1] - sizes[0], counts, sizes)
+        counts, sizes, native = zip(*(table.get(name, (0, 0, 0)) for table in counted), strict=True)
+        native = tuple(size if known else None for size, known in zip(native, knows, strict=True))
+        row = TypeGrowth(
+            *(name, counts[-1] - counts[0], sizes[-1] - sizes[0], counts, sizes),
+            *(_difference(native), native),
+        )
         if surviving is not None:
-            count, size = surviving.get(name, (0, 0))
+            count, size, stayed = surviving.get(name, (0, 0, 0))
             row = replace(row, survivors=count, survivors_size=size)
+            row = replace(row, survivors_native_size=stayed if all(knows) else None)
         if _has_grown(row):
             rows.append(row)
-    rows.sort(key=lambda row: (-_rank(row), -row.count_growth, row.type))
+    rows.sort(key=lambda row: (-row.rank, -row.count_growth, row.type))
     return rows
+
+
+def _difference(sizes: Sequence[int | None]) -> int | None:
+    """Last against first; None where one of the two is not known."""
+    first, last = sizes[0], sizes[-1]
+    return None if first is None or last is None else last - first
 
 
 def _has_grown(row: TypeGrowth) -> bool:
     if row.survivors is not None:
-        return _rank(row) > 0
+        return row.rank > 0
     if len(row.counts) >= MIN_FOR_REPEATED_GROWTH:
-        return grows(row.counts)
-    return row.size_growth > 0 or row.count_growth > 0
+        return grows(row.counts) or grows_native(row.native_sizes)
+    return row.size_growth > 0 or row.count_growth > 0 or (row.native_growth or 0) > 0
 
 
-def _rank(row: TypeGrowth) -> int:
-    return row.size_growth if row.survivors_size is None else row.survivors_size
+def _by_type(
+    graph: HeapGraph,
+    members: NDArray[np.int64] | None = None,
+    native: NDArray[np.uint64] | None = None,
+) -> _TypeTable:
+    """What there is of each type by name; types of one name are taken together.
 
-
-def _by_type(graph: HeapGraph, members: NDArray[np.int64] | None = None) -> _TypeTable:
-    """Count and shallow size of objects by type name; types of one name are taken together."""
+    Args:
+        graph: the snapshot.
+        members: the objects to count; None: all.
+        native: uint64[types], bytes of C code; None: not known.
+    """
     rows = graph.type_ids if members is None else graph.type_ids[members]
     sizes = graph.shallow_sizes if members is None else graph.shallow_sizes[members]
     count = len(graph.type_names)
     counts = np.bincount(rows, minlength=count).tolist()
-    sums = np.bincount(rows, sizes.astype(np.float64), minlength=count).astype(np.int64).tolist()
+    sums = sum_by_group(rows, sizes, count).tolist()
+    owned = [0] * count if native is None else native.tolist()
     found: _TypeTable = {}
     for row, name in enumerate(graph.type_names):
-        if counts[row]:
-            before = found.get(name, (0, 0))
-            found[name] = (before[0] + counts[row], before[1] + sums[row])
+        if counts[row] or owned[row]:
+            before = found.get(name, (0, 0, 0))
+            found[name] = (before[0] + counts[row], before[1] + sums[row], before[2] + owned[row])
     return found
+
+
+def _sum_by_type(graph: HeapGraph, sizes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """uint64[types] of what few objects have, uint64[n]."""
+    ids = np.flatnonzero(sizes)
+    return sum_by_group(graph.type_ids[ids], sizes[ids], len(graph.type_names))
 
 
 def _surviving_holders(
     tree: HolderTree,
     groups: PathGroups,
     graph: HeapGraph,
-    added: NDArray[np.uint64],
+    added: tuple[NDArray[np.uint64], NDArray[np.uint64] | None],
     limit: int | None,
 ) -> tuple[list[HolderGrowth], int]:
-    """Where the bytes that survive gather in the last snapshot, and how many more holders are."""
-    of_object = groups_with_deeper(graph, groups)
-    grouped = np.flatnonzero((of_object >= 0) & (added > 0))
-    tree.weigh_by(-1, of_object[grouped], added[grouped])
+    """Where the bytes that survive gather in the last snapshot, and how many more holders are.
+
+    Args:
+        tree: of the three snapshots.
+        groups: of the last.
+        graph: the last.
+        added: bytes of each of its objects, and of C code (None: not known), that stayed.
+        limit: how many holders.
+    """
+    of_object = groups_with_deeper(graph, groups.of_object)
+    stayed = [_stayed(tree, of_object, sizes) for sizes in added if sizes is not None]
+    tree.weights = sum(stayed, np.zeros(len(tree.parents), np.int64))
     growing, left_out = tree.growing(limit)
     rows = [
-        replace(_holder_row(tree, row), survivors_size=tree.node(row).weight) for row in growing
+        replace(
+            _holder_row(tree, row),
+            survivors_size=int(stayed[0][row]),
+            survivors_native_size=int(stayed[1][row]) if len(stayed) > 1 else None,
+        )
+        for row in growing
     ]
     return rows, left_out
+
+
+def _stayed(
+    tree: HolderTree, of_object: NDArray[np.int32], sizes: NDArray[np.uint64]
+) -> NDArray[np.int64]:
+    """int64[rows], what is reached through each row in the last snapshot."""
+    grouped = np.flatnonzero((of_object >= 0) & (sizes > 0))
+    return tree.sums(-1, of_object[grouped], sizes[grouped])
 
 
 def _repeated_holders(
@@ -255,7 +292,7 @@ def _repeated_holders(
         )
         for row, before, after in zip(rows, first, last, strict=True)
     ]
-    found.sort(key=lambda row: (-(row.leak_share_growth or 0), -row.size_growth, row.expression))
+    found.sort(key=lambda row: (-row.rank, -row.size_growth, row.expression))
     return found[:limit], len(grew) - len(found[:limit])
 
 
@@ -268,6 +305,8 @@ def _holder_row(tree: HolderTree, row: int) -> HolderGrowth:
         node.items[-1] - node.items[0],
         node.sizes,
         node.items,
+        _difference(node.native_sizes),
+        node.native_sizes,
         grows(node.sizes),
         examples=tree.examples(shown),
     )

@@ -95,3 +95,32 @@ def test_the_command(graphs, folder):
     document = invoke("diff", *files[:2], "--json").document
     assert list(document) == ["types", "holders", "totals"]
     assert document["holders"][0]["expression"] == HOLDER
+
+
+@pytest.fixture(scope="module")
+def native_graphs(folder):
+    """Of a program whose contexts of OpenSSL get more memory; 5 clients are new each time."""
+    found = []
+    with start_target("growing_native.py") as target:
+        for number in range(4):
+            if number:
+                target.send("go on")
+                assert target.read_line() == f"grown {number + 1}"
+            found.append(dump_graph(target, folder / f"native-{number}.heapgraph"))
+    return found
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_memory_of_c_code_that_grows_names_its_holders(native_graphs, count):
+    """Given as many objects with more memory, and new ones, then both are first, as estimates."""
+    result = diff_snapshots(native_graphs[0], new=native_graphs[1], newer=native_graphs[2:count])
+    pool, clients = sorted(result.holders[:2], key=lambda row: row.size_growth)
+    assert (pool.expression, pool.type) == ("__main__.POOL[*]", "ssl.SSLContext")
+    assert (pool.size_growth, pool.item_growth) == (0, 0)
+    assert clients.expression == "__main__.CLIENTS"
+    assert clients.item_growth == 5 * (count - 1)
+    assert clients.size_growth < 10_000
+    for row in (pool, clients):
+        assert row.native_growth > 100_000 * (count - 1)
+    assert result.types[0].type == "ssl.SSLContext"
+    assert "(estimate)" in result.native_sentence

@@ -109,6 +109,33 @@ def test_three_snapshots_say_what_survived(session, grown, tmp_path):
             assert len(table.row(index).cells) == len(table.columns)
 
 
+def test_native_memory_makes_changes_estimates(tmp_path):
+    """Given blocks of C code, then what has them is marked, ranks by them, and says so in words."""
+    looked_at = {"chunks": 5, "pointers": 0, "small_bytes": 0, "left_out": ""}
+
+    def written(name, size, **manifest):
+        heap = app_heap()
+        heap.native([heap.ids["second"]], size)
+        return heap.write(tmp_path / f"{name}.heapgraph", **manifest)
+
+    old = written("old", 1000, native=looked_at, created="2026-01-02T03:00:00Z")
+    new = written("new", 3 * 2**20, native=looked_at, created="2026-01-02T05:00:00Z")
+    session = session_of(HeapGraph.open(new))
+    page = page_of(session, places.Compared((str(old),)))
+    assert "grew by 3.00 MiB (estimate)" in dict(page.facts)["native"]
+    (kind,), (holder,) = cells_of(page), cells_of(page, 1)
+    assert (kind[0], kind[2]) == ("~+3.00 MiB", "app.sessions.User")
+    assert kind[3:5] == ("~1.09 KiB", "~3.00 MiB")
+    assert holder[0] == "~+3.00 MiB"
+    detail = page.tables[1].row(0).detail
+    assert "native memory 1000 B -> 3.00 MiB (estimate)" in detail
+    left_out = looked_at | {"left_out": "too many"}
+    older = written("older", 0, native=left_out, created="2026-01-02T02:00:00Z")
+    page = page_of(session, places.Compared((str(older),)))
+    assert "unknown" in dict(page.facts)["native"]
+    assert (cells_of(page), cells_of(page, 1)) == ([], [])
+
+
 def test_a_file_that_is_no_snapshot_is_refused(session, tmp_path):
     with pytest.raises(SnapshotFormatError):
         page_of(session, places.Compared((str(tmp_path / "missing.heapgraph"),)))

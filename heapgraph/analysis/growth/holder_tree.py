@@ -47,12 +47,14 @@ class HolderNode:
         type: qualified type name.
         items: items of containers in each snapshot.
         sizes: bytes reached through it in each snapshot.
+        native_sizes: bytes of C code reached through it in each; None where it is not known.
         weight: what it is ranked by: bytes of growth.
     """
 
     type: str
     items: tuple[int, ...]
     sizes: tuple[int, ...]
+    native_sizes: tuple[int | None, ...]
     weight: int
 
 
@@ -70,6 +72,10 @@ class HolderTree:
         items: int64[w, r], items of containers.
         sizes: int64[w, r], bytes reached through each.
         own_sizes: int64[w, r], bytes of the objects themselves.
+        knows_native: of each snapshot whether it knows what C code has.
+        native_sizes: int64[w, r], bytes of C code reached through each, estimates; 0 where it is
+            not known.
+        own_native_sizes: int64[w, r], those of blocks that the objects own.
         weights: int64[r], what rows are ranked by: bytes of growth.
         is_module: bool[r]: a module, or its dict. Everybody knows that the program is in its
             modules.
@@ -87,6 +93,8 @@ class HolderTree:
         self.counts = np.zeros(shape, np.int64)
         self.items = np.zeros(shape, np.int64)
         self.own_sizes = np.zeros(shape, np.int64)
+        self.own_native_sizes = np.zeros(shape, np.int64)
+        self.knows_native = tuple(groups.native_sizes is not None for groups in snapshots)
         self._first_objects = np.full(shape, -1, np.int64)
         aligned = zip(snapshots, self._groups.row_of_group, strict=True)
         for position, (groups, rows) in enumerate(aligned):
@@ -94,8 +102,11 @@ class HolderTree:
             self.items[position, rows] = groups.items
             self.own_sizes[position, rows] = groups.sizes
             self._first_objects[position, rows] = groups.first_objects
+            if groups.native_sizes is not None:
+                self.own_native_sizes[position, rows] = groups.native_sizes
         self.sizes = self.own_sizes.copy()
-        for sizes in self.sizes:
+        self.native_sizes = self.own_native_sizes.copy()
+        for sizes in (*self.sizes, *self.native_sizes):
             self._sum_from_below(sizes)
         self.weights = np.zeros(shape[1], np.int64)
         self.is_module = self._find_modules()
@@ -132,6 +143,12 @@ class HolderTree:
             self._type(row),
             tuple(self.items[:, row].tolist()),
             tuple(self.sizes[:, row].tolist()),
+            tuple(
+                size if is_known else None
+                for size, is_known in zip(
+                    self.native_sizes[:, row].tolist(), self.knows_native, strict=True
+                )
+            ),
             int(self.weights[row]),
         )
 
@@ -146,12 +163,23 @@ class HolderTree:
         return self._by_parent[self._begins[row] : self._begins[row + 1]]
 
     def growth(self, row: int) -> int:
-        """Bytes added between the first and the last snapshot."""
-        return int(self.sizes[-1, row] - self.sizes[0, row])
+        """Bytes added between the first and the last snapshot, as `weigh_by_growth` counts them."""
+        native = self.native_sizes[-1, row] - self.native_sizes[0, row]
+        counted = max(0, int(native)) if self._compares_native else 0
+        return int(self.sizes[-1, row] - self.sizes[0, row]) + counted
+
+    @property
+    def _compares_native(self) -> bool:
+        return self.knows_native[0] and self.knows_native[-1]
 
     def weigh_by_growth(self) -> None:
-        """Rank by `growth`."""
+        """Rank by bytes of objects and of C code that were added.
+
+        An estimate that falls hides no objects: it counts for nothing.
+        """
         self.weights = self.sizes[-1] - self.sizes[0]
+        if self._compares_native:
+            self.weights += np.maximum(self.native_sizes[-1] - self.native_sizes[0], 0)
 
     def rows_of_objects(self, position: int, groups: PathGroups) -> NDArray[np.int32]:
         """int32[n], the row of each object of one snapshot; -1 for none.
@@ -169,8 +197,10 @@ class HolderTree:
         found = self._first_objects[:, row].tolist()
         return tuple(None if object_id < 0 else object_id for object_id in found)
 
-    def weigh_by(self, position: int, groups: NDArray[np.int32], sizes: NDArray[np.uint64]) -> None:
-        """Rank by some objects of one snapshot.
+    def sums(
+        self, position: int, groups: NDArray[np.int32], sizes: NDArray[np.uint64]
+    ) -> NDArray[np.int64]:
+        """int64[r], what is reached through each row of some objects of one snapshot.
 
         Args:
             position: of the snapshot.
@@ -179,8 +209,9 @@ class HolderTree:
         """
         rows = self._groups.row_of_group[position][groups]
         sums = np.bincount(rows, sizes.astype(np.float64), minlength=len(self.parents))
-        self.weights = sums.astype(np.int64)
-        self._sum_from_below(self.weights)
+        found = sums.astype(np.int64)
+        self._sum_from_below(found)
+        return found
 
     def growing(self, limit: int | None = None) -> tuple[list[int], int]:
         """Rows of the groups where growth gathers, the most first; none lies below another.

@@ -18,6 +18,8 @@ import numpy as np
 from heapgraph.analysis.detectors.facts import HeapFacts
 from heapgraph.analysis.growth.numbering import number_texts
 from heapgraph.analysis.growth.path_texts import path_texts
+from heapgraph.graph.native.nearest import knows_native
+from heapgraph.graph.object_sets import sum_by_group
 from heapgraph.model import UNREACHABLE
 from heapgraph.native import graph_kernels
 from heapgraph.native.key_numbers import number_keys
@@ -49,6 +51,8 @@ class PathGroups:
         items: int64[g], items of the containers in each; keys do not count.
         sizes: int64[g], their shallow sizes, with those of what lies deeper than `MAX_DISTANCE`.
         first_objects: int64[g], the object of each with the lowest id.
+        native_sizes: int64[g], bytes of blocks of C code whose nearest owner is in each,
+            an estimate; None where the snapshot does not know.
         of_object: int32[n], the group of each object; -1 where no path leads or it lies too deep.
         texts: what leads to groups from their parents, and names of roots; all different.
         types: qualified type names; all different.
@@ -62,6 +66,7 @@ class PathGroups:
     items: NDArray[np.int64]
     sizes: NDArray[np.int64]
     first_objects: NDArray[np.int64]
+    native_sizes: NDArray[np.int64] | None
     of_object: NDArray[np.int32]
     texts: list[str]
     types: list[str]
@@ -116,18 +121,19 @@ def _group(graph: HeapGraph) -> PathGroups:
         items=summed(facts.item_counts),
         sizes=summed(_sizes_with_deeper(graph)),
         first_objects=_joined([level.first_objects for level in levels]),
+        native_sizes=_native_sizes(graph, of_object, count) if knows_native(graph) else None,
         of_object=of_object,
         texts=texts,
         types=list(types),
     )
 
 
-def groups_with_deeper(graph: HeapGraph, groups: PathGroups) -> NDArray[np.int32]:
+def groups_with_deeper(graph: HeapGraph, of_object: NDArray[np.int32]) -> NDArray[np.int32]:
     """int32[n], the group of each object; of one that lies too deep, that of what leads to it.
 
     Args:
         graph: the snapshot.
-        groups: its groups.
+        of_object: int32[n], `PathGroups.of_object`.
 
     Cost: a pass over the objects that lie too deep for each doubling of their distance.
     """
@@ -140,7 +146,7 @@ def groups_with_deeper(graph: HeapGraph, groups: PathGroups) -> NDArray[np.int32
         is_moving = higher != above[deep]
         above[deep] = higher
         deep = deep[is_moving]
-    found: NDArray[np.int32] = groups.of_object[above]
+    found: NDArray[np.int32] = of_object[above]
     return found
 
 
@@ -173,6 +179,17 @@ def _levels(
 
 def _joined(arrays: list[NDArray[np.int64]]) -> NDArray[np.int64]:
     return np.concatenate(arrays) if arrays else np.empty(0, np.int64)
+
+
+def _native_sizes(graph: HeapGraph, of_object: NDArray[np.int32], count: int) -> NDArray[np.int64]:
+    """int64[groups], bytes of C code; those of an owner that lies too deep go to what holds it."""
+    owned = graph.native_owned
+    groups = of_object[owned.objects]
+    if (groups < 0).any():
+        groups = groups_with_deeper(graph, of_object)[owned.objects]
+    rows = np.flatnonzero(groups >= 0)
+    sums = sum_by_group(groups[rows].astype(np.uint32), owned.sizes[rows], count)
+    return sums.astype(np.int64)
 
 
 def _sizes_with_deeper(graph: HeapGraph) -> NDArray[np.uint64]:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MAX_HOLDERS = 64
 """Holders whose shares are computed, each by a search of what it reaches."""
 
+_LEAST_NATIVE_STEP = 4096
+"""Bytes of C code, an estimate: one pointer that is left over makes less of a difference."""
+
 
 @dataclass(frozen=True)
 class LeakShare:
@@ -45,30 +48,53 @@ def grows(values: Sequence[int]) -> bool:
     return all(before < after for before, after in pairwise(values))
 
 
+def grows_native(sizes: Sequence[int | None]) -> bool:
+    """Whether every estimate is known, and well above the one before."""
+    known = [size for size in sizes if size is not None]
+    steps = (after - before for before, after in pairwise(known))
+    return len(known) == len(sizes) and all(step >= _LEAST_NATIVE_STEP for step in steps)
+
+
 def repeated_growth(tree: HolderTree) -> list[int]:
     """Rows of the topmost groups that grow from each snapshot to the next.
 
     A group grows when its containers have more items, or its objects more bytes of their own: a
     buffer has no items. Of what roots hold, more objects are growth. Modules are passed over, and
-    frames: each reaches its callers, and all that these have in their variables.
+    frames: each reaches its callers, and all that these have in their variables. What grows by
+    memory of C code alone is an estimate, and stands in the way of nothing below it.
     """
     is_held_by_roots = tree.parents == TOP
     is_growing = _grow(tree.items) | _grow(tree.own_sizes) | (is_held_by_roots & _grow(tree.counts))
     is_growing &= ~(tree.is_module | tree.is_frame)
     is_growing[TOP] = False
-    rows = np.flatnonzero(is_growing)
-    above = tree.parents[rows]
-    while above.any():  # TOP is 0
-        is_topmost = ~is_growing[above]
-        rows, above = rows[is_topmost], tree.parents[above[is_topmost]]
+    found = _topmost(tree, np.flatnonzero(is_growing), is_growing)
+    if all(tree.knows_native):
+        is_native = _grow(tree.own_native_sizes, _LEAST_NATIVE_STEP)
+        is_native &= ~(tree.is_module | tree.is_frame)
+        found += _topmost(tree, np.flatnonzero(is_native), is_native | is_growing)
     # What the newest snapshots have brought comes first where several grew alike.
-    found = sorted(rows.tolist(), key=lambda row: [-link for link in tree.chain(row)])
+    found.sort(key=lambda row: [-link for link in tree.chain(row)])
     return list(dict.fromkeys(map(tree.first_link, found)))
 
 
-def _grow(values: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """bool[r], of int64[w, r]: whether every number of a column is larger than the one before."""
-    return np.asarray((values[1:] > values[:-1]).all(axis=0))
+def _topmost(tree: HolderTree, rows: NDArray[np.int64], is_above: NDArray[np.bool_]) -> list[int]:
+    """Those rows that have none of `is_above` (bool[r]) above them."""
+    above = tree.parents[rows]
+    while above.any():  # TOP is 0
+        is_topmost = ~is_above[above]
+        rows, above = rows[is_topmost], tree.parents[above[is_topmost]]
+    found: list[int] = rows.tolist()
+    return found
+
+
+def _grow(values: NDArray[np.int64], least: int = 1) -> NDArray[np.bool_]:
+    """bool[r], of int64[w, r]: whether every number of a column is more than the one before.
+
+    Args:
+        values: the numbers.
+        least: by how much more.
+    """
+    return np.asarray((values[1:] - values[:-1] >= least).all(axis=0))
 
 
 def leak_shares(graph: HeapGraph, nodes: NDArray[np.int32], rows: Sequence[int]) -> list[LeakShare]:

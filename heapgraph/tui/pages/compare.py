@@ -11,6 +11,7 @@ from heapgraph.graph.heap_graph import HeapGraph
 from heapgraph.tui.cells import Column, Row, safe
 from heapgraph.tui.page import Page, PageCommand
 from heapgraph.tui.places import Inspect, ObjectSet
+from heapgraph.tui.rows.object_rows import sizes_text
 from heapgraph.tui.tables import RowTable
 from heapgraph.units import format_count, format_size
 
@@ -91,6 +92,8 @@ def _facts(session: Session, place: Compared, view: _View) -> list[tuple[str, st
     ]
     if view.text:
         facts.append(("filter", safe(view.text)))
+    if view.native_sentence:
+        facts.append(("native", safe(view.native_sentence)))
     return facts
 
 
@@ -108,6 +111,7 @@ class _View:
         self._position = position
         self.text = ""
         self._result = result
+        self.native_sentence = result.native_sentence
         self._has_survivors = count == WITH_SURVIVORS
         self._has_shares = count > WITH_SURVIVORS
         # The first is the order of the analysis, which is that of the command line.
@@ -144,11 +148,11 @@ class _View:
         if self.order == self.orders[0]:
             return chosen
         if self.order == "change":
-            chosen.sort(key=lambda row: -row.size_growth)
+            chosen.sort(key=lambda row: -row.size_growth - (row.native_growth or 0))
         elif self.order == "count":
             chosen.sort(key=lambda row: -_count_growth(row))
         elif self.order == "after":
-            chosen.sort(key=lambda row: -row.sizes[-1])
+            chosen.sort(key=lambda row: -row.sizes[-1] - (row.native_sizes[-1] or 0))
         elif self.order == "name":
             chosen.sort(key=_name)
         return chosen
@@ -158,19 +162,22 @@ class _View:
         is_type = isinstance(row, TypeGrowth)
         cells: list[Cell] = []
         if self._has_survivors:
-            cells.append(format_size(row.survivors_size or 0))
+            cells.append(sizes_text(row.survivors_size or 0, row.survivors_native_size or 0))
         if self._has_shares and not isinstance(row, TypeGrowth):
             cells.append(signed_size(row.leak_share_growth or 0))
         cells += [
-            signed_size(row.size_growth),
+            change_text(row.size_growth, row.native_growth),
             f"{_count_growth(row):+,}",
             safe(_name(row)),
-            format_size(row.sizes[0]),
-            format_size(row.sizes[-1]),
+            sizes_text(row.sizes[0], row.native_sizes[0] or 0),
+            sizes_text(row.sizes[-1], row.native_sizes[-1] or 0),
         ]
         noun = "objects" if is_type else "items"
         sizes, numbers = " -> ".join(map(format_size, row.sizes)), map(format_count, counts)
         detail = f"{safe(_name(row))}: {sizes}; {noun} {' -> '.join(numbers)}"
+        if any(row.native_sizes):
+            native = ("unknown" if size is None else format_size(size) for size in row.native_sizes)
+            detail = f"{detail}; native memory {' -> '.join(native)} (estimate)"
         if isinstance(row, TypeGrowth):
             name = f"type:{row.type}"
             cells.append(f"{format_count(counts[0])} -> {format_count(counts[-1])}")
@@ -183,6 +190,18 @@ class _View:
 def signed_size(size: int) -> str:
     """A change of bytes: `+1.21 MiB`, `-3 B`, `0 B`."""
     return f"+{format_size(size)}" if size > 0 else format_size(size)
+
+
+def change_text(objects: int, native: int | None) -> str:
+    """A change for a cell; "~" where memory of C code makes it an estimate.
+
+    Args:
+        objects: bytes of objects, which are exact.
+        native: bytes of C code; None where it is not known, and a tenth of the others is left out.
+    """
+    if native is None or 10 * abs(native) <= abs(objects):
+        return signed_size(objects)
+    return f"~{signed_size(objects + native)}"
 
 
 def _name(row: _Growth) -> str:

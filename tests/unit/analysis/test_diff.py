@@ -291,6 +291,8 @@ def test_the_command(tmp_path):
         "size_growth",
         "counts",
         "sizes",
+        "native_growth",
+        "native_sizes",
     ]
     assert list(document["holders"][0]) == [
         "expression",
@@ -299,6 +301,8 @@ def test_the_command(tmp_path):
         "item_growth",
         "sizes",
         "items",
+        "native_growth",
+        "native_sizes",
         "grows_each_time",
     ]
     table = invoke("diff", old, new, "--limit", 1)
