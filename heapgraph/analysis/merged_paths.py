@@ -36,12 +36,14 @@ class MergedPath:
         count: members behind it.
         shallow_size: bytes of these members.
         retained_size: bytes that go with them: the sum over topmost members, a minimum.
+        native_size: bytes of C code that go with them, summed up the same way: an estimate.
     """
 
     path: RootPath
     count: int
     shallow_size: int
     retained_size: int
+    native_size: int = 0
 
 
 def merged_paths(
@@ -69,25 +71,31 @@ def merged_paths(
     report("merging paths", 0, _PASSES)
     tree = paths.merge(members)
     report("retained sizes", 1, _PASSES)
-    retained = _retained_behind(graph, paths, members)
+    freed = _freed_behind(graph, paths, members)
     report("holders", 2, _PASSES)
     groups = []
     for end, shown_apart in _ends_of_groups(tree, limit).items():
         passed_on = np.array(shown_apart, np.uint32)
-        count, size, freed = (
+        numbers = (
             int(behind.at([end])[0] - behind.at(passed_on).sum())
-            for behind in (tree.counts, tree.sizes, retained)
+            for behind in (tree.counts, tree.sizes, *freed)
         )
-        groups.append(MergedPath(paths.path_along(paths.chain(end)), count, size, freed))
+        groups.append(MergedPath(paths.path_along(paths.chain(end)), *numbers))
     groups.sort(key=lambda group: -group.count)
     return groups, len(members) - tree.member_count
 
 
-def _retained_behind(graph: HeapGraph, paths: RootPaths, members: NDArray[np.uint32]) -> PathSums:
-    """Retained size of the topmost members that are reached through each object."""
+def _freed_behind(
+    graph: HeapGraph, paths: RootPaths, members: NDArray[np.uint32]
+) -> list[PathSums]:
+    """Retained size of the topmost members that are reached through each object, and native size.
+
+    The second is not there where C code has nothing.
+    """
     topmost = np.sort(graph.dominators.topmost(reached_members(paths, members)))
-    (sums,) = sum_on_paths(paths, topmost, graph.dominators.retained_sizes[topmost])
-    return sums
+    native = graph.native_shares.retained(topmost)
+    columns = [graph.dominators.retained_sizes[topmost], *([native] if native.any() else [])]
+    return sum_on_paths(paths, topmost, *columns)
 
 
 def _ends_of_groups(tree: MergedPaths, limit: int) -> dict[int, list[int]]:

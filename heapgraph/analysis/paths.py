@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -67,6 +67,7 @@ class PathStepRow:
         type: qualified type name.
         label: what the reference that leads to it is called; the root's name for the first.
         label_kind: kind of that reference; `root` for the first.
+        native_size: bytes of C code that go with the object: an estimate.
         growth: of a container, what the ages of its members tell. Of a long path only the nearest
             containers are asked; None for the others, and for what is none.
     """
@@ -75,6 +76,7 @@ class PathStepRow:
     type: TypeName
     label: str | None
     label_kind: str
+    native_size: Bytes
     growth: Growth | None = None
 
 
@@ -89,6 +91,7 @@ class PathRow:
         count: members of the set it leads to; None for the path of one object.
         shallow_size: bytes of these members themselves.
         retained_size: bytes that go with them, as a minimum.
+        native_size: bytes of C code that go with them: an estimate.
     """
 
     root: PathRoot
@@ -97,6 +100,7 @@ class PathRow:
     count: Count | None = None
     shallow_size: Bytes | None = None
     retained_size: Bytes | None = None
+    native_size: Bytes | None = None
 
     @property
     def growth(self) -> Growth | None:
@@ -173,20 +177,23 @@ def paths_to(
     searched = graph.root_paths_without(exclusions)
     groups, unreached = merged_paths(graph, searched, members, limit, progress)
     rows = tuple(
-        path_row(graph, group.path, group.count, group.shallow_size, group.retained_size)
+        replace(
+            path_row(graph, group.path),
+            count=group.count,
+            shallow_size=group.shallow_size,
+            retained_size=group.retained_size,
+            native_size=group.native_size,
+        )
         for group in groups
     )
     return Paths(rows, len(members), unreached)
 
 
-def path_row(
-    graph: HeapGraph,
-    path: RootPath,
-    count: int | None = None,
-    shallow_size: int | None = None,
-    retained_size: int | None = None,
-) -> PathRow:
-    """One path with everything that is said of it."""
+def path_row(graph: HeapGraph, path: RootPath) -> PathRow:
+    """One path with everything that is said of it.
+
+    Cost: that of its steps; the dominator tree where objects own blocks of C code, once.
+    """
     root = graph.roots.row(path.root)
     kind = ROOT_KIND_NAMES[root.kind]
     first = path.steps[0].object_id
@@ -194,26 +201,23 @@ def path_row(
     references = path_references(graph, path)
     growth = _growth_on_path(graph, references, None if in_namespace else first)
     name = root.name or None
-    steps = [PathStepRow(first, graph.type_name(first), name, "root", growth.get(first))]
-    for reference in references:
+    ids = np.array([first, *(reference.target for reference in references)], np.uint32)
+    native = graph.exact.folded.native_sizes(ids).tolist()
+    type_name = graph.type_name(first)
+    steps = [PathStepRow(first, type_name, name, "root", native[0], growth.get(first))]
+    for reference, size in zip(references, native[1:], strict=True):
         steps.append(
             PathStepRow(
                 reference.target,
                 graph.type_name(reference.target),
                 entry_label(graph, reference, in_namespace=in_namespace),
                 EDGE_KIND_NAMES[reference.kind],
+                size,
                 growth.get(reference.target),
             )
         )
         in_namespace = is_namespace(reference)
-    return PathRow(
-        PathRoot(kind, root.name),
-        write_path(graph, path),
-        tuple(steps),
-        count,
-        shallow_size,
-        retained_size,
-    )
+    return PathRow(PathRoot(kind, root.name), write_path(graph, path), tuple(steps))
 
 
 def _growth_on_path(

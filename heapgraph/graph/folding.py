@@ -99,6 +99,15 @@ class FoldedTree:
         beside = self._beside.get(object_id, ())
         return self._graph.native_shares.retained_by(object_id, *beside)
 
+    def native_sizes(self, object_ids: U32) -> U64:
+        """uint64[k], `native_size` of many objects; of one that is folded away its own."""
+        shares = self._graph.native_shares
+        sizes = shares.retained(object_ids)
+        if len(shares):
+            for row in np.flatnonzero(np.isin(object_ids, list(self._beside))).tolist():
+                sizes[row] = self.native_size(int(object_ids[row]))
+        return sizes
+
     def shown_retained_size(self, object_id: int) -> int:
         """`retained_size` of what is shown in an object's place: of a folded dict, its owner's."""
         return self.retained_size(self.owner_of(object_id))

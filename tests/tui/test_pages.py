@@ -174,6 +174,23 @@ def test_a_path_has_the_steps_of_the_command_line(session, heap):
     assert [table.row(n).object_id for n in range(len(table))] == [step.id for step in expected]
 
 
+def test_native_memory_makes_sizes_on_paths_estimates():
+    heap = app_heap()
+    heap.native([heap.ids["user"]], 30 * 2**20)
+    session = session_of(graph_of(heap))
+    page = page_of(session, places.PathTo(heap.ids["payload"]))
+    cells = {row[1]: row for row in cells_of(page)}
+    retained = format_size(30 * 2**20 + session.graph.folded.retained_size(heap.ids["user"]))
+    assert f"~{retained}" in cells["'user:42'"]
+    assert not any("~" in cell for cell in cells["history"])
+    table = page.tables[0]
+    rows = [table.row(number) for number in range(len(table))]
+    (user,) = [row for row in rows if row.object_id == heap.ids["user"]]
+    assert "native memory 30.0 MiB (estimate)" in user.detail
+    merged = page_of(session, places.MergedPathsTo("type:app.sessions.User"))
+    assert cells_of(merged)[0][2] == f"~{retained}"
+
+
 def test_a_line_of_a_long_path_is_made_when_it_is_looked_at(monkeypatch):
     """A linked list has a million: making all of them at each key took seconds."""
     length = 5000

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 _MAX_STEPS = 60
 _END_STEPS = 20
-_GROWTH = 3
-"""Place of the column that is there only where it says something."""
+_NUMBERS = ("id", "native (estimate)")
+_IF_ANY = ("native (estimate)", "growth")
+"""Columns that are there only where they say something."""
 
 
 def print_path(result: Paths, asked: Asked) -> None:
@@ -38,11 +39,13 @@ def note_unreached(result: Paths, asked: Asked) -> None:
 
 def _print_merged(result: Paths) -> None:
     has_growth = any(row.growth for row in result.paths)
+    has_native = any(row.native_size for row in result.paths)
     print_table(
         (
             ("objects", "right"),
             ("shallow", "right"),
             ("retained", "right"),
+            *((("native (estimate)", "right"),) if has_native else ()),
             ("root", "left"),
             *((("growth", "left"),) if has_growth else ()),
             ("held by", "left"),
@@ -52,6 +55,7 @@ def _print_merged(result: Paths) -> None:
                 format_count(row.count or 0),
                 format_size(row.shallow_size or 0),
                 format_size(row.retained_size or 0),
+                *((format_size(row.native_size or 0),) if has_native else ()),
                 row.root.kind,
                 *((_growth_cell(row.growth),) if has_growth else ()),
                 row.expression,
@@ -69,24 +73,24 @@ def _print_path(row: PathRow) -> None:
     """The expression, then the objects on the way; the middle of a long chain is left out."""
     cells = [_step_cells(step) for step in row.steps]
     if (left_out := len(cells) - 2 * _END_STEPS) > 0 and len(cells) > _MAX_STEPS:
-        middle = ("", f"... {format_count(left_out)} more", "", "", "")
+        middle = dict.fromkeys(cells[0], "") | {"type": f"... {format_count(left_out)} more"}
         cells = [*cells[:_END_STEPS], middle, *cells[-_END_STEPS:]]
     say(row.expression, f"  root: {row.root.kind} {row.root.name}".rstrip())
-    columns = [("id", "right"), *((name, "left") for name in ("type", "by", "growth", "label"))]
-    if not any(growth for _, _, _, growth, _ in cells):
-        del columns[_GROWTH]
-        cells = [(*cell[:_GROWTH], *cell[_GROWTH + 1 :]) for cell in cells]
-    print_table(columns, cells)
+    shown = [name for name in cells[0] if name not in _IF_ANY or any(one[name] for one in cells)]
+    columns = [(name, "right" if name in _NUMBERS else "left") for name in shown]
+    print_table(columns, ([one[name] for name in shown] for one in cells))
 
 
-def _step_cells(step: PathStepRow) -> tuple[str, ...]:
-    return (
-        f"@{step.id}",
-        step.type,
-        step.label_kind,
-        _growth_cell(step.growth),
-        step.label or "",
-    )
+def _step_cells(step: PathStepRow) -> dict[str, str]:
+    """By the titles of the columns."""
+    return {
+        "id": f"@{step.id}",
+        "native (estimate)": format_size(step.native_size) if step.native_size else "",
+        "type": step.type,
+        "by": step.label_kind,
+        "growth": _growth_cell(step.growth),
+        "label": step.label or "",
+    }
 
 
 def _growth_cell(growth: Growth | None) -> str:

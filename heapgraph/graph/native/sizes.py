@@ -109,6 +109,10 @@ class NativeShares:
         """Keep the shares; their places in the tree are looked up when they are first needed."""
         self._objects, self._sizes, self._graph = objects, sizes, graph
 
+    def __len__(self) -> int:
+        """How many shares there are."""
+        return len(self._objects)
+
     def of_each(self) -> U64:
         """Bytes that each object has: uint64[n]."""
         result = np.zeros(self._graph.object_count, np.uint64)

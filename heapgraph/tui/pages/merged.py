@@ -9,9 +9,9 @@ from heapgraph.analysis.paths import path_row
 from heapgraph.tui.cells import Bar, Column, Row, safe
 from heapgraph.tui.page import Page
 from heapgraph.tui.places import Inspect
-from heapgraph.tui.rows.object_rows import GROWTH, NAME, RETAINED
+from heapgraph.tui.rows.object_rows import GROWTH, NAME, RETAINED, native_detail, sizes_text
 from heapgraph.tui.tables import RowTable
-from heapgraph.units import format_count, format_size
+from heapgraph.units import format_count
 
 if TYPE_CHECKING:
     from heapgraph.analysis.merged_paths import MergedPath
@@ -61,10 +61,12 @@ def _row(group: MergedPath, path: PathRow, total: int, *, with_growth: bool) -> 
     cells = (
         format_count(group.count),
         Bar(group.count / max(1, total)),
-        format_size(group.retained_size),
+        sizes_text(group.retained_size, group.native_size),
         *((safe(str(path.growth or "")),) if with_growth else ()),
         name,
         path.root.kind,
     )
     detail = name if path.growth is None else f"{name}  {safe(path.growth.sentence)}"
+    if group.native_size:
+        detail = f"{detail}  {native_detail(group.retained_size, group.native_size)}"
     return Row(cells, Inspect(holder), holder, detail=detail)

@@ -15,7 +15,7 @@ from heapgraph.model import EDGE_KIND_NAMES, ROOT_KIND_NAMES, EdgeKind
 from heapgraph.tui.cells import Column, Row, count_text, safe
 from heapgraph.tui.page import Later, Notice, Page, PageCommand
 from heapgraph.tui.places import Inspect, PathTo, Place
-from heapgraph.tui.rows.object_rows import GROWTH, RETAINED, mark
+from heapgraph.tui.rows.object_rows import GROWTH, RETAINED, mark, native_detail, sizes_text
 from heapgraph.tui.tables import LazyTable
 from heapgraph.units import format_count, format_size
 
@@ -167,8 +167,11 @@ class PathView:
         retained = graph.folded.shown_retained_size(object_id)
         known = self._known_growth(object_id)
         word = (safe(str(known or "")),) if self._with_growth else ()
-        cells = (kind, label, *word, type_name, format_size(retained), among)
+        native = graph.folded.native_size(graph.folded.owner_of(object_id))
+        cells = (kind, label, *word, type_name, sizes_text(retained, native), among)
         detail = f"{what} {label} to {self._session.names.of(object_id)}  @{object_id}"
+        if native:
+            detail = f"{detail}  {native_detail(retained, native)}"
         if known is not None:
             detail = f"{detail}  {safe(known.sentence)}"
         style = mark(self._session, object_id)

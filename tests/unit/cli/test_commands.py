@@ -144,6 +144,7 @@ def test_path(snapshot, heap):
         "type": "bytearray",
         "label": "3",
         "label_kind": "index",
+        "native_size": 0,
     }
     labels = [step["label"] for step in path["steps"]]
     assert labels == [
@@ -155,7 +156,30 @@ def test_path(snapshot, heap):
         "history",
         "3",
     ]
-    assert run("path", snapshot, PAYLOAD).stdout.startswith(f"{PAYLOAD}\n  root: module")
+    table = run("path", snapshot, PAYLOAD).stdout
+    assert table.startswith(f"{PAYLOAD}\n  root: module")
+    assert "native" not in table
+
+
+def test_a_path_says_what_goes_with_its_objects_of_c_codes_memory(tmp_path):
+    """Given blocks of one object, then all that hold it have them too, and what it holds not."""
+    heap = app_heap()
+    heap.native([heap.ids["user"]], 3 * MEBIBYTE)
+    heap.native([heap.ids["second"]], 5000)
+    path = heap.write(tmp_path / "native.heapgraph")
+    (found,) = run("path", path, PAYLOAD, "--json").document["paths"]
+    sizes = {step["label"]: step["native_size"] for step in found["steps"]}
+    both = 3 * MEBIBYTE + 5000
+    assert (sizes["app.sessions"], sizes["CACHE"]) == (both, both)
+    assert (sizes["'user:42'"], sizes["history"], sizes["3"]) == (3 * MEBIBYTE, 0, 0)
+    lines = run("path", path, PAYLOAD).stdout.splitlines()
+    assert lines[2].split() == ["id", "native", "(estimate)", "type", "by", "label"]
+    assert [line for line in lines if "'user:42'" in line][1].split()[1:3] == ["3.00", "MiB"]
+    users = run("path", path, "type:app.sessions.User", "--json").document["paths"]
+    assert sorted(row["native_size"] for row in users) == [5000, 3 * MEBIBYTE]
+    table = run("path", path, "type:app.sessions.User").stdout.splitlines()
+    assert "native (estimate)" in table[0]
+    assert "4.88 KiB" in "".join(table)
 
 
 def test_path_to_a_set_counts_what_each_holder_holds(snapshot):
@@ -163,7 +187,7 @@ def test_path_to_a_set_counts_what_each_holder_holds(snapshot):
     assert sum(path["count"] for path in document["paths"]) == 3
     by_expression = {path["expression"]: path for path in document["paths"]}
     user = by_expression["app.sessions.CACHE['user:42']"]
-    assert list(user)[3:] == ["count", "shallow_size", "retained_size"]
+    assert list(user)[3:] == ["count", "shallow_size", "retained_size", "native_size"]
     assert (user["count"], user["shallow_size"]) == (1, 48)
     assert user["retained_size"] > 4 * MEBIBYTE
     assert "app.sessions.CACHE[7]" in run("path", snapshot, "@7", "@18").stdout
