@@ -277,6 +277,8 @@ def test_types_say_what_their_objects_own_of_c_codes_memory():
     assert {cells[1] for cells in cells_of(page)[1:]} == {""}
     within = page_of(session, places.Types("type:app.sessions.User"))
     assert cells_of(within)[0][1] == "~3.00 MiB"
+    page.on_filter("bytes")
+    assert "native" not in titles(page)
 
 
 def titles(page):

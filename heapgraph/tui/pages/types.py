@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +35,8 @@ _COLUMNS = (
     Column("objects", 11, align="right"),
     Column("shallow", 9, align="right", rank=4),
 )
+_COLUMNS_WITH_NATIVE = (_COLUMNS[0], _NATIVE, SHARE, replace(BAR, rank=5), *_COLUMNS[3:])
+"""Where it is narrow, the size of the objects says more than a bar."""
 
 
 class TypeRows:
@@ -49,8 +52,8 @@ class TypeRows:
             self._rows = _rows_of_set(session, place.within, progress)
         else:
             self.take(type_histogram(session.graph, progress=progress, work=0))
-        self._has_native = any(row.native_size for row in self._rows)
-        self.orders = (*_ORDERS[:1], "native", *_ORDERS[1:]) if self._has_native else _ORDERS
+        has_native = any(row.native_size for row in self._rows)
+        self.orders = (*_ORDERS[:1], "native", *_ORDERS[1:]) if has_native else _ORDERS
 
     def take(self, histogram: Histogram) -> None:
         """Show these rows from now on."""
@@ -81,6 +84,7 @@ class TypeRows:
     def table(self) -> LazyTable:
         """The list."""
         rows = self.chosen()
+        has_native = any(row.native_size for row, _ in rows)
 
         def make_row(index: int) -> Row:
             row, is_exact = rows[index]
@@ -90,7 +94,7 @@ class TypeRows:
             name = safe(row.type)
             cells = (
                 f"{about}{format_size(row.retained_size)}",
-                *((native,) if self._has_native else ()),
+                *((native,) if has_native else ()),
                 format_share(share),
                 Bar(share),
                 name,
@@ -102,7 +106,7 @@ class TypeRows:
             text = f"type:{row.type}"
             return Row(cells, ObjectSet(text), set_text=text, detail=detail)
 
-        columns = (*_COLUMNS[:1], _NATIVE, *_COLUMNS[1:]) if self._has_native else _COLUMNS
+        columns = _COLUMNS_WITH_NATIVE if has_native else _COLUMNS
         return LazyTable("types", columns, len(rows), make_row)
 
     def place_of(self, set_text: str) -> int:
