@@ -287,10 +287,11 @@ NativeRows find_native_owners(Walker &walker, const hg_native_places &places) {
     mark_compiler_blocks(image, chunks);
     ObjectWords words(walker, chunks);
     const auto is_type = [&](u64 object) { return walker.types().find(object) != nullptr; };
-    if (!are_pools_explained(walker.columns(), places.pool_bytes))
+    const bool has_small = !are_pools_explained(walker.columns(), places.pool_bytes);
+    if (has_small)
         chunks.small_blocks().add_pools(image, is_type, places.pools, places.block_sizes,
                                         places.pool_count, places.pool_size);
-    words.mark();
+    words.mark(has_small);
     result.is_left_out = !chunks.number_small(most_chunks(places));
     if (result.is_left_out) return result;
     result.chunks = chunks.count();

@@ -51,14 +51,14 @@ ObjectWords::ObjectWords(Walker &walker, ChunkMap &chunks) : walker_(walker), ch
     }
 }
 
-void ObjectWords::mark() {
+void ObjectWords::mark(bool has_small) {
     const Columns &columns = walker_.columns();
     walker_.each_object([&](u64 object, const Walker::Position &) { mark_object(object); });
     u32 id = 0;
     walker_.each_object([&](u64 object, const Walker::Position &) {
         const u32 at = id++, row = columns.type[at];
         if (row < knows_buffers_.size() && knows_buffers_[row] &&
-            (knows_small_[row] || columns.shallow.data()[at] > kSmallRequest))
+            ((has_small && knows_small_[row]) || columns.shallow.data()[at] > kSmallRequest))
             mark_buffers(at, object, *walker_.types().types()[row], columns.shallow[at]);
     });
 }

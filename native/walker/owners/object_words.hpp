@@ -12,8 +12,8 @@ public:
     ObjectWords(Walker &walker, ChunkMap &chunks);
 
     // Marks chunks with objects in them, then the buffers of objects, which also are no small
-    // blocks any more. After this no use changes.
-    void mark();
+    // blocks any more. After this no use changes. has_small: small buffers may be among them.
+    void mark(bool has_small);
     // Where the words of objects lead, by object; at most so many.
     std::vector<Entry> entries(u64 most);
     // Whether the C struct of an object may have pointers to blocks.
