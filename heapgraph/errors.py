@@ -23,6 +23,11 @@ An error has three short parts: what failed (with the value), the likely cause, 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
 
 class HeapgraphError(Exception):
     """What failed, why it probably did, and what to do next.
@@ -143,3 +148,18 @@ class GateFailed(HeapgraphError):
     """A limit that was asked for, or promised, is not held."""
 
     exit_code = 1
+
+
+def failures_of(reads: Iterable[Callable[[], object]]) -> list[HeapgraphError]:
+    """Try all of them; what those said that failed.
+
+    Args:
+        reads: each may raise a HeapgraphError.
+    """
+    failures = []
+    for read in reads:
+        try:
+            read()
+        except HeapgraphError as error:
+            failures.append(error)
+    return failures

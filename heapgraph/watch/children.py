@@ -9,12 +9,14 @@ import signal
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from heapgraph.watch.tied import tied
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
+
+_End = TypeVar("_End")
 
 LONGEST_OUTPUT = 1 << 20
 
@@ -66,15 +68,10 @@ async def run_child(
         ended = os.pidfd_open(child.pid)
         assert child.stdout is not None  # noqa: S101 - both are pipes
         assert child.stderr is not None  # noqa: S101
-        async with asyncio.timeout(longest_s), asyncio.TaskGroup() as tasks:
-            reading = [
-                tasks.create_task(bounded(one.fileno())) for one in (child.stdout, child.stderr)
-            ]
-            await readable(ended)
-        output, errors = (one.result() for one in reading)
+        pipes = [one.fileno() for one in (child.stdout, child.stderr)]
+        async with asyncio.timeout(longest_s):
+            _, (output, errors) = await outputs_until(readable(ended), pipes)
         return Finished(child.wait(), output, errors)
-    except ExceptionGroup as several:
-        raise several.exceptions[0] from several
     finally:
         await _end(child, ended)
         if own is not None:
@@ -125,6 +122,27 @@ async def readable(descriptor: int) -> None:
         loop.remove_reader(descriptor)
 
 
+async def outputs_until(
+    end: Coroutine[None, None, _End], pipes: Sequence[int]
+) -> tuple[_End, list[bytes]]:
+    """Wait for the end of a child, and read what it writes meanwhile.
+
+    Args:
+        end: waits for it.
+        pipes: descriptors.
+
+    Returns:
+        What was waited for, and the beginning of what each pipe brings.
+    """
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            reads = [tasks.create_task(_bounded(one)) for one in pipes]
+            ended = await end
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from several
+    return ended, [one.result() for one in reads]
+
+
 def how_ended(code: int) -> str:
     """Why a child has no result, in words.
 
@@ -142,7 +160,7 @@ def processor_time_of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-async def bounded(descriptor: int) -> bytes:
+async def _bounded(descriptor: int) -> bytes:
     """The beginning of what a pipe brings; the rest is read and dropped, so that nobody waits."""
     kept = bytearray()
     while True:

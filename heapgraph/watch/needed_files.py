@@ -6,13 +6,15 @@ same. Addresses and keys are read anew for every message, so that a file can be 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from heapgraph.errors import HeapgraphError
+from heapgraph.errors import failures_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from heapgraph.errors import HeapgraphError
     from heapgraph.watch.settings.model import ActionSpec, WatchSettings
 
 
@@ -46,11 +48,6 @@ def problems_of_webhooks(actions: Sequence[ActionSpec]) -> list[HeapgraphError]:
         return []
     from heapgraph.watch.actions.webhook import read_address, read_key  # noqa: PLC0415
 
-    problems: list[HeapgraphError] = []
-    for action in webhooks:
-        for read in (read_address, read_key):
-            try:
-                read(action)
-            except HeapgraphError as error:
-                problems.append(error)
-    return problems
+    return failures_of(
+        partial(read, action) for action in webhooks for read in (read_address, read_key)
+    )

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from heapgraph.capture.process.page_ranges import within_gap
 from heapgraph.capture.process.pagemap import PAGE
-from heapgraph.capture.slabs.slabs import BITS, Slabs, merged_ranges, words_of
+from heapgraph.capture.slabs.slabs import BITS, Slabs, words_of
 
 if TYPE_CHECKING:
     from heapgraph.capture.slabs.private_memory import PrivateMemory
@@ -89,10 +90,14 @@ def makes_sense(records: Array) -> Array:
 
 def _bitmap(records: Array, counts: Array) -> Array:
     """Bits of the free blocks of slabs that have so many: uint64[n, 8]."""
+    return np.asarray(records[:, _BITMAP:RECORD_WORDS] & _bits_of_blocks(counts))
+
+
+def _bits_of_blocks(counts: Array) -> Array:
+    """A bit for each block of slabs that have so many: uint64[n, 8]."""
     left = counts.astype(np.int64)[:, None] - np.arange(_MOST_BLOCKS // BITS) * BITS
     shift = np.clip(BITS - left, 0, BITS - 1).astype(np.uint64)
-    mask = np.where(left > 0, np.uint64(2**64 - 1) >> shift, np.uint64(0))
-    return np.asarray(records[:, _BITMAP:RECORD_WORDS] & mask)
+    return np.where(left > 0, np.uint64(2**64 - 1) >> shift, np.uint64(0))
 
 
 def to_slabs(memory: PrivateMemory, records: Array, library: str) -> Slabs | None:
@@ -111,7 +116,7 @@ def to_slabs(memory: PrivateMemory, records: Array, library: str) -> Slabs | Non
         return None
     inside = memory.has(starts) & memory.has(ends - np.uint64(1))
     records, starts, ends = records[inside], starts[inside], ends[inside]
-    ranges = merged_ranges(starts, ends)
+    ranges = within_gap(np.column_stack((starts, ends)).astype(np.int64), 0)
     if len(ranges) > _MOST_RANGES:
         return None
     index = field(records[:, 0], CLASS).astype(np.int64)
@@ -123,8 +128,7 @@ def to_slabs(memory: PrivateMemory, records: Array, library: str) -> Slabs | Non
     counts = np.where(is_slab, whole // sizes, np.uint64(1)).astype(np.uint32)
     used = ~_bitmap(records, counts)
     used[~is_slab] = 1
-    left = counts.astype(np.int64)[:, None] - np.arange(used.shape[1]) * BITS
-    used &= np.uint64(2**64 - 1) >> np.clip(BITS - left, 0, BITS - 1).astype(np.uint64)
+    used &= _bits_of_blocks(counts)
     is_word = np.arange(used.shape[1]) < words_of(counts)[:, None]
     sources = np.zeros(len(records), np.uint32)
     return Slabs(records[:, _ADDRESS], sizes, counts, sources, used[is_word], ranges, (library,))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from heapgraph.capture.process.page_ranges import common
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -72,7 +74,7 @@ def joined(found: Sequence[Slabs]) -> Slabs:
     """Those of several allocators as one; what overlaps with an earlier one is left out whole."""
     kept: list[Slabs] = []
     for each in found:
-        if len(each.ranges) and not any(_overlap(each.ranges, other.ranges) for other in kept):
+        if len(each.ranges) and not any(len(common(each.ranges, other.ranges)) for other in kept):
             kept.append(each)
     if not kept:
         return Slabs.none()
@@ -116,25 +118,3 @@ def blocks_in_use(slabs: Slabs, residency: Residency) -> list[tuple[int, int]]:
     sizes = np.bincount(rows, full, count).astype(np.int64).tolist()
     blocks = np.bincount(rows, used, count).astype(np.int64).tolist()
     return list(zip(sizes, blocks, strict=True))
-
-
-def _overlap(one: Array, other: Array) -> bool:
-    """Whether two rows of sorted, disjoint ranges have a byte in common."""
-    both = np.concatenate((one, other))
-    both = both[np.argsort(both[:, 0], kind="stable")]
-    return bool((both[1:, 0] < both[:-1, 1]).any())
-
-
-def merged_ranges(starts: Array, ends: Array) -> Array:
-    """Ranges that touch or overlap as one: int64[n, 2].
-
-    Args:
-        starts: rising.
-        ends: of each.
-    """
-    if not len(starts):
-        return np.empty((0, 2), np.int64)
-    behind = np.maximum.accumulate(ends)
-    begins = np.concatenate(([True], starts[1:] > behind[:-1]))
-    lasts = np.append(np.flatnonzero(begins)[1:] - 1, len(starts) - 1)
-    return np.stack((starts[begins], behind[lasts]), axis=1).astype(np.int64)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapgraph.graph.object_sets import sum_by_group
 from heapgraph.model import NO_ROW, UNREACHABLE, VIRTUAL_ROOT
 
 if TYPE_CHECKING:
@@ -115,9 +116,7 @@ class NativeShares:
 
     def of_each(self) -> U64:
         """Bytes that each object has: uint64[n]."""
-        result = np.zeros(self._graph.object_count, np.uint64)
-        np.add.at(result, self._objects, self._sizes)
-        return result
+        return sum_by_group(self._objects, self._sizes, self._graph.object_count)
 
     def retained(self, ids: U32) -> U64:
         """Bytes that go with some objects: as long as `ids`, 0 for what no root reaches.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heapgraph.capture.process.start_time import stat_fields, ticks_in_seconds
-from heapgraph.watch.children import GRACE_S, Finished, bounded, readable
+from heapgraph.watch.children import GRACE_S, Finished, outputs_until, readable
 from heapgraph.watch.tied import tied
 
 if TYPE_CHECKING:
@@ -142,15 +142,11 @@ class CensusServer:
             pid = int(begun["pid"])
             self._own.add(pid)
             try:
-                async with asyncio.TaskGroup() as tasks:
-                    reads = [tasks.create_task(bounded(reading)) for reading in pipes]
-                    end, _ = await _message(answers)
-            except ExceptionGroup as several:
-                raise several.exceptions[0] from several
+                (end, _), outputs = await outputs_until(_message(answers), pipes)
             finally:
                 await _end(pid, child)
                 self._own.discard(pid)
-            return Finished(int(end["code"]), *(one.result() for one in reads))
+            return Finished(int(end["code"]), *outputs)
 
     def _started(self) -> socket.socket:
         """The connection to the server, which is started where there is none."""

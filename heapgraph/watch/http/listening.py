@@ -13,7 +13,7 @@ import stat
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from heapgraph.errors import HeapgraphError, UsageError
+from heapgraph.errors import UsageError, failures_of
 from heapgraph.watch.http.jwt_tokens import JwtTokens
 from heapgraph.watch.http.tokens import TokensFile, check_secret
 from heapgraph.watch.settings.addresses import NetworkAddress, parse_listen
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from heapgraph.errors import HeapgraphError
     from heapgraph.watch.settings.addresses import SocketAddress
     from heapgraph.watch.settings.model import HttpSpec, TlsSpec
 
@@ -86,17 +87,11 @@ def problems_of_endpoint(spec: HttpSpec) -> list[HeapgraphError]:
     Args:
         spec: of an endpoint that listens somewhere.
     """
-    problems: list[HeapgraphError] = []
     tls = spec.tls
     reads: list[Callable[[], object]] = [lambda: _tokens(spec), lambda: _jwt(spec)]
     if tls is not None:
         reads.append(lambda: _tls(tls, lambda _reason: None))
-    for read in reads:
-        try:
-            read()
-        except HeapgraphError as error:
-            problems.append(error)
-    return problems
+    return failures_of(reads)
 
 
 def _tokens(spec: HttpSpec) -> TokensFile | None:

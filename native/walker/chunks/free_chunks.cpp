@@ -88,6 +88,17 @@ bool is_in_ring(MemoryImage &image, u64 arena) {
     return false;
 }
 
+// Chunks that no object has, of the sizes that are wanted: numbers, and addresses of usable bytes.
+template <typename IsWanted>
+std::vector<std::pair<u32, u64>> native_chunks(const ChunkMap &chunks, IsWanted is_wanted) {
+    std::vector<std::pair<u32, u64>> found;
+    chunks.each([&](u32 chunk, u64 header) {
+        if (is_wanted(chunks.size(chunk)) && chunks.use(chunk) == ChunkUse::kNative)
+            found.emplace_back(chunk, header + kChunkHeader);
+    });
+    return found;
+}
+
 }  // namespace
 
 u64 find_main_arena(MemoryImage &image, AddressRange data) {
@@ -133,12 +144,8 @@ void mark_compiler_blocks(MemoryImage &image, ChunkMap &chunks) {
         u64 size, used, next, memory;
     };
     constexpr u64 kSmallestBlock = 8192;
-    std::vector<std::pair<u32, u64>> large;
-    chunks.each([&](u32 chunk, u64 header) {
-        if (chunks.size(chunk) >= kSmallestBlock && chunks.use(chunk) == ChunkUse::kNative)
-            large.emplace_back(chunk, header + kChunkHeader);
-    });
-    for (const auto &[chunk, address] : large) {
+    const auto is_large = [](u64 size) { return size >= kSmallestBlock; };
+    for (const auto &[chunk, address] : native_chunks(chunks, is_large)) {
         Head block;
         image.gather(&address, 1, sizeof block, reinterpret_cast<u8 *>(&block));
         const u64 size = chunks.size(chunk) - kChunkHeader / 2;
@@ -151,12 +158,8 @@ void mark_compiler_blocks(MemoryImage &image, ChunkMap &chunks) {
 }
 
 void free_thread_caches(MemoryImage &image, ChunkMap &chunks) {
-    std::vector<u64> caches;
-    chunks.each([&](u32 chunk, u64 header) {
-        if (chunks.size(chunk) == kCacheChunk && chunks.use(chunk) == ChunkUse::kNative)
-            caches.push_back(header + kChunkHeader);
-    });
-    for (const u64 address : caches) {
+    const auto is_as_long = [](u64 size) { return size == kCacheChunk; };
+    for (const auto &[chunk, address] : native_chunks(chunks, is_as_long)) {
         Cache cache;
         image.gather(&address, 1, sizeof cache, reinterpret_cast<u8 *>(&cache));
         if (!is_cache(image, chunks, cache)) continue;

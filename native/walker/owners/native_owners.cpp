@@ -228,7 +228,7 @@ private:
                 ++counted_[target];
         }
     }
-    static constexpr u8 kMany = 255, kCounted = 2;
+    static constexpr u8 kMany = 255;
 
     Walker &walker_;
     const ObjectWords &words_;

@@ -135,9 +135,9 @@ std::vector<Entry> ObjectWords::entries(u64 most) {
     const Columns &columns = walker_.columns();
     u32 id = 0;
     walker_.each_object([&](u64 object, const Walker::Position &) {
-        const u32 at = id++, row = columns.type[at];
-        if (row >= has_words_.size() || !has_words_[row] || found.size() >= most) return;
-        scan(at, object, *walker_.types().types()[row], found);
+        const u32 at = id++;
+        if (!has_words(at) || found.size() >= most) return;
+        scan(at, object, *walker_.types().types()[columns.type[at]], found);
     });
     return found;
 }

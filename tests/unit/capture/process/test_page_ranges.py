@@ -61,3 +61,10 @@ def test_small_gaps_are_filled_and_large_ones_stay():
 def test_what_is_common_is_cut_at_the_edges_of_both():
     touching = np.array([[0, 5], [5, 10]], np.int64)
     assert common(np.array([[2, 8]], np.int64), touching).tolist() == [[2, 5], [5, 8]]
+
+
+def test_ranges_that_touch_are_one():
+    """Given ranges in order, then neighbours are joined, and one within another is no more."""
+    ranges = np.array([(0, 10), (10, 30), (12, 20), (40, 50)], np.int64)
+    assert within_gap(ranges, 0).tolist() == [[0, 30], [40, 50]]
+    assert within_gap(ranges[:0], 0).shape == (0, 2)

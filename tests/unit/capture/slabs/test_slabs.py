@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from heapgraph.capture.slabs.slabs import Slabs, joined, merged_ranges
+from heapgraph.capture.slabs.slabs import Slabs, joined
 
 
 def slabs(name: str, *found: tuple[int, int, int, list[int]], end: int) -> Slabs:
@@ -41,10 +41,3 @@ def test_what_overlaps_is_left_out_whole() -> None:
     assert joined([one, other]).names == ("one.so",)
     assert joined([]).names == ()
     assert len(joined([]).words) == 0
-
-
-def test_ranges_that_touch_are_one() -> None:
-    """Given ranges in order, then neighbours are joined, and one within another is no more."""
-    starts, ends = np.array([0, 10, 12, 40], np.uint64), np.array([10, 30, 20, 50], np.uint64)
-    assert merged_ranges(starts, ends).tolist() == [[0, 30], [40, 50]]
-    assert merged_ranges(starts[:0], ends[:0]).shape == (0, 2)
