@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
 
 _NAMED_TYPES = 3
-_OBJECTS_A_STEP = 1 << 18  # few enough for the caches of a processor
+_OBJECTS_A_STEP = 1 << 16  # few enough for the caches of a processor
 
 
 @dataclass(frozen=True)

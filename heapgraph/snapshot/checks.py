@@ -101,7 +101,7 @@ _SIZES = {
 
 _MAX_BYTES = 2**63 - 1
 _ALL_LABELS = 2**32 - 1
-_STEP = 1 << 18
+_STEP = 1 << 16
 """Rows that are compared at a time: what is needed for it stays in the cache of the processor."""
 
 _ENDS_BEFORE_START = "a range ends before it starts"

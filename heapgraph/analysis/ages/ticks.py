@@ -36,7 +36,7 @@ _ENUM_CLASSES = frozenset({"enum.EnumMeta", "enum.EnumType"})
 _MIN_ITEMS = 20
 """References of what holds things rather than consists of them."""
 
-_OBJECTS_A_STEP = 1 << 18
+_OBJECTS_A_STEP = 1 << 16
 """What is computed of them in between is never as long as the heap."""
 
 _MOST_HOLDERS = 64

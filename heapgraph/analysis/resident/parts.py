@@ -37,7 +37,8 @@ _BLOCK_STEP = 16  # ALIGNMENT of Objects/obmalloc.c
 _POOL_HEADER = 48
 _GC_HEAD = 16
 _CHUNK_HEADER = 8  # malloc keeps the size of a chunk in front of it
-_OBJECTS_A_STEP = 1 << 18  # few enough for the caches of a processor
+_OBJECTS_A_STEP = 1 << 16
+"""Few enough for the caches of a processor, and for malloc to use the same memory again."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +224,7 @@ class _Places:
             inside, beyond = _split_sizes(graph, slice(first, last), in_arena)
             wanted += int(inside.sum())
             outside += int(beyond.sum())
-            rounding += int((-inside % _BLOCK_STEP).sum())
+            rounding += int((-inside & (_BLOCK_STEP - 1)).sum())
         used = sum(region.in_use for region in arenas)
         self.in_arenas = min(wanted, used)
         self.rounding = min(rounding, used - self.in_arenas)

@@ -21,7 +21,7 @@ Array: TypeAlias = npt.NDArray[Any]
 _SUMMED = 1 << 9
 """Rows between two places of a column of lengths whose sum is kept."""
 
-_OBJECTS_A_STEP = 1 << 18
+_OBJECTS_A_STEP = 1 << 16
 _NONE = 1 << 32  # more references than any object has
 
 
@@ -73,7 +73,7 @@ class HeapColumns:
         """Some ids at a time, with their addresses: to read all at once would need them all.
 
         Yields:
-            int64[k] and uint64[k], k no more than 262,144; once at least.
+            int64[k] and uint64[k], k no more than 65,536; once at least.
         """
         for start in range(0, max(len(ids), 1), _OBJECTS_A_STEP):
             part = ids[start : start + _OBJECTS_A_STEP]

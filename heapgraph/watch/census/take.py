@@ -16,7 +16,7 @@ from heapgraph.analysis.suspects import find_suspects
 from heapgraph.capture.captured import captured_tables
 from heapgraph.capture.tables import OF_PREVIEWS
 from heapgraph.graph.heap_graph import HeapGraph
-from heapgraph.graph.object_sets import sum_by_group
+from heapgraph.graph.object_sets import count_by_group, sum_by_group
 from heapgraph.snapshot.memory_snapshot import MemorySnapshot
 from heapgraph.watch.census.chain import chain_below
 from heapgraph.watch.census.names import general_name
@@ -96,7 +96,7 @@ def _search(
 def _types(graph: HeapGraph) -> list[dict[str, Any]]:
     """The largest types by the bytes of their objects."""
     names = graph.type_names
-    counts = np.bincount(graph.type_ids, minlength=len(names))
+    counts = count_by_group(graph.type_ids, len(names))
     sizes = sum_by_group(graph.type_ids, graph.shallow_sizes, len(names))
     present = np.flatnonzero(counts)
     largest = present[np.argsort(~sizes[present], kind="stable")][:TYPES].tolist()
