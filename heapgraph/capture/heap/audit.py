@@ -25,10 +25,11 @@ from heapgraph.model import (
     RootKind,
 )
 from heapgraph.native.graph_kernels import reachable
+from heapgraph.native.scans import has_bits, rows_equal, rows_where
 from heapgraph.units import format_share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from heapgraph.capture.cpython.roots import RootSet
     from heapgraph.capture.heap.columns import HeapColumns
@@ -68,6 +69,14 @@ class RootRows:
         self.frame.append(frame)
         self.count.append(count)
 
+    def add_alike(self, targets: Sequence[int], kind: RootKind, name: str) -> None:
+        """Append many roots of one kind and name that hold no counted reference."""
+        self.target += targets
+        self.kind += [int(kind)] * len(targets)
+        self.name += [name] * len(targets)
+        self.frame += [NO_ROW] * len(targets)
+        self.count += [0] * len(targets)
+
 
 @dataclass
 class Verdict:
@@ -103,18 +112,18 @@ class Account:
         self._named = named
         arrays = columns.arrays
         self._offsets = columns.offsets()
-        self._skip = (arrays["kind"] == EdgeKind.WEAK).view(np.uint8)
-        self._flags = arrays["flags"]
-        self._immortal = (self._flags & ObjectFlags.IMMORTAL) != 0
-        static_type = ObjectFlags.IS_TYPE | ObjectFlags.STATIC
-        self._static_types = np.flatnonzero((self._flags & static_type) == static_type)
-        self._objects_of_type = np.bincount(arrays["type"], minlength=len(columns.types))
+        self._skip = (arrays["kind"] == np.uint8(EdgeKind.WEAK)).view(np.uint8)
+        self._immortal = has_bits(arrays["flags"], ObjectFlags.IMMORTAL)
+        static_type = np.uint16(ObjectFlags.IS_TYPE | ObjectFlags.STATIC)
+        self._static_types = rows_where(
+            lambda flags: flags & static_type == static_type, arrays["flags"]
+        )
+        self._objects_of_type = columns.count_types()
         self._rows = RootRows()
         self._held_by_named: set[int] = set()
         self._held_types = 0.0  # share of the types in use that have objects only C code holds
         self._reached: Array | None = None
-        self._surplus = columns.take_counted_in()
-        np.subtract(arrays["refcount"], self._surplus, out=self._surplus)
+        self._surplus = columns.take_surplus()
 
     def verdict(self) -> Verdict:
         """Make the roots table and the quality record.
@@ -130,7 +139,11 @@ class Account:
         reached = self._add_libraries(reached)
         # What nobody refers to is no reason to distrust the walk: it was looked for.
         others = len(reached) - len(self._columns.lost)
-        named_share = min(1.0, float(reached.sum()) / others) if others > 0 else 1.0
+        named_share = (
+            min(1.0, float(np.count_nonzero(reached.view(np.bool_))) / others)
+            if others > 0
+            else 1.0
+        )
         held = self._add_surplus(reached)
         immortal = self._add_immortal(reached)
         garbage = self._reach() == 0
@@ -172,8 +185,9 @@ class Account:
     def _settle_stack_words(self) -> None:
         """The same for stack words inside of frame objects: stale ones must not retain anything."""
         arrays = self._columns.arrays
-        words = (arrays["kind"] == EdgeKind.STACK) & (arrays["edge_flags"] == EdgeFlags.SCANNED)
-        for reference in np.flatnonzero(words).tolist():
+        words = rows_equal(arrays["kind"], EdgeKind.STACK)
+        words = words[arrays["edge_flags"][words] == EdgeFlags.SCANNED]
+        for reference in words.tolist():
             target = arrays["target"][reference]
             if self._surplus[target] > 0 and not self._immortal[target]:
                 self._surplus[target] -= 1
@@ -189,12 +203,13 @@ class Account:
         The walk gave such a word the count that was left, as it knew nothing of the roots.
         """
         arrays = self._columns.arrays
-        claimed = (self._surplus < 0) & ~self._immortal
-        if not claimed.any():
+        if not len(self._claimed()):
             return
-        sure = EdgeFlags.SCANNED | EdgeFlags.COUNTED
-        words = np.flatnonzero((arrays["edge_flags"] & sure) == sure)  # few: types without a rule
-        for reference in words[claimed[arrays["target"][words]]].tolist():
+        sure = np.uint8(EdgeFlags.SCANNED | EdgeFlags.COUNTED)
+        # Few: types without a rule.
+        words = rows_where(lambda flags: flags & sure == sure, arrays["edge_flags"])
+        targets = arrays["target"][words]
+        for reference in words[(self._surplus[targets] < 0) & ~self._immortal[targets]].tolist():
             target = arrays["target"][reference]
             if self._surplus[target] < 0 and target in self._held_by_named:
                 self._surplus[target] += 1
@@ -202,6 +217,12 @@ class Account:
                 arrays["kind"][reference] = EdgeKind.WEAK
                 arrays["label"][reference] = self._columns.name_row(BORROWED)
                 self._skip[reference] = 1
+
+    def _claimed(self) -> Array:
+        """Objects with fewer counted references than were found: int64, nearly always few."""
+        return rows_where(
+            lambda surplus, immortal: (surplus < 0) & ~immortal, self._surplus, self._immortal
+        )
 
     def _add_static_types(self) -> None:
         row_of = {walked.address: row for row, walked in enumerate(self._columns.types)}
@@ -264,17 +285,20 @@ class Account:
         Returns:
             How many of them nothing else explains.
         """
-        surplus = (self._surplus > 0) & (self._surplus < _MAX_SURPLUS) & ~self._immortal
+        held = rows_where(
+            lambda surplus, immortal: (surplus > 0) & (surplus < _MAX_SURPLUS) & ~immortal,
+            self._surplus,
+            self._immortal,
+        )
         # A static type begins with one reference that nobody holds, and is a root as it is.
-        surplus[self._static_types] = False
-        held = np.flatnonzero(surplus)
-        on_stack = np.zeros(len(surplus), np.bool_)
+        held = held[~np.isin(held, self._static_types)]
+        counts = self._surplus[held]
         found = self._columns.ids_of(self._columns.stack_words)
-        on_stack[found[found >= 0]] = True
-        on_stack &= self._surplus == 1  # of more, the rest is somebody else's
-        for object_id, waits in zip(held.tolist(), on_stack[held].tolist(), strict=True):
+        on_stack = np.isin(held, found) & (counts == 1)  # of more, the rest is somebody else's
+        rows = zip(held.tolist(), counts.tolist(), on_stack.tolist(), strict=True)
+        for object_id, count, waits in rows:
             name = C_CODE_OF_GREENLET if waits else "C code"
-            self._rows.add(object_id, RootKind.C_HELD, name, int(self._surplus[object_id]))
+            self._rows.add(object_id, RootKind.C_HELD, name, count)
         unexplained = held[reached[held] == 0]
         types = self._columns.arrays["type"]
         in_use = np.count_nonzero(self._objects_of_type)
@@ -284,29 +308,31 @@ class Account:
     def _add_immortal(self, reached: Array) -> int:
         """Objects whose count never changes: nothing frees them. Returns how many are unreached."""
         immortal = np.flatnonzero(self._immortal)
-        for object_id in immortal.tolist():
-            self._rows.add(object_id, RootKind.IMMORTAL, "immortal", 0)
-        return int((reached[immortal] == 0).sum())
+        self._rows.add_alike(immortal.tolist(), RootKind.IMMORTAL, "immortal")
+        return int(np.count_nonzero(reached[immortal] == 0))
 
     def _record(
         self, named_share: float, held: int, immortal: int, garbage: Array
     ) -> dict[str, Any]:
         counts = self._columns.counts
-        mortal = ~self._immortal
-        negative = int((mortal & (self._surplus < 0)).sum())
+        negative = len(self._claimed())
+        mortal = len(garbage) - int(np.count_nonzero(self._immortal))
+        more = rows_where(
+            lambda surplus, immortal: (surplus > 0) & ~immortal, self._surplus, self._immortal
+        )
         record: dict[str, Any] = {
             "invalid_references": counts["invalid_references"],
             "list_breaks": counts["list_breaks"],
             "negative_refcounts": negative,
-            "surplus_refcounts": int((mortal & (self._surplus > 0)).sum()),
+            "surplus_refcounts": len(more),
             "reached_from_named_roots": named_share,
             "c_held": held,
             "c_held_types": self._held_types,
-            "garbage": int(garbage.sum()),
+            "garbage": int(np.count_nonzero(garbage)),
             "immortal_unreached": immortal,
             "scanned_types": self._scanned_types(),
         }
-        reasons = list(_reasons(record, counts, int(mortal.sum())))
+        reasons = list(_reasons(record, counts, mortal))
         reasons += self._missing_roots()
         others = len(garbage) - len(self._columns.lost)
         alive = others - record["garbage"]

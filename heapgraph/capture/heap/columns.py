@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from heapgraph.native.scans import STEP, steps
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
@@ -21,7 +23,6 @@ Array: TypeAlias = npt.NDArray[Any]
 _SUMMED = 1 << 9
 """Rows between two places of a column of lengths whose sum is kept."""
 
-_OBJECTS_A_STEP = 1 << 16
 _NONE = 1 << 32  # more references than any object has
 
 
@@ -75,8 +76,8 @@ class HeapColumns:
         Yields:
             int64[k] and uint64[k], k no more than 65,536; once at least.
         """
-        for start in range(0, max(len(ids), 1), _OBJECTS_A_STEP):
-            part = ids[start : start + _OBJECTS_A_STEP]
+        for start in range(0, max(len(ids), 1), STEP):
+            part = ids[start : start + STEP]
             yield part, self.addresses_of(part)
 
     def objects_of_size(self, least: int) -> tuple[Array, Array]:
@@ -118,8 +119,8 @@ class HeapColumns:
         least = np.array([_NONE if key is None else readers.get(key, 0) for key in keys], np.int64)
         kinds, degrees = self.arrays["type"], self._degrees_capped()
         found = [np.empty(0, np.int64)]
-        for start in range(0, len(kinds), _OBJECTS_A_STEP):
-            here = slice(start, start + _OBJECTS_A_STEP)
+        for start in range(0, len(kinds), STEP):
+            here = slice(start, start + STEP)
             found.append(np.flatnonzero(degrees[here] >= least[kinds[here]]) + start)
         ids = np.concatenate(found)
         names = [*readers, *types]
@@ -148,12 +149,27 @@ class HeapColumns:
         self.arrays = {name: self.arrays[name] for name in names}
         self._reference_starts = None
 
-    def take_counted_in(self) -> Array:
-        """The column counted_in as signed numbers; its own memory goes."""
-        counted: Array = self.arrays.pop("counted_in").astype(np.int64)
+    def take_surplus(self) -> Array:
+        """References that are counted but were not found, by object: int64; below 0 for too many.
+
+        The column counted_in goes.
+        """
+        counted = self.arrays.pop("counted_in")
+        surplus: Array = np.empty(len(counted), np.int64)
+        for here in steps(len(counted)):
+            refcounts = self.arrays["refcount"][here]
+            np.subtract(refcounts, counted[here], out=surplus[here], dtype=np.int64)
+        del counted
         if self.walker is not None:
             self.walker.forget_columns("counted_in")
-        return counted
+        return surplus
+
+    def count_types(self) -> Array:
+        """How many objects each type has: int64[types]."""
+        counts = np.zeros(len(self.types), np.int64)
+        for here in steps(self.object_count):
+            counts += np.bincount(self.arrays["type"][here], minlength=len(self.types))
+        return counts
 
     def ids_of(self, addresses: Sequence[int] | Array) -> Array:
         """Object ids of addresses, -1 where there is no object; int64[len(addresses)]."""
@@ -196,8 +212,9 @@ class HeapColumns:
             return None
         if self._preview_starts is None:
             self._preview_starts = _summed_starts(preview_bytes(sizes))
-        before = preview_bytes(sizes[object_id - object_id % _SUMMED : object_id])
-        start = int(self._preview_starts[object_id // _SUMMED]) + int(before.sum(dtype=np.int64))
+        before = sizes[object_id - object_id % _SUMMED : object_id]
+        start = int(self._preview_starts[object_id // _SUMMED])
+        start += int(before.sum(dtype=np.int64)) - int(np.count_nonzero(before))
         end = start + int(sizes[object_id]) - 1
         return self.arrays["previews"][start:end].tobytes().decode(errors="replace")
 

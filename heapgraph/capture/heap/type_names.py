@@ -63,7 +63,12 @@ class TypeNames:
         )
 
     def _dict_text(self, dict_id: int, key: str) -> str | None:
+        columns = self._columns
+        sizes = columns.arrays["preview_size"]
         for kind, label, target in self._references(dict_id):
-            if kind == EdgeKind.VALUE and self._columns.preview(label) == key:
-                return self._columns.preview(target)
+            # Most keys have another length: only of the others the text is looked at.
+            if kind != EdgeKind.VALUE or label >= len(sizes) or sizes[label] != len(key) + 1:
+                continue
+            if columns.preview(label) == key:
+                return columns.preview(target)
         return None
