@@ -146,7 +146,9 @@ class SnapshotColumns:
     def fine_ages(self) -> _U16:
         """uint16[n], the same, each code in 256 parts: code * 256 + part."""
         parts = self._numbers("objects", "age_part", np.uint8, self.object_count)
-        fine: _U16 = self.age_codes.astype(np.uint16) << PART_BITS | parts
+        fine: _U16 = self.age_codes.astype(np.uint16)
+        fine <<= PART_BITS
+        fine |= parts
         return fine
 
     @cached_property
@@ -180,7 +182,7 @@ class SnapshotColumns:
     @cached_property
     def weak_references(self) -> U8:
         """uint8[m], 1 where a reference is weak: such a one retains nothing and is on no path."""
-        is_weak: npt.NDArray[np.bool_] = self.edge_kinds == EdgeKind.WEAK
+        is_weak: npt.NDArray[np.bool_] = self.edge_kinds == np.uint8(EdgeKind.WEAK)
         return is_weak.view(np.uint8)
 
     @cached_property

@@ -34,8 +34,10 @@ def rows_of_many(
 
     Cost: time and memory of the rows that are found.
     """
-    begins = offsets[keys].astype(np.int64)
-    return runs(begins, offsets[keys.astype(np.int64) + 1].astype(np.int64) - begins)
+    rows = keys.astype(np.intp)
+    begins = offsets[rows].astype(np.int64, copy=False)
+    rows += 1
+    return runs(begins, offsets[rows].astype(np.int64, copy=False) - begins)
 
 
 def runs(
@@ -52,4 +54,6 @@ def runs(
     """
     run = np.repeat(np.arange(len(begins)), lengths)
     before = np.cumsum(lengths) - lengths
-    return run, np.arange(len(run)) - before[run] + begins[run]
+    numbers = np.repeat(begins - before, lengths)
+    numbers += np.arange(len(numbers))
+    return run, numbers

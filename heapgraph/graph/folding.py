@@ -10,6 +10,7 @@ import numpy as np
 
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, RootKind
 from heapgraph.native import graph_kernels
+from heapgraph.native.scans import rows_equal
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -115,7 +116,7 @@ class FoldedTree:
     def retained_sizes(self, object_ids: U32) -> U64:
         """uint64[k], `retained_size` of many objects that are not folded away."""
         sizes = self._graph.dominators.retained_sizes[object_ids]
-        for row in np.flatnonzero(np.isin(object_ids, list(self._beside))).tolist():
+        for row in np.flatnonzero(self._has_beside[object_ids]).tolist():
             sizes[row] = self.retained_size(int(object_ids[row]))
         return sizes
 
@@ -141,7 +142,10 @@ class FoldedTree:
         parts = [VIRTUAL_ROOT] if object_id == VIRTUAL_ROOT else self.parts_of(object_id)
         tree = self._graph.dominators
         below = np.concatenate([tree.unsorted_children(part) for part in parts])
-        shown: U32 = below[~np.isin(below, self._dicts) & (below != object_id)]
+        is_shown = ~self._is_dict[below]
+        if len(parts) > 1:
+            is_shown &= below != object_id
+        shown: U32 = below[is_shown]
         return shown
 
     def immediate_dominator(self, object_id: int) -> int:
@@ -187,6 +191,21 @@ class FoldedTree:
         return dict(beside)
 
     @cached_property
+    def _is_dict(self) -> npt.NDArray[np.bool_]:
+        """bool[n]: it is folded."""
+        return self._marked(self._dicts)
+
+    @cached_property
+    def _has_beside(self) -> npt.NDArray[np.bool_]:
+        """bool[n]: it is an owner in `_beside`."""
+        return self._marked(np.array([*self._beside], np.uint32))
+
+    def _marked(self, object_ids: U32) -> npt.NDArray[np.bool_]:
+        marks = np.zeros(self._graph.object_count, np.bool_)
+        marks[object_ids] = True
+        return marks
+
+    @cached_property
     def _by_owner(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         return np.argsort(self._owners, kind="stable")
 
@@ -197,12 +216,12 @@ class FoldedTree:
 
 def _folded_dicts(graph: HeapGraph) -> tuple[U32, U32]:
     """Dicts to fold, rising, and the owner of each."""
-    edges = np.flatnonzero(graph.edge_kinds == EdgeKind.DICT)
+    edges = rows_equal(graph.edge_kinds, EdgeKind.DICT)
     dicts = graph.targets[edges]
     places = np.searchsorted(graph.offsets, edges.astype(np.uint64), side="right")
     owners = (places - 1).astype(np.uint32)
 
-    is_strong = (graph.edge_kinds != EdgeKind.WEAK).view(np.uint8)
+    is_strong = graph.weak_references ^ np.uint8(1)
     held = graph_kernels.count_in_references(graph.object_count, graph.targets, is_strong)
     only_owned = (held[dicts] == 1) & ~np.isin(dicts, graph.roots.unique_targets)
     modules = graph.roots.targets[graph.roots.kinds == RootKind.MODULE]

@@ -27,6 +27,7 @@ from heapgraph.graph.paths import NOTHING_EXCLUDED, PathExclusions, RootPaths, s
 from heapgraph.graph.references import Reference, ReverseReferences
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeFlags, EdgeKind
 from heapgraph.native import graph_kernels
+from heapgraph.native.scans import rows_equal, rows_where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -276,7 +277,10 @@ class HeapGraph(KeptColumns):
         """
         expression = re.compile(".*".join(map(re.escape, re.split(r"\*+", pattern))), re.DOTALL)
         fits = np.array([expression.fullmatch(name) is not None for name in self.type_names], bool)
-        return np.flatnonzero(self.is_of_types(fits)).astype(np.uint32)
+        rows = np.flatnonzero(fits).tolist()
+        if len(rows) == 1:
+            return rows_equal(self.type_ids, rows[0]).astype(np.uint32)
+        return rows_where(lambda types: fits[types], self.type_ids).astype(np.uint32)
 
     def is_of_types(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """bool[n], whether the type of each object is one of some.
@@ -291,7 +295,7 @@ class HeapGraph(KeptColumns):
             return mask[self.type_ids]
         result = np.zeros(self.object_count, np.bool_)
         for row in rows.tolist():
-            result |= self.type_ids == row
+            result[rows_equal(self.type_ids, row)] = True
         return result
 
     def type_mask(self, names: Collection[str]) -> NDArray[np.bool_]:

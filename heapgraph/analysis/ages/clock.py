@@ -15,6 +15,7 @@ import numpy as np
 from heapgraph.analysis.ages.ticks import find_ticks, in_losing_containers
 from heapgraph.graph.ages import CODES, PART_BITS, UNKNOWN, shares, whole_codes
 from heapgraph.graph.object_sets import distinct_ids
+from heapgraph.native.scans import chosen
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -124,22 +125,26 @@ class AgeClock:
         """Whether this Python tells ages at all."""
         return bool(self._by_newest_beside.any())
 
+    def ticks_among(self, own: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+        """Those of the objects of a container that are ticks. Cost: a pass over them."""
+        mine: npt.NDArray[np.uint32] = chosen(own, lambda ids: self._newest_beside[ids] != 0)
+        return mine
+
     def life(
         self,
         born: int,
-        own: npt.NDArray[np.uint32],
+        mine: npt.NDArray[np.uint32],
         members: npt.NDArray[np.uint16],
     ) -> Life:
         """The time since a birth, in objects that have nothing to do with the container.
 
         Args:
             born: code of the container's birth.
-            own: its objects, which are no clock for it.
+            mine: `ticks_among` its objects, which are no clock for it.
             members: codes of its members.
 
-        Cost: a pass over `own`, and the types.
+        Cost: a pass over `mine`, and the types.
         """
-        mine = own[self._newest_beside[own] != 0]
         table = np.maximum(self._table - self._count(mine), 0)
         companions = self._companions(table, whole_codes(members), born >> PART_BITS)
         is_companion = companions[self._row_of_type]
@@ -160,13 +165,17 @@ class AgeClock:
             for row in np.flatnonzero(wanted).tolist()
         ]
 
-    def share(self, born: int, own: npt.NDArray[np.uint32]) -> float:
+    def share(self, born: int, mine: npt.NDArray[np.uint32]) -> float:
         """The time since a birth as a part of the time since the program's start.
 
         By what also came later: tables that were loaded before are no time, however large.
+
+        Args:
+            born: code of the container's birth.
+            mine: as of `life`.
         """
         start = max(born, self._start)
-        mine = distinct_ids(own[self._newest_beside[own] != 0], len(self._codes))
+        mine = distinct_ids(mine, len(self._codes))
         counts = (self._by_newest_beside - self._count_by_newest_beside(mine))[:born]
         since_start = int(counts[:, :start].sum())
         return float(counts[:, :born].sum() / since_start) if since_start else 1.0

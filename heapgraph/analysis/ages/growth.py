@@ -11,10 +11,11 @@ from heapgraph.analysis.ages.clock import AgeClock
 from heapgraph.analysis.ages.kept import KeptVerdicts
 from heapgraph.analysis.ages.members import members_of
 from heapgraph.analysis.ages.past import past_of, past_of_shelves
-from heapgraph.analysis.ages.rules import MIN_MEMBERS, Order, Trend, judge, order_of
+from heapgraph.analysis.ages.rules import MIN_MEMBERS, Order, Trend, are_dated, judge, order_of
 from heapgraph.analysis.ages.verdict import Growth
 from heapgraph.graph.ages import PART_BITS, whole_codes
 from heapgraph.model import ITEM_KINDS
+from heapgraph.native.scans import are_among
 from heapgraph.units import format_count
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def has_enough_items(graph: HeapGraph, object_id: int) -> bool:
     begin, end = int(graph.offsets[object_id]), int(graph.offsets[object_id + 1])
     if end - begin < MIN_MEMBERS:
         return False
-    items = np.count_nonzero(np.isin(graph.edge_kinds[begin:end], ITEM_KINDS))
+    items = np.count_nonzero(are_among(graph.edge_kinds[begin:end], ITEM_KINDS))
     return bool(items >= MIN_MEMBERS)
 
 
@@ -80,9 +81,10 @@ def prepare_growth(graph: HeapGraph) -> None:
 def _judged(graph: HeapGraph, object_id: int, clock: AgeClock) -> Growth:
     members = members_of(graph, object_id)
     codes = members.codes
-    known = codes if len(codes) else np.array([members.born], np.uint16)
     born = _birth(members, clock)
-    life = clock.life(born, members.own, known)
+    is_dated = are_dated(codes, members.count)
+    ticks = clock.ticks_among(members.own) if is_dated else members.own[:0]
+    life = clock.life(born, ticks, codes) if is_dated else None
     past = past_of(graph, object_id)
     if not members.is_in_order and len(members.items) and not past.counts_all:
         past = past_of_shelves(graph, members.items.tolist())
@@ -92,7 +94,7 @@ def _judged(graph: HeapGraph, object_id: int, clock: AgeClock) -> Growth:
         life,
         past,
         order=_order(graph, object_id, members),
-        share=clock.share(born >> PART_BITS, members.own),
+        share=lambda: clock.share(born >> PART_BITS, ticks),
     )
     newest = int((clock.shares[whole_codes(codes)] < _TENTH).sum())
     return Growth(

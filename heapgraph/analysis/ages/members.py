@@ -10,8 +10,9 @@ import numpy as np
 from heapgraph.analysis.ages.rules import MIN_MEMBERS
 from heapgraph.graph.ages import UNKNOWN
 from heapgraph.graph.csr import rows_of_many
-from heapgraph.graph.object_sets import count_by_group
+from heapgraph.graph.object_sets import count_by_group, distinct_ids
 from heapgraph.model import ITEM_KINDS, EdgeKind
+from heapgraph.native.scans import are_among, chosen
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -30,6 +31,9 @@ _ELSEWHERE_SHARE = 0.1
 
 _MAX_SHARED_LINKS = 10
 _LINK_SHARE = 0.9
+
+_MEMBERS_A_STEP = 1 << 12
+"""What some tens of objects below each of them need stays in the cache of the processor."""
 
 _LEVELS = 2
 """How far below a member to look for a part that is older: the collector may have moved the member
@@ -87,12 +91,14 @@ def members_of(graph: HeapGraph, object_id: int) -> Members:
     for top in tops:
         is_inside |= tree.are_dominated(top, items)
     below = [tree.dominated(top) for top in tops]
-    own = np.concatenate([*below, _dominated_by(graph, items[~is_inside])])
-    dated = own[graph.age_codes[own] != UNKNOWN]
+    if not is_inside.all():
+        below.append(_dominated_by(graph, items[~is_inside]))
+    own = below[0] if len(below) == 1 else np.concatenate([items[:0], *below])
+    dated = chosen(own, lambda ids: graph.age_codes[ids] != UNKNOWN)
     in_order = len(items) >= MIN_MEMBERS and len(dated) <= _MUCH_BELOW * len(items)
     members = items if in_order else _commonest(graph, dated)
-    if not in_order:
-        own = np.concatenate([own, _dominated_by(graph, _next_links(graph, own))])
+    if not in_order and len(links := _next_links(graph, own)):
+        own = np.concatenate([own, _dominated_by(graph, links)])
     codes = _oldest_codes(graph, members)
     known = codes[codes != UNKNOWN]
     container = int(graph.fine_ages[parts].max(initial=0))
@@ -116,8 +122,10 @@ def _is_link(graph: HeapGraph, object_id: int, below: Ids, members: int) -> bool
 
 def _items(graph: HeapGraph, parts: Ids) -> Ids:
     _, edges = rows_of_many(graph.offsets, parts)
-    is_item = np.isin(graph.edge_kinds[edges], ITEM_KINDS)
+    is_item = are_among(graph.edge_kinds[edges], ITEM_KINDS)
     items = graph.targets[edges[is_item]]
+    if len(distinct_ids(items, graph.object_count)) == len(items):  # as nearly always: no sorting
+        return items
     _, first = np.unique(items, return_index=True)
     in_order: Ids = items[np.sort(first)]
     return in_order
@@ -159,9 +167,17 @@ def _commonest(graph: HeapGraph, objects: Ids) -> Ids:
 
 
 def _oldest_codes(graph: HeapGraph, members: Ids) -> Codes:
-    """uint8[k]: the oldest of a member and what is its own, not far below."""
+    """uint16[k]: the oldest of a member and what is its own, not far below."""
+    parts = [
+        members[here : here + _MEMBERS_A_STEP] for here in range(0, len(members), _MEMBERS_A_STEP)
+    ]
+    return np.concatenate([graph.fine_ages[:0], *(_oldest_of(graph, part) for part in parts)])
+
+
+def _oldest_of(graph: HeapGraph, members: Ids) -> Codes:
+    """The same of some of them."""
     tree, ages = graph.dominators, graph.fine_ages
-    oldest = ages[members].copy()
+    oldest = ages[members]
     owners = np.arange(len(members))
     level = members
     for _ in range(_LEVELS):

@@ -16,6 +16,8 @@ from heapgraph.graph.ages import AGE_STEPS
 from heapgraph.units import format_count, format_share
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
     from heapgraph.analysis.ages.clock import Codes, Life
@@ -123,32 +125,39 @@ _MOST_FEWER = 4  # of what was loaded, or on a clock that slows, there are fewer
 _STRAYS = 500  # members, of which one may have come just now
 
 
+def are_dated(codes: Codes, count: int) -> bool:
+    """Whether enough of some members have an age, so that their container's time is asked for."""
+    return len(codes) >= MIN_MEMBERS and len(codes) >= MIN_DATED_SHARE * count
+
+
 def judge(
     codes: Codes,
     count: int,
-    life: Life,
+    life: Life | None,
     past: Past,
     *,
     order: Order | None = None,
-    share: float = 1.0,
+    share: Callable[[], float] = lambda: 1.0,
 ) -> tuple[Trend, str]:
     """Say what a container does, and why.
 
     Args:
         codes: ages of its members, as far as they have one.
         count: members.
-        life: its time.
+        life: its time; may be None where the members are not `are_dated`.
         past: what it knows itself.
         order: how far the members stand in the order of their age; None where that says nothing.
-        share: its time as a part of the program's time since the imports.
+        share: tells its time as a part of the program's time since the imports, where asked.
 
     Returns:
         The trend, and the evidence as a part of a sentence.
     """
-    dated = len(codes) >= MIN_MEMBERS and len(codes) >= MIN_DATED_SHARE * count
-    reason = _why_unknown(codes, count, life)
+    if life is None or not are_dated(codes, count):
+        known = _judge_past(past, None, has_residue=False)
+        return known or (Trend.UNKNOWN, "too few of its members have an age")
+    reason = _why_unknown(codes, life)
     has_residue = not reason and past.has_lost and _has_residue(life.place(codes))
-    known = _judge_past(past, order if dated else None, has_residue=has_residue)
+    known = _judge_past(past, order, has_residue=has_residue)
     if known is not None:
         return known
     if reason:
@@ -160,7 +169,7 @@ def judge(
 
 
 def _judge_ages(
-    places: Places, past: Past, order: Order | None, share: float, *, slows: bool
+    places: Places, past: Past, order: Order | None, share: Callable[[], float], *, slows: bool
 ) -> tuple[Trend, str]:
     """Things came until now: whether old ones stay."""
     half = _HALF_IF_SLOW if slows else _HALF
@@ -170,7 +179,7 @@ def _judge_ages(
         return Trend.TURNING_OVER, "new members took the places of others: it never became longer"
     if order is not None and order.whole < _IN_ORDER:
         return _judge_disorder(places, past, order, half)
-    if share < (_MATURE_IF_SLOW if slows else _MATURE):
+    if share() < (_MATURE_IF_SLOW if slows else _MATURE):
         return Trend.UNKNOWN, "it was made lately: its time is too short"
     return _judge_keeper(places) if past.never_removed else _judge_silent(places, slows=slows)
 
@@ -197,10 +206,8 @@ def _is_mixed(order: Order) -> bool:
     return abs(order.steps) < _MIXED and abs(order.whole) < _IN_ORDER
 
 
-def _why_unknown(codes: Codes, count: int, life: Life) -> str:
+def _why_unknown(codes: Codes, life: Life) -> str:
     """What is missing for a verdict; "" for nothing."""
-    if len(codes) < MIN_MEMBERS or len(codes) < MIN_DATED_SHARE * count:
-        return "too few of its members have an age"
     if life.total < MIN_TICKS:
         return "nothing else was made meanwhile that could tell the time"
     gap = life.ticks_after(int(codes.min()))

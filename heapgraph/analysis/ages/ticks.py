@@ -11,6 +11,7 @@ from heapgraph.analysis.ages.past import has_lost
 from heapgraph.graph.ages import CODES, UNKNOWN
 from heapgraph.graph.kept_columns import KEPT_ROWS
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, ObjectFlags
+from heapgraph.native.scans import has_bits, steps
 from heapgraph.snapshot.plain_tables import numpy_array
 
 if TYPE_CHECKING:
@@ -36,9 +37,6 @@ _ENUM_CLASSES = frozenset({"enum.EnumMeta", "enum.EnumType"})
 _MIN_ITEMS = 20
 """References of what holds things rather than consists of them."""
 
-_OBJECTS_A_STEP = 1 << 16
-"""What is computed of them in between is never as long as the heap."""
-
 _MOST_HOLDERS = 64
 """Of ticks, the largest, that are asked whether they have lost some."""
 
@@ -57,13 +55,17 @@ def find_ticks(graph: HeapGraph) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.
     """uint8[n]: of each tick the newest in its holder, 0 for others; uint32[256]: of imports."""
 
     def compute() -> tuple[npt.NDArray[Any], ...]:
-        codes = graph.age_codes
-        of_program = _program_types(graph)[graph.type_ids]
-        counts = np.bincount(codes[of_program], minlength=CODES).astype(np.uint32)
+        codes, is_program_type = graph.age_codes, _program_types(graph)
+        # Classes are, too, whatever their metaclass is.
+        of_program = has_bits(graph.flags, ObjectFlags.IS_TYPE)
+        is_dated = np.empty(graph.object_count, np.bool_)
+        counts = np.zeros(CODES, np.uint32)
+        for here in steps(graph.object_count):
+            by_type = is_program_type[graph.type_ids[here]]
+            counts += np.bincount(codes[here][by_type], minlength=CODES).astype(np.uint32)
+            of_program[here] |= by_type
+            is_dated[here] = (codes[here] != UNKNOWN) & ~of_program[here]
         counts[UNKNOWN] = 0
-        of_program |= (graph.flags & ObjectFlags.IS_TYPE) != 0  # whatever their metaclass is
-        is_dated = codes != UNKNOWN
-        is_dated &= ~of_program
         return _newest_beside(graph, _units(graph, is_dated, of_program)), counts
 
     if graph.object_count < KEPT_ROWS:
@@ -86,11 +88,10 @@ def _units(
     """
     has_units = ~graph.folded.with_dicts(of_program)
     units = [np.empty(0, np.int64)]
-    for first in range(0, graph.object_count, _OBJECTS_A_STEP):
-        ends = graph.offsets[first : first + _OBJECTS_A_STEP + 1]
-        has_units[first : first + _OBJECTS_A_STEP] &= np.diff(ends) >= _MIN_ITEMS
-    for first in range(0, graph.object_count, _OBJECTS_A_STEP):
-        objects = np.flatnonzero(is_dated[first : first + _OBJECTS_A_STEP]) + first
+    for here in steps(graph.object_count):
+        has_units[here] &= np.diff(graph.offsets[here.start : here.stop + 1]) >= _MIN_ITEMS
+    for here in steps(graph.object_count):
+        objects = np.flatnonzero(is_dated[here]) + here.start
         idom = graph.dominators.idom[objects]
         is_unit: npt.NDArray[np.bool_] = idom == VIRTUAL_ROOT
         below = np.flatnonzero(idom < UNREACHABLE)

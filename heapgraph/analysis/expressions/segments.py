@@ -13,6 +13,7 @@ import numpy as np
 from heapgraph.analysis.expressions.literals import UNKNOWN, describe_value, literal, text_of
 from heapgraph.graph.csr import rows_of
 from heapgraph.model import EDGE_KIND_NAMES, NO_LABEL, EdgeKind
+from heapgraph.native.scans import are_among
 from heapgraph.snapshot.checks import LABEL_IS_NAME, LABEL_IS_OBJECT
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def edges_of(graph: HeapGraph, source: int, *kinds: EdgeKind) -> NDArray[np.int6
     rows = rows_of(graph.offsets, source)
     if not kinds:
         return np.arange(rows.start, rows.stop)
-    edges: NDArray[np.int64] = np.flatnonzero(np.isin(graph.edge_kinds[rows], kinds)) + rows.start
+    edges: NDArray[np.int64] = np.flatnonzero(are_among(graph.edge_kinds[rows], kinds)) + rows.start
     return edges
 
 

@@ -49,6 +49,7 @@ from heapgraph.model import (
     ObjectFlags,
     RootKind,
 )
+from heapgraph.native.scans import are_among, has_bits, rows_equal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,13 +157,14 @@ def _judged_by_growth(graph: HeapGraph, candidate: Candidate) -> Candidate:
 
 def structure_mask(graph: HeapGraph) -> NDArray[np.bool_]:
     """bool[n], true for modules, classes and the interpreter's tables, with their `__dict__`s."""
-    is_structure: NDArray[np.bool_] = (graph.flags & ObjectFlags.IS_TYPE) != 0
+    is_structure = has_bits(graph.flags, ObjectFlags.IS_TYPE)
     is_structure[graph.objects_of_type("module")] = True
     roots = graph.roots
-    named = np.array([name.partition(" ")[0] in _STRUCTURE_FIELDS for name in roots.names], bool)
-    of_interpreter = (roots.kinds == RootKind.INTERPRETER) & named
-    of_kind = np.isin(roots.kinds, [*_STRUCTURE_ROOTS, RootKind.MODULE])
-    is_structure[roots.targets[of_kind | of_interpreter]] = True
+    for row in rows_equal(roots.kinds, RootKind.INTERPRETER).tolist():
+        if roots.names[row].partition(" ")[0] in _STRUCTURE_FIELDS:
+            is_structure[roots.targets[row]] = True
+    of_kind = are_among(roots.kinds, (*_STRUCTURE_ROOTS, RootKind.MODULE))
+    is_structure[roots.targets[of_kind]] = True
     _, edges = rows_of_many(graph.offsets, np.flatnonzero(is_structure))
     is_structure[graph.targets[edges[graph.edge_kinds[edges] == EdgeKind.DICT]]] = True
     return is_structure
@@ -256,7 +258,7 @@ def _of_references(graph: HeapGraph, point: int) -> Candidate | None:
     if graph.folded.shallow_size(point) < CONTENT_SHARE * retained:
         return None
     edges = slice(int(graph.offsets[point]), int(graph.offsets[point + 1]))
-    is_item = np.isin(graph.edge_kinds[edges], ITEM_KINDS)
+    is_item = are_among(graph.edge_kinds[edges], ITEM_KINDS)
     items = graph.targets[edges][is_item]
     if len(items) < MANY_ITEMS:
         return None

@@ -43,7 +43,7 @@ def trend_of(codes, past=SILENT, life=None, share=1.0, count=None):
     count = len(codes) if count is None else count
     life = life or life_of()
     order = order_of(codes) if len(codes) else None
-    return judge(codes, count, life, past, order=order, share=share)[0]
+    return judge(codes, count, life, past, order=order, share=lambda: share)[0]
 
 
 @pytest.mark.parametrize(
