@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heapgraph.analysis.ages.growth import growth_of
+from heapgraph.analysis.ages.growth import growth_of, prepare_growth
 from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.holders import holder_ids, is_own_table
 from heapgraph.analysis.resident.parts import memory_parts, sizes_by_group
@@ -78,18 +78,22 @@ def count_heap(taken: TakenHeap) -> tuple[dict[str, Any], HeapGraph]:
 def _search(
     graph: HeapGraph, source: MemorySnapshot
 ) -> tuple[dict[str, int], list[dict[str, Any]]]:
-    """Find dominators and paths, on two processors; then parts of memory, and types.
+    """Find dominators and paths, on two processors; then all that is asked of one or the other.
 
-    These need most memory for a moment, so that they come before the tree is there.
+    The parts of memory and the types need memory for a moment, so that they come before the tree
+    is there; its order, and the clock of all verdicts on growth, are made at one time.
     """
     # What both read must be there: columns are not to be made by two threads at once.
     _ = graph.offsets, graph.targets, graph.weak_references, graph.shallow_sizes, graph.roots
     source.forget("objects", "out_degree")
     with ThreadPoolExecutor(1) as beside:
         dominators = beside.submit(lambda: graph.dominators)
+        order = beside.submit(lambda: graph.dominators.order)
         _ = graph.root_paths
         memory, types = sizes_by_group(memory_parts(graph)), _types(graph)
         dominators.result()
+        prepare_growth(graph)
+        order.result()
     return memory, types
 
 
