@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heapgraph.capture.process.start_time import stat_fields, ticks_in_seconds
+from heapgraph.watch.census.own_memory import with_large_pages
 from heapgraph.watch.children import GRACE_S, Finished, outputs_until, readable
 from heapgraph.watch.tied import tied
 
@@ -163,7 +164,7 @@ class CensusServer:
                 start_new_session=True,
                 pass_fds=[theirs.fileno()],
                 # A library for matrices would start threads of its own, and a fork has one.
-                env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+                env=with_large_pages(os.environ) | {"OPENBLAS_NUM_THREADS": "1"},
             )
         except BaseException:
             ours.close()

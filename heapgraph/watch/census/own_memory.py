@@ -4,10 +4,33 @@ from __future__ import annotations
 
 import ctypes
 import gc
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TUNABLES = "GLIBC_TUNABLES"
+_LARGE_PAGES = "glibc.malloc.hugetlb=1"
 
 _MAPPED_FROM = 1 << 20
 _KEPT = 4 << 20
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
+
+
+def with_large_pages(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which malloc asks the system for large pages, for who takes a census.
+
+    A census needs new memory of 200 MB, most of it in long arrays: in pages of 4 KiB to get them
+    takes a tenth of its processor time. malloc reads this when a program starts. Where the C
+    library (glibc before 2.35, musl) or the system has no such thing, nothing happens.
+
+    Args:
+        environment: of the daemon; what it says of other settings stays.
+    """
+    said = [part for part in environment.get(_TUNABLES, "").split(":") if part]
+    if not any(part.startswith("glibc.malloc.hugetlb=") for part in said):
+        said.append(_LARGE_PAGES)
+    return {**environment, _TUNABLES: ":".join(said)}
 
 
 def keep_small() -> None:
