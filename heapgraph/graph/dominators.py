@@ -47,6 +47,11 @@ class DominatorTree:
         """Offsets and children of `order`, which are enough to walk down. Cost: a third of it."""
         return graph_kernels.tree_children(self.idom)
 
+    def forget_order(self) -> None:
+        """Give the orders up: 20 bytes an object. Who asks for one has it made again."""
+        self.__dict__.pop("order", None)
+        self.__dict__.pop("_children", None)
+
     def children(self, object_id: int) -> U32:
         """Objects whose immediate dominator this is, the largest retained size first, then by id.
 

@@ -39,6 +39,11 @@ class FoldedTree:
         self._dicts, self._owners = _folded_dicts(graph)
 
     @property
+    def dicts(self) -> U32:
+        """uint32[k], ids of the dicts that are shown as a part of their owner, rising."""
+        return self._dicts
+
+    @property
     def folded_count(self) -> int:
         """How many dicts are shown as a part of their owner."""
         return len(self._dicts)

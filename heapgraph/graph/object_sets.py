@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -68,15 +68,17 @@ def count_by_group(groups: U32, group_count: int) -> NDArray[np.int64]:
     return counts
 
 
-def sum_by_group(groups: U32, values: U64, group_count: int) -> U64:
+def sum_by_group(
+    groups: NDArray[np.integer[Any]], values: NDArray[np.unsignedinteger[Any]], group_count: int
+) -> U64:
     """Exact sums of values by group.
 
     The floats of `numpy.bincount` are exact below 2**53; beyond, the halves of a value are summed
     apart.
 
     Args:
-        groups: uint32[k], numbers below group_count.
-        values: uint64[k].
+        groups: integer[k], numbers below group_count.
+        values: unsigned[k].
         group_count: how many groups.
 
     Returns:

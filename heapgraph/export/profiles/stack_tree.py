@@ -16,6 +16,7 @@ from heapgraph.analysis.growth.numbering import number_texts
 from heapgraph.export.profiles.step_names import step_names
 from heapgraph.export.profiles.steps import Steps
 from heapgraph.export.profiles.tree_arrays import TreeArrays
+from heapgraph.graph.object_sets import sum_by_group
 from heapgraph.native.key_numbers import number_keys
 
 if TYPE_CHECKING:
@@ -142,11 +143,15 @@ class _Level:
             Columns of the groups: group above, type, example, objects, bytes; and int64[k], the
             group of each object among these, -1 for small ones.
         """
-        steps, types = self._steps.between(objects), self._types_of(objects)
-        pairs, pair_rows = number_keys(steps * max(1, len(self.types)) + types)
-        keys, rows = number_keys((above + 1) * max(1, len(pairs)) + pair_rows)
-        sizes = np.bincount(rows, self._tree.sizes[objects], minlength=len(keys))
-        counts = np.bincount(rows, self._tree.counts[objects], minlength=len(keys))
+        keyed = self._steps.between(objects)
+        keyed *= max(1, len(self.types))
+        keyed += self._types_of(objects)
+        pairs, keyed = number_keys(keyed)
+        keyed += (above + 1) * max(1, len(pairs))
+        keys, rows = number_keys(keyed)
+        del keyed  # of a level with most objects each of these is large
+        sizes = sum_by_group(rows, self._tree.sizes[objects], len(keys))
+        counts = sum_by_group(rows, self._tree.counts[objects], len(keys))
         examples = np.zeros(len(keys), np.int64)
         examples[rows[::-1]] = objects[::-1]  # the last that is written stays
         large = np.flatnonzero(sizes >= self._least)

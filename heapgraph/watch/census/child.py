@@ -55,6 +55,7 @@ def take_census(arguments: Sequence[str], profile: int | None = None) -> int:
             if (descriptor := asked.profile if profile is None else profile) is not None:
                 from heapgraph.export.pprof import write_pprof  # noqa: PLC0415 - loads protobuf
 
+                graph.dominators.forget_order()  # a profile has a tree of its own
                 with suppress(OSError):  # the disk is full: the census is worth more
                     with os.fdopen(descriptor, "wb") as stream:
                         write_pprof(graph, stream, worker=asked.worker)
