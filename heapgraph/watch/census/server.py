@@ -34,7 +34,10 @@ _MOST_DESCRIPTORS = 4
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _KNOWN_LEAKS = "heapgraph.analysis.leaks.known_leaks"
-_LOADED = ("heapgraph.capture.dump", COUNTING, "numpy.ma")
+_PROFILES = "heapgraph.export.pprof"
+_MESSAGES = "heapgraph.export.profiles.messages"
+_VERDICTS_KEPT = "heapgraph.analysis.ages.kept"
+_LOADED = ("heapgraph.capture.dump", COUNTING, _PROFILES, "numpy.ma")
 """numpy loads the last one when it first looks for distinct values."""
 
 
@@ -63,6 +66,8 @@ def load() -> None:
     for name in _LOADED:
         importlib.import_module(name)
     importlib.import_module(_KNOWN_LEAKS).compile_patterns()
+    importlib.import_module(_MESSAGES).new_profile()
+    importlib.import_module(_VERDICTS_KEPT).rules_digest()
     for minor in range(OLDEST_MINOR, NEWEST_MINOR + 1):
         layout_for((3, minor))
     gc.collect()
