@@ -16,6 +16,7 @@ import numpy.typing as npt
 from heapgraph.errors import CaptureInterrupted
 from heapgraph.model import NO_LABEL
 from heapgraph.native.file_pieces import ProcessFile, piece_rows
+from heapgraph.native.threads import usable_threads
 from heapgraph.native.walked_columns import FORGOTTEN, WalkedColumns
 from heapgraph.native.walked_type import WalkedType, read_type
 from heapgraph.native.walker_library import check, walker_library
@@ -315,14 +316,18 @@ class HeapWalker:
         )
         check(to(self._handle, ctypes.byref(visits)), "merging what traverse functions visited")
 
-    def emit(self, static_ranges: Sequence[tuple[int, int]]) -> None:
+    def emit(self, static_ranges: Sequence[tuple[int, int]], threads: int = 0) -> None:
         """Pass 2: number the objects in address order and make the columns.
 
         Args:
             static_ranges: sorted (start, end) of the program's own data.
+            threads: that work on it; 0: as many as there is use for. The columns are the same for
+                every number.
         """
         statics = _as_ranges(static_ranges)
-        status = self._library.hg_walker_emit(self._handle, statics.ctypes.data, len(statics))
+        status = self._library.hg_walker_emit(
+            self._handle, statics.ctypes.data, len(statics), threads or usable_threads()
+        )
         check(status, "writing the columns")
 
     def forget_memory(self) -> None:

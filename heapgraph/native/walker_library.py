@@ -38,7 +38,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "hg_walker_all_to_traverse": (_STATUS, (_POINTER, _POINTER, _U64, _POINTER)),
     "hg_walker_add_traversed": (_STATUS, (_POINTER, _POINTER)),
     "hg_walker_compare_traversed": (_STATUS, (_POINTER, _POINTER)),
-    "hg_walker_emit": (_STATUS, (_POINTER, _POINTER, _U64)),
+    "hg_walker_emit": (_STATUS, (_POINTER, _POINTER, _U64, ctypes.c_uint32)),
     "hg_walker_forget_memory": (None, (_POINTER,)),
     "hg_walker_complete": (_STATUS, (_POINTER,)),
     "hg_walker_forget_columns": (None, (_POINTER, ctypes.c_uint32)),
@@ -61,7 +61,7 @@ WALKER_INTERFACE = Interface(
     library="walker",
     header="native/walker/api/walker.h",
     version_function="hg_walker_version",
-    version=6,
+    version=7,
     functions=_FUNCTIONS,
     structs=WALKER_STRUCTS,
 )

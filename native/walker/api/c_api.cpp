@@ -177,8 +177,8 @@ int hg_walker_compare_traversed(hg_walker *walker, const hg_visits *visits) {
     return guarded([&] { walker->compare_traversed(*visits); });
 }
 
-int hg_walker_emit(hg_walker *walker, const hg_range *statics, u64 static_count) {
-    return guarded([&] { walker->emit(statics, static_count); });
+int hg_walker_emit(hg_walker *walker, const hg_range *statics, u64 static_count, uint32_t threads) {
+    return guarded([&] { walker->emit(statics, static_count, threads); });
 }
 
 void hg_walker_forget_memory(hg_walker *walker) { walker->forget_memory(); }

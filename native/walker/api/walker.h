@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 /* Raised whenever a struct, a signature or the meaning of one changes. */
-#define HG_WALKER_VERSION 6
+#define HG_WALKER_VERSION 7
 
 /* An offset of a field that the target's CPython does not have. */
 #define HG_ABSENT INT64_C(-1)
@@ -316,8 +316,10 @@ HG_API int hg_walker_add_traversed(hg_walker *walker, const hg_visits *visits);
 HG_API int hg_walker_compare_traversed(hg_walker *walker, const hg_visits *visits);
 
 /* Pass 2: makes all columns but those of hg_walker_complete.
- * statics: the program's own data, sorted and disjoint. */
-HG_API int hg_walker_emit(hg_walker *walker, const hg_range *statics, uint64_t static_count);
+ * statics: the program's own data, sorted and disjoint. threads: 1 or more, for any number of which
+ * the columns are the same. */
+HG_API int hg_walker_emit(hg_walker *walker, const hg_range *statics, uint64_t static_count,
+                          uint32_t threads);
 
 /* Gives the copy of the memory back; columns, types and names stay. */
 HG_API void hg_walker_forget_memory(hg_walker *walker);

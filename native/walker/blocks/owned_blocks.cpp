@@ -114,6 +114,11 @@ bool OwnedBlocks::is_shared_pointer(u64 object, u64 control) {
 }
 
 const std::vector<OwnedBlock> &OwnedBlocks::blocks_of(u64 object) {
+    if (settled_ != nullptr) {
+        static const std::vector<OwnedBlock> none;
+        const auto owned = settled_->owned_.find(object);
+        return owned == settled_->owned_.end() ? none : owned->second;
+    }
     if (!owned_.count(object)) claim({object});
     return owned_[object];
 }
@@ -181,7 +186,7 @@ bool OwnedBlocks::is_pool_buffer(u64 vtable) {
     const auto [entry, is_new] = pool_buffers_.try_emplace(vtable, false);
     if (is_new) {
         const u64 name = memory_.u64_at(memory_.u64_at(vtable - kTypeInfo) + kTypeInfoName);
-        entry->second = reader_.types().text(name) == kPoolBuffer;
+        entry->second = memory_.text(name) == kPoolBuffer;
     }
     return entry->second;
 }

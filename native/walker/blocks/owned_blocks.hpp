@@ -26,6 +26,9 @@ struct OwnedBlock {
 class OwnedBlocks {
 public:
     OwnedBlocks(HeapReader &reader, MemoryImage &memory) : reader_(reader), memory_(memory) {}
+    // Of a reader that takes what others have settled.
+    OwnedBlocks(HeapReader &reader, MemoryImage &memory, const OwnedBlocks &settled)
+        : reader_(reader), memory_(memory), settled_(&settled) {}
 
     // Settles which block is whose, when all objects that have blocks are known.
     void share(std::vector<u64> owners);
@@ -60,6 +63,7 @@ private:
 
     HeapReader &reader_;
     MemoryImage &memory_;
+    const OwnedBlocks *settled_ = nullptr;
     std::unordered_set<u64> claimed_;
     std::unordered_map<u64, std::vector<OwnedBlock>> owned_;  // by owner
     std::unordered_map<u64, bool> pool_buffers_;              // by vtable

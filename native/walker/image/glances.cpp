@@ -1,10 +1,10 @@
 // Reading memory without keeping it, from several threads: for what is looked at once.
-#include "walker/image/memory_image.hpp"
+#include "walker/image/memory_store.hpp"
 #include "walker/image/processor.hpp"
 
 namespace heapgraph {
 
-const Region *MemoryImage::region_of(u64 address) const {
+const Region *MemoryStore::region_of(u64 address) const {
     const auto behind =
         std::upper_bound(regions_.begin(), regions_.end(), address,
                          [](u64 wanted, const Region &it) { return wanted < it.start; });
@@ -13,7 +13,7 @@ const Region *MemoryImage::region_of(u64 address) const {
     return address - region.start < region.size && region.copy != nullptr ? &region : nullptr;
 }
 
-const u8 *MemoryImage::glance(const Region &region, u64 block, u8 *buffer) {
+const u8 *MemoryStore::glance(const Region &region, u64 block, u8 *buffer) {
     const Block state = std::atomic_ref<Block>(region.state[block]).load(std::memory_order_acquire);
     if (state == Block::kUsed || state == Block::kAhead)
         return region.copy + (block << kBlockShift);
@@ -38,7 +38,7 @@ const u8 *MemoryImage::glance(const Region &region, u64 block, u8 *buffer) {
 }
 
 // What is mapped is read where it is, the rest from its file; a hole reads as zeros.
-void MemoryImage::glance_range(const Region &region, u64 begin, u64 end, u8 *to) {
+void MemoryStore::glance_range(const Region &region, u64 begin, u64 end, u8 *to) {
     auto mapped = first_behind(region.mapped, begin);
     for (u64 at = begin; at < end;) {
         u64 stop = end;

@@ -53,9 +53,9 @@ ObjectWords::ObjectWords(Walker &walker, ChunkMap &chunks) : walker_(walker), ch
 
 void ObjectWords::mark(bool has_small) {
     const Columns &columns = walker_.columns();
-    walker_.each_object([&](u64 object, const Walker::Position &) { mark_object(object); });
+    walker_.each_object([&](u64 object, const Position &) { mark_object(object); });
     u32 id = 0;
-    walker_.each_object([&](u64 object, const Walker::Position &) {
+    walker_.each_object([&](u64 object, const Position &) {
         const u32 at = id++, row = columns.type[at];
         if (row < knows_buffers_.size() && knows_buffers_[row] &&
             ((has_small && knows_small_[row]) || columns.shallow.data()[at] > kSmallRequest))
@@ -134,7 +134,7 @@ std::vector<Entry> ObjectWords::entries(u64 most) {
     std::vector<Entry> found;
     const Columns &columns = walker_.columns();
     u32 id = 0;
-    walker_.each_object([&](u64 object, const Walker::Position &) {
+    walker_.each_object([&](u64 object, const Position &) {
         const u32 at = id++;
         if (!has_words(at) || found.size() >= most) return;
         scan(at, object, *walker_.types().types()[columns.type[at]], found);

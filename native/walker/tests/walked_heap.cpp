@@ -145,7 +145,7 @@ void WalkedHeap::walk(const Ranges &regions, const Objects &heads, const Objects
     walker_.read_gc_lists(heads.data(), heads.size(), 0, true);
     walker_.discover(seeds.data(), seeds.size());
     const AddressRange statics{heap.statics.start(), heap.statics.end()};
-    walker_.emit(&statics, 1);
+    walker_.emit(&statics, 1, 2);
     walker_.complete();
     u64 mapped = 0;
     for (const auto &[from, to] : regions) mapped += to - from;

@@ -1,6 +1,8 @@
 // What the readers of types are made of.
 #include "walker/types/heap_reader.hpp"
 
+#include <algorithm>
+
 namespace heapgraph {
 namespace {
 
@@ -9,9 +11,24 @@ constexpr u64 kMaxText = 1 << 20;
 }  // namespace
 
 bool HeapReader::may_read_large(u64 owner, u64 address, u64 size) {
-    if (claims_.take(owner, address, size, is_claiming_)) return true;
-    if (is_claiming_) shared_owners_.insert(owner);
-    return false;
+    if (first_ != nullptr) return first_->claims_.may_take(owner, address, size);
+    if (!claims_.may_take(owner, address, size)) {
+        if (is_claiming_) shared_owners_.insert(owner);
+        return false;
+    }
+    if (is_claiming_) claims_.take(owner, address, size);
+    return true;
+}
+
+bool HeapReader::stands_for(u64 table, u64 dict) {
+    if (first_ != nullptr) {
+        const auto users = first_->orphan_tables_.find(table);
+        return users != first_->orphan_tables_.end() && users->second.least == dict;
+    }
+    if (!is_claiming_) return true;
+    TableUsers &users = orphan_tables_.try_emplace(table, TableUsers{dict, dict}).first->second;
+    users.least = std::min(users.least, dict);
+    return users.first == dict;
 }
 
 bool HeapReader::afford(u64 bytes) {

@@ -30,7 +30,6 @@ struct Sizes {
 // What readers of types learn from some objects and use for others.
 struct Learned {
     u64 general_lookup = 0;  // <= 3.10: the dk_lookup of tables that hold other keys than str
-    std::unordered_map<u64, u64> orphan_tables;  // key table -> the dict that stands for its users
     std::unordered_map<u64, std::vector<u64>>
         object_places;  // dtype -> offsets of the references in an element
 };
@@ -39,6 +38,16 @@ class HeapReader {
 public:
     HeapReader(MemoryImage &memory, const Layout &layout, TypeTable &types)
         : memory_(memory), layout_(layout), types_(types), blocks_(*this, memory) {}
+    // For the second pass: what the first one has settled stays as it is, and stays there. Several
+    // of them may read at once, each by a memory of its own, while the table of types is closed.
+    HeapReader(const HeapReader &first, MemoryImage &memory)
+        : memory_(memory), layout_(first.layout_), types_(first.types_),
+          blocks_(*this, memory, first.blocks_), first_(&first), budget_(first.budget_),
+          table_bytes_(first.table_bytes_) {
+        learned_.general_lookup = first.learned_.general_lookup;
+    }
+    HeapReader(const HeapReader &) = delete;
+    HeapReader &operator=(const HeapReader &) = delete;
 
     // What the walk asks.
 
@@ -77,8 +86,7 @@ public:
         return shared_owners_.size();
     }  // objects that claim a table which is another's
     u64 tables_left_out() const { return tables_left_out_; }
-    // Choose anew which dict stands for the users of a key table: when all classes are known.
-    void forget_owners() { learned_.orphan_tables.clear(); }
+    u64 table_bytes() const { return table_bytes_; }  // looked through in this pass
 
     // What readers of types are made of.
 
@@ -97,7 +105,10 @@ public:
     u64 type_flags(u64 type) {
         return memory_.view(type, layout_.tp_size).u64_at(layout_.tp_flags);
     }
-    bool is_running(u64 frame) const { return running_frames_.count(frame) != 0; }
+    bool is_running(u64 frame) const { return of_first().running_frames_.count(frame) != 0; }
+    // A key table that its class has replaced belongs to the dicts that still use it; one of them
+    // stands for all: in the first pass the first that is read, then that with the least address.
+    bool stands_for(u64 table, u64 dict);
     // ob_size of an object without its sign; of an int the number of its digits.
     u64 item_count(View object);
     u64 tuple_length(u64 tuple) { return memory_.u64_at(tuple + layout_.var_size); }
@@ -125,6 +136,13 @@ public:
     bool afford(u64 bytes);
 
 private:
+    // Which dict stands for the users of a key table.
+    struct TableUsers {
+        u64 first;
+        u64 least;
+    };
+
+    const HeapReader &of_first() const { return first_ != nullptr ? *first_ : *this; }
     bool may_read_large(u64 owner, u64 address, u64 size);
     u64 bytes_behind(u64 object, const TypeInfo &type);
     u64 footprint(u64 object, const TypeInfo &type, View view, u64 getsizeof_bytes);
@@ -133,9 +151,11 @@ private:
     const Layout &layout_;
     TypeTable &types_;
     OwnedBlocks blocks_;
+    const HeapReader *first_ = nullptr;  // whose answers stand; null in the first pass
     Learned learned_;
-    std::unordered_set<u64> running_frames_;
     WalkBudget budget_;
+    std::unordered_set<u64> running_frames_;
+    std::unordered_map<u64, TableUsers> orphan_tables_;  // by key table
     TableClaims claims_;
     std::unordered_set<u64> shared_owners_;
     bool is_claiming_ = true;

@@ -57,8 +57,8 @@ void TypeTable::add_members(TypeInfo &info, u64 type_address) {
                 std::any_of(info.fields.begin(), info.fields.end(),
                             [&](const FieldRule &field) { return field.offset == member.offset; });
             if (repeated) return;
-            info.fields.push_back({member.offset, names_.row(text(member.name)), EdgeKind::kField,
-                                   kOwned | kScanned});
+            info.fields.push_back({member.offset, names_.row(memory_.text(member.name)),
+                                   EdgeKind::kField, kOwned | kScanned});
         });
 }
 
@@ -73,7 +73,7 @@ void TypeTable::add_slots(TypeInfo &info) {
                 !member.lies_in(layout_.object_size, info.basicsize))
                 return;
             info.fields.push_back(
-                {member.offset, names_.row(text(member.name)), EdgeKind::kSlot, kOwned});
+                {member.offset, names_.row(memory_.text(member.name)), EdgeKind::kSlot, kOwned});
         });
         at = type.u64_at(layout_.tp_base);
     }

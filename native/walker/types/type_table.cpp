@@ -9,23 +9,18 @@ namespace {
 
 constexpr i64 kMaxBasicsize = 1 << 24;
 constexpr i64 kMaxItemsize = 1 << 16;
-constexpr u64 kMaxName = 512;
 constexpr u64 kMaxSharedKeys = 1 << 16;
 
 }  // namespace
 
 u32 NameTable::row(const std::string &name) {
+    if (is_closed_) {
+        const auto known = rows_.find(name);
+        return known == rows_.end() ? kNoLabel : known->second;
+    }
     const auto [entry, added] = rows_.try_emplace(name, static_cast<u32>(names_.size()));
     if (added) names_.push_back(name);
     return entry->second;
-}
-
-std::string TypeTable::text(u64 address) {
-    const View view = memory_.view_up_to(address, kMaxName);
-    std::string result;
-    for (u64 i = 0; i < view.size() && view.u8_at(i) != 0; ++i)
-        result += static_cast<char>(view.u8_at(i));
-    return result;
 }
 
 void TypeTable::forget() {
@@ -37,14 +32,15 @@ void TypeTable::forget() {
 // `type` is its own type, and so may be a metaclass that C code derives from it (Shiboken of
 // PySide6). Other words that point at themselves are heads of empty lists.
 bool TypeTable::is_own_type(View type) {
-    if (text(type.u64_at(layout_.tp_name)) == "type") return true;
+    if (memory_.text(type.u64_at(layout_.tp_name)) == "type") return true;
     for (int i = 0; i < kMaxBases; ++i) {
         const u64 base = type.u64_at(layout_.tp_base);
         if (!(type.u64_at(layout_.tp_flags) & type_flag::kType)) return false;
         const View next = memory_.view(base, layout_.tp_size);
         if (!next || type.i64_at(layout_.tp_basicsize) < next.i64_at(layout_.tp_basicsize))
             return false;
-        if (next.u64_at(layout_.type) == base && text(next.u64_at(layout_.tp_name)) == "type")
+        if (next.u64_at(layout_.type) == base &&
+            memory_.text(next.u64_at(layout_.tp_name)) == "type")
             return true;
         type = next;
     }
@@ -69,7 +65,7 @@ bool TypeTable::is_type(u64 address) {
     // Up to 3.10 a few static types are used without having been made ready: no base, no dict.
     return type.u64_at(layout_.type) == meta.u64_at(layout_.type) &&
            type.u64_at(layout_.tp_base) == 0 && type.u64_at(layout_.tp_dealloc) != 0 &&
-           !text(type.u64_at(layout_.tp_name)).empty();
+           !memory_.text(type.u64_at(layout_.tp_name)).empty();
 }
 
 bool TypeTable::is_python_class(View type) const {
@@ -107,7 +103,7 @@ void TypeTable::place(u64 address, TypeInfo *type) {
 }
 
 void TypeTable::read_basics(TypeInfo &info, View type) {
-    info.tp_name = text(type.u64_at(layout_.tp_name));
+    info.tp_name = memory_.text(type.u64_at(layout_.tp_name));
     info.flags = type.u64_at(layout_.tp_flags);
     info.basicsize = type.i64_at(layout_.tp_basicsize);
     info.itemsize = type.i64_at(layout_.tp_itemsize);
@@ -146,8 +142,9 @@ const TypeRule *TypeTable::nearest_rule(u64 address, u64 &ruled, bool &found) {
     for (int i = 0; i < kMaxBases && address != 0; ++i) {
         const View type = memory_.view(address, layout_.tp_size);
         if (!type) break;
-        const auto rule =
-            is_python_class(type) ? rules_.end() : rules_.find(text(type.u64_at(layout_.tp_name)));
+        const auto rule = is_python_class(type)
+                              ? rules_.end()
+                              : rules_.find(memory_.text(type.u64_at(layout_.tp_name)));
         if (rule != rules_.end()) {
             ruled = address;
             found = true;
@@ -163,7 +160,7 @@ const TypeRule *TypeTable::nearest_rule(u64 address, u64 &ruled, bool &found) {
 const TypeRule *TypeTable::rule_of_metaclass(u64 address) {
     static const std::string prefix = "metaclass ";
     const u64 metaclass = memory_.u64_at(address + layout_.type);
-    const std::string wanted = prefix + text(memory_.u64_at(metaclass + layout_.tp_name));
+    const std::string wanted = prefix + memory_.text(memory_.u64_at(metaclass + layout_.tp_name));
     auto rule = rules_.upper_bound(wanted);
     if (rule == rules_.begin()) return nullptr;
     --rule;

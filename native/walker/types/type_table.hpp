@@ -106,10 +106,13 @@ class NameTable {
 public:
     u32 row(const std::string &name);
     const std::vector<std::string> &names() const { return names_; }
+    // While it is closed, names that it does not have are kNoLabel.
+    void close(bool closed) { is_closed_ = closed; }
 
 private:
     std::vector<std::string> names_;
     std::unordered_map<std::string, u32> rows_;
+    bool is_closed_ = false;
 };
 
 class TypeTable {
@@ -125,8 +128,14 @@ public:
         const u64 slot = hash(address) & (slots_.size() - 1);
         for (u64 i = slot;; i = (i + 1) & (slots_.size() - 1)) {
             if (slots_[i].address == address) return slots_[i].type;
-            if (slots_[i].address == 0) return address ? discover(address) : nullptr;
+            if (slots_[i].address == 0)
+                return address != 0 && !is_closed_ ? discover(address) : nullptr;
         }
+    }
+    // See ClosedTypes.
+    void close(bool closed) {
+        is_closed_ = closed;
+        names_.close(closed);
     }
     // The functions that CPython gives to every Python class; 0 leaves class detection off.
     void set_python_class_functions(u64 dealloc, u64 traverse) {
@@ -134,7 +143,6 @@ public:
         class_traverse_ = traverse;
     }
     bool is_python_class(View type) const;
-    std::string text(u64 address);
     // Whether a key table is the one that new instances of some known class share.
     bool is_shared_table(u64 keys) const { return shared_tables_.count(keys) != 0; }
 
@@ -171,8 +179,21 @@ private:
     std::map<std::string, TypeRule> rules_;
     std::unordered_set<u64> shared_tables_;
     NameTable names_;
+    bool is_closed_ = false;
     u64 class_dealloc_ = 0;
     u64 class_traverse_ = 0;
+};
+
+// As long as it lives, nothing is learned of types and names: several threads may ask.
+class ClosedTypes {
+public:
+    explicit ClosedTypes(TypeTable &types) : types_(types) { types_.close(true); }
+    ~ClosedTypes() { types_.close(false); }
+    ClosedTypes(const ClosedTypes &) = delete;
+    ClosedTypes &operator=(const ClosedTypes &) = delete;
+
+private:
+    TypeTable &types_;
 };
 
 }  // namespace heapgraph

@@ -51,9 +51,9 @@ void Walker::make_ages() {
         const u64 rank = count - 1 - age;
         const u64 object = gc_objects_[rank < frozen ? (rank + first) % frozen : rank];
         Position at;
-        if (!position(object, at) || !is_known(at)) continue;
-        columns_.age[id_at(at)] = static_cast<u8>(1 + part / kParts);
-        columns_.age_part[id_at(at)] = static_cast<u8>(part % kParts);
+        if (!position(object, at) || !at.is_known()) continue;
+        columns_.age[at.id()] = static_cast<u8>(1 + part / kParts);
+        columns_.age_part[at.id()] = static_cast<u8>(part % kParts);
     }
     gc_objects_ = {};
 }

@@ -23,18 +23,16 @@ public:
     // cost as much.
     static constexpr u64 kMinBytes = 4096;
 
-    // True when no one else has any of it. With `keep` it is the owner's from now on.
-    bool take(u64 owner, u64 start, u64 size, bool keep) {
-        auto next = ranges_.upper_bound(start);
+    // True when no one else has any of it.
+    bool may_take(u64 owner, u64 start, u64 size) const {
+        const auto next = ranges_.upper_bound(start);
         if (next != ranges_.end() && next->first - start < size) return false;
-        if (next != ranges_.begin()) {
-            const auto &[first, claim] = *std::prev(next);
-            if (first == start && claim.owner == owner) return true;
-            if (start - first < claim.size) return false;
-        }
-        if (keep) ranges_.emplace_hint(next, start, Claim{size, owner});
-        return true;
+        if (next == ranges_.begin()) return true;
+        const auto &[first, claim] = *std::prev(next);
+        return (first == start && claim.owner == owner) || start - first >= claim.size;
     }
+    // It is the owner's from now on, who may take it.
+    void take(u64 owner, u64 start, u64 size) { ranges_.try_emplace(start, Claim{size, owner}); }
 
 private:
     struct Claim {

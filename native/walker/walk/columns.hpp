@@ -37,11 +37,19 @@ public:
         std::copy(values, values + count, data_ + size_);
         size_ += count;
     }
-    // Zeros behind the rows that are there.
+    // Room for so many rows in all: until there are more, those that are there stay where they are.
+    void reserve(u64 rows) {
+        if (rows > capacity_) make_room(rows);
+    }
+    bool has_room(u64 rows) const { return rows <= capacity_ - size_; }
+    // Zeros behind the rows that are there, but for rows that were dropped.
     void resize(u64 size) {
-        if (size > capacity_) make_room(size);
+        reserve(size);
         size_ = size;
     }
+    void put(u64 first, const Column &rows) { std::copy(rows.begin(), rows.end(), data_ + first); }
+    // No rows; their room stays.
+    void drop_rows() { size_ = 0; }
     // Gives back the room that is not used.
     void give_back() {
         const u64 bytes =
@@ -97,11 +105,22 @@ public:
         if (value >= kElsewhere) large_.push_back({rows_.size(), value});
         rows_.push_back(value >= kElsewhere ? kElsewhere : static_cast<T>(value));
     }
+    // A row that is there already. Those that have no room go to a list of the caller's, who adds
+    // it when all rows before have been added.
+    void put(u64 row, u64 value, std::vector<Large> &large) {
+        if (value >= kElsewhere) large.push_back({row, value});
+        rows_[row] = value >= kElsewhere ? kElsewhere : static_cast<T>(value);
+    }
+    void add_large(std::vector<Large> &large) {
+        large_.insert(large_.end(), large.begin(), large.end());
+        large.clear();
+    }
     u64 operator[](u64 row) const {
         if (rows_[row] != kElsewhere) return rows_[row];
         const auto before = [](const Large &large, u64 wanted) { return large.row < wanted; };
         return std::lower_bound(large_.begin(), large_.end(), row, before)->value;
     }
+    void resize(u64 size) { rows_.resize(size); }
     u64 size() const { return rows_.size(); }
     const T *data() const { return rows_.data(); }
     const std::vector<Large> &large() const { return large_; }
@@ -114,6 +133,9 @@ private:
     Column<T> rows_;
     std::vector<Large> large_;  // by row
 };
+
+// Numbers of heapgraph/model.py: ObjectFlags.
+constexpr u16 kIsGc = 1, kGcTracked = 2, kImmortal = 4, kIsType = 8, kStatic = 16, kInterned = 32;
 
 struct Columns {
     NarrowColumn<u16> type;

@@ -38,7 +38,7 @@ bool Walker::is_lost_object(u64 address, u64 block_size, u64 count, u64 type_add
     // object that waits in a free list of the interpreter. In others the count is zero.
     if (count == 0 || count > kMaxCounted) return false;
     Position at;
-    if (!position(type_address, at) || !is_known(at)) return false;
+    if (!position(type_address, at) || !at.is_known()) return false;
     const TypeInfo *type = types_.find(type_address);
     if (type == nullptr || type->is_gc || type->reader->describes_types) return false;
     if (!fits(reader_.sizes(address, *type).getsizeof, block_size)) return false;

@@ -9,15 +9,15 @@
 
 namespace heapgraph {
 
-bool Traversed::find(u64 object, Visits &visits) {
-    if (records_.empty()) return false;
-    const auto before = [](const Record &left, const Record &right) {
-        return left.object < right.object;
-    };
-    if (!sorted_) std::sort(records_.begin(), records_.end(), before);
-    sorted_ = true;
+void Traversed::sort() {
+    std::sort(records_.begin(), records_.end(),
+              [](const Record &left, const Record &right) { return left.object < right.object; });
+}
+
+bool Traversed::find(u64 object, Visits &visits) const {
     const auto at =
-        std::lower_bound(records_.begin(), records_.end(), Record{object, 0, 0}, before);
+        std::lower_bound(records_.begin(), records_.end(), object,
+                         [](const Record &record, u64 wanted) { return record.object < wanted; });
     if (at == records_.end() || at->object != object) return false;
     visits = {targets_.data() + at->first, at->count};
     return true;
@@ -95,7 +95,6 @@ void Walker::add_traversed(const hg_visits &visited) {
         }
         counts_.references += visits.count;
     }
-    reader_.forget_owners();
 }
 
 u64 Walker::collectable_objects(hg_traverse_job *jobs, u64 capacity) {
@@ -124,6 +123,7 @@ u64 Walker::collectable_objects(hg_traverse_job *jobs, u64 capacity) {
 }
 
 void Walker::compare_traversed(const hg_visits &visited) {
+    traversed_.sort();
     for (u64 i = 0, first = 0; i < visited.object_count; first = visited.ends[i++]) {
         TypeInfo *type = types_.find(image_->u64_at(visited.objects[i] + layout_.type));
         if (type == nullptr) continue;
@@ -132,7 +132,8 @@ void Walker::compare_traversed(const hg_visits &visited) {
         bool identical = true;
         for (const Edge &edge : edges_.edges()) {
             Position at;
-            if (!(edge.flags & kGcVisible) || !position(edge.target, at) || !is_known(at)) continue;
+            if (!(edge.flags & kGcVisible) || !position(edge.target, at) || !at.is_known())
+                continue;
             identical &= tally.take(edge.target);
         }
         if (!identical || !tally.is_empty()) ++type->disagreements;

@@ -22,10 +22,11 @@ public:
     void add(u64 object, Visits visits) {
         records_.push_back({object, targets_.size(), visits.count});
         targets_.insert(targets_.end(), visits.targets, visits.targets + visits.count);
-        sorted_ = false;
     }
+    // Between the last add and the first find.
+    void sort();
     // False when the object was not traversed.
-    bool find(u64 object, Visits &visits);
+    bool find(u64 object, Visits &visits) const;
 
 private:
     struct Record {
@@ -36,7 +37,6 @@ private:
 
     std::vector<Record> records_;
     std::vector<u64> targets_;
-    bool sorted_ = true;
 };
 
 // Takes visits off a multiset, one by one.

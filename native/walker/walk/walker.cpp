@@ -14,14 +14,6 @@ constexpr u64 kProgressStep = 1 << 16;
 
 }  // namespace
 
-bool Walker::position(u64 address, Position &out) {
-    if (address == 0 || address & 7) return false;
-    out.region = image_->find(address);
-    if (out.region == nullptr) return false;
-    out.bit = (address - out.region->start) >> 3;
-    return true;
-}
-
 TypeInfo *Walker::plausible(u64 address, const Position &at, bool strictly) {
     const View head = image_->view(address, 16);
     if (!head) return nullptr;
@@ -33,7 +25,7 @@ TypeInfo *Walker::plausible(u64 address, const Position &at, bool strictly) {
     // A table of C code can look like an object: an address where the count is, and then a type.
     const bool immortal = is_half(layout_) && is_immortal_count(layout_, count);
     if (strictly && !immortal && image_->find(count_of(layout_, count)) != nullptr) return nullptr;
-    if (is_tracked(at) || !reader_.has_gc_head(address, *type)) return type;
+    if (at.is_tracked() || !reader_.has_gc_head(address, *type)) return type;
     // A GC object outside of all lists is untracked (no link), or on the stack of a running
     // collection.
     if (strictly && image_->u64_at(address - kGcHead) != 0) return nullptr;
@@ -44,7 +36,7 @@ void Walker::read_gc_list(u64 head) {
     u64 link = image_->u64_at(head) & kGcMask;
     for (u64 steps = 0; link != head; ++steps) {
         Position at;
-        if (steps > kMaxListLength || !position(link + kGcHead, at) || is_tracked(at)) {
+        if (steps > kMaxListLength || !position(link + kGcHead, at) || at.is_tracked()) {
             ++counts_.list_breaks;
             return;
         }
@@ -84,7 +76,7 @@ void Walker::learn_python_class() {
     for (const u64 object : listed_classes_) {
         const View view = image_->view(object, layout_.tp_size);
         if (!(view.u64_at(layout_.tp_flags) & type_flag::kHeapType)) continue;
-        if (types_.text(view.u64_at(layout_.tp_name)).find('.') != std::string::npos) continue;
+        if (image_->text(view.u64_at(layout_.tp_name)).find('.') != std::string::npos) continue;
         ++deallocs[view.u64_at(layout_.tp_dealloc)];
         ++traverses[view.u64_at(layout_.tp_traverse)];
     }
@@ -103,7 +95,7 @@ void Walker::learn_python_class() {
 bool Walker::add(u64 address, bool strictly) {
     Position at;
     if (!position(address, at)) return false;
-    if (is_known(at)) return true;
+    if (at.is_known()) return true;
     if (plausible(address, at, strictly) == nullptr) return false;
     if (counts_.objects >= budget_.objects) {
         ++counts_.left_out;
@@ -120,7 +112,7 @@ bool Walker::add(u64 address, bool strictly) {
 void Walker::meet(u64 address, Met how) {
     Position at;
     if (!position(address, at)) return count_met(how, false);
-    if (is_known(at)) return count_met(how, true);
+    if (at.is_known()) return count_met(how, true);
     image_->prefetch(*at.region, address);
     __builtin_prefetch(&at.region->tracked[at.bit >> 6]);
     const Candidate oldest = take_oldest({address, how});
@@ -209,7 +201,6 @@ void Walker::discover(const u64 *seeds, u64 count) {
         drain();
     }
     stack_ = {};
-    reader_.forget_owners();
     progress_.store(counts_.objects, std::memory_order_relaxed);
 }
 
@@ -225,7 +216,7 @@ bool Walker::is_sound(u64 address, const Position &at) {
             Position target;
             if (edge.flags & kScanned || !sound) continue;
             sound = position(edge.target, target) &&
-                    (is_known(target) || plausible(edge.target, target, false) != nullptr);
+                    (target.is_known() || plausible(edge.target, target, false) != nullptr);
         }
     });
     reader_.set_claiming(true);
@@ -245,7 +236,7 @@ u64 Walker::scan_range(u64 start, u64 size, u64 *addresses, u64 *offsets, u64 ca
                                   const u64 word = words.u64_at(i);
                                   Position at;
                                   if (!position(word, at)) continue;
-                                  if (!is_known(at) && !is_sound(word, at)) continue;
+                                  if (!at.is_known() && !is_sound(word, at)) continue;
                                   addresses[found] = word;
                                   offsets[found++] = first + offset + i;
                               }
@@ -256,8 +247,8 @@ u64 Walker::scan_range(u64 start, u64 size, u64 *addresses, u64 *offsets, u64 ca
 }
 
 // Only blocks in use are looked at: a region of terabytes that nobody wrote to has a bitmap of
-// gigabytes.
-void Walker::number_objects() {
+// gigabytes. Returns how many objects there are.
+u64 Walker::number_objects() {
     u64 before = 0;
     blocks_.clear();
     for (u32 r = 0; r < image_->regions().size(); ++r) {
@@ -276,6 +267,7 @@ void Walker::number_objects() {
             if (before != first_id) blocks_.push_back({static_cast<u32>(first_id), r, block});
         }
     }
+    return before;
 }
 
 u64 Walker::address_of(u32 object_id) {
@@ -315,15 +307,6 @@ void Walker::addresses_of(const u32 *ids, u64 count, u64 *addresses) {
     }
 }
 
-u32 Walker::id_at(const Position &at) const {
-    const u64 word = at.bit >> 6;
-    const u64 below = at.region->known[word] & ((u64{1} << (at.bit & 63)) - 1);
-    return at.region->ranks[word] + std::popcount(below);
-}
-
-u32 Walker::object_id(u64 address) {
-    Position at;
-    return position(address, at) && is_known(at) ? id_at(at) : UINT32_MAX;
-}
+u32 Walker::object_id(u64 address) { return find_id(*image_, address); }
 
 }  // namespace heapgraph

@@ -3,19 +3,17 @@
 
 #include <array>
 #include <atomic>
-#include <bit>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "walker/types/heap_reader.hpp"
 #include "walker/walk/columns.hpp"
+#include "walker/walk/positions.hpp"
 #include "walker/walk/traverse.hpp"
 
 namespace heapgraph {
 
-// Numbers of heapgraph/model.py: ObjectFlags.
-constexpr u16 kIsGc = 1, kGcTracked = 2, kImmortal = 4, kIsType = 8, kStatic = 16, kInterned = 32;
+struct FirstPass;
 
 using WalkCounts = hg_walk_counts;
 
@@ -53,8 +51,8 @@ public:
     u64 collectable_objects(hg_traverse_job *jobs, u64 capacity);
     void compare_traversed(const hg_visits &visited);
     // Pass 2: number the objects in address order and write the columns, all but those of
-    // complete().
-    void emit(const AddressRange *statics, u64 static_count);
+    // complete(). They are the same for every number of threads.
+    void emit(const AddressRange *statics, u64 static_count, unsigned threads);
     u32 object_id(u64 address);
     u64 address_of(u32 object_id);
     // Of many; quick where the ids rise.
@@ -70,37 +68,18 @@ public:
     const WalkCounts &counts() const { return counts_; }
     const std::atomic<u64> &progress() const { return progress_; }
 
-    // Where an object would lie in the bitmaps of its region.
-    struct Position {
-        Region *region;
-        u64 bit;
-    };
     // All objects in the order of their addresses, which is that of their ids; after emit.
     template <typename Visit>
     void each_object(Visit visit) {
-        for (const NumberedBlock &at : blocks_) {
-            Region &region = image_->regions()[at.region];
-            const u64 end = std::min(region.size / 512 + 1, (at.block + u64{1}) * kBlockWords);
-            for (u64 word = at.block * kBlockWords; word < end; ++word) {
-                for (u64 bits = region.known[word]; bits != 0; bits &= bits - 1) {
-                    const u64 bit = word * 64 + std::countr_zero(bits);
-                    visit(region.start + bit * 8, Position{&region, bit});
-                }
-            }
-        }
+        for (const NumberedBlock &at : blocks_)
+            each_object_in(image_->regions()[at.region], at.block, visit);
     }
 
 private:
     void read_gc_list(u64 head);
     void make_ages();
     u64 first_of_startup();
-    bool position(u64 address, Position &out);
-    bool is_known(const Position &at) const {
-        return at.region->known[at.bit >> 6] >> (at.bit & 63) & 1;
-    }
-    bool is_tracked(const Position &at) const {
-        return at.region->tracked[at.bit >> 6] >> (at.bit & 63) & 1;
-    }
+    bool position(u64 address, Position &out) { return find_position(*image_, address, out); }
     // The object's type when there is a plausible live object at this address.
     TypeInfo *plausible(u64 address, const Position &at, bool strictly);
     bool add(u64 address, bool strictly);
@@ -120,10 +99,8 @@ private:
     bool is_sound(u64 address, const Position &at);
     bool is_lost_object(u64 address, u64 block_size, u64 count, u64 type_address);
     void learn_python_class();
-    void number_objects();
-    void emit_object(u64 address, const Position &at, bool is_static);
-    // `uncounted`: the object was made by the compiler, which counts no references.
-    void emit_references(u64 address, const TypeInfo &type, bool uncounted);
+    u64 number_objects();
+    bool emit_by(const FirstPass &first, unsigned threads);
     void read_references(u64 object, const TypeInfo &type);
     // The same, given to `taker` (which looks at edges_) part by part where nobody has to see all
     // of them.
@@ -136,10 +113,6 @@ private:
         edges_.clear();
     }
     void follow_edges();
-    u32 write_edges(bool uncounted);
-    void sort_trailing();
-    void settle_doubts();
-    u32 id_at(const Position &at) const;
 
     std::unique_ptr<MemoryImage> image_;
     Layout layout_;
@@ -157,24 +130,9 @@ private:
     Traversed traversed_;
     u64 listed_region_ = 0, listed_block_ = 0,
         listed_word_ = 0;  // where collectable_objects goes on
-    // Rows of references that the counts must confirm.
-    std::vector<u64> placeless_, doubtful_;
-    struct TrailingRow {
-        u64 row;
-        u64 type;   // row of the type that has it
-        u64 alike;  // rows of the same type and place
-    };
-    std::vector<TrailingRow> trailing_;
-    // Where the objects of a block begin in the columns.
-    struct NumberedBlock {
-        u32 first_id;
-        u32 region;
-        u32 block;
-    };
     std::vector<NumberedBlock> blocks_;
     WalkBudget budget_;
     Columns columns_;
-    std::string text_;  // a preview in the making
     WalkCounts counts_{};
     std::atomic<u64> progress_{0};
     bool gc_objects_added_ = false;

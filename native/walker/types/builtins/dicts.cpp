@@ -11,13 +11,9 @@ bool is_str(HeapReader &reader, u64 object) {
     return head && reader.type_flags(head.u64_at(reader.layout().type)) & type_flag::kUnicode;
 }
 
-// A shared key table that its class has replaced belongs to the dicts that still use it; the first
-// of them that is read stands for all.
 bool owns_orphan_keys(HeapReader &reader, const DictTable &table) {
-    if (reader.types().is_shared_table(table.keys.address)) return false;
-    const auto [entry, added] =
-        reader.learned().orphan_tables.try_emplace(table.keys.address, table.dict);
-    return added || entry->second == table.dict;
+    return !reader.types().is_shared_table(table.keys.address) &&
+           reader.stands_for(table.keys.address, table.dict);
 }
 
 void add_split(HeapReader &reader, const DictTable &table, EdgeList &out) {

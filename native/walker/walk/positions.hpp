@@ -1,0 +1,59 @@
+// Where objects lie in the bitmaps of their regions.
+#pragma once
+
+#include <bit>
+
+#include "walker/image/memory_image.hpp"
+
+namespace heapgraph {
+
+struct Position {
+    Region *region;
+    u64 bit;
+
+    bool is_known() const { return region->known[bit >> 6] >> (bit & 63) & 1; }
+    bool is_tracked() const { return region->tracked[bit >> 6] >> (bit & 63) & 1; }
+    // The id of a known object; after Walker::number_objects.
+    u32 id() const {
+        const u64 word = bit >> 6;
+        const u64 below = region->known[word] & ((u64{1} << (bit & 63)) - 1);
+        return region->ranks[word] + std::popcount(below);
+    }
+};
+
+// False where no object can begin.
+inline bool find_position(MemoryImage &image, u64 address, Position &out) {
+    if (address == 0 || address & 7) return false;
+    out.region = image.find(address);
+    if (out.region == nullptr) return false;
+    out.bit = (address - out.region->start) >> 3;
+    return true;
+}
+
+// The id of the object that begins at an address; kNoRow where none does.
+constexpr u32 kNoRow = HG_NO_ROW;
+inline u32 find_id(MemoryImage &image, u64 address) {
+    Position at;
+    return find_position(image, address, at) && at.is_known() ? at.id() : kNoRow;
+}
+
+// Objects that lie in one block of a region: where their ids begin.
+struct NumberedBlock {
+    u32 first_id;
+    u32 region;
+    u32 block;
+};
+
+// The objects of a block in the order of their addresses, which is that of their ids.
+template <typename Visit>
+void each_object_in(Region &region, u64 block, Visit visit) {
+    const u64 end = std::min(region.size / 512 + 1, (block + 1) * kBlockWords);
+    for (u64 word = block * kBlockWords; word < end; ++word) {
+        for (u64 bits = region.known[word]; bits != 0; bits &= bits - 1) {
+            const u64 bit = word * 64 + std::countr_zero(bits);
+            visit(region.start + bit * 8, Position{&region, bit});
+        }
+    }
+}
+
+}  // namespace heapgraph
