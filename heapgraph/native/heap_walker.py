@@ -316,17 +316,15 @@ class HeapWalker:
         )
         check(to(self._handle, ctypes.byref(visits)), "merging what traverse functions visited")
 
-    def emit(self, static_ranges: Sequence[tuple[int, int]], threads: int = 0) -> None:
-        """Pass 2: number the objects in address order and make the columns.
+    def emit(self, static_ranges: Sequence[tuple[int, int]]) -> None:
+        """Pass 2: number the objects in address order and make the columns, on every processor.
 
         Args:
             static_ranges: sorted (start, end) of the program's own data.
-            threads: that work on it; 0: as many as there is use for. The columns are the same for
-                every number.
         """
         statics = _as_ranges(static_ranges)
         status = self._library.hg_walker_emit(
-            self._handle, statics.ctypes.data, len(statics), threads or usable_threads()
+            self._handle, statics.ctypes.data, len(statics), usable_threads()
         )
         check(status, "writing the columns")
 

@@ -12,6 +12,7 @@ namespace {
 
 constexpr u64 kStop = UINT64_MAX;
 constexpr u64 kBlocksAhead = 16;  // 4 MiB: enough to stay in front, little when it was for nothing
+constexpr u64 kBlocksBelow = 8;   // two arenas
 
 }  // namespace
 
@@ -54,7 +55,7 @@ bool MemoryStore::use_block(Region &region, u64 block) {
     state.store(Block::kUsed, std::memory_order_release);
     // Only the newest wish counts: a reader that fell behind has nothing to catch up with.
     wanted_.store((static_cast<u64>(&region - regions_.data()) << 32 | block) + 1,
-                  std::memory_order_relaxed);
+                  std::memory_order_release);
     wanted_.notify_one();
     return true;
 }
@@ -81,26 +82,34 @@ void MemoryStore::start_reading_ahead() {
 
 void MemoryStore::stop_reading_ahead() {
     if (!reader_.joinable()) return;
-    wanted_.store(kStop, std::memory_order_relaxed);
+    wanted_.store(kStop, std::memory_order_release);
     wanted_.notify_one();
     reader_.join();
 }
 
 // Only a block in use starts this, never one that was read ahead: a large buffer behind the last
-// object of a region is not dragged in.
+// object of a region is not dragged in. Arenas that the program asked for one after the other lie
+// below one another: where what follows is here already, what lies in front is wanted next.
 void MemoryStore::read_ahead() {
     u64 served = 0;
     while (served != kStop) {
-        wanted_.wait(served, std::memory_order_relaxed);
-        served = wanted_.load(std::memory_order_relaxed);
+        wanted_.wait(served, std::memory_order_acquire);
+        served = wanted_.load(std::memory_order_acquire);
         if (served == 0 || served == kStop) continue;
         Region &region = regions_[(served - 1) >> 32];
-        const u64 first = ((served - 1) & UINT32_MAX) + 1;
-        const u64 blocks = (region.size + kBlockBytes - 1) >> kBlockShift;
-        for (u64 block = first; block < std::min(blocks, first + kBlocksAhead); ++block) {
-            if (wanted_.load(std::memory_order_relaxed) != served) break;
-            load_if_absent(region, block);
-        }
+        const u64 block = (served - 1) & UINT32_MAX;
+        const u64 behind = ((region.size + kBlockBytes - 1) >> kBlockShift) - 1 - block;
+        u64 loaded = 0;
+        const auto load = [&](u64 wanted) {
+            if (wanted_.load(std::memory_order_relaxed) != served) return false;
+            loaded += load_if_absent(region, wanted) ? 1 : 0;
+            return loaded < kBlocksAhead;
+        };
+        bool goes_on = true;
+        for (u64 i = 1; i <= std::min(behind, kBlocksAhead) && goes_on; ++i)
+            goes_on = load(block + i);
+        for (u64 i = 1; i <= std::min(block, kBlocksBelow) && goes_on; ++i)
+            goes_on = load(block - i);
     }
 }
 

@@ -153,13 +153,14 @@ void check_limits(const LayoutTable &table) {
     CHECK(few_bytes.counts().bytes_read <= 8 * kPage && few_bytes.counts().left_out > 0);
 }
 
-// More than is handed over at once, and numbers that have no room in a narrow column.
+// More than is handed over at once and than a part keeps, objects of several parts, and numbers
+// that have no room in a narrow column.
 void check_large_numbers(const LayoutTable &table) {
-    constexpr u64 kItems = 150000;
-    HeapBuilder heap(table, kItems * 8 / kPage + 64);
+    constexpr u64 kItems = 600000, kNumbers = 60000;
+    HeapBuilder heap(table, (kItems * 8 + kNumbers * 64) / kPage + 64);
     Objects items;
-    for (u64 i = 0; i < 10; ++i) items.push_back(heap.number(i));
-    for (u64 i = 10; i < kItems; ++i) items.push_back(items[i % 10]);
+    for (u64 i = 0; i < kNumbers; ++i) items.push_back(heap.number(i));
+    for (u64 i = kNumbers; i < kItems; ++i) items.push_back(items[i % kNumbers]);
     const u64 list = heap.list(items), text = heap.hold(heap.bytes("short"));
     put_word(text + heap.layout.var_size, u64{5} << 32);
     const bool has_wide_counts = !table.at_least(12);

@@ -81,6 +81,7 @@ void Emission::emit_part(PartEmitter &emitter, u64 part) {
                            emitter.emit(address, at, id++, is_static, flush_early);
                        });
     }
+    emitter.finish();
     flush(emitter.rows(), part, true);
 }
 

@@ -24,37 +24,62 @@ void PartEmitter::emit_facts(u64 address, const TypeInfo &type, const Position &
     rows_.previews.append(text_.data(), has_preview ? text_.size() : 0);
 }
 
-// What was handed over: the references to known objects become rows. Returns how many.
-u32 PartEmitter::write_edges(const TypeInfo &type, bool uncounted) {
-    u32 degree = 0;
+// The bits that tell whether a target is an object, and which one, are anywhere in memory.
+void PartEmitter::collect_edges(u32 id, const TypeInfo &type, bool uncounted) {
     for (const Edge &edge : edges_.edges()) {
-        const u32 target = find_id(image_, edge.target);
-        if (target == kNoRow) continue;
-        if (references_ >= budget_.references) {
-            ++left_out_;
-            break;
-        }
-        const u64 row = rows_.target.size();
-        rows_.target.push_back(target);
-        rows_.label.push_back(label_is_object(edge.kind) ? find_id(image_, edge.label)
-                                                         : static_cast<u32>(edge.label));
-        rows_.kind.push_back(static_cast<u8>(edge.kind));
-        const u8 flags = uncounted ? edge.flags & ~kCounted : edge.flags;
-        rows_.edge_flags.push_back(flags & ~(kPlaceless | kTrailing));
-        const bool counted = flags & kCounted;
-        if (counted && edge.flags & kPlaceless) {
-            rows_.doubts.add_placeless(row);
-        } else if (counted && edge.flags & kScanned) {
-            if (edge.flags & kTrailing) {
-                rows_.doubts.add_trailing(row, type.row);
-            } else {
-                rows_.doubts.add_doubtful(row);
-            }
-        }
-        ++degree;
-        ++references_;
+        Position target;
+        if (!find_position(image_, edge.target, target)) continue;
+        const u64 word = target.bit >> 6;
+        __builtin_prefetch(&target.region->known[word]);
+        __builtin_prefetch(&target.region->ranks[word]);
+        if (collected_count_ == kCollected) write_collected();
+        Collected &next = collected_[collected_count_++];
+        next = {edge, target, id, type.row};
+        if (uncounted) next.edge.flags &= ~kCounted;
     }
-    return degree;
+}
+
+// The references to known objects become rows.
+void PartEmitter::write_collected() {
+    for (u64 i = 0; i < collected_count_; ++i) {
+        const Collected &each = collected_[i];
+        if (each.owner != degree_of_) {
+            end_degree();
+            degree_of_ = each.owner;
+        }
+        if (each.target.is_known()) write_edge(each.target, each.edge, each.owner_type);
+    }
+    collected_count_ = 0;
+}
+
+void PartEmitter::write_edge(const Position &target, const Edge &edge, u32 owner_type) {
+    if (references_ >= budget_.references) {
+        ++left_out_;
+        return;
+    }
+    const u64 row = rows_.target.size();
+    rows_.target.push_back(target.id());
+    rows_.label.push_back(label_is_object(edge.kind) ? find_id(image_, edge.label)
+                                                     : static_cast<u32>(edge.label));
+    rows_.kind.push_back(static_cast<u8>(edge.kind));
+    rows_.edge_flags.push_back(edge.flags & ~(kPlaceless | kTrailing));
+    ++degree_;
+    ++references_;
+    if (!(edge.flags & kCounted)) return;
+    if (edge.flags & kPlaceless) {
+        rows_.doubts.add_placeless(row);
+    } else if (edge.flags & kScanned) {
+        if (edge.flags & kTrailing) {
+            rows_.doubts.add_trailing(row, owner_type);
+        } else {
+            rows_.doubts.add_doubtful(row);
+        }
+    }
+}
+
+void PartEmitter::end_degree() {
+    if (degree_ != 0) columns_.out_degree.put(degree_of_, degree_, rows_.out_degree);
+    degree_ = 0;
 }
 
 }  // namespace heapgraph

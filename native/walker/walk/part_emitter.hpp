@@ -1,6 +1,7 @@
 // Reads objects into rows: one of these for each thread, a part of the objects at a time.
 #pragma once
 
+#include <array>
 #include <string>
 
 #include "walker/types/heap_reader.hpp"
@@ -50,13 +51,16 @@ public:
         // Code and constants frozen into the interpreter since 3.11; types count what they own.
         const bool is_immortal = columns_.flags[id] & kImmortal;
         const bool uncounted = is_static && is_immortal && !type->reader->is("type");
-        u64 degree = 0;
         const auto take = [&] {
-            degree += write_edges(*type, uncounted);
+            collect_edges(id, *type, uncounted);
             if (rows_.target.size() > kManyRows) flush(rows_);
         };
         read_references(address, *type, take);
-        columns_.out_degree.put(id, degree, rows_.out_degree);
+    }
+    // Writes what was collected, when a part is whole.
+    void finish() {
+        write_collected();
+        end_degree();
     }
     PartRows &rows() { return rows_; }
     u64 references() const { return references_; }
@@ -68,7 +72,10 @@ private:
 
     void emit_facts(u64 address, const TypeInfo &type, const Position &at, u32 id, bool is_static);
     // `uncounted`: the object was made by the compiler, which counts no references.
-    u32 write_edges(const TypeInfo &type, bool uncounted);
+    void collect_edges(u32 id, const TypeInfo &type, bool uncounted);
+    void write_collected();
+    void write_edge(const Position &target, const Edge &edge, u32 owner_type);
+    void end_degree();
     // To be taken in parts where nobody has to see all of them.
     template <typename Taker>
     void read_references(u64 address, const TypeInfo &type, Taker take) {
@@ -92,6 +99,18 @@ private:
     Columns &columns_;  // the rows of this part's objects are written by this thread alone
     PartRows rows_;
     EdgeList edges_;
+    // References that wait until the bits of their targets have come.
+    struct Collected {
+        Edge edge;
+        Position target;
+        u32 owner;
+        u32 owner_type;
+    };
+    static constexpr u64 kCollected = 48;
+    std::array<Collected, kCollected> collected_;
+    u64 collected_count_ = 0;
+    u32 degree_of_ = 0;  // the object whose references are being counted
+    u64 degree_ = 0;
     std::string text_;  // a preview in the making
     u64 references_ = 0, left_out_ = 0;
 };

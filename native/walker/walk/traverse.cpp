@@ -91,7 +91,7 @@ void Walker::add_traversed(const hg_visits &visited) {
         if (counts_.references > budget_.references) ++counts_.left_out;
         for (u64 v = 0; v < visits.count && counts_.references <= budget_.references; ++v) {
             if (!add(visits.targets[v], false)) ++counts_.invalid_references;
-            drain();
+            if (!stack_.empty()) drain();
         }
         counts_.references += visits.count;
     }

@@ -94,7 +94,10 @@ void Walker::learn_python_class() {
 
 bool Walker::add(u64 address, bool strictly) {
     Position at;
-    if (!position(address, at)) return false;
+    return position(address, at) && add_at(address, at, strictly);
+}
+
+bool Walker::add_at(u64 address, const Position &at, bool strictly) {
     if (at.is_known()) return true;
     if (plausible(address, at, strictly) == nullptr) return false;
     if (counts_.objects >= budget_.objects) {
@@ -107,26 +110,35 @@ bool Walker::add(u64 address, bool strictly) {
     return true;
 }
 
-// Most of the time of a walk is spent waiting for memory: an object that is met is looked at when
-// kWaiting others have been met, and what it needs is on its way meanwhile.
+// Most of the time of a walk is spent waiting for memory: what is met waits in a ring until what
+// must be asked of it is on its way.
 void Walker::meet(u64 address, Met how) {
-    Position at;
-    if (!position(address, at)) return count_met(how, false);
-    if (at.is_known()) return count_met(how, true);
-    image_->prefetch(*at.region, address);
-    __builtin_prefetch(&at.region->tracked[at.bit >> 6]);
-    const Candidate oldest = take_oldest({address, how});
+    Candidate newest{address, {}, how};
+    if (!position(address, newest.at)) return count_met(how, false);
+    __builtin_prefetch(&newest.at.region->known[newest.at.bit >> 6]);
+    take_oldest(newest);
+}
+
+// The ring goes on by one.
+void Walker::take_oldest(const Candidate &newest) {
+    const Candidate oldest = std::exchange(waiting_[next_waiting_], newest);
+    Candidate &asked = waiting_[(next_waiting_ - kBitsComing) % kWaiting];
+    next_waiting_ = (next_waiting_ + 1) % kWaiting;
+    if (asked.address != 0) {
+        if (asked.at.is_known()) {
+            count_met(asked.how, true);
+            asked.address = 0;
+        } else {
+            image_->prefetch(*asked.at.region, asked.address);
+            __builtin_prefetch(&asked.at.region->tracked[asked.at.bit >> 6]);
+        }
+    }
     if (oldest.address != 0) admit(oldest);
 }
 
-Walker::Candidate Walker::take_oldest(Candidate newest) {
-    const Candidate oldest = std::exchange(waiting_[next_waiting_], newest);
-    next_waiting_ = (next_waiting_ + 1) % kWaiting;
-    return oldest;
-}
-
 void Walker::admit(const Candidate &candidate) {
-    count_met(candidate.how, add(candidate.address, candidate.how == Met::kScannedWord));
+    const bool strictly = candidate.how == Met::kScannedWord;
+    count_met(candidate.how, add_at(candidate.address, candidate.at, strictly));
 }
 
 void Walker::count_met(Met how, bool is_object) {
@@ -158,15 +170,11 @@ void Walker::follow_stack() {
 
 void Walker::drain() {
     follow_stack();
-    for (unsigned empty = 0; empty < kWaiting;) {
-        const Candidate oldest = take_oldest({});
-        if (oldest.address == 0) {
-            ++empty;
-            continue;
-        }
-        admit(oldest);
+    for (unsigned left = kWaiting; left != 0; --left) {
+        take_oldest({});
+        if (stack_.empty()) continue;
         follow_stack();
-        empty = 0;
+        left = kWaiting + 1;
     }
 }
 
@@ -198,7 +206,7 @@ void Walker::discover(const u64 *seeds, u64 count) {
     }
     for (u64 i = 0; i < count; ++i) {
         add(seeds[i], false);
-        drain();
+        if (!stack_.empty()) drain();
     }
     stack_ = {};
     progress_.store(counts_.objects, std::memory_order_relaxed);

@@ -83,15 +83,19 @@ private:
     // The object's type when there is a plausible live object at this address.
     TypeInfo *plausible(u64 address, const Position &at, bool strictly);
     bool add(u64 address, bool strictly);
+    bool add_at(u64 address, const Position &at, bool strictly);
     // How an object was met: what is counted depends on it, and how well it must be checked.
     enum class Met : u8 { kListed, kReference, kScannedWord, kLabel };
     struct Candidate {
         u64 address = 0;
+        Position at{};
         Met how = Met::kListed;
     };
-    static constexpr unsigned kWaiting = 16;
+    // A ring of what was met and not yet looked at: after kBitsComing others it is asked whether
+    // the object is known, after kWaiting what lies there.
+    static constexpr unsigned kWaiting = 32, kBitsComing = 12;
     void meet(u64 address, Met how);
-    Candidate take_oldest(Candidate newest);
+    void take_oldest(const Candidate &newest);
     void admit(const Candidate &candidate);
     void count_met(Met how, bool is_object);
     void follow_stack();
