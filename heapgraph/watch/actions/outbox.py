@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ JITTER = 0.25
 """Share by which delays are made longer or shorter: daemons of many hosts must not come at once."""
 
 MAX_COMMANDS, MAX_WAITING_COMMANDS = 4, 100
+
+_LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,24 @@ class Outbox:
     def next_due(self) -> float | None:
         """When the next message is tried, steady clock; None where none waits."""
         return min(self._due.values(), default=None)
+
+    async def settle(self, within_s: float) -> None:
+        """Wait until what is due has been tried; what has failed waits for its next try.
+
+        Args:
+            within_s: the longest time that this takes.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while tasks := self._unsettled():
+                    await asyncio.wait(tasks, timeout=_LOOK_S)
+
+    def _unsettled(self) -> list[asyncio.Future[None]]:
+        """What sends now; one that never ends where something is due and not begun."""
+        due = self.next_due()
+        waits = due is not None and due <= self._clock()
+        begins = [asyncio.get_running_loop().create_future()] if waits else []
+        return [*self._busy.values(), *self._commands, *begins]
 
     async def run(self) -> None:
         """Send what is due, until this is cancelled; what waits then is on the disk."""

@@ -64,6 +64,7 @@ class Daemon:
         self._clock = clock
         self._seldom = Seldom(say, clock)
         self._stop = asyncio.Event()
+        self._over = False
         self._answers: set[asyncio.Task[None]] = set()
         self._spent_said: dict[str, float] = {}
         self._counted: set[WorkerName] = set()
@@ -77,7 +78,9 @@ class Daemon:
         self._stop.set()
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Watch until `stop`; all children have ended then, and the state is written.
+        """Watch until `stop`, or until every process that targets name by its pid has ended.
+
+        All children have ended then, and the state is written.
 
         Args:
             ready: called after the first look.
@@ -91,7 +94,7 @@ class Daemon:
             self._say_who_is_missing()
             ready()
             next_look = self._clock()
-            while not self._stop.is_set():
+            while not self._stop.is_set() and not (self._over and not self._answers):
                 # At fixed moments; after a stop of the machine, or a look that took long, from now.
                 next_look = max(next_look + self._settings.interval_s, self._clock())
                 with suppress(TimeoutError):
@@ -126,6 +129,9 @@ class Daemon:
             self._parts.forget(worker.name)
         for worker in seen.came:
             self._say(f"{worker.name}: process {worker.key.pid}, CPython {worker.python_version}")
+        if seen.went and self._parts.watcher.sampler.is_over:
+            self._over = True
+            self._say("nothing is left to watch: every process that was named has ended")
         came = {worker.name for worker in seen.came}
         for line in self._blind.lines(one for one in seen.samples if one.worker in came):
             self._say(line)

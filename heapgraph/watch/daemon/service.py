@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from heapgraph.watch.http.endpoint import Endpoint
     from heapgraph.watch.settings.model import WatchSettings
 
+LAST_TRIES_S = 30.0
+"""How long messages are sent when a daemon ends because nothing is left to watch."""
+
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -43,7 +46,7 @@ async def serve(
     recorder: Recorder | None = None,
     ready: Callable[[], None] = lambda: None,
 ) -> str:
-    """Watch until SIGTERM, SIGINT or SIGHUP.
+    """Watch until SIGTERM, SIGINT or SIGHUP, or until nothing is left to watch.
 
     Args:
         settings: checked ones.
@@ -82,19 +85,10 @@ async def serve(
     operations = Operations(parts.jobs, parts.watcher, metrics.count_snapshot)
     try:
         if parts.folder is not None:
-            spool = Spool(parts.folder / "spool")
-            if spool.damaged:
-                say(
-                    f"{spool.damaged} messages that waited were damaged; their files are kept aside"
-                )
-            deliveries.outbox = Outbox(
-                settings.actions,
-                spool,
-                deliveries.report,
-                clock=clock,
-            )
+            spool, outbox = _open_outbox(settings, parts.folder, deliveries, clock, say)
+            deliveries.outbox = outbox
             _say_what_cannot_send(settings, say)
-            tasks.append(asyncio.ensure_future(deliveries.outbox.run()))
+            tasks.append(asyncio.ensure_future(outbox.run()))
             exporting = export_metrics(
                 metrics.state,
                 interval_s=settings.interval_s,
@@ -105,6 +99,8 @@ async def serve(
             served = ServedDaemon(settings, parts, operations, metrics.text, clock)
             endpoint = await _listen(settings, served, parts, parts.folder, say)
         await daemon.run(ready)
+        if not ended_by[0] and deliveries.outbox is not None:
+            await deliveries.outbox.settle(LAST_TRIES_S)
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
@@ -119,6 +115,20 @@ async def serve(
             spool.close()
         parts.close()
     return _last_line(ended_by[0], waiting, parts)
+
+
+def _open_outbox(
+    settings: WatchSettings,
+    folder: Path,
+    deliveries: Deliveries,
+    clock: Callable[[], float],
+    say: Callable[[str], None],
+) -> tuple[Spool, Outbox]:
+    """Take over the messages that wait; nothing is sent yet."""
+    spool = Spool(folder / "spool")
+    if spool.damaged:
+        say(f"{spool.damaged} messages that waited were damaged; their files are kept aside")
+    return spool, Outbox(settings.actions, spool, deliveries.report, clock=clock)
 
 
 def _say_what_cannot_send(settings: WatchSettings, say: Callable[[str], None]) -> None:

@@ -91,6 +91,7 @@ class Sampler:
         self._refused: dict[int, _Refused] = {}
         self._kills: dict[Path | None, int] = {}
         self._under_pressure: set[WorkerName] = set()
+        self._over: set[str] = set()
         self.own: set[int] = set()
         self._drop_old_slots(slots or {})
 
@@ -103,6 +104,11 @@ class Sampler:
     def refusals(self) -> dict[int, HeapgraphError]:
         """Why a process that a target means is not watched, by pid."""
         return {pid: one.reason for pid, one in self._refused.items()}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether each target is a process that was named by its pid, and has ended."""
+        return all(spec.name in self._over for spec in self._specs)
 
     def refused_in_words(self) -> list[str]:
         """Why processes that targets mean are not watched, a line each; of the first few.
@@ -182,6 +188,8 @@ class Sampler:
 
     def _end(self, name: WorkerName, one: WatchedProcess, now: float, look: Look) -> None:
         self._leave(name, one, look)
+        if any(spec.pid for spec in self._specs if spec.name == name.target):
+            self._over.add(name.target)  # whoever is given its pid next was not meant
         look.events.append(Event("exit", name, now, {"pid": float(one.handle.pid)}))
 
     def _leave(self, name: WorkerName, one: WatchedProcess, look: Look) -> None:
@@ -201,6 +209,8 @@ class Sampler:
         unknown = [pid for pid in pids if pid not in known and pid not in self.own]
         room = MAX_FOUND_AT_ONCE
         for spec in self._specs:
+            if spec.name in self._over:
+                continue
             for pid in matching(spec, unknown):
                 if room == 0 or len(self._watched) >= MAX_WORKERS:
                     return
