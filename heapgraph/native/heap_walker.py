@@ -108,6 +108,7 @@ class HeapWalker:
             ranges.ctypes.data,
             len(ranges),
             values.ctypes.data,
+            usable_threads(),
         )
         if not self._handle:
             raise CaptureInterrupted(
@@ -317,15 +318,13 @@ class HeapWalker:
         check(to(self._handle, ctypes.byref(visits)), "merging what traverse functions visited")
 
     def emit(self, static_ranges: Sequence[tuple[int, int]]) -> None:
-        """Pass 2: number the objects in address order and make the columns, on every processor.
+        """Pass 2: number the objects in address order and make the columns.
 
         Args:
             static_ranges: sorted (start, end) of the program's own data.
         """
         statics = _as_ranges(static_ranges)
-        status = self._library.hg_walker_emit(
-            self._handle, statics.ctypes.data, len(statics), usable_threads()
-        )
+        status = self._library.hg_walker_emit(self._handle, statics.ctypes.data, len(statics))
         check(status, "writing the columns")
 
     def forget_memory(self) -> None:

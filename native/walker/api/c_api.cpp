@@ -70,13 +70,13 @@ const char *hg_layout_field_name(u64 index) {
 }
 
 hg_walker *hg_walker_new(const hg_file_piece *pieces, u64 piece_count, const hg_range *regions,
-                         u64 region_count, const i64 *layout_values) {
+                         u64 region_count, const i64 *layout_values, uint32_t threads) {
     try {
         auto image = MemoryImage::open({pieces, pieces + piece_count}, regions, region_count);
         if (!image) return nullptr;
         Layout layout;
         std::memcpy(static_cast<void *>(&layout), layout_values, sizeof layout);
-        return new hg_walker(std::move(image), layout);
+        return new hg_walker(std::move(image), layout, threads);
     } catch (const std::exception &) {
         return nullptr;
     }
@@ -177,8 +177,8 @@ int hg_walker_compare_traversed(hg_walker *walker, const hg_visits *visits) {
     return guarded([&] { walker->compare_traversed(*visits); });
 }
 
-int hg_walker_emit(hg_walker *walker, const hg_range *statics, u64 static_count, uint32_t threads) {
-    return guarded([&] { walker->emit(statics, static_count, threads); });
+int hg_walker_emit(hg_walker *walker, const hg_range *statics, u64 static_count) {
+    return guarded([&] { walker->emit(statics, static_count); });
 }
 
 void hg_walker_forget_memory(hg_walker *walker) { walker->forget_memory(); }

@@ -253,10 +253,11 @@ HG_API const char *hg_layout_field_name(uint64_t index);
  * beyond the user's address space, or there is no room for a copy.
  * pieces: sorted, disjoint; what none covers reads as a hole. A process is one piece of
  * /proc/PID/mem. regions: readable mappings, sorted, disjoint; empty ones are passed over. layout:
- * [hg_layout_field_count()], HG_ABSENT for what the version lacks. */
+ * [hg_layout_field_count()], HG_ABSENT for what the version lacks. threads: that walk, 1 or more;
+ * the answers are the same for any number. */
 HG_API hg_walker *hg_walker_new(const hg_file_piece *pieces, uint64_t piece_count,
                                 const hg_range *regions, uint64_t region_count,
-                                const int64_t *layout);
+                                const int64_t *layout, uint32_t threads);
 HG_API void hg_walker_free(hg_walker *walker);
 
 /* Row of a name in the table of names, added when it is new; HG_NO_ROW when memory is short. */
@@ -316,10 +317,8 @@ HG_API int hg_walker_add_traversed(hg_walker *walker, const hg_visits *visits);
 HG_API int hg_walker_compare_traversed(hg_walker *walker, const hg_visits *visits);
 
 /* Pass 2: makes all columns but those of hg_walker_complete.
- * statics: the program's own data, sorted and disjoint. threads: 1 or more, for any number of which
- * the columns are the same. */
-HG_API int hg_walker_emit(hg_walker *walker, const hg_range *statics, uint64_t static_count,
-                          uint32_t threads);
+ * statics: the program's own data, sorted and disjoint. */
+HG_API int hg_walker_emit(hg_walker *walker, const hg_range *statics, uint64_t static_count);
 
 /* Gives the copy of the memory back; columns, types and names stay. */
 HG_API void hg_walker_forget_memory(hg_walker *walker);

@@ -51,8 +51,11 @@ bool MemoryStore::use_block(Region &region, u64 block) {
     const std::atomic_ref<Block> state(region.state[block]);
     if (!load_if_absent(region, block)) state.wait(Block::kArriving, std::memory_order_acquire);
     if (state.load(std::memory_order_acquire) == Block::kEmpty) return false;
-    if (!is_used_kept_) region.used.push_back(static_cast<u32>(block));
-    state.store(Block::kUsed, std::memory_order_release);
+    const bool is_first = state.exchange(Block::kUsed, std::memory_order_acq_rel) != Block::kUsed;
+    if (is_first && !is_used_kept_) {
+        const std::lock_guard lock(used_mutex_);
+        region.used.push_back(static_cast<u32>(block));
+    }
     // Only the newest wish counts: a reader that fell behind has nothing to catch up with.
     wanted_.store((static_cast<u64>(&region - regions_.data()) << 32 | block) + 1,
                   std::memory_order_release);

@@ -37,7 +37,7 @@ public:
     void set_filled(const AddressRange *ranges, u64 count) { store_->set_filled(ranges, count); }
     // No more than this is copied; what is left out reads as zeros.
     void set_limit(u64 bytes) { store_->set_limit(bytes); }
-    // No more objects are looked for: from now on several threads may read, each by its own image.
+    // No more objects are looked for: the lists of blocks in use stay as they are.
     void keep_used_blocks() { store_->keep_used_blocks(); }
 
     View view(u64 address, u64 size) {

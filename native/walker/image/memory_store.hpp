@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -12,9 +13,9 @@ namespace heapgraph {
 // Memory of a process that has a hole in its address space every so often costs us what it costs
 // the process: neither is read what was never written, nor has it pages here (see set_filled).
 //
-// Several threads may read (each by a MemoryImage of its own) once keep_used_blocks has ended the
-// lists of blocks; until then one. A thread of its own copies the blocks behind the one in use,
-// since copying (and the kernel's clearing of our pages) takes as long as the walk itself.
+// Several threads may read, each by a MemoryImage of its own; whoever asks for Region::used while
+// others do asks after keep_used_blocks. A thread of its own copies the blocks behind the one in
+// use, since copying (and the kernel's clearing of our pages) takes as long as the walk itself.
 class MemoryStore {
 public:
     // See MemoryImage::open.
@@ -78,6 +79,7 @@ private:
     std::vector<AddressRange> filled_;  // see set_filled
     bool knows_filled_ = false;
     bool is_used_kept_ = false;
+    std::mutex used_mutex_;  // of Region::used
     u64 maps_ = 0;
     std::atomic<u64> wanted_{0};  // region << 32 | block that was used last, plus one; kStop
     std::thread reader_;

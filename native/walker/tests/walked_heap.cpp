@@ -31,6 +31,8 @@ std::vector<AddressRange> as_ranges(const Ranges &pairs) {
     return ranges;
 }
 
+constexpr unsigned kThreads = 2;
+
 std::unique_ptr<MemoryImage> open_image(const Ranges &regions) {
     const auto ranges = as_ranges(regions);
     auto image = MemoryImage::open(own_memory(), ranges.data(), ranges.size());
@@ -125,13 +127,13 @@ WalkedHeap::WalkedHeap(const HeapBuilder &heap, const Objects &seeds)
 
 WalkedHeap::WalkedHeap(const HeapBuilder &heap, const Ranges &regions, const Objects &heads,
                        const Objects &seeds)
-    : heap_(heap), walker_(open_image(regions), heap.layout) {
+    : heap_(heap), walker_(open_image(regions), heap.layout, kThreads) {
     walk(regions, heads, seeds);
 }
 
 WalkedHeap::WalkedHeap(const HeapBuilder &heap, const Ranges &regions, const Objects &heads,
                        const Objects &seeds, const WalkBudget &budget, const Ranges &filled)
-    : heap_(heap), walker_(open_image(regions), heap.layout) {
+    : heap_(heap), walker_(open_image(regions), heap.layout, kThreads) {
     const auto ranges = as_ranges(filled);
     walker_.set_budget(budget);
     walker_.image().set_filled(ranges.data(), ranges.size());
@@ -145,7 +147,7 @@ void WalkedHeap::walk(const Ranges &regions, const Objects &heads, const Objects
     walker_.read_gc_lists(heads.data(), heads.size(), 0, true);
     walker_.discover(seeds.data(), seeds.size());
     const AddressRange statics{heap.statics.start(), heap.statics.end()};
-    walker_.emit(&statics, 1, 2);
+    walker_.emit(&statics, 1);
     walker_.complete();
     u64 mapped = 0;
     for (const auto &[from, to] : regions) mapped += to - from;

@@ -11,24 +11,42 @@ constexpr u64 kMaxText = 1 << 20;
 }  // namespace
 
 bool HeapReader::may_read_large(u64 owner, u64 address, u64 size) {
-    if (first_ != nullptr) return first_->claims_.may_take(owner, address, size);
-    if (!claims_.may_take(owner, address, size)) {
-        if (is_claiming_) shared_owners_.insert(owner);
+    if (settled_ != nullptr) return settled_->claims_.may_take(owner, address, size);
+    HeapReader &claimer = *claimer_;
+    const std::lock_guard lock(claimer.claims_mutex_);
+    if (!claimer.claims_.may_take(owner, address, size)) {
+        if (is_claiming_) claimer.shared_owners_.insert(owner);
         return false;
     }
-    if (is_claiming_) claims_.take(owner, address, size);
+    if (is_claiming_) claimer.claims_.take(owner, address, size);
     return true;
 }
 
 bool HeapReader::stands_for(u64 table, u64 dict) {
-    if (first_ != nullptr) {
-        const auto users = first_->orphan_tables_.find(table);
-        return users != first_->orphan_tables_.end() && users->second.least == dict;
+    if (settled_ != nullptr) {
+        const auto users = settled_->orphan_tables_.find(table);
+        return users != settled_->orphan_tables_.end() && users->second.least == dict;
     }
     if (!is_claiming_) return true;
-    TableUsers &users = orphan_tables_.try_emplace(table, TableUsers{dict, dict}).first->second;
+    const std::lock_guard lock(claimer_->claims_mutex_);
+    auto &tables = claimer_->orphan_tables_;
+    TableUsers &users = tables.try_emplace(table, TableUsers{dict, dict}).first->second;
     users.least = std::min(users.least, dict);
     return users.first == dict;
+}
+
+void HeapReader::take(const HeapReader &other) {
+    table_bytes_ += other.table_bytes_;
+    tables_left_out_ += other.tables_left_out_;
+    if (learned_.general_lookup == 0) learned_.general_lookup = other.learned_.general_lookup;
+}
+
+void HeapReader::forget_found() {
+    learned_ = {};
+    orphan_tables_.clear();
+    claims_ = {};
+    shared_owners_.clear();
+    table_bytes_ = tables_left_out_ = 0;
 }
 
 bool HeapReader::afford(u64 bytes) {

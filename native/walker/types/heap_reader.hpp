@@ -2,6 +2,7 @@
 // (builtins/, stdlib/, packages/) are functions on it.
 #pragma once
 
+#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -42,9 +43,13 @@ public:
     // of them may read at once, each by a memory of its own, while the table of types is closed.
     HeapReader(const HeapReader &first, MemoryImage &memory)
         : memory_(memory), layout_(first.layout_), types_(first.types_),
-          blocks_(*this, memory, first.blocks_), first_(&first), budget_(first.budget_),
+          blocks_(*this, memory, first.blocks_), settled_(&first), budget_(first.budget_),
           table_bytes_(first.table_bytes_) {
         learned_.general_lookup = first.learned_.general_lookup;
+    }
+    // For another thread of the first pass: tables are claimed where the first one has them.
+    static HeapReader beside(HeapReader &first, MemoryImage &memory) {
+        return HeapReader(memory, first);
     }
     HeapReader(const HeapReader &) = delete;
     HeapReader &operator=(const HeapReader &) = delete;
@@ -79,6 +84,13 @@ public:
     // What may be looked through, in this pass and in the next.
     void set_budget(const WalkBudget &budget) { budget_ = budget; }
     void begin_second_pass() { table_bytes_ = 0; }
+    bool is_within_budget() const {
+        return tables_left_out_ == 0 && table_bytes_ <= budget_.table_bytes;
+    }
+    // What another thread of this pass has learned and spent.
+    void take(const HeapReader &other);
+    // As before the first pass.
+    void forget_found();
     // Whether tables become the property of who is read. Not while somebody is only looked at, who
     // may be no object.
     void set_claiming(bool claiming) { is_claiming_ = claiming; }
@@ -105,7 +117,7 @@ public:
     u64 type_flags(u64 type) {
         return memory_.view(type, layout_.tp_size).u64_at(layout_.tp_flags);
     }
-    bool is_running(u64 frame) const { return of_first().running_frames_.count(frame) != 0; }
+    bool is_running(u64 frame) const { return first().running_frames_.count(frame) != 0; }
     // A key table that its class has replaced belongs to the dicts that still use it; one of them
     // stands for all: in the first pass the first that is read, then that with the least address.
     bool stands_for(u64 table, u64 dict);
@@ -142,7 +154,10 @@ private:
         u64 least;
     };
 
-    const HeapReader &of_first() const { return first_ != nullptr ? *first_ : *this; }
+    HeapReader(MemoryImage &memory, HeapReader &first)
+        : memory_(memory), layout_(first.layout_), types_(first.types_), blocks_(*this, memory),
+          claimer_(&first), budget_(first.budget_) {}
+    const HeapReader &first() const { return settled_ != nullptr ? *settled_ : *claimer_; }
     bool may_read_large(u64 owner, u64 address, u64 size);
     u64 bytes_behind(u64 object, const TypeInfo &type);
     u64 footprint(u64 object, const TypeInfo &type, View view, u64 getsizeof_bytes);
@@ -151,10 +166,12 @@ private:
     const Layout &layout_;
     TypeTable &types_;
     OwnedBlocks blocks_;
-    const HeapReader *first_ = nullptr;  // whose answers stand; null in the first pass
+    const HeapReader *settled_ = nullptr;  // whose answers stand; null in the first pass
+    HeapReader *claimer_ = this;           // which has the claims of the first pass
     Learned learned_;
     WalkBudget budget_;
     std::unordered_set<u64> running_frames_;
+    std::mutex claims_mutex_;                            // of the next three
     std::unordered_map<u64, TableUsers> orphan_tables_;  // by key table
     TableClaims claims_;
     std::unordered_set<u64> shared_owners_;

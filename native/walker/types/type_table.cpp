@@ -1,6 +1,7 @@
 #include "walker/types/type_table.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "walker/types/key_table.hpp"
 
@@ -18,9 +19,19 @@ u32 NameTable::row(const std::string &name) {
         const auto known = rows_.find(name);
         return known == rows_.end() ? kNoLabel : known->second;
     }
+    const std::lock_guard lock(mutex_);
     const auto [entry, added] = rows_.try_emplace(name, static_cast<u32>(names_.size()));
     if (added) names_.push_back(name);
     return entry->second;
+}
+
+std::vector<u32> NameTable::sort_from(u32 first) {
+    const std::vector<std::string> before(names_.begin() + first, names_.end());
+    std::sort(names_.begin() + first, names_.end());
+    for (u64 row = first; row < names_.size(); ++row) rows_[names_[row]] = static_cast<u32>(row);
+    std::vector<u32> moved;
+    for (const std::string &name : before) moved.push_back(rows_[name]);
+    return moved;
 }
 
 void TypeTable::forget() {
@@ -74,32 +85,75 @@ bool TypeTable::is_python_class(View type) const {
 }
 
 TypeInfo *TypeTable::discover(u64 address) {
+    const std::lock_guard lock(mutex_);
+    TypeInfo *known = find_known(address);  // another thread may have been quicker
+    return known != nullptr ? known : learn(address);
+}
+
+TypeInfo *TypeTable::learn(u64 address) {
     if (!is_type(address)) return nullptr;
+    if (is_together_ && is_full()) {
+        needs_order_ = true;
+        return nullptr;
+    }
     types_.push_back(std::make_unique<TypeInfo>());
     TypeInfo &info = *types_.back();
     info.address = address;
     info.row = types_.size() - 1;
-    remember(address, &info);
     read_basics(info, memory_.view(address, layout_.tp_size));
     choose_reader(info);
+    remember(address, &info);
     return &info;
 }
 
-void TypeTable::remember(u64 address, TypeInfo *type) {
-    if (++used_ * 2 > slots_.size()) {
-        std::vector<Slot> old(slots_.size() * 2);
-        old.swap(slots_);
-        for (const Slot &slot : old) {
-            if (slot.address) place(slot.address, slot.type);
+void TypeTable::begin_together() {
+    make_room(16 * (used_ + 1));
+    is_together_ = true;
+    needs_order_ = false;
+}
+
+void TypeTable::learn_again() {
+    std::vector<u64> addresses;
+    for (const auto &type : types_) addresses.push_back(type->address);
+    std::sort(addresses.begin(), addresses.end());
+    forget();
+    for (const u64 address : addresses) find(address);
+}
+
+void TypeTable::put_in_order(u32 first_name) {
+    const std::vector<u32> moved = names_.sort_from(first_name);
+    std::sort(types_.begin(), types_.end(),
+              [](const auto &one, const auto &other) { return one->address < other->address; });
+    u32 row = 0;
+    for (const auto &type : types_) {
+        type->row = row++;
+        for (FieldRule &field : type->fields) {
+            if (field.name >= first_name && field.name != kNoLabel)
+                field.name = moved[field.name - first_name];
         }
     }
+}
+
+void TypeTable::make_room(u64 slots) {
+    if (slots <= slots_.size()) return;
+    std::vector<Slot> old(std::bit_ceil(slots));
+    old.swap(slots_);
+    for (const Slot &slot : old) {
+        if (slot.address) place(slot.address, slot.type);
+    }
+}
+
+void TypeTable::remember(u64 address, TypeInfo *type) {
+    if (is_full()) make_room(2 * slots_.size());
+    ++used_;
     place(address, type);
 }
 
 void TypeTable::place(u64 address, TypeInfo *type) {
     u64 i = hash(address) & (slots_.size() - 1);
     while (slots_[i].address != 0) i = (i + 1) & (slots_.size() - 1);
-    slots_[i] = {address, type};
+    slots_[i].type = type;
+    std::atomic_ref<u64>(slots_[i].address).store(address, std::memory_order_release);
 }
 
 void TypeTable::read_basics(TypeInfo &info, View type) {
@@ -244,7 +298,11 @@ void TypeTable::choose_reader(TypeInfo &info) {
 
 void TypeTable::read_shared_keys(TypeInfo &info) {
     if (info.cached_keys == 0) return;
-    shared_tables_.insert(info.cached_keys);
+    if (!is_together_) {
+        shared_tables_.insert(info.cached_keys);
+    } else if (!shared_tables_.count(info.cached_keys)) {
+        needs_order_ = true;  // others may have been told that it is nobody's
+    }
     const KeyTable keys = read_key_table(memory_, layout_, info.cached_keys);
     if (keys.address == 0 || keys.count > kMaxSharedKeys) return;
     info.shared_capacity = keys.capacity;

@@ -1,8 +1,10 @@
 // What the walker knows of each type: read once from the target, then looked up by address.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -102,16 +104,21 @@ struct TypeInfo {
 
 constexpr int kMaxBases = 256;  // length of a base chain we follow
 
+// Names by row. Several threads may ask for rows.
 class NameTable {
 public:
     u32 row(const std::string &name);
     const std::vector<std::string> &names() const { return names_; }
     // While it is closed, names that it does not have are kNoLabel.
     void close(bool closed) { is_closed_ = closed; }
+    // Sorts the names from a row on, which several threads have added in any order. Returns the new
+    // row of each of them.
+    std::vector<u32> sort_from(u32 first);
 
 private:
     std::vector<std::string> names_;
     std::unordered_map<std::string, u32> rows_;
+    std::mutex mutex_;
     bool is_closed_ = false;
 };
 
@@ -125,13 +132,19 @@ public:
     void add_rule(const std::string &tp_name, TypeRule rule) { rules_[tp_name] = std::move(rule); }
     // The type at this address, or null when there is no plausible type there.
     TypeInfo *find(u64 address) {
-        const u64 slot = hash(address) & (slots_.size() - 1);
-        for (u64 i = slot;; i = (i + 1) & (slots_.size() - 1)) {
-            if (slots_[i].address == address) return slots_[i].type;
-            if (slots_[i].address == 0)
-                return address != 0 && !is_closed_ ? discover(address) : nullptr;
-        }
+        TypeInfo *known = find_known(address);
+        return known != nullptr || address == 0 || is_closed_ ? known : discover(address);
     }
+    // Between these, several threads may ask. What they learn is complete before another one sees
+    // it; what would change an answer that was given before is not learned (needs_order).
+    void begin_together();
+    void end_together() { is_together_ = false; }
+    bool needs_order() const { return needs_order_.load(std::memory_order_relaxed); }
+    // All types anew, one after the other, as when they were learned first.
+    void learn_again();
+    // Gives types and names the same rows, whoever has learned them when: in the order of their
+    // addresses and texts. `first`: the first name that is not of a rule.
+    void put_in_order(u32 first_name);
     // See ClosedTypes.
     void close(bool closed) {
         is_closed_ = closed;
@@ -159,7 +172,19 @@ private:
     static u64 hash(u64 address) { return (address >> 4) * 0x9E3779B97F4A7C15ull >> 20; }
     bool is_type(u64 address);
     bool is_own_type(View type);
+    // Null for none that is known.
+    TypeInfo *find_known(u64 address) {
+        for (u64 i = hash(address) & (slots_.size() - 1);; i = (i + 1) & (slots_.size() - 1)) {
+            const u64 here =
+                std::atomic_ref<u64>(slots_[i].address).load(std::memory_order_acquire);
+            if (here == address) return slots_[i].type;
+            if (here == 0) return nullptr;
+        }
+    }
     TypeInfo *discover(u64 address);
+    TypeInfo *learn(u64 address);
+    bool is_full() const { return (used_ + 1) * 2 > slots_.size(); }
+    void make_room(u64 slots);
     void remember(u64 address, TypeInfo *type);
     void place(u64 address, TypeInfo *type);
     void read_basics(TypeInfo &info, View type);
@@ -171,15 +196,17 @@ private:
     void add_slots(TypeInfo &info);
     void read_shared_keys(TypeInfo &info);
 
-    MemoryImage &memory_;
+    MemoryImage memory_;  // of its own: who learns a type reads by this
     const Layout &layout_;
+    std::mutex mutex_;  // of all that is learned
     std::vector<Slot> slots_;
     u64 used_ = 0;
     std::vector<std::unique_ptr<TypeInfo>> types_;
     std::map<std::string, TypeRule> rules_;
     std::unordered_set<u64> shared_tables_;
     NameTable names_;
-    bool is_closed_ = false;
+    bool is_closed_ = false, is_together_ = false;
+    std::atomic<bool> needs_order_{false};
     u64 class_dealloc_ = 0;
     u64 class_traverse_ = 0;
 };

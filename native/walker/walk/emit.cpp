@@ -5,7 +5,8 @@
 
 namespace heapgraph {
 
-void Walker::emit(const AddressRange *statics, u64 static_count, unsigned threads) {
+void Walker::emit(const AddressRange *statics, u64 static_count) {
+    types_.put_in_order(names_of_rules_);
     const u64 objects = number_objects();
     columns_ = Columns{};
     make_ages();
@@ -23,7 +24,7 @@ void Walker::emit(const AddressRange *statics, u64 static_count, unsigned thread
                           .statics = statics,
                           .static_count = static_count};
     // What is left out for the budget depends on who came first: then all is done again in order.
-    if (!emit_by(first, threads)) emit_by(first, 1);
+    if (!emit_by(first, threads_)) emit_by(first, 1);
     counts_.objects = objects;
     counts_.references = columns_.target.size();
     counts_.names = types_.names().names().size();
@@ -31,8 +32,8 @@ void Walker::emit(const AddressRange *statics, u64 static_count, unsigned thread
     counts_.bytes_read = image_->bytes_read();
     counts_.bytes_unreadable = image_->bytes_unreadable();
     counts_.shared_tables = reader_.shared_tables();
-    counts_.left_out +=
-        reader_.tables_left_out() + (image_->bytes_left_out() + kBlockBytes - 1) / kBlockBytes;
+    counts_.left_out += finder_.counts().left_out + reader_.tables_left_out() +
+                        (image_->bytes_left_out() + kBlockBytes - 1) / kBlockBytes;
     progress_.store(objects, std::memory_order_relaxed);
 }
 

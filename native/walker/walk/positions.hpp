@@ -1,6 +1,7 @@
 // Where objects lie in the bitmaps of their regions.
 #pragma once
 
+#include <atomic>
 #include <bit>
 
 #include "walker/image/memory_image.hpp"
@@ -11,7 +12,16 @@ struct Position {
     Region *region;
     u64 bit;
 
-    bool is_known() const { return region->known[bit >> 6] >> (bit & 63) & 1; }
+    bool is_known() const {
+        const std::atomic_ref<u64> word(region->known[bit >> 6]);
+        return word.load(std::memory_order_relaxed) >> (bit & 63) & 1;
+    }
+    // False when it was known already.
+    bool make_known() const {
+        const std::atomic_ref<u64> word(region->known[bit >> 6]);
+        const u64 mask = u64{1} << (bit & 63);
+        return !(word.fetch_or(mask, std::memory_order_relaxed) & mask);
+    }
     bool is_tracked() const { return region->tracked[bit >> 6] >> (bit & 63) & 1; }
     // The id of a known object; after Walker::number_objects.
     u32 id() const {

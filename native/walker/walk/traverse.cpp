@@ -72,9 +72,9 @@ void merge_visits(EdgeList &edges, Visits visits) {
 
 u64 Walker::objects_to_traverse(hg_traverse_job *jobs, u64 capacity) {
     u64 found = 0;
-    for (; found < capacity && !to_traverse_.empty(); ++found) {
-        const u64 object = to_traverse_.back();
-        to_traverse_.pop_back();
+    for (; found < capacity && !finder_.to_traverse().empty(); ++found) {
+        const u64 object = finder_.to_traverse().back();
+        finder_.to_traverse().pop_back();
         jobs[found] = {object,
                        image_->u64_at(image_->u64_at(object + layout_.type) + layout_.tp_traverse)};
     }
@@ -82,19 +82,21 @@ u64 Walker::objects_to_traverse(hg_traverse_job *jobs, u64 capacity) {
 }
 
 void Walker::add_traversed(const hg_visits &visited) {
+    FoundCounts &found = finder_.counts();
     for (u64 i = 0, first = 0; i < visited.object_count; first = visited.ends[i++]) {
         const Visits visits{visited.targets + first, visited.ends[i] - first};
         traversed_.add(visited.objects[i], visits);
         ++counts_.traversed;
         if (TypeInfo *type = types_.find(image_->u64_at(visited.objects[i] + layout_.type)))
             ++type->traversed;
-        if (counts_.references > budget_.references) ++counts_.left_out;
-        for (u64 v = 0; v < visits.count && counts_.references <= budget_.references; ++v) {
-            if (!add(visits.targets[v], false)) ++counts_.invalid_references;
-            if (!stack_.empty()) drain();
+        if (found.references > budget_.references) ++found.left_out;
+        for (u64 v = 0; v < visits.count && found.references <= budget_.references; ++v) {
+            if (!finder_.add(visits.targets[v], false)) ++found.invalid_references;
+            finder_.drain();
         }
-        counts_.references += visits.count;
+        found.references += visits.count;
     }
+    note_found();
 }
 
 u64 Walker::collectable_objects(hg_traverse_job *jobs, u64 capacity) {

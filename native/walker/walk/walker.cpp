@@ -14,24 +14,6 @@ constexpr u64 kProgressStep = 1 << 16;
 
 }  // namespace
 
-TypeInfo *Walker::plausible(u64 address, const Position &at, bool strictly) {
-    const View head = image_->view(address, 16);
-    if (!head) return nullptr;
-    TypeInfo *type = types_.find(head.u64_at(layout_.type));
-    if (type == nullptr) return nullptr;
-    if (!image_->view(address, reader_.least_bytes(address, *type))) return nullptr;
-    const u64 count = head.u64_at(layout_.refcount);
-    if (!is_plausible_count(*image_, layout_, address, count)) return nullptr;
-    // A table of C code can look like an object: an address where the count is, and then a type.
-    const bool immortal = is_half(layout_) && is_immortal_count(layout_, count);
-    if (strictly && !immortal && image_->find(count_of(layout_, count)) != nullptr) return nullptr;
-    if (at.is_tracked() || !reader_.has_gc_head(address, *type)) return type;
-    // A GC object outside of all lists is untracked (no link), or on the stack of a running
-    // collection.
-    if (strictly && image_->u64_at(address - kGcHead) != 0) return nullptr;
-    return type;
-}
-
 void Walker::read_gc_list(u64 head) {
     u64 link = image_->u64_at(head) & kGcMask;
     for (u64 steps = 0; link != head; ++steps) {
@@ -60,6 +42,7 @@ void Walker::read_gc_list(u64 head) {
 
 void Walker::read_gc_lists(const u64 *heads, u64 count, u64 frozen, bool in_order) {
     is_in_order_ = in_order;
+    names_of_rules_ = static_cast<u32>(types_.names().names().size());
     for (u64 i = 0; i < count; ++i) {
         read_gc_list(heads[i]);
         if (i < frozen) counts_.gc_frozen = gc_objects_.size();
@@ -88,105 +71,8 @@ void Walker::learn_python_class() {
         return best;
     };
     listed_classes_ = {};
-    types_.forget();
     types_.set_python_class_functions(commonest(deallocs), commonest(traverses));
-}
-
-bool Walker::add(u64 address, bool strictly) {
-    Position at;
-    return position(address, at) && add_at(address, at, strictly);
-}
-
-bool Walker::add_at(u64 address, const Position &at, bool strictly) {
-    if (at.is_known()) return true;
-    if (plausible(address, at, strictly) == nullptr) return false;
-    if (counts_.objects >= budget_.objects) {
-        ++counts_.left_out;
-        return false;
-    }
-    at.region->known[at.bit >> 6] |= u64{1} << (at.bit & 63);
-    ++counts_.objects;
-    stack_.push_back(address);
-    return true;
-}
-
-// Most of the time of a walk is spent waiting for memory: what is met waits in a ring until what
-// must be asked of it is on its way.
-void Walker::meet(u64 address, Met how) {
-    Candidate newest{address, {}, how};
-    if (!position(address, newest.at)) return count_met(how, false);
-    __builtin_prefetch(&newest.at.region->known[newest.at.bit >> 6]);
-    take_oldest(newest);
-}
-
-// The ring goes on by one.
-void Walker::take_oldest(const Candidate &newest) {
-    const Candidate oldest = std::exchange(waiting_[next_waiting_], newest);
-    Candidate &asked = waiting_[(next_waiting_ - kBitsComing) % kWaiting];
-    next_waiting_ = (next_waiting_ + 1) % kWaiting;
-    if (asked.address != 0) {
-        if (asked.at.is_known()) {
-            count_met(asked.how, true);
-            asked.address = 0;
-        } else {
-            image_->prefetch(*asked.at.region, asked.address);
-            __builtin_prefetch(&asked.at.region->tracked[asked.at.bit >> 6]);
-        }
-    }
-    if (oldest.address != 0) admit(oldest);
-}
-
-void Walker::admit(const Candidate &candidate) {
-    const bool strictly = candidate.how == Met::kScannedWord;
-    count_met(candidate.how, add_at(candidate.address, candidate.at, strictly));
-}
-
-void Walker::count_met(Met how, bool is_object) {
-    if (how == Met::kReference || how == Met::kScannedWord) {
-        if (counts_.references >= budget_.references) {
-            ++counts_.left_out;
-        } else if (is_object) {
-            ++counts_.references;
-        }
-    }
-    if (!is_object && (how == Met::kReference || how == Met::kListed)) ++counts_.invalid_references;
-}
-
-// Everything that the objects on the stack refer to, but for what still waits.
-void Walker::follow_stack() {
-    while (!stack_.empty()) {
-        const u64 object = stack_.back();
-        stack_.pop_back();
-        TypeInfo *type = types_.find(image_->u64_at(object + layout_.type));
-        if (type == nullptr) continue;
-        if (type->wants_traverse && reader_.has_gc_head(object, *type))
-            to_traverse_.push_back(object);
-        if (type->blocks.depth != 0) block_owners_.push_back(object);
-        take_references(object, *type, [this] { follow_edges(); });
-        if ((counts_.objects & (kProgressStep - 1)) == 0)
-            progress_.store(counts_.objects, std::memory_order_relaxed);
-    }
-}
-
-void Walker::drain() {
-    follow_stack();
-    for (unsigned left = kWaiting; left != 0; --left) {
-        take_oldest({});
-        if (stack_.empty()) continue;
-        follow_stack();
-        left = kWaiting + 1;
-    }
-}
-
-void Walker::follow_edges() {
-    for (const Edge &edge : edges_.edges()) {
-        if (counts_.references >= budget_.references) {
-            ++counts_.left_out;
-            return;
-        }
-        meet(edge.target, edge.flags & kScanned ? Met::kScannedWord : Met::kReference);
-        if (label_is_object(edge.kind)) meet(edge.label, Met::kLabel);
-    }
+    types_.learn_again();
 }
 
 void Walker::set_budget(const WalkBudget &budget) {
@@ -198,33 +84,39 @@ void Walker::set_budget(const WalkBudget &budget) {
 void Walker::discover(const u64 *seeds, u64 count) {
     if (!gc_objects_added_) {
         gc_objects_added_ = true;
-        for (const u64 object : gc_objects_) {
-            meet(object, Met::kListed);
-            follow_stack();
-        }
-        drain();
+        find_listed();
     }
     for (u64 i = 0; i < count; ++i) {
-        add(seeds[i], false);
-        if (!stack_.empty()) drain();
+        finder_.add(seeds[i], false);
+        finder_.drain();
     }
-    stack_ = {};
+    note_found();
+}
+
+// What there is when a call has ended does not tell who has found it.
+void Walker::note_found() {
+    read_block_owners();
+    finder_.give_room_back();
+    std::sort(finder_.to_traverse().begin(), finder_.to_traverse().end());
+    counts_.objects = finder_.counts().objects;
+    counts_.references = finder_.counts().references;
+    counts_.invalid_references = finder_.counts().invalid_references;
     progress_.store(counts_.objects, std::memory_order_relaxed);
 }
 
 // A variable may still point at an object that was freed, and the memory still look like one; what
 // that refers to mostly does not.
 bool Walker::is_sound(u64 address, const Position &at) {
-    const TypeInfo *type = plausible(address, at, true);
+    const TypeInfo *type = finder_.plausible(address, at, true);
     if (type == nullptr) return false;
     bool sound = true;
     reader_.set_claiming(false);
-    take_references(address, *type, [&] {
-        for (const Edge &edge : edges_.edges()) {
+    finder_.take_references(address, *type, [&] {
+        for (const Edge &edge : finder_.edges().edges()) {
             Position target;
             if (edge.flags & kScanned || !sound) continue;
             sound = position(edge.target, target) &&
-                    (target.is_known() || plausible(edge.target, target, false) != nullptr);
+                    (target.is_known() || finder_.plausible(edge.target, target, false) != nullptr);
         }
     });
     reader_.set_claiming(true);

@@ -1,13 +1,13 @@
 // The walk: which objects exist, then one row per object and per reference.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <memory>
 #include <vector>
 
 #include "walker/types/heap_reader.hpp"
 #include "walker/walk/columns.hpp"
+#include "walker/walk/finder.hpp"
 #include "walker/walk/positions.hpp"
 #include "walker/walk/traverse.hpp"
 
@@ -19,9 +19,10 @@ using WalkCounts = hg_walk_counts;
 
 class Walker {
 public:
-    Walker(std::unique_ptr<MemoryImage> image, const Layout &layout)
-        : image_(std::move(image)), layout_(layout), types_(*image_, layout_),
-          reader_(*image_, layout_, types_) {}
+    // threads: 1 or more, for any number of which the answers are the same.
+    Walker(std::unique_ptr<MemoryImage> image, const Layout &layout, unsigned threads)
+        : image_(std::move(image)), layout_(layout), threads_(threads), types_(*image_, layout_),
+          reader_(*image_, layout_, types_), finder_(*image_, reader_, budget_) {}
 
     TypeTable &types() { return types_; }
     MemoryImage &image() { return *image_; }
@@ -51,8 +52,8 @@ public:
     u64 collectable_objects(hg_traverse_job *jobs, u64 capacity);
     void compare_traversed(const hg_visits &visited);
     // Pass 2: number the objects in address order and write the columns, all but those of
-    // complete(). They are the same for every number of threads.
-    void emit(const AddressRange *statics, u64 static_count, unsigned threads);
+    // complete().
+    void emit(const AddressRange *statics, u64 static_count);
     u32 object_id(u64 address);
     u64 address_of(u32 object_id);
     // Of many; quick where the ids rise.
@@ -80,62 +81,35 @@ private:
     void make_ages();
     u64 first_of_startup();
     bool position(u64 address, Position &out) { return find_position(*image_, address, out); }
-    // The object's type when there is a plausible live object at this address.
-    TypeInfo *plausible(u64 address, const Position &at, bool strictly);
-    bool add(u64 address, bool strictly);
-    bool add_at(u64 address, const Position &at, bool strictly);
-    // How an object was met: what is counted depends on it, and how well it must be checked.
-    enum class Met : u8 { kListed, kReference, kScannedWord, kLabel };
-    struct Candidate {
-        u64 address = 0;
-        Position at{};
-        Met how = Met::kListed;
-    };
-    // A ring of what was met and not yet looked at: after kBitsComing others it is asked whether
-    // the object is known, after kWaiting what lies there.
-    static constexpr unsigned kWaiting = 32, kBitsComing = 12;
-    void meet(u64 address, Met how);
-    void take_oldest(const Candidate &newest);
-    void admit(const Candidate &candidate);
-    void count_met(Met how, bool is_object);
-    void follow_stack();
-    void drain();
+    void find_listed();
+    bool find_listed_together();
+    void forget_found();
+    void read_block_owners();
+    void note_found();
     bool is_sound(u64 address, const Position &at);
     bool is_lost_object(u64 address, u64 block_size, u64 count, u64 type_address);
     void learn_python_class();
     u64 number_objects();
     bool emit_by(const FirstPass &first, unsigned threads);
     void read_references(u64 object, const TypeInfo &type);
-    // The same, given to `taker` (which looks at edges_) part by part where nobody has to see all
-    // of them.
-    template <typename Taker>
-    void take_references(u64 object, const TypeInfo &type, Taker taker) {
-        edges_.clear();
-        edges_.hand_over(taker);
-        reader_.references(object, type, edges_);
-        edges_.finish();
-        edges_.clear();
-    }
-    void follow_edges();
 
     std::unique_ptr<MemoryImage> image_;
     Layout layout_;
+    unsigned threads_;
     TypeTable types_;
     HeapReader reader_;
+    WalkBudget budget_;
+    u32 names_of_rules_ = 0;       // their rows come first
     std::vector<u64> gc_objects_;  // in the order of the lists; until the ages are made
     bool is_in_order_ = false;
     std::vector<u64> listed_classes_;
-    std::vector<u64> stack_;
-    std::array<Candidate, kWaiting> waiting_;  // a ring, not yet looked at
-    unsigned next_waiting_ = 0;                // the oldest of them
-    EdgeList edges_;
+    Finder finder_;
+    EdgeList edges_;                 // of the instrument
     std::vector<u64> block_owners_;  // objects whose type says that they own blocks of memory
-    std::vector<u64> to_traverse_;
     Traversed traversed_;
     u64 listed_region_ = 0, listed_block_ = 0,
         listed_word_ = 0;  // where collectable_objects goes on
     std::vector<NumberedBlock> blocks_;
-    WalkBudget budget_;
     Columns columns_;
     WalkCounts counts_{};
     std::atomic<u64> progress_{0};
