@@ -75,6 +75,7 @@ class WalkCounts(ctypes.Structure):
         ("bytes_unreadable", _U64),
         ("shared_tables", _U64),
         ("left_out", _U64),
+        ("done_again", _U64),
     )
 
 

@@ -91,6 +91,7 @@ typedef struct hg_walk_counts {
     uint64_t bytes_unreadable;
     uint64_t shared_tables; /* objects that claim a table which is another's: read without it */
     uint64_t left_out;      /* objects, references, tables and blocks of memory beyond the budget */
+    uint64_t done_again; /* passes that depended on the order, and were done again by one thread */
 } hg_walk_counts;
 
 /* A word of a C struct that holds a reference. */

@@ -110,11 +110,12 @@ void TypeTable::begin_together() {
     make_room(16 * (used_ + 1));
     is_together_ = true;
     needs_order_ = false;
+    known_before_ = types_.size();
 }
 
-void TypeTable::learn_again() {
+void TypeTable::learn_first(u64 count) {
     std::vector<u64> addresses;
-    for (const auto &type : types_) addresses.push_back(type->address);
+    for (u64 i = 0; i < count; ++i) addresses.push_back(types_[i]->address);
     std::sort(addresses.begin(), addresses.end());
     forget();
     for (const u64 address : addresses) find(address);
@@ -294,6 +295,11 @@ void TypeTable::choose_reader(TypeInfo &info) {
     }
     if (info.is_tuple && ruled != info.builtin_base) count_struct_items(info);
     add_slots(info);
+}
+
+void TypeTable::note_class(u64 address) {
+    const u64 keys = memory_.u64_at(address + layout_.ht_cached_keys);
+    if (keys != 0) shared_tables_.insert(keys);
 }
 
 void TypeTable::read_shared_keys(TypeInfo &info) {

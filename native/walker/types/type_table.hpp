@@ -140,8 +140,10 @@ public:
     void begin_together();
     void end_together() { is_together_ = false; }
     bool needs_order() const { return needs_order_.load(std::memory_order_relaxed); }
-    // All types anew, one after the other, as when they were learned first.
-    void learn_again();
+    // All types anew, one after the other.
+    void learn_again() { learn_first(types_.size()); }
+    // The same of those that were known before several threads asked, without the others.
+    void learn_those_before() { learn_first(known_before_); }
     // Gives types and names the same rows, whoever has learned them when: in the order of their
     // addresses and texts. `first`: the first name that is not of a rule.
     void put_in_order(u32 first_name);
@@ -156,6 +158,9 @@ public:
         class_traverse_ = traverse;
     }
     bool is_python_class(View type) const;
+    // A class made while the program ran: nothing is learned of it but which keys its instances
+    // share.
+    void note_class(u64 address);
     // Whether a key table is the one that new instances of some known class share.
     bool is_shared_table(u64 keys) const { return shared_tables_.count(keys) != 0; }
 
@@ -183,6 +188,7 @@ private:
     }
     TypeInfo *discover(u64 address);
     TypeInfo *learn(u64 address);
+    void learn_first(u64 count);
     bool is_full() const { return (used_ + 1) * 2 > slots_.size(); }
     void make_room(u64 slots);
     void remember(u64 address, TypeInfo *type);
@@ -207,6 +213,7 @@ private:
     NameTable names_;
     bool is_closed_ = false, is_together_ = false;
     std::atomic<bool> needs_order_{false};
+    u64 known_before_ = 0;  // types
     u64 class_dealloc_ = 0;
     u64 class_traverse_ = 0;
 };

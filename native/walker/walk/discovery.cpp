@@ -69,6 +69,7 @@ void Walker::find_listed() {
     if (threads_ > 1 && gc_objects_.size() > kAtOnce) {
         if (find_listed_together()) return;
         forget_found();
+        ++counts_.done_again;
     }
     for (u64 i = 0; i < gc_objects_.size(); ++i) {
         finder_.meet_listed(gc_objects_[i]);
@@ -116,7 +117,7 @@ void Walker::forget_found() {
     }
     finder_.forget();
     reader_.forget_found();
-    types_.learn_again();
+    types_.learn_those_before();
 }
 
 // In the order of addresses, since whoever asks first owns a block that several lead to.

@@ -24,7 +24,10 @@ void Walker::emit(const AddressRange *statics, u64 static_count) {
                           .statics = statics,
                           .static_count = static_count};
     // What is left out for the budget depends on who came first: then all is done again in order.
-    if (!emit_by(first, threads_)) emit_by(first, 1);
+    if (!emit_by(first, threads_)) {
+        ++counts_.done_again;
+        emit_by(first, 1);
+    }
     counts_.objects = objects;
     counts_.references = columns_.target.size();
     counts_.names = types_.names().names().size();

@@ -59,6 +59,7 @@ void Walker::learn_python_class() {
     for (const u64 object : listed_classes_) {
         const View view = image_->view(object, layout_.tp_size);
         if (!(view.u64_at(layout_.tp_flags) & type_flag::kHeapType)) continue;
+        types_.note_class(object);
         if (image_->text(view.u64_at(layout_.tp_name)).find('.') != std::string::npos) continue;
         ++deallocs[view.u64_at(layout_.tp_dealloc)];
         ++traverses[view.u64_at(layout_.tp_traverse)];
