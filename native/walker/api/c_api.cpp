@@ -15,6 +15,7 @@ using namespace heapgraph;
 struct hg_walker : Walker {
     using Walker::Walker;
     NativeRows native;
+    HeapRecords heaps;
 };
 
 namespace {
@@ -270,15 +271,15 @@ int hg_walker_chunks(hg_walker *walker, hg_range heap, u64 *free_starts, u64 *fr
                      u64 capacity, hg_chunk_totals *totals) {
     *totals = {};
     return guarded([&] {
-        *totals =
-            walk_chunks(walker->image(), heap.start, heap.end, free_starts, free_sizes, capacity);
+        *totals = walk_chunks(walker->image(), heap.start, heap.end, free_starts, free_sizes,
+                              capacity, walker->heaps.from(heap.start, heap.end));
     });
 }
 
 int hg_walker_native(hg_walker *walker, const hg_native_places *places, hg_native_memory *memory) {
     *memory = {};
     return guarded([&] {
-        walker->native = find_native_owners(*walker, *places);
+        walker->native = find_native_owners(*walker, *places, walker->heaps);
         const NativeRows &found = walker->native;
         *memory = {
             .rows = found.rows.data(),

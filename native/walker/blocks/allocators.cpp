@@ -57,7 +57,7 @@ u64 block_bytes(MemoryImage &image, const Layout &layout, u64 address) {
 }
 
 ChunkTotals walk_chunks(MemoryImage &image, u64 start, u64 end, u64 *free_starts, u64 *free_sizes,
-                        u64 capacity) {
+                        u64 capacity, HeapRecord &record) {
     ChunkTotals totals{};
     totals.next = start;
     WindowReader reader(image);  // of most chunks nobody will want to know more
@@ -78,8 +78,10 @@ ChunkTotals walk_chunks(MemoryImage &image, u64 start, u64 end, u64 *free_starts
             ++totals.used_chunks;
             totals.used_bytes += size;
         }
+        record.add(size, is_free);
         totals.next = at + size;
     }
+    record.is_whole = totals.next == end;
     return totals;
 }
 

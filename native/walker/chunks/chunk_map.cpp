@@ -8,7 +8,7 @@ namespace {
 constexpr u64 kFlags = 7, kPrevInUse = 1, kMapped = 2;  // of the word with the size
 constexpr u64 kLargestFence = 32;  // what an abandoned top leaves at the end of its heap
 constexpr u32 kNoSpan = UINT32_MAX;
-constexpr u64 kMaxWords = u64{1} << 26;  // of the bits: 64 GiB from the first chunk to the last
+constexpr u64 kMaxWords = HeapRecord::kMaxWords;
 
 }  // namespace
 
@@ -34,13 +34,34 @@ bool ChunkMap::add_heap(WindowReader &reader, AddressRange heap, u64 most) {
         sizes_.push_back(size / kChunkStep);
         at += size;
     }
-    // What is behind the last chunk that makes sense belongs to nobody.
     span.end = at;
-    if (count() == span.first_chunk) return true;
-    words_.resize(span.first_word + words_of(span.end - span.start));
-    if (heap.end - at <= kLargestFence) set_use(static_cast<u32>(count() - 1), ChunkUse::kFree);
-    spans_.push_back(span);
+    end_heap(span, heap);
     return true;
+}
+
+bool ChunkMap::add_heap(const HeapRecord &heap, u64 most) {
+    const u64 added = heap.sizes.size(), words = heap.is_begin.size();
+    const Span span{heap.heap.start,           heap.next, words_.size(),
+                    static_cast<u32>(count()), false,     nullptr};
+    if (count() + added > most || words_.size() + words > kMaxWords) return false;
+    words_.resize(span.first_word + words);
+    for (u64 word = 0; word < words; ++word)
+        words_[span.first_word + word].bits = heap.is_begin[word];
+    for (u64 row = 0; row < added; ++row) {
+        uses_.push_back(static_cast<u8>(heap.is_free[row] ? ChunkUse::kFree : ChunkUse::kNative));
+        sizes_.push_back(heap.sizes[row]);
+    }
+    end_heap(span, heap.heap);
+    return true;
+}
+
+// What is behind the last chunk that makes sense belongs to nobody.
+void ChunkMap::end_heap(Span span, AddressRange heap) {
+    if (count() == span.first_chunk) return;
+    words_.resize(span.first_word + words_of(span.end - span.start));
+    if (heap.end - span.end <= kLargestFence)
+        set_use(static_cast<u32>(count() - 1), ChunkUse::kFree);
+    spans_.push_back(span);
 }
 
 void ChunkMap::add_mapped(AddressRange chunk) {
@@ -51,7 +72,10 @@ void ChunkMap::add_mapped(AddressRange chunk) {
 }
 
 void ChunkMap::finish(const MemoryImage &image) {
-    for (Span &span : spans_) span.region = image.region_of(span.start);
+    for (Span &span : spans_) {
+        span.region = image.region_of(span.start);
+        widen(span.start, span.end);
+    }
     for (const Span &span : spans_) {
         u32 before = span.first_chunk;
         const u64 words = span.is_mapped ? 0 : words_of(span.end - span.start);
@@ -87,26 +111,20 @@ const ChunkMap::Span *ChunkMap::span_of(u64 address) const {
     return nullptr;
 }
 
-// The usable bytes of a chunk begin behind its header and end with the first word of the next
-// header. A pointer right behind them is an end pointer of this chunk; the second word of a header
-// is nobody's.
 Pointer ChunkMap::find_anywhere(u64 address) const {
-    const u64 inside = address - 9;  // the chunk of a byte that comes before the address
-    const Span *span = span_of(inside);
+    const Span *span = span_of(address - 9);  // of a byte that comes before the address
     if (span == nullptr || address < span->start + kChunkHeader) return find_block(address);
     if (span->is_mapped)
         return {span->first_chunk,
                 address == span->start + kChunkHeader ? Aim::kStart : Aim::kInside};
-    const u32 chunk = rank(*span, (inside - span->start) / kChunkStep);
-    if (address % kChunkStep != 0) return {chunk, Aim::kInside};
-    if (begins(*span, address - kChunkHeader)) return {chunk, Aim::kStart};
-    // The address of the next header: what malloc leaves in a block that it had in a list of free
-    // ones. It means the next chunk, and nothing where that is free.
-    if (address < span->end && begins(*span, address)) {
-        const bool is_list = use(chunk + 1) == ChunkUse::kFree;
-        return {chunk, is_list ? Aim::kNothing : Aim::kDoubtful};
-    }
-    return {chunk, Aim::kInside};
+    return find_in(*span, address);
+}
+
+// A pointer may be to the first byte behind the memory, and one more behind a heap's last header.
+void ChunkMap::widen(u64 start, u64 end) {
+    if (highest_ == 0) lowest_ = start;
+    lowest_ = std::min(lowest_, start);
+    highest_ = std::min(std::max(highest_, end + kChunkHeader), kAddressLimit);
 }
 
 bool ChunkMap::add_slabs(const MemoryImage &image, const hg_native_places &places, u64 most) {
@@ -115,6 +133,7 @@ bool ChunkMap::add_slabs(const MemoryImage &image, const hg_native_places &place
                     places.slab_word_count, first, most))
         return false;
     first_slab_ = static_cast<u32>(first);
+    for (const AddressRange &run : slabs_.runs()) widen(run.start, run.end);
     slabs_.each([&](u32, u64, u64 size) {
         uses_.push_back(static_cast<u8>(ChunkUse::kNative));
         sizes_.push_back(size / kChunkStep);
@@ -126,6 +145,7 @@ bool ChunkMap::number_small(u64 most) {
     const u64 first = count();
     if (first + small_.count() > most) return false;
     small_.number(first);
+    for (const AddressRange &pools : small_.pools()) widen(pools.start, pools.end);
     small_.each([&](u64, u64 size) {
         uses_.push_back(static_cast<u8>(ChunkUse::kNative));
         sizes_.push_back(size / kChunkStep);

@@ -1,11 +1,12 @@
 // The chunks of glibc's malloc by number, behind them the blocks of other allocators, and then
-// those of CPython's own that are no objects; and which of them a pointer leads into: 5 bytes of
-// memory for each.
+// those of CPython's own that are no objects; and which of them a pointer leads into: 2 bytes of
+// memory for each, and one for 64 bytes of a heap.
 #pragma once
 
 #include <memory>
 #include <vector>
 
+#include "walker/chunks/heap_record.hpp"
 #include "walker/chunks/slab_blocks.hpp"
 #include "walker/chunks/small_blocks.hpp"
 #include "walker/image/processor.hpp"
@@ -37,9 +38,21 @@ struct Pointer {
 
 class ChunkMap {
 public:
+    // A heap, or one mapped chunk.
+    struct Span {
+        u64 start;  // of the first header
+        u64 end;
+        u64 first_word;  // of the bits of this heap; unused for a mapped chunk
+        u32 first_chunk;
+        bool is_mapped;
+        const Region *region;  // that it lies in; may be null
+    };
+
     // The chunks of one heap, one behind the other from its first chunk on; false when there are
     // more than `most` in all.
     bool add_heap(WindowReader &reader, AddressRange heap, u64 most);
+    // The same of chunks that were noted before.
+    bool add_heap(const HeapRecord &heap, u64 most);
     // One chunk that has a mapping of its own.
     void add_mapped(AddressRange chunk);
     // To be called when all are there, which came in the order of their addresses and overlap
@@ -62,10 +75,15 @@ public:
 
     // The chunk whose usable bytes have this address in or right behind them.
     Pointer find(u64 address) const {
-        if (address >= kAddressLimit) return {};
+        if (!may_lead(address)) return {};
         return parts_.empty() || !parts_[address >> kTopShift] ? find_block(address)
                                                                : find_anywhere(address);
     }
+    // From the first chunk to the last one, with what pointers right behind it lead to.
+    AddressRange all() const { return {lowest_, highest_}; }
+    bool may_lead(u64 address) const { return address - lowest_ < highest_ - lowest_; }
+    // The same for an address in a heap's span.
+    Pointer find_in(const Span &span, u64 address) const;
     // The chunk that begins with a header at this address, or the block of a slab that begins where
     // the header would end.
     u32 headed(u64 address) const;
@@ -79,20 +97,24 @@ public:
         return steps == 0 ? SlabBlocks::kSmallest : steps * kChunkStep;
     }
 
-    // A heap, or one mapped chunk.
-    struct Span {
-        u64 start;  // of the first header
-        u64 end;
-        u64 first_word;  // of the bits of this heap; unused for a mapped chunk
-        u32 first_chunk;
-        bool is_mapped;
-        const Region *region;  // that it lies in; may be null
-    };
     const std::vector<Span> &spans() const { return spans_; }
     const Span *span_of(u64 address) const;
     bool begins(const Span &span, u64 address) const {
         const u64 bit = (address - span.start) / kChunkStep;
         return words_[span.first_word + bit / 64].bits >> (bit % 64) & 1;
+    }
+    // Where the next chunk of a heap begins, from this address on; or the limit.
+    u64 next_begin(const Span &span, u64 address, u64 limit) const {
+        const u64 last = words_of(span.end - span.start);
+        u64 bit = (address - span.start + kChunkStep - 1) / kChunkStep, word = bit / 64;
+        if (word >= last) return limit;
+        u64 bits = words_[span.first_word + word].bits & (~u64{0} << bit % 64);
+        while (bits == 0) {
+            if (++word >= last || span.start + word * 64 * kChunkStep >= limit) return limit;
+            bits = words_[span.first_word + word].bits;
+        }
+        bit = word * 64 + static_cast<u64>(__builtin_ctzll(bits));
+        return std::min(limit, span.start + bit * kChunkStep);
     }
     // Whether an object, or its head for the collector, is at an address in a chunk.
     bool is_object(const MemoryImage &image, u32 chunk, u64 address) const {
@@ -134,6 +156,8 @@ private:
     };
 
     Pointer find_anywhere(u64 address) const;
+    void widen(u64 start, u64 end);
+    void end_heap(Span span, AddressRange heap);
     // What is no chunk of malloc. A block that a slab has free is no chunk, and doubtful.
     Pointer find_block(u64 address) const {
         SlabBlock found;
@@ -165,8 +189,26 @@ private:
     u32 first_small_ = kNoChunk;  // number of the first one
     Column<Word> words_;          // of each heap
     Column<u8> uses_;
-    NarrowColumn<u16> sizes_;                    // in steps of 16 bytes
+    NarrowColumn<u8> sizes_;                     // in steps of 16 bytes
+    u64 lowest_ = 0, highest_ = 0;               // see may_lead
     std::vector<std::unique_ptr<u32[]>> parts_;  // [address >> 39][part in it] = first span
 };
+
+// The usable bytes of a chunk begin behind its header and end with the first word of the next
+// header. A pointer right behind them is an end pointer of this chunk; the second word of a header
+// is nobody's. The span has the byte 9 in front of the address, which is behind its first header.
+inline Pointer ChunkMap::find_in(const Span &span, u64 address) const {
+    const u64 inside = address - 9;
+    const u32 chunk = rank(span, (inside - span.start) / kChunkStep);
+    if (address % kChunkStep != 0) return {chunk, Aim::kInside};
+    if (begins(span, address - kChunkHeader)) return {chunk, Aim::kStart};
+    // The address of the next header: what malloc leaves in a block that it had in a list of free
+    // ones. It means the next chunk, and nothing where that is free.
+    if (address < span.end && begins(span, address)) {
+        const bool is_list = use(chunk + 1) == ChunkUse::kFree;
+        return {chunk, is_list ? Aim::kNothing : Aim::kDoubtful};
+    }
+    return {chunk, Aim::kInside};
+}
 
 }  // namespace heapgraph

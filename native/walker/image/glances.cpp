@@ -1,4 +1,6 @@
 // Reading memory without keeping it, from several threads: for what is looked at once.
+#include <sys/mman.h>
+
 #include "walker/image/memory_store.hpp"
 #include "walker/image/processor.hpp"
 
@@ -11,6 +13,32 @@ const Region *MemoryStore::region_of(u64 address) const {
     if (behind == regions_.begin()) return nullptr;
     const Region &region = *(behind - 1);
     return address - region.start < region.size && region.copy != nullptr ? &region : nullptr;
+}
+
+// What lies beside a block in the same huge page is here as well: so runs of all that is not used.
+void MemoryStore::drop_ahead() {
+    const auto hold = [](Block &block) {  // the thread that reads ahead leaves it alone
+        const std::atomic_ref<Block> state(block);
+        Block ahead = Block::kAhead, unread = Block::kUnread;
+        return state.compare_exchange_strong(ahead, Block::kArriving) ||
+               state.compare_exchange_strong(unread, Block::kArriving);
+    };
+    for (Region &region : regions_) {
+        if (region.copy == nullptr || !region.mapped.empty()) continue;
+        const u64 blocks = (region.size + kBlockBytes - 1) >> kBlockShift;
+        for (u64 block = 0, first = 0; block <= blocks; ++block) {
+            if (block < blocks && hold(region.state[block])) continue;
+            const u64 begin = first << kBlockShift,
+                      end = std::min(region.size, block << kBlockShift);
+            if (first < block) madvise(region.copy + begin, end - begin, MADV_DONTNEED);
+            for (; first < block; ++first) {
+                const std::atomic_ref<Block> state(region.state[first]);
+                state.store(Block::kUnread, std::memory_order_release);
+                state.notify_all();
+            }
+            first = block + 1;
+        }
+    }
 }
 
 const u8 *MemoryStore::glance(const Region &region, u64 block, u8 *buffer) {

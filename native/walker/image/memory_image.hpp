@@ -114,6 +114,8 @@ public:
     const u8 *glance(const Region &region, u64 block, u8 *buffer) {
         return store_->glance(region, block, buffer);
     }
+    // The walk is over: blocks that were read ahead of it, and not used, are given back.
+    void drop_ahead() { store_->drop_ahead(); }
     u64 bytes_read() const { return store_->bytes_read(); }
     u64 bytes_unreadable() const { return store_->bytes_unreadable(); }
     u64 bytes_left_out() const { return store_->bytes_left_out(); }

@@ -42,6 +42,7 @@ public:
     // are on their way. False for one where nothing was ever written.
     bool use_block(Region &region, u64 block);
     const u8 *glance(const Region &region, u64 block, u8 *buffer);
+    void drop_ahead();
     // True when the bytes were answered for by what is already copied, or by there being no such
     // memory.
     bool copy_if_here(u64 address, u64 size, u8 *to);

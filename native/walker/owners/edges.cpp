@@ -1,16 +1,12 @@
 #include "walker/owners/edges.hpp"
 
-#include <atomic>
-#include <new>
-#include <system_error>
-#include <thread>
+#include "walker/owners/parallel.hpp"
 
 namespace heapgraph {
 namespace {
 
-constexpr unsigned kMostThreads = 4;
-// 16 MiB: what they give is joined before there is too much of it.
-constexpr u64 kPartsAtOnce = 64;
+// 4 MiB: what they give is joined before there is too much of it.
+constexpr u64 kPartsAtOnce = 16;
 // A chunk with so many pointers into freed memory or the middle of objects was written by somebody
 // else before: its other pointers may be as old.
 constexpr u64 kBadPointers = 2, kBadShare = 20;
@@ -45,41 +41,41 @@ public:
             return run_slabs();
         }
         const ChunkMap::Span &span = *part_.span;
-        u64 at = window_.start;
-        if (span.is_mapped) {
-            begin(span.first_chunk);
-            for (at = std::max(at, span.start + kChunkHeader); at + 8 <= window_.end; at += 8)
-                take(at);
-            return finish();
-        }
-        const Pointer before = chunks_.find(at + 1);  // who has the first word here
-        if (before.chunk != kNoChunk) begin(before.chunk);
-        for (; at + 16 <= window_.end; at += 16) {
-            if (chunks_.begins(span, at)) {
-                // The first word of a header is the last one of the chunk before, which is seldom
-                // asked for: it often holds what somebody else left.
-                take(at, true);
-                finish();
-                begin(chunk_ == kNoChunk ? span.first_chunk : chunk_ + 1);
-                continue;
-            }
-            if (!is_native_) continue;
-            const u64 word = window_.word(at);
-            if (is_handle(word)) take_handle(word, at);
-            take(at);
-            take(at + 8);
-        }
+        if (!span.is_mapped) return run_heap(span);
+        begin(span.first_chunk);
+        const u64 first = std::max(window_.start, span.start + kChunkHeader);
+        take_all(first, window_.end);
         finish();
     }
 
 private:
+    void run_heap(const ChunkMap::Span &span) {
+        const u64 end = window_.end - (window_.end - window_.start) % kChunkStep;
+        const Pointer before = chunks_.find(window_.start + 1);  // who has the first word here
+        if (before.chunk != kNoChunk) begin(before.chunk);
+        for (u64 at = window_.start; at < end; at += kChunkStep) {
+            const u64 next = chunks_.next_begin(span, at, end);
+            if (is_native_) {
+                if (!handles_.empty()) take_handles(at, next);
+                take_all(at, next);
+            }
+            if (next == end) break;
+            // The first word of a header is the last one of the chunk before, which is seldom
+            // asked for: it often holds what somebody else left.
+            take_last(next);
+            finish();
+            begin(chunk_ == kNoChunk ? span.first_chunk : chunk_ + 1);
+            at = next;
+        }
+        finish();
+    }
+
     // A block that goes on in the next part has its other words there.
     void run_small() {
         const SmallBlocks &small = chunks_.small_blocks();
         small.each_between(window_.start, window_.end, [&](u64 start, u64 size) {
             begin(static_cast<u32>(small.number_of(start)), {start, start + size});
-            const u64 end = std::min(start + size, window_.end);
-            for (u64 at = std::max(start, window_.start); at + 8 <= end; at += 8) take(at);
+            take_all(std::max(start, window_.start), std::min(start + size, window_.end));
             finish();
         });
     }
@@ -89,10 +85,10 @@ private:
         slabs.each_between(window_.start, window_.end, [&](u32 number, u64 start, u64 size) {
             begin(number, {start, start + size});
             const u64 end = std::min(start + size, window_.end);
-            u64 at = std::max(start, window_.start);
+            const u64 at = std::max(start, window_.start);
             if (at == start && at + 8 <= end && is_handle(window_.word(at)))
                 take_handle(window_.word(at), at);
-            for (; at + 8 <= end; at += 8) take(at);
+            take_all(at, end);
             finish();
         });
     }
@@ -109,17 +105,35 @@ private:
         pointers_ = bad_ = 0;
     }
 
+    void take_handles(u64 at, u64 end) {
+        for (; at < end; at += kChunkStep) {
+            if (is_handle(window_.word(at))) take_handle(window_.word(at), at);
+        }
+    }
     void take_handle(u64 word, u64 at) {
         if (chunks_.headed(at - kChunkHeader) == chunk_ &&
             std::binary_search(handles_.begin(), handles_.end(), word))
             part_.handles.emplace_back(word, chunk_);
     }
 
-    void take(u64 at, bool is_last = false) {
-        if (!is_native_ || at < text_end_) return;
-        const u64 word = window_.word(at);
+    void take_all(u64 at, u64 end) {
+        if (!is_native_ || at + 8 > end) return;
+        const u8 *word = window_.data + (at - window_.start);
+        const AddressRange chunks = chunks_.all();  // most words are no pointers
+        for (; at + 8 <= end; at += 8, word += 8) {
+            u64 value;
+            std::memcpy(&value, word, sizeof value);
+            if (value - chunks.start < chunks.end - chunks.start) take_pointer(at, value, false);
+        }
+    }
+    void take_last(u64 at) {
+        if (const u64 word = window_.word(at); is_native_ && chunks_.may_lead(word))
+            take_pointer(at, word, true);
+    }
+    void take_pointer(u64 at, u64 word, bool is_last) {
+        if (at < text_end_) return;
         if (word == at + kStringHead) return skip_text(at);
-        Pointer pointer = chunks_.find(word);
+        Pointer pointer = find(word);
         if (pointer.chunk == kNoChunk && pointer.aim != Aim::kNothing) {  // a slab has it free
             ++pointers_;
             ++bad_;
@@ -145,6 +159,15 @@ private:
         if (at + 16 <= words_.end) note_beside(window_.word(at + 8), place, pointer.chunk);
     }
 
+    // Most pointers lead into the heap that they lie in.
+    Pointer find(u64 address) const {
+        const ChunkMap::Span *span = part_.span;
+        if (span != nullptr && !span->is_mapped && address >= span->start + kChunkHeader &&
+            address - 9 < span->end)
+            return chunks_.find_in(*span, address);
+        return chunks_.find(address);
+    }
+
     // A std::string of libstdc++ with a short text leads to its own 16 bytes, in which the text
     // leaves what was there before.
     void skip_text(u64 at) {
@@ -153,11 +176,22 @@ private:
     }
 
     void note_beside(u64 word, u32 place, u32 chunk) {
-        if (word % 8 != 0 || word == 0) return;
-        const Region *region = image_.region_of(word);
-        if (region == nullptr) return;
-        const u64 bit = (word - region->start) / 8;
-        if (region->known[bit / 64] >> (bit % 64) & 1)
+        if (word % 8 != 0 || word == 0 || word >= kAddressLimit) return;
+        if (word - near_->start >= near_->size) {
+            std::swap(near_, before_near_);
+            if (word - near_->start >= near_->size) {
+                const Region *region = image_.region_of(word);
+                if (region == nullptr) return;
+                near_ = region;
+            }
+        }
+        // Objects are in blocks that were read for them: most others need no look at their bits.
+        const u64 block = (word - near_->start) >> kBlockShift;
+        if (std::atomic_ref<Block>(near_->state[block]).load(std::memory_order_relaxed) !=
+            Block::kUsed)
+            return;
+        const u64 bit = (word - near_->start) / 8;
+        if (near_->known[bit / 64] >> (bit % 64) & 1)
             part_.beside.push_back({word, place, chunk_, chunk});
     }
 
@@ -184,12 +218,14 @@ private:
     static constexpr Target kNoTarget = UINT32_MAX;
     Target last_ = kNoTarget;
     u64 first_ = 0, pointers_ = 0, bad_ = 0, text_end_ = 0;
+    const Region nothing_;  // what these point at before the first hits
+    const Region *near_ = &nothing_, *before_near_ = &nothing_;
 };
 
 // Moves what the parts have behind one another.
 void join(const std::vector<Part> &parts, const BondOf &bond_of, ChunkEdges &edges) {
     for (const Part &part : parts) {
-        for (const auto &[chunk, size] : part.degrees) edges.offsets[chunk + 1] += size;
+        for (const auto &[chunk, size] : part.degrees) edges.add_length(chunk, size);
         const u32 first = static_cast<u32>(edges.bytes.size());
         edges.bytes.append(part.bytes.data(), part.bytes.size());
         edges.count += part.count;
@@ -203,60 +239,28 @@ void join(const std::vector<Part> &parts, const BondOf &bond_of, ChunkEdges &edg
     }
 }
 
-class Scan {
-public:
-    Scan(MemoryImage &image, const ChunkMap &chunks, const std::vector<u64> &handles)
-        : image_(image), chunks_(chunks), handles_(handles) {}
-
-    // Some parts, in parallel.
-    void run(std::vector<Part> &parts) {
-        next_ = 0;
-        const auto work = [&] { look_through(parts); };
-        std::vector<std::thread> threads;
-        const unsigned wanted = std::min(std::thread::hardware_concurrency(), kMostThreads);
-        try {
-            for (unsigned i = 1; i < wanted && i < parts.size(); ++i) threads.emplace_back(work);
-        } catch (const std::system_error &) {
-            // A limit on threads: fewer do it as well.
+// Looks through some parts, in parallel.
+void look_through(MemoryImage &image, const ChunkMap &chunks, const std::vector<u64> &handles,
+                  std::vector<Part> &parts) {
+    run_in_parallel(parts.size(), [&](Tasks &tasks) {
+        WindowReader reader(image);
+        for (u64 i; tasks.take(i);) {
+            const Window window = reader.at(parts[i].start, parts[i].end);
+            if (window.data == nullptr || window.end != parts[i].end) continue;
+            PartScan(image, chunks, parts[i], window, handles).run();
         }
-        work();
-        for (std::thread &thread : threads) thread.join();
-        if (is_short_) throw std::bad_alloc();
-    }
-
-private:
-    // Nothing may be thrown out of a thread.
-    void look_through(std::vector<Part> &parts) noexcept {
-        try {
-            WindowReader reader(image_);
-            for (u64 i; (i = next_++) < parts.size();) {
-                const Window window = reader.at(parts[i].start, parts[i].end);
-                if (window.data == nullptr || window.end != parts[i].end) continue;
-                PartScan(image_, chunks_, parts[i], window, handles_).run();
-            }
-        } catch (const std::bad_alloc &) {
-            is_short_ = true;
-            next_ = parts.size();
-        }
-    }
-
-    MemoryImage &image_;
-    const ChunkMap &chunks_;
-    const std::vector<u64> &handles_;
-    std::atomic<u64> next_{0};
-    std::atomic<bool> is_short_{false};  // of memory
-};
+    });
+}
 
 }  // namespace
 
 ChunkEdges scan_chunks(MemoryImage &image, const ChunkMap &chunks, u64 most_bytes,
                        const std::vector<u64> &handles, const BondOf &bond_of) {
     ChunkEdges edges;
-    edges.offsets.resize(chunks.count() + 1);
-    Scan scan(image, chunks, handles);
+    edges.start(chunks.count());
     std::vector<Part> parts;
     const auto flush = [&] {
-        scan.run(parts);
+        look_through(image, chunks, handles, parts);
         join(parts, bond_of, edges);
         parts.clear();
         return edges.bytes.size() < most_bytes;
@@ -282,7 +286,7 @@ ChunkEdges scan_chunks(MemoryImage &image, const ChunkMap &chunks, u64 most_byte
             add(pools, image.region_of(pools.start), nullptr);
     }
     if (edges.is_whole) edges.is_whole = flush();
-    for (u64 i = 0; i < chunks.count(); ++i) edges.offsets[i + 1] += edges.offsets[i];
+    edges.finish();
     return edges;
 }
 

@@ -6,15 +6,14 @@
 
 #include "walker/chunks/free_chunks.hpp"
 #include "walker/owners/attribution.hpp"
-#include "walker/owners/levels.hpp"
+#include "walker/owners/doubts.hpp"
 #include "walker/owners/object_words.hpp"
-#include "walker/owners/strays.hpp"
 
 namespace heapgraph {
 namespace {
 
-// Bytes of tables: of a chunk its uses, size, level, bits, offset, number, label and place in the
-// order. Edges come to that.
+// Bytes of tables: of a chunk its use, size, bits, marks, length of edges and tree, and where many
+// are shared, number, label and place in the order. Edges come to that.
 constexpr u64 kBytesOfChunk = 24;
 constexpr u64 kMostEntries = 1 << 26;
 constexpr u64 kMostSources = 1 << 30;
@@ -103,14 +102,19 @@ u64 most_chunks(const hg_native_places &places) {
     return std::min<u64>(kMaxChunks - 1, places.most_bytes / kBytesOfChunk);
 }
 
-bool add_chunks(ChunkMap &chunks, MemoryImage &image, const hg_native_places &places) {
+bool add_chunks(ChunkMap &chunks, MemoryImage &image, const hg_native_places &places,
+                const HeapRecords &heaps) {
     WindowReader reader(image);
     const u64 most = most_chunks(places);
     const hg_range *heap = places.heaps, *heaps_end = heap + places.heap_count;
     const hg_range *chunk = places.chunks, *chunks_end = chunk + places.chunk_count;
     while (heap != heaps_end || chunk != chunks_end) {
         if (chunk == chunks_end || (heap != heaps_end && heap->start < chunk->start)) {
-            if (!chunks.add_heap(reader, *heap++, most)) return false;
+            const HeapRecord *known = heaps.find(*heap);
+            if (known != nullptr ? !chunks.add_heap(*known, most)
+                                 : !chunks.add_heap(reader, *heap, most))
+                return false;
+            ++heap;
         } else {
             chunks.add_mapped(*chunk++);
         }
@@ -273,11 +277,13 @@ AddressRange find_arena(MemoryImage &image, const hg_native_places &places) {
 
 }  // namespace
 
-NativeRows find_native_owners(Walker &walker, const hg_native_places &places) {
+NativeRows find_native_owners(Walker &walker, const hg_native_places &places, HeapRecords &heaps) {
     NativeRows result;
     MemoryImage &image = walker.image();
+    image.drop_ahead();
     ChunkMap chunks;
-    result.is_left_out = !add_chunks(chunks, image, places);
+    result.is_left_out = !add_chunks(chunks, image, places, heaps);
+    heaps.clear();
     result.chunks = chunks.count();
     const u64 objects = walker.columns().type.size();
     if (result.is_left_out || objects >= kMostSources) return result;
@@ -307,27 +313,27 @@ NativeRows find_native_owners(Walker &walker, const hg_native_places &places) {
         return result;
     }
     result.edges = edges.count;
-    doubt_mutual(chunks, edges);
-    mark_strays(chunks, edges);
+    mark_doubts(chunks, edges);
     const std::vector<Entry> owned = beside.owned(std::move(edges.kept));
     words.add_handles(std::move(edges.handles), entries);
     entries.insert(entries.end(), owned.begin(), owned.end());
-    std::vector<bool> is_direct(chunks.count());
     WeakWords weak(image, chunks, static_cast<u32>(objects));
-    std::vector<Entry> libraries = weak.scan(places.libraries, places.library_count, arena);
-    std::vector<Entry> stacks = weak.scan(places.stacks, places.stack_count, {0, 0});
-    const Levels levels = settle_levels(chunks, edges, entries, libraries, stacks);
-    for (const Entry &entry : entries) is_direct[chunk_of(entry.target)] = true;
-    entries.insert(entries.end(), libraries.begin(), libraries.end());
-    entries.insert(entries.end(), stacks.begin(), stacks.end());
+    const std::vector<Entry> libraries = weak.scan(places.libraries, places.library_count, arena);
+    const std::vector<Entry> stacks = weak.scan(places.stacks, places.stack_count, {0, 0});
     OwnerSets sets(static_cast<u32>(objects + weak.count()));
-    const Column<u32> labels = attribute(chunks.count(), edges, entries, sets);
+    const Owners owners(edges, reach_chunks(edges, entries, libraries, stacks), sets);
+    std::vector<bool> is_direct(chunks.count());
+    for (const Entry &entry : entries) {
+        const u32 chunk = chunk_of(entry.target);
+        if (counts(entry.target, owners.level(chunk))) is_direct[chunk] = true;
+    }
 
     Sums sums(chunks, places);
     chunks.each([&](u32 chunk, u64 header) {
         if (chunks.use(chunk) != ChunkUse::kNative) return;
-        const u8 level = levels.of[chunk];
-        u8 kind = kind_of(level, labels[chunk], sets);
+        const u8 level = owners.level(chunk);
+        const u32 label = owners.label(chunk);
+        u8 kind = kind_of(level, label, sets);
         // Blocks that wait in an allocator's caches look as if they were in use: that nothing leads
         // to them, or words of its own do, says nothing of them.
         if (chunks.is_of_slab(chunk) && (level == kLost || level >= kLibraryLevel))
@@ -335,7 +341,7 @@ NativeRows find_native_owners(Walker &walker, const hg_native_places &places) {
         // CPython has small blocks of its own that lead from nowhere: they are not lost.
         if (chunk >= chunks.first_small() && kind == HG_NATIVE_LOST) return;
         const u8 grade = level >= kDoubtfulLevel ? 3 : is_direct[chunk] ? 1 : 2;
-        sums.add(chunk, header, labels[chunk], kind, grade);
+        sums.add(chunk, header, label, kind, grade);
     });
     const auto owner_of = [&](u32 source) {
         return source < objects ? u64{source} : weak.address(source);

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "walker/chunks/heap_record.hpp"
 #include "walker/walk/walker.hpp"
 
 namespace heapgraph {
@@ -15,6 +16,7 @@ struct NativeRows {
     bool is_left_out = false;
 };
 
-NativeRows find_native_owners(Walker &walker, const hg_native_places &places);
+// heaps: those whose chunks were followed before; they are given back.
+NativeRows find_native_owners(Walker &walker, const hg_native_places &places, HeapRecords &heaps);
 
 }  // namespace heapgraph

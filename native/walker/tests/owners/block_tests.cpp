@@ -143,10 +143,10 @@ void check_small_blocks() {
         CHECK(heap.chunks.find(block + other * kBlock).chunk == kNoChunk);
     heap.lead(7, source);
     heap.settle();
-    CHECK_EQUAL(heap.levels.of[first], 1);
-    CHECK_EQUAL(heap.levels.of[first + 1], 2);
-    CHECK_EQUAL(heap.levels.of[first + 2], kLost);
-    CHECK((heap.sets.members(heap.labels[first + 1]) == Owners{7}));
+    CHECK_EQUAL(heap.settled->level(first), 1);
+    CHECK_EQUAL(heap.settled->level(first + 1), 2);
+    CHECK_EQUAL(heap.settled->level(first + 2), kLost);
+    CHECK((heap.sets.members(heap.settled->label(first + 1)) == Sources{7}));
 }
 
 }  // namespace

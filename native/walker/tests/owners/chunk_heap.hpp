@@ -1,18 +1,20 @@
 // Heaps of chunks laid by hand, and what leads to them.
 #pragma once
 
+#include <optional>
+#include <set>
+
 #include "../arena.hpp"
 #include "../walked_heap.hpp"
 #include "walker/chunks/free_chunks.hpp"
 #include "walker/owners/attribution.hpp"
-#include "walker/owners/levels.hpp"
-#include "walker/owners/strays.hpp"
+#include "walker/owners/doubts.hpp"
 
 namespace heapgraph::test {
 
 constexpr u64 kInUse = 1;
 
-using Owners = std::vector<u32>;
+using Sources = std::vector<u32>;
 
 // Chunks one behind the other, and what leads to them. Addresses are those of usable bytes.
 class ChunkHeap {
@@ -65,22 +67,51 @@ public:
         handled = edges.handles;
         kept = edges.kept;
         CHECK(edges.is_whole);
-        doubt_mutual(chunks, edges);
-        mark_strays(chunks, edges);
-        levels = settle_levels(chunks, edges, objects, libraries, stacks);
-        std::vector<Entry> entries = objects;
-        entries.insert(entries.end(), libraries.begin(), libraries.end());
-        labels = attribute(chunks.count(), edges, entries, sets);
+        mark_doubts(chunks, edges);
+        settled.emplace(edges, reach_chunks(edges, objects, libraries, stacks), sets);
+        check_owners(edges);
+    }
+    // Each chunk has all the sources that lead to it, found out in the plainest way.
+    void check_owners(const EdgeBytes &edges) const {
+        std::vector<std::set<u32>> wanted(chunks.count());
+        const auto enter = [&](const std::vector<Entry> &entries, auto counts_at) {
+            for (const Entry &each : entries) {
+                const u32 chunk = chunk_of(each.target);
+                if (counts_at(each.target, settled->level(chunk)))
+                    wanted[chunk].insert(each.source);
+            }
+        };
+        enter(objects, [](Target target, u8 level) { return counts(target, level); });
+        enter(libraries, [](Target, u8 level) { return level == kLibraryLevel; });
+        enter(stacks, [](Target, u8 level) { return level == kStackLevel; });
+        std::vector<u32> waiting;
+        for (u32 chunk = 0; chunk < chunks.count(); ++chunk) waiting.push_back(chunk);
+        while (!waiting.empty()) {
+            const u32 chunk = waiting.back();
+            waiting.pop_back();
+            edges.each(chunk, [&](Target target, u32) {
+                const u32 next = chunk_of(target);
+                if (!counts(settled->level(chunk), settled->level(next), target)) return;
+                const u64 before = wanted[next].size();
+                wanted[next].insert(wanted[chunk].begin(), wanted[chunk].end());
+                if (wanted[next].size() != before) waiting.push_back(next);
+            });
+        }
+        for (u32 chunk = 0; chunk < chunks.count(); ++chunk) {
+            const Sources members = sets.members(settled->label(chunk));
+            CHECK(members == Sources(wanted[chunk].begin(), wanted[chunk].end()));
+        }
     }
     // Says that an object begins at a block.
     void set_object(u64 block) {
+        CHECK(image->view(block, 16));
         const Region &region = *image->region_of(block);
         const u64 bit = (block - region.start) / 8;
         region.known[bit / 64] |= u64{1} << (bit % 64);
         chunks.set_use(chunks.find(block).chunk, ChunkUse::kObject);
     }
-    u8 level(u64 block) const { return levels.of[number(block)]; }
-    std::vector<u32> owners(u64 block) const { return sets.members(labels[number(block)]); }
+    u8 level(u64 block) const { return settled->level(number(block)); }
+    Sources owners(u64 block) const { return sets.members(settled->label(number(block))); }
 
     Arena arena;
     std::unique_ptr<MemoryImage> image;
@@ -91,9 +122,8 @@ public:
     std::vector<u64> borrowed;                // objects all of whose references are elsewhere
     std::vector<Kept> kept;
     std::vector<std::pair<u64, u32>> handled;
-    Levels levels;
     OwnerSets sets{1000};
-    Column<u32> labels;
+    std::optional<Owners> settled;
 };
 
 }  // namespace heapgraph::test

@@ -23,10 +23,10 @@ void check_chains_and_sharing() {
     heap.lead_weakly(500, kept);
     heap.lead_weakly(500, root);
     heap.settle();
-    CHECK(heap.owners(root) == Owners{7});
-    CHECK(heap.owners(child) == Owners{7});
-    CHECK((heap.owners(shared) == Owners{7, 9}));
-    CHECK(heap.owners(kept) == Owners{500});
+    CHECK(heap.owners(root) == Sources{7});
+    CHECK(heap.owners(child) == Sources{7});
+    CHECK((heap.owners(shared) == Sources{7, 9}));
+    CHECK(heap.owners(kept) == Sources{500});
     CHECK(heap.owners(lost).empty());
     CHECK_EQUAL(heap.level(root), 1);
     CHECK_EQUAL(heap.level(shared), 1);
@@ -45,8 +45,8 @@ void check_levels() {
     heap.lead(1, one);
     heap.lead(2, other);
     heap.settle();
-    CHECK(heap.owners(target) == Owners{1});
-    CHECK(heap.owners(inner) == Owners{2});
+    CHECK(heap.owners(target) == Sources{1});
+    CHECK(heap.owners(inner) == Sources{2});
     CHECK_EQUAL(heap.level(inner), 2);
 }
 
@@ -61,8 +61,8 @@ void check_last_words() {
     heap.lead(1, one);
     heap.lead(2, other);
     heap.settle();
-    CHECK(heap.owners(target) == Owners{1});
-    CHECK(heap.owners(only) == Owners{1});
+    CHECK(heap.owners(target) == Sources{1});
+    CHECK(heap.owners(only) == Sources{1});
     CHECK_EQUAL(heap.level(only), kDoubtfulLevel);
 }
 
@@ -84,7 +84,7 @@ void check_rings() {
     heap.lead(1, head);
     heap.lead(2, other_head);
     heap.settle();
-    for (int i = 0; i < 8; ++i) CHECK(heap.owners(items[i]) == Owners{i < 4 ? 1u : 2u});
+    for (int i = 0; i < 8; ++i) CHECK(heap.owners(items[i]) == Sources{i < 4 ? 1u : 2u});
     CHECK_EQUAL(heap.level(items[0]), 1);
     CHECK_EQUAL(heap.level(items[1]), kDoubtfulLevel);
 }
@@ -105,9 +105,9 @@ void check_globals() {
         if (is_direct) heap.lead(2, global);
         heap.lead_weakly(500, global);
         heap.settle();
-        CHECK(heap.owners(global) == (is_direct ? Owners{1, 2} : Owners{500}));
-        CHECK(heap.owners(behind) == (is_direct ? Owners{1, 2} : Owners{500}));
-        CHECK(heap.owners(own) == (is_direct ? Owners{1, 2} : Owners{1}));
+        CHECK(heap.owners(global) == (is_direct ? Sources{1, 2} : Sources{500}));
+        CHECK(heap.owners(behind) == (is_direct ? Sources{1, 2} : Sources{500}));
+        CHECK(heap.owners(own) == (is_direct ? Sources{1, 2} : Sources{1}));
         CHECK_EQUAL(heap.level(global), is_direct ? kDirectLevel : kLibraryLevel);
     }
 }
@@ -123,7 +123,7 @@ void check_doubts_beside_libraries() {
         heap.lead(1, item);
         if (has_library) heap.lead_weakly(500, first);
         heap.settle();
-        CHECK(heap.owners(second) == (has_library ? Owners{500} : Owners{1}));
+        CHECK(heap.owners(second) == (has_library ? Sources{500} : Sources{1}));
         CHECK_EQUAL(heap.level(second), has_library ? kLibraryLevel : kDoubtfulLevel);
     }
 }
@@ -147,9 +147,9 @@ void check_strays() {
         if (has_list) heap.lead_weakly(500, items[0]);
         heap.settle();
         const bool is_stray = has_list && !has_items;
-        CHECK(heap.owners(items[39]) == (has_list ? Owners{500} : Owners{}));
-        CHECK(heap.owners(items[40]) == (is_stray ? Owners{500} : Owners{2}));
-        CHECK(heap.owners(items[99]) == (is_stray ? Owners{500} : Owners{2}));
+        CHECK(heap.owners(items[39]) == (has_list ? Sources{500} : Sources{}));
+        CHECK(heap.owners(items[40]) == (is_stray ? Sources{500} : Sources{2}));
+        CHECK(heap.owners(items[99]) == (is_stray ? Sources{500} : Sources{2}));
         CHECK_EQUAL(heap.level(items[99]), is_stray ? kLibraryLevel : has_list ? 1 : kStrayLevel);
     }
 }
@@ -168,7 +168,7 @@ void check_stale_blocks() {
     heap.lead(1, one);
     heap.lead(2, stale);
     heap.settle();
-    CHECK(heap.owners(target) == Owners{1});
+    CHECK(heap.owners(target) == Sources{1});
 }
 
 void check_long_list() {
@@ -181,8 +181,8 @@ void check_long_list() {
     heap.lead(3, items[kManyChunks / 2]);
     heap.lead(4, items[5]);
     heap.settle();
-    CHECK((heap.owners(items[0]) == Owners{3, 4}));
-    CHECK((heap.owners(items.back()) == Owners{3, 4}));
+    CHECK((heap.owners(items[0]) == Sources{3, 4}));
+    CHECK((heap.owners(items.back()) == Sources{3, 4}));
 }
 
 // A number of a kind and a running one, as HDF5 has them, where a chunk begins with it.
@@ -213,7 +213,7 @@ void check_bounds() {
     std::vector<u32> labels{1, 2, 3};
     OwnerSets sets(10);
     const u32 set = sets.join(labels);
-    CHECK((sets.members(set) == Owners{0, 1, 2}));
+    CHECK((sets.members(set) == Sources{0, 1, 2}));
     labels = {set, 2};
     CHECK_EQUAL(sets.join(labels), set);
     labels = {set, OwnerSets::kMany};
@@ -237,9 +237,9 @@ void check_registry() {
     heap.lead(3, owned);
     heap.lead(4, registry);
     heap.settle();
-    CHECK((heap.owners(owned) == Owners{3}));
-    CHECK((heap.owners(below) == Owners{3}));
-    CHECK((heap.owners(other) == Owners{4}));
+    CHECK((heap.owners(owned) == Sources{3}));
+    CHECK((heap.owners(below) == Sources{3}));
+    CHECK((heap.owners(other) == Sources{4}));
 }
 
 // A table of objects that it does not count, and blocks beside them: the blocks are not of what
@@ -262,8 +262,8 @@ void check_borrowed_keys() {
     heap.lead(3, own);
     heap.lead(4, table);
     heap.settle();
-    CHECK((heap.owners(kept) == Owners{3}));
-    CHECK((heap.owners(other) == Owners{4}));
+    CHECK((heap.owners(kept) == Sources{3}));
+    CHECK((heap.owners(other) == Sources{4}));
     CHECK_EQUAL(heap.kept.size(), 1);
     CHECK_EQUAL(heap.kept[0].table, heap.number(table));
     CHECK_EQUAL(heap.kept[0].chunk, heap.number(kept));
@@ -286,7 +286,7 @@ void check_short_texts() {
     heap.lead(1, source);
     heap.settle();
     CHECK(heap.owners(stale).empty());
-    CHECK((heap.owners(behind) == Owners{1}));
+    CHECK((heap.owners(behind) == Sources{1}));
 }
 
 // Whatever the words are, it ends, and reads nothing that is not there (the sanitizers look).
@@ -311,7 +311,7 @@ void check_random_heaps(unsigned seed) {
     }
     heap.settle();
     for (u32 chunk = 0; chunk < heap.chunks.count(); ++chunk)
-        CHECK(heap.sets.members(heap.labels[chunk]).size() <= 50);
+        CHECK(heap.sets.members(heap.settled->label(chunk)).size() <= 50);
 }
 
 }  // namespace

@@ -84,8 +84,8 @@ void check_chains() {
     heap.lead(7, first);
     heap.settle();
     const auto owners = [&](u64 block) { return heap.owners(block); };
-    CHECK(owners(large) == Owners{7});
-    CHECK(owners(last) == Owners{7});
+    CHECK(owners(large) == Sources{7});
+    CHECK(owners(last) == Sources{7});
     CHECK(owners(last + kBlock).empty());
     CHECK(owners(first + 3 * kBlock).empty());
     CHECK_EQUAL(heap.level(large), 2);
@@ -104,7 +104,7 @@ void check_stale_blocks() {
     heap.lead(1, one);
     heap.lead(2, stale);
     heap.settle();
-    CHECK(heap.owners(target) == Owners{1});
+    CHECK(heap.owners(target) == Sources{1});
 }
 
 // What does not fit where it says it is is left out; what is sound beside it is not.
@@ -164,7 +164,7 @@ void check_random_slabs(unsigned seed) {
     }
     heap.settle();
     for (u32 chunk = 0; chunk < heap.chunks.count(); ++chunk)
-        CHECK(heap.sets.members(heap.labels[chunk]).size() <= 50);
+        CHECK(heap.sets.members(heap.settled->label(chunk)).size() <= 50);
 }
 
 }  // namespace

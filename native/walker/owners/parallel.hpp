@@ -1,0 +1,56 @@
+// Work on all processors, a few at most: what reads much memory is limited by it.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <new>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "walker/image/memory_image.hpp"
+
+namespace heapgraph {
+
+// Numbers from 0 on that several threads take in turn.
+class Tasks {
+public:
+    explicit Tasks(u64 count) : count_(count) {}
+    bool take(u64 &task) {
+        task = next_.fetch_add(1, std::memory_order_relaxed);
+        return task < count_;
+    }
+    void give_up() { next_.store(count_, std::memory_order_relaxed); }
+
+private:
+    u64 count_;
+    std::atomic<u64> next_{0};
+};
+
+// Calls `work` in each thread; it takes tasks until there are none. Throws std::bad_alloc when one
+// of them did: nothing else may be thrown.
+inline void run_in_parallel(u64 count, const std::function<void(Tasks &)> &work) {
+    constexpr unsigned kMostThreads = 4;
+    Tasks tasks(count);
+    std::atomic<bool> is_short{false};  // of memory
+    const auto run = [&]() noexcept {   // nothing may be thrown out of a thread
+        try {
+            work(tasks);
+        } catch (const std::bad_alloc &) {
+            is_short = true;
+            tasks.give_up();
+        }
+    };
+    std::vector<std::thread> threads;
+    const unsigned wanted = std::min(std::thread::hardware_concurrency(), kMostThreads);
+    try {
+        for (unsigned i = 1; i < wanted && i < count; ++i) threads.emplace_back(run);
+    } catch (const std::system_error &) {
+        // A limit on threads: fewer do it as well.
+    }
+    run();
+    for (std::thread &thread : threads) thread.join();
+    if (is_short) throw std::bad_alloc();
+}
+
+}  // namespace heapgraph
