@@ -9,11 +9,12 @@ import signal
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
 from heapgraph.capture.heap.walk import HeapWalk, readable_regions, writable_regions
-from heapgraph.capture.live.copying import Copier
+from heapgraph.capture.live.copying import Copier, NotTaken
 from heapgraph.capture.live.freeze import METHODS, freeze
 from heapgraph.capture.live.freeze_helper import FreezeHelper
 from heapgraph.capture.live.target import inspect_target
@@ -89,6 +90,40 @@ def test_a_target_that_waits_is_read_without_a_stop(target: RunningTarget) -> No
     with freeze(target.pid) as frozen:
         assert frozen.method == "idle"
         assert frozen.passed_over == {}
+
+
+SAVING = "a copy would take 1.00 GiB"
+
+
+@pytest.fixture
+def large_heaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("heapgraph.capture.live.freeze.copy_saving", lambda *_: SAVING)
+
+
+@pytest.mark.usefixtures("large_heaps")
+def test_a_target_that_waits_is_cloned_where_a_copy_is_dear(target: RunningTarget) -> None:
+    with freeze(target.pid) as frozen:
+        assert frozen.method == "clone"
+        assert frozen.passed_over == {"idle": SAVING}
+    with freeze(target.pid, "idle") as frozen:  # as it was wanted
+        assert frozen.method == "idle"
+
+
+@pytest.mark.usefixtures("large_heaps")
+def test_what_cannot_be_cloned_is_copied_however_dear(
+    target: RunningTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with freeze(target.pid, max_pause_ms=1e-6) as frozen:
+        assert (frozen.method, frozen.passed_over) == ("idle", {})
+    monkeypatch.setattr(FreezeHelper, "freeze", mock.Mock(side_effect=NotTaken("no clone")))
+    with freeze(target.pid) as frozen:
+        assert (frozen.method, frozen.passed_over) == ("idle", {"clone": "no clone"})
+
+
+@pytest.mark.usefixtures("large_heaps")
+def test_large_heaps_are_no_reason_where_a_thread_runs() -> None:
+    with start_target("freeze_states.py", "compute") as target, freeze(target.pid) as frozen:
+        assert frozen.passed_over["idle"] == "one of its threads runs"
 
 
 def test_a_target_that_runs_is_cloned_and_it_is_said_why() -> None:

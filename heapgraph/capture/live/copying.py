@@ -48,6 +48,10 @@ class NotTaken(Exception):
     """This method does not work here and now; the target is as it was. The text says why."""
 
 
+class NotWorthACopy(NotTaken):
+    """It could be copied, but a clone takes far less memory."""
+
+
 class Copier:
     """Copies what a target can write to; a context manager until `freeze_as` hands the copy on.
 
@@ -115,7 +119,11 @@ class Copier:
 
 
 def copy_idle(
-    pid: int, helper: FreezeHelper, before: Sequence[Mapping], resident: int
+    pid: int,
+    helper: FreezeHelper,
+    before: Sequence[Mapping],
+    resident: int,
+    cheaper: str = "",
 ) -> FrozenCopy:
     """Copy a target in which nobody runs, without stopping anything, and prove that nobody did.
 
@@ -124,8 +132,10 @@ def copy_idle(
         helper: watches its threads.
         before: its mappings with sizes.
         resident: its resident bytes.
+        cheaper: why another method needs less memory; "" where none does.
 
     Raises:
+        NotWorthACopy: it is idle, and another method is cheaper.
         NotTaken: a thread ran.
         CaptureInterrupted: the target, or the helper, ended.
 
@@ -135,6 +145,8 @@ def copy_idle(
     look_s = min(resident * _WATCH_S_PER_BYTE, _LONGEST_LOOK_S)
     if not any(_looks_idle(helper, pid, look_s) for _ in range(_ATTEMPTS)):
         raise NotTaken("one of its threads runs")
+    if cheaper:
+        raise NotWorthACopy(cheaper)
     with Copier(pid, before) as copier:
         if any(_stays_idle(helper, pid, copier.take) for _ in range(_ATTEMPTS)):
             return copier.freeze_as("idle", helper, 0.0)

@@ -1,6 +1,7 @@
 """Have the memory of a live process of one moment, at the lowest price for it.
 
-The methods, the gentlest first; `auto` takes the first that works, and says why not those before:
+The methods, the gentlest first; `auto` takes the first that works, and says why not those before.
+Where a target is idle and has large heaps of malloc, a clone comes first: see `copy_saving`.
 
     idle    nothing is stopped: it is read while none of its threads runs, which is then proved
     precopy it is copied while it runs, and stands only for what it has written meanwhile; needs
@@ -19,7 +20,13 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from heapgraph.capture.live.copying import NotTaken, copy_idle, copy_paused, copy_running
+from heapgraph.capture.live.copying import (
+    NotTaken,
+    NotWorthACopy,
+    copy_idle,
+    copy_paused,
+    copy_running,
+)
 from heapgraph.capture.live.freeze_helper import FreezeHelper, HelperEnded, HelperFailure
 from heapgraph.capture.live.freeze_limits import (
     DEFAULT_MAX_PAUSE_MS,
@@ -29,7 +36,7 @@ from heapgraph.capture.live.freeze_limits import (
     resident_bytes,
 )
 from heapgraph.capture.live.frozen import FreezeMethod, FrozenClone, FrozenCopy
-from heapgraph.capture.live.memory_limits import MemoryPlan, plan_memory
+from heapgraph.capture.live.memory_limits import MemoryPlan, copy_saving, plan_memory
 from heapgraph.capture.process.maps import handles_faults, huge_bytes, read_maps
 from heapgraph.capture.process.permissions import check_target, explain_refusal
 from heapgraph.errors import CaptureInterrupted, UsageError
@@ -148,17 +155,23 @@ class _Choice:
     def take(self, method: Method) -> FrozenClone | FrozenCopy:
         """The first of the wanted methods that works."""
         passed_over: dict[str, str] = {}
-        wanted = METHODS if method == "auto" else (method,)
+        wanted: list[FreezeMethod] = [*METHODS] if method == "auto" else [method]
+        cheaper = self._why_clone() if method == "auto" else ""
         try:
             self.helper.reap(self.pid)
-            for each in wanted:
+            while wanted:
+                each = wanted.pop(0)
                 try:
-                    frozen = self._try(each)
+                    frozen = self._try(each, cheaper)
+                except NotWorthACopy as reason:
+                    passed_over[each], cheaper = str(reason), ""
+                    wanted = ["clone", "idle", "precopy", "pause"]
                 except NotTaken as reason:
                     passed_over[each] = str(reason)
                 except HelperFailure as failure:
                     passed_over[each] = self._explain(failure)
                 else:
+                    passed_over.pop(each, None)  # it was put off only
                     frozen.passed_over = passed_over
                     return frozen
         except HelperEnded as error:
@@ -170,10 +183,10 @@ class _Choice:
             ) from error
         raise self._refusal(passed_over)
 
-    def _try(self, method: FreezeMethod) -> FrozenClone | FrozenCopy:
+    def _try(self, method: FreezeMethod, cheaper: str) -> FrozenClone | FrozenCopy:
         match method:
             case "idle":
-                return copy_idle(self.pid, self.helper, self.before, self.resident)
+                return copy_idle(self.pid, self.helper, self.before, self.resident, cheaper)
             case "precopy":
                 return copy_running(self.pid, self.helper, self.before, self.limit_s)
             case "clone":
@@ -181,17 +194,27 @@ class _Choice:
             case "pause":
                 return copy_paused(self.pid, self.helper, self.before, self.limit_s)
 
-    def _clone(self) -> FrozenClone | FrozenCopy:
-        self._check_predicted_pause()
+    def _why_clone(self) -> str:
+        """Why a clone is cheaper than a copy, should it be idle; "" where it is not, or may not."""
+        may_clone = not self._clone_refusal() and (
+            predict_clone_pause_s(self.resident) <= self.limit_s
+        )
+        return copy_saving(self.before, self.plan) if may_clone else ""
+
+    def _clone_refusal(self) -> str:
         if self.plan.clone_refusal:
-            raise NotTaken(self.plan.clone_refusal)
+            return self.plan.clone_refusal
         if huge := huge_bytes(self.before):
-            raise NotTaken(
+            return (
                 f"{format_size(huge)} of its memory are from a pool of huge pages: writing to one "
                 "that a clone shares ends the target when the pool is empty"
             )
-        if handles_faults(self.before):
-            raise NotTaken(HELPER_REFUSALS["uffd"])
+        return HELPER_REFUSALS["uffd"] if handles_faults(self.before) else ""
+
+    def _clone(self) -> FrozenClone | FrozenCopy:
+        self._check_predicted_pause()
+        if refusal := self._clone_refusal():
+            raise NotTaken(refusal)
         child, pause_s = self.helper.freeze(self.pid)
         return FrozenClone(self.helper, self.pid, child, pause_s, self.before)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from heapgraph.capture.process.maps import HEAP_NAME
 from heapgraph.errors import CaptureInterrupted, MemoryRanShort
 from heapgraph.machine_memory import (
     MOUNTS,
@@ -26,7 +27,10 @@ from heapgraph.machine_memory import (
 from heapgraph.units import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping as Fields
+
+    from heapgraph.capture.process.maps import Mapping
 
 _KIB = 1024
 _MIB = 2**20
@@ -61,6 +65,13 @@ WAIT = 5 * _MIB
 """What one thread can rewrite between the moment of the clone and the first look at it, for each
 process that waits for a processor: up to 50 MiB were seen where eight did."""
 
+LARGE_HEAPS = 128 * _MIB
+"""Heaps of malloc from here on are not copied where a clone costs less: with `OWN_BASE` and a sixth
+of them for tables of their owners, a dump of an idle target of few objects stays below 300 MiB."""
+
+_ARENA_HEAP = 64 * _MIB
+"""What heaps of further arenas are aligned to, and their largest size (HEAP_MAX_SIZE of malloc)."""
+
 _PROC = Path("/proc")
 _OWN = "self"
 _FIRST, _AS_OTHERS = "1000", "0"
@@ -76,12 +87,14 @@ class MemoryPlan:
         places: what the helper has to watch while it holds a clone, as it wants them.
         groups: those of `places` that are groups, in their order; the machine comes behind them.
         reserve: bytes that must stay free in each while a clone lives.
+        clone_cost: bytes that a clone may take at most.
     """
 
     clone_refusal: str
     places: list[str]
     groups: list[GroupMemory]
     reserve: int
+    clone_cost: int = 0
 
     def explain_shortage(self, place: int, left: int) -> MemoryRanShort:
         """Why the helper ended the clone.
@@ -144,7 +157,7 @@ def _write(path: Path, text: str) -> None:
 
 def plan_memory(
     pid: int,
-    status: Mapping[str, str],
+    status: Fields[str, str],
     *,
     own_need: int | None = None,
     proc: Path = _PROC,
@@ -199,10 +212,42 @@ def plan_memory(
             f"{at_once[0]} (memory.oom.group)"
         )
     places = [f"{one.version}:{reserve}:{one.limit}:{one.folder}" for one in groups]
-    return MemoryPlan(refusal, [*places, f"0:{reserve}:0:"], groups, reserve)
+    return MemoryPlan(refusal, [*places, f"0:{reserve}:0:"], groups, reserve, clone_need)
 
 
-def clone_reserve(status: Mapping[str, str]) -> int:
+def copy_saving(maps: Sequence[Mapping], plan: MemoryPlan) -> str:
+    """Why a clone takes less memory than a copy: a sentence, "" where it does not.
+
+    What a walk reads of a clone it keeps, and of a copy it keeps nothing beside: for a heap of
+    objects they cost the same. But heaps of malloc are mostly memory of C code, which is looked
+    through once and not kept, unless it was copied.
+
+    Args:
+        maps: of the target, with sizes.
+        plan: for it.
+    """
+    heaps = sum(mapping.rss for mapping in maps if _is_malloc_heap(mapping))
+    if heaps < max(LARGE_HEAPS, plan.clone_cost):
+        return ""
+    return (
+        f"a copy would take {format_size(heaps)} for its heaps of malloc, a clone takes "
+        f"{format_size(plan.clone_cost)} at most"
+    )
+
+
+def _is_malloc_heap(mapping: Mapping) -> bool:
+    """Whether it is surely one: that of a program, or of an arena for threads, by its place."""
+    if mapping.path == HEAP_NAME:
+        return True
+    return (
+        mapping.is_own
+        and not mapping.path
+        and mapping.start % _ARENA_HEAP == 0
+        and mapping.end - mapping.start <= _ARENA_HEAP
+    )
+
+
+def clone_reserve(status: Fields[str, str]) -> int:
     """Bytes that must stay free while a clone lives: what the target can rewrite until it is gone.
 
     Args:
@@ -211,7 +256,7 @@ def clone_reserve(status: Mapping[str, str]) -> int:
     return _rewritten(status, BURST + _private(status) * ENDING_SHARE)
 
 
-def clone_cost(status: Mapping[str, str], waiting: float) -> int:
+def clone_cost(status: Fields[str, str], waiting: float) -> int:
     """Bytes that must be free for a clone: less, and it would be ended before it is of use.
 
     Args:
@@ -223,12 +268,12 @@ def clone_cost(status: Mapping[str, str], waiting: float) -> int:
     return tables + CLONE_BUFFERS + _rewritten(status, each)
 
 
-def _rewritten(status: Mapping[str, str], by_one_thread: float) -> int:
+def _rewritten(status: Fields[str, str], by_one_thread: float) -> int:
     writers = min(int(status.get("Threads", "1")), os.cpu_count() or 1, MAX_WRITERS)
     return min(_private(status), round(writers * by_one_thread))
 
 
-def _private(status: Mapping[str, str]) -> int:
+def _private(status: Fields[str, str]) -> int:
     return _size(status, "RssAnon") or _size(status, "VmRSS")
 
 
@@ -278,5 +323,5 @@ def _name(group: GroupMemory) -> str:
     return f"the memory group {group.folder} (limit {format_size(group.limit)})"
 
 
-def _size(status: Mapping[str, str], name: str) -> int:
+def _size(status: Fields[str, str], name: str) -> int:
     return int(status.get(name, "0 kB").split()[0]) * _KIB

@@ -9,12 +9,15 @@ import pytest
 from heapgraph.capture.live.memory_limits import (
     BURST,
     CLONE_BUFFERS,
+    LARGE_HEAPS,
     WAIT,
     MemoryPlan,
     clone_reserve,
+    copy_saving,
     first_to_go,
     plan_memory,
 )
+from heapgraph.capture.process.maps import Mapping
 from heapgraph.errors import CaptureInterrupted
 from helpers.made_groups import MadeGroups
 
@@ -169,3 +172,33 @@ def test_it_draws_no_kill_to_a_group_that_ends_as_one(tmp_path: Path) -> None:
     made.group("/pod", memory__oom__group=0)
     with first_to_go(PID, made.proc, made.mounts):
         assert score.read_text() == "1000"
+
+
+ARENA = 0x7F0000000000
+HEAP, THREAD, OTHER = "[heap]", ARENA, ARENA + 4096
+
+
+def _mapping(kind: str | int, rss: int) -> Mapping:
+    start = 0x1000 if kind == HEAP else int(kind)
+    return Mapping(start, start + rss, "rw-p", 0, HEAP if kind == HEAP else "", rss=rss)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "each", "clone_cost", "is_saving"),
+    [
+        ([HEAP], LARGE_HEAPS, 50 * MIB, True),
+        ([HEAP], LARGE_HEAPS - 1, 50 * MIB, False),
+        ([HEAP, THREAD, THREAD + (64 << 20)], LARGE_HEAPS // 3 + 1, 50 * MIB, True),
+        ([OTHER, OTHER + (1 << 30)], LARGE_HEAPS, 50 * MIB, False),  # arenas of objects, say
+        ([HEAP], LARGE_HEAPS, LARGE_HEAPS + 1, False),
+    ],
+)
+def test_heaps_of_malloc_are_copied_where_a_clone_costs_more(
+    kinds: list[str | int], each: int, clone_cost: int, *, is_saving: bool
+) -> None:
+    reason = copy_saving(
+        [_mapping(kind, each) for kind in kinds], MemoryPlan("", [], [], 0, clone_cost)
+    )
+    assert bool(reason) == is_saving
+    if is_saving:
+        assert "128 MiB for its heaps of malloc, a clone takes 50.0 MiB at most" in reason
