@@ -34,6 +34,10 @@ std::vector<u32> NameTable::sort_from(u32 first) {
     return moved;
 }
 
+void NameTable::cut(u64 count) {
+    for (; names_.size() > count; names_.pop_back()) rows_.erase(names_.back());
+}
+
 void TypeTable::forget() {
     std::fill(slots_.begin(), slots_.end(), Slot{});
     used_ = 0;
@@ -111,6 +115,7 @@ void TypeTable::begin_together() {
     is_together_ = true;
     needs_order_ = false;
     known_before_ = types_.size();
+    names_before_ = names_.names().size();
 }
 
 void TypeTable::learn_first(u64 count) {

@@ -114,6 +114,8 @@ public:
     // Sorts the names from a row on, which several threads have added in any order. Returns the new
     // row of each of them.
     std::vector<u32> sort_from(u32 first);
+    // As if only so many had been added.
+    void cut(u64 count);
 
 private:
     std::vector<std::string> names_;
@@ -143,7 +145,10 @@ public:
     // All types anew, one after the other.
     void learn_again() { learn_first(types_.size()); }
     // The same of those that were known before several threads asked, without the others.
-    void learn_those_before() { learn_first(known_before_); }
+    void learn_those_before() {
+        names_.cut(names_before_);
+        learn_first(known_before_);
+    }
     // Gives types and names the same rows, whoever has learned them when: in the order of their
     // addresses and texts. `first`: the first name that is not of a rule.
     void put_in_order(u32 first_name);
@@ -213,7 +218,7 @@ private:
     NameTable names_;
     bool is_closed_ = false, is_together_ = false;
     std::atomic<bool> needs_order_{false};
-    u64 known_before_ = 0;  // types
+    u64 known_before_ = 0, names_before_ = 0;  // when several threads began to ask
     u64 class_dealloc_ = 0;
     u64 class_traverse_ = 0;
 };
