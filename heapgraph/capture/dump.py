@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from heapgraph.capture.captured import Captured, Clock, memory_shortage_named, write_captured
@@ -29,6 +30,7 @@ from heapgraph.capture.live.target import inspect_target
 from heapgraph.capture.process.libraries import find_library_data
 from heapgraph.capture.process.maps import read_maps, withheld_bytes
 from heapgraph.capture.process.memory import ProcessMemory, UnreadableMemory
+from heapgraph.capture.process.target_files import open_mapped_file
 from heapgraph.capture.regions.native_memory import native_memory
 from heapgraph.capture.regions.regions import MemoryRegions, find_regions, survey_memory
 from heapgraph.errors import CaptureInterrupted, MemoryRanShort
@@ -222,6 +224,7 @@ class _Dump:
                 layout=target.layout,
                 libraries=libraries,
                 named=named,
+                open_file=partial(open_mapped_file, target.pid),
             )
         walk.forget_memory(columns)
         return columns, named, maps, traversed, memory_regions, native, facts

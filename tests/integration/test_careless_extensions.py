@@ -52,16 +52,33 @@ def test_lost_memory_is_told(extension: Path, tmp_path: Path) -> None:
     assert "nothing leads to" in report.reason
 
 
+def kept_by(extension: Path, folder: Path) -> tuple[MemoryReport, dict[str, int]]:
+    report = report_of(extension, "keep", folder)
+    assert sum(each.size for each in report.native_owners if each.kind == "lost") < MIB
+    return report, {
+        each.holder: each.size for each in report.native_owners if each.kind == "library"
+    }
+
+
 def test_the_variable_that_keeps_memory_is_named(extension: Path, tmp_path: Path) -> None:
     """Given a list that begins in a static variable, then that variable has all of it."""
-    report = report_of(extension, "keep", tmp_path)
+    name = f"variable kept_blocks of {LIBRARY}"
+    report, kept = kept_by(extension, tmp_path)
+    assert kept[name] == pytest.approx(SIZE, rel=ALLOWED)
+    assert f"only {name} leads to" in report.reason
+
+
+def test_a_variable_without_a_name_is_told_by_its_place(extension: Path, tmp_path: Path) -> None:
+    """Given a stripped library, then the place in the file is all there is to tell."""
     symbols = subprocess.run(
         ["nm", extension / LIBRARY], check=True, capture_output=True, text=True
     )
     place = re.search(r"^([0-9a-f]+) b kept_blocks$", symbols.stdout, re.MULTILINE)
     assert place is not None
+    stripped = tmp_path / "stripped"
+    stripped.mkdir()
+    subprocess.run(["strip", extension / LIBRARY, "-o", stripped / LIBRARY], check=True)
     name = f"variable of {LIBRARY} +{int(place[1], 16):#x}"
-    kept = {each.holder: each.size for each in report.native_owners if each.kind == "library"}
+    report, kept = kept_by(stripped, tmp_path)
     assert kept[name] == pytest.approx(SIZE, rel=ALLOWED)
-    assert sum(each.size for each in report.native_owners if each.kind == "lost") < MIB
     assert f"only {name} leads to" in report.reason

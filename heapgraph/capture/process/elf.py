@@ -132,20 +132,26 @@ def read_elf(
         raise ElfUnreadable("it is not an ELF file")
     stream.seek(0)
     try:
-        return _read(ELFFile(cast("IO[bytes]", _Bounded(stream))), tuple(symbols), tuple(sections))
+        return _read(ELFFile(cast("IO[bytes]", Bounded(stream))), tuple(symbols), tuple(sections))
     except PARSE_ERRORS as error:
         raise ElfUnreadable(f"a damaged ELF file: {error}") from error
 
 
-class _Bounded:
+class Bounded:
     """A stream that ends its reader's work when it has read too often, or too much."""
 
     def __init__(self, stream: IO[bytes]) -> None:
+        """Read nothing yet; the stream stays open."""
         self.seek, self.tell = stream.seek, stream.tell
         self._read = stream.read
         self._reads, self._bytes = _MAX_READS, _MAX_BYTES
 
     def read(self, size: int = -1) -> bytes:
+        """Read as the stream does.
+
+        Raises:
+            ElfUnreadable: it was enough.
+        """
         self._reads -= 1
         if self._reads < 0 or not 0 <= size <= self._bytes:
             raise ElfUnreadable("it does not end")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from heapgraph.capture.process.variable_names import VariableNames
 from heapgraph.capture.regions.allocators import name_allocators
 from heapgraph.capture.regions.mapped_objects import mapped_bytes
 from heapgraph.capture.regions.native_owners import find_native_owners
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from heapgraph.capture.heap.walk import HeapWalk
     from heapgraph.capture.process.libraries import LibraryData
     from heapgraph.capture.process.maps import Mapping
+    from heapgraph.capture.process.variable_names import OpenFile
     from heapgraph.capture.regions.native_owners import NativeOwners
     from heapgraph.capture.regions.regions import MemorySurvey
 
@@ -30,6 +32,7 @@ def native_memory(
     layout: Layout,
     libraries: Sequence[LibraryData],
     named: RootSet,
+    open_file: OpenFile | None = None,
 ) -> NativeOwners:
     """Chunks of malloc by their owners, what objects have mapped, other allocators.
 
@@ -41,9 +44,11 @@ def native_memory(
         layout: of the target's CPython.
         libraries: data of libraries.
         named: where the interpreter's own structs are.
+        open_file: opens a mapped file of the target, for the names of variables; None for none.
     """
     reads, residency = walk.reads, survey.residency
     mapped = mapped_bytes(reads, residency, maps, columns, layout.fields["obj.size"])
     allocators = name_allocators(reads, residency, survey.unclaimed(), libraries)
-    found = find_native_owners(walk, survey, libraries, named)
+    variables = None if open_file is None else VariableNames(maps, open_file)
+    found = find_native_owners(walk, survey, libraries, named, variables)
     return found.with_objects(mapped).with_allocators(allocators)

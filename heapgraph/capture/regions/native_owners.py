@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from heapgraph.capture.cpython.root_set import RootSet
     from heapgraph.capture.heap.walk import HeapWalk
     from heapgraph.capture.process.libraries import LibraryData
+    from heapgraph.capture.process.variable_names import VariableNames
     from heapgraph.capture.regions.pools import Pools
     from heapgraph.capture.regions.regions import MemorySurvey
     from heapgraph.native.native_memory import NativeRows
@@ -121,6 +122,7 @@ def find_native_owners(
     survey: MemorySurvey,
     libraries: Sequence[LibraryData],
     named: RootSet,
+    variables: VariableNames | None = None,
 ) -> NativeOwners:
     """Find out who owns the memory of C code; when all regions are claimed.
 
@@ -129,12 +131,13 @@ def find_native_owners(
         survey: the regions.
         libraries: data of libraries.
         named: where the interpreter's own structs are.
+        variables: names of variables of libraries; None where no file can be asked.
 
     Cost: see `native_memory.find_owners`; nothing where glibc's malloc has no heap.
     """
     if not survey.heaps and not len(survey.slabs.starts):
         return NativeOwners()
-    names = WordNames(survey, libraries, named)
+    names = WordNames(survey, libraries, named, variables)
     heaps = sorted(survey.heaps)
     chunks = [
         (region.start, region.end)
@@ -213,7 +216,7 @@ class _Namer:
     owners: Array
     allocators: Sequence[str]
 
-    def name(self, kind: int, first: int, count: int) -> str:
+    def name(self, kind: int, first: int, count: int, size: int) -> str:
         if kind == NativeKind.LOST:
             return f"blocks of up to {format_size(first)}"
         if kind == NativeKind.UNOWNED:
@@ -222,7 +225,7 @@ class _Namer:
         if not words:
             return SEVERAL
         if kind == NativeKind.LIBRARY:
-            return self.words.of_libraries(words)
+            return self.words.of_libraries(words, size)
         return self.words.of_others(words)
 
 
@@ -230,7 +233,7 @@ def _rows_of_words(rows: Array, namer: _Namer, first_group: int) -> dict[str, An
     """What no object leads to, added up by what it is called."""
     sums: dict[tuple[int, int, str], list[int]] = {}
     for size, blocks, first, count, kind, grade in rows.tolist():
-        total = sums.setdefault((kind, grade, namer.name(kind, first, count)), [0, 0])
+        total = sums.setdefault((kind, grade, namer.name(kind, first, count, size)), [0, 0])
         total[0] += size
         total[1] += blocks
     return {

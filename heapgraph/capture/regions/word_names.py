@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from heapgraph.capture.cpython.root_set import RootSet
     from heapgraph.capture.process.libraries import LibraryData
+    from heapgraph.capture.process.variable_names import VariableNames
     from heapgraph.capture.regions.regions import MemorySurvey
 
 _WEAK_KINDS = (RegionKind.STACK, RegionKind.DATA, RegionKind.FRAMES)
@@ -24,6 +25,9 @@ _NAMES = {
 }
 _UNKNOWN = "private memory of no known allocator"
 SEVERAL = "several"
+_VARIABLE = "variable of "
+_WORTH_A_FILE = 64 << 10
+"""Bytes whose owner is looked up in the symbols of its library."""
 
 
 class WordNames:
@@ -34,11 +38,16 @@ class WordNames:
     """
 
     def __init__(
-        self, survey: MemorySurvey, libraries: Sequence[LibraryData], named: RootSet
+        self,
+        survey: MemorySurvey,
+        libraries: Sequence[LibraryData],
+        named: RootSet,
+        variables: VariableNames | None = None,
     ) -> None:
         """Sort the places; what two have is the first one's."""
+        self._variables = variables
         places = [
-            (data.address, data.address + data.size, f"variable of {data.library}", data.bias)
+            (data.address, data.address + data.size, f"{_VARIABLE}{data.library}", data.bias)
             for data in libraries
         ]
         places += [(at, at + size, name, at) for at, size, name in named.scan_ranges]
@@ -64,14 +73,30 @@ class WordNames:
         place = max(0, bisect_right(self._library_starts, start) - 1)
         return without(start, end, islice(self.libraries, place, None))
 
-    def of_libraries(self, words: Sequence[int]) -> str:
-        """What words in data of libraries are called together."""
+    def of_libraries(self, words: Sequence[int], size: int = 0) -> str:
+        """What words in data of libraries are called together.
+
+        Args:
+            words: addresses.
+            size: bytes that they lead to; for few, no file of a library is opened.
+        """
         rows = [bisect_right(self._library_starts, word) - 1 for word in words]
         found = {self._places[row][2] for row in rows}
         if len(words) == 1:
             _, _, name, bias = self._places[rows[0]]
-            return f"{name} +{words[0] - bias:#x}"
+            return self._of_variable(name, words[0], bias, size)
         return next(iter(found)).replace("variable", "variables") if len(found) == 1 else SEVERAL
+
+    def _of_variable(self, name: str, word: int, bias: int, size: int) -> str:
+        """By its symbol, where the file still has that; else where it lies in the file."""
+        found = None
+        if self._variables is not None and size >= _WORTH_A_FILE and name.startswith(_VARIABLE):
+            found = self._variables.at(word, bias)
+        if found is not None:
+            symbol, offset = found
+            place = f"{symbol} +{offset:#x}" if offset else symbol
+            return f"variable {place} of {name.removeprefix(_VARIABLE)}"
+        return f"{name} +{word - bias:#x}"
 
     def of_others(self, words: Sequence[int]) -> str:
         """What words elsewhere are called together."""
