@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 namespace heapgraph {
 namespace {
 
 constexpr u64 kObjectsInPart = 1 << 14;  // their rows have room in a processor's second cache
+constexpr u64 kMostWaiting = 8;          // parts
 
 }  // namespace
 
@@ -85,22 +87,48 @@ void Emission::emit_part(PartEmitter &emitter, u64 part) {
     flush(emitter.rows(), part, true);
 }
 
-// A part that has many rows gives some away before it is whole: its turn lasts until then.
+// A part that is whole before its turn waits, and its thread goes on with another one. A part that
+// has many rows gives some away before it is whole: its turn lasts until then.
 void Emission::flush(PartRows &rows, u64 part, bool is_last) {
     std::unique_lock turn(turn_mutex_);
+    if (is_last && turn_ != part && waiting_.size() < kMostWaiting) {
+        PartRows next;
+        if (!spare_.empty()) {
+            next = std::move(spare_.back());
+            spare_.pop_back();
+        }
+        waiting_.emplace(part, std::exchange(rows, std::move(next)));
+        return;
+    }
     turn_changed_.wait(turn, [&] { return turn_ == part || failure_; });
     if (failure_) return rows.drop();
+    place(rows, turn, is_last);
+    while (is_last) {
+        const auto next = waiting_.find(turn_);
+        if (next == waiting_.end()) return;
+        PartRows waited = std::move(next->second);
+        waiting_.erase(next);
+        place(waited, turn, true);
+        spare_.push_back(std::move(waited));
+    }
+}
+
+// Lays the rows whose turn it is behind those that are there. They are copied without the lock.
+void Emission::place(PartRows &rows, std::unique_lock<std::mutex> &turn, bool is_last) {
     const u64 first = append(rows);
     if (is_last) ++turn_;
-    const std::shared_lock stays(growth_);
-    turn.unlock();
-    if (is_last) turn_changed_.notify_all();
-    columns_.target.put(first, rows.target);
-    columns_.label.put(first, rows.label);
-    columns_.kind.put(first, rows.kind);
-    columns_.edge_flags.put(first, rows.edge_flags);
+    {
+        const std::shared_lock stays(growth_);
+        turn.unlock();
+        if (is_last) turn_changed_.notify_all();
+        columns_.target.put(first, rows.target);
+        columns_.label.put(first, rows.label);
+        columns_.kind.put(first, rows.kind);
+        columns_.edge_flags.put(first, rows.edge_flags);
+    }
     progress_.fetch_add(rows.objects, std::memory_order_relaxed);
     rows.drop();
+    turn.lock();
 }
 
 // Makes room for rows of references behind those that are there, and takes all else. Returns the

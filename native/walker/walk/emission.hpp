@@ -6,6 +6,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <exception>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -49,6 +50,7 @@ private:
     void work(PartEmitter &emitter) noexcept;
     void emit_part(PartEmitter &emitter, u64 part);
     void flush(PartRows &rows, u64 part, bool is_last);
+    void place(PartRows &rows, std::unique_lock<std::mutex> &turn, bool is_last);
     u64 append(PartRows &rows);
     void reserve_references(u64 rows);
 
@@ -63,6 +65,8 @@ private:
     std::mutex turn_mutex_;
     std::condition_variable turn_changed_;
     u64 turn_ = 0;
+    std::map<u64, PartRows> waiting_;  // by part
+    std::vector<PartRows> spare_;      // with room for rows
     std::exception_ptr failure_;
     // Columns may move when they grow: nobody copies rows to them meanwhile.
     std::shared_mutex growth_;
