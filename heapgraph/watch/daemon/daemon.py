@@ -129,7 +129,7 @@ class Daemon:
             self._parts.forget(worker.name)
         for worker in seen.came:
             self._say(f"{worker.name}: process {worker.key.pid}, CPython {worker.python_version}")
-        if seen.went and self._parts.watcher.sampler.is_over:
+        if not self._over and self._parts.watcher.sampler.is_over:
             self._over = True
             self._say("nothing is left to watch: every process that was named has ended")
         came = {worker.name for worker in seen.came}

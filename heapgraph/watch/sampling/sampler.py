@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from heapgraph.capture.process.start_time import start_ticks
 from heapgraph.errors import HeapgraphError, NotAPythonProcess, TargetNotFound
 from heapgraph.watch.model import Event, Sample, WorkerName
 from heapgraph.watch.sampling.discovery import matching, parent_of, processes
@@ -67,6 +69,18 @@ class Look:
     unknown: dict[str, str] = field(default_factory=dict)
 
 
+def _started(pid: int) -> int | None:
+    """When the process with a pid started, in ticks; None for none.
+
+    Raises:
+        OSError: that cannot be looked at now.
+    """
+    try:
+        return start_ticks((PROC / str(pid) / "stat").read_text())
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
 class Sampler:
     """Looks at all targets of the settings, again and again.
 
@@ -91,9 +105,11 @@ class Sampler:
         self._refused: dict[int, _Refused] = {}
         self._kills: dict[Path | None, int] = {}
         self._under_pressure: set[WorkerName] = set()
+        self._named: dict[str, int] = {}  # when those started that have a pid in the settings
         self._over: set[str] = set()
         self.own: set[int] = set()
         self._drop_old_slots(slots or {})
+        self._note_who_is_over()
 
     @property
     def watched(self) -> dict[WorkerName, WatchedProcess]:
@@ -144,6 +160,7 @@ class Sampler:
         for name, one in list(self._watched.items()):
             if not one.handle.is_alive():
                 self._end(name, one, now, look)
+        self._note_who_is_over()
         try:
             self._find(now, look)
         except OSError as error:
@@ -186,10 +203,18 @@ class Sampler:
                 if pid not in alive and target in self._slots:
                     self._slots[target].free(slot)
 
+    def _note_who_is_over(self) -> None:
+        """Whoever has the pid of a process that was named, and has ended, was not meant."""
+        for spec in self._specs:
+            if not spec.pid:
+                continue
+            with suppress(OSError):
+                started = _started(spec.pid)
+                if started is None or started != self._named.setdefault(spec.name, started):
+                    self._over.add(spec.name)
+
     def _end(self, name: WorkerName, one: WatchedProcess, now: float, look: Look) -> None:
         self._leave(name, one, look)
-        if any(spec.pid for spec in self._specs if spec.name == name.target):
-            self._over.add(name.target)  # whoever is given its pid next was not meant
         look.events.append(Event("exit", name, now, {"pid": float(one.handle.pid)}))
 
     def _leave(self, name: WorkerName, one: WatchedProcess, look: Look) -> None:

@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <system_error>
+#include <exception>
 
 #include "walker/image/memory_store.hpp"
 #include "walker/image/processor.hpp"
@@ -78,7 +78,7 @@ bool MemoryStore::load_if_absent(Region &region, u64 block) {
 void MemoryStore::start_reading_ahead() {
     try {
         reader_ = std::thread([this] { read_ahead(); });
-    } catch (const std::system_error &) {
+    } catch (const std::exception &) {
         // A limit on threads: the walk then copies every block itself.
     }
 }

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <atomic>
+#include <exception>
 #include <functional>
 #include <new>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -45,8 +45,8 @@ inline void run_in_parallel(u64 count, const std::function<void(Tasks &)> &work)
     const unsigned wanted = std::min(std::thread::hardware_concurrency(), kMostThreads);
     try {
         for (unsigned i = 1; i < wanted && i < count; ++i) threads.emplace_back(run);
-    } catch (const std::system_error &) {
-        // A limit on threads: fewer do it as well.
+    } catch (const std::exception &) {
+        // A limit on threads, or no memory for one: fewer do it as well.
     }
     run();
     for (std::thread &thread : threads) thread.join();

@@ -8,7 +8,6 @@
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <system_error>
 #include <thread>
 
 #include "walker/walk/walker.hpp"
@@ -89,8 +88,8 @@ bool Walker::find_listed_together() {
     for (const auto &each : besides) {
         try {
             helpers.emplace_back([&listed, &each] { listed.work(each->finder); });
-        } catch (const std::system_error &) {
-            break;  // a limit on threads: those that are there do it all
+        } catch (const std::exception &) {
+            break;  // no more threads, or no memory for one: those that are there do it
         }
     }
     listed.work(finder_);

@@ -1,7 +1,7 @@
 #include "walker/walk/emission.hpp"
 
 #include <algorithm>
-#include <system_error>
+#include <exception>
 #include <thread>
 #include <utility>
 
@@ -50,8 +50,8 @@ void Emission::run(unsigned threads) {
     for (u64 i = 1; i < useful; ++i) {
         try {
             helpers.emplace_back([this, i] { work(*emitters_[i]); });
-        } catch (const std::system_error &) {
-            break;  // a limit on threads: those that are there do it all
+        } catch (const std::exception &) {
+            break;  // no more threads, or no memory for one: those that are there do it
         }
     }
     work(*emitters_[0]);

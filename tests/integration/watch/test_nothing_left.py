@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -94,5 +95,37 @@ def test_whoever_gets_the_pid_next_is_not_watched(monkeypatch: pytest.MonkeyPatc
                     name, lambda spec, _: [next_one.pid] if spec.name == "named" else []
                 )
                 assert [one.worker.target for one in sampler.look(2.0).samples] == ["other"]
+        finally:
+            sampler.close()
+
+
+def test_it_is_over_also_where_the_process_was_watched_no_more() -> None:
+    """Given one that becomes a program without Python and ends, then nothing is left."""
+    with start_target("becomes_sleep.py") as target:
+        sampler = Sampler([TargetSpec("named", pid=target.pid)])
+        try:
+            assert len(sampler.look(0.0).samples) == 1
+            target.send("go")
+            wait_until(lambda: bool(sampler.look(1.0).replaced), "it runs another program")
+            assert not sampler.is_over
+            assert sampler.look(2.0).samples == []
+            target.process.kill()
+            target.process.wait()
+            sampler.look(3.0)
+            assert sampler.is_over
+        finally:
+            sampler.close()
+
+
+def test_what_cannot_be_looked_at_is_not_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with start_target("collector_counts.py") as target:
+        sampler = Sampler([TargetSpec("named", pid=target.pid)])
+        try:
+            monkeypatch.setattr("heapgraph.watch.sampling.sampler._started", fails)
+            sampler.look(0.0)
+            assert not sampler.is_over
         finally:
             sampler.close()
