@@ -38,8 +38,9 @@ bool is_known(const TypeInfo &type) {
 
 // A class statement without a C base adds no C struct: its instances have names and objects only.
 ObjectWords::ObjectWords(Walker &walker, ChunkMap &chunks) : walker_(walker), chunks_(chunks) {
-    for (const auto &type : walker.types().types()) {
-        const TypeInfo *base = type.get();
+    // A base may be learned here: the list grows meanwhile.
+    for (u64 row = 0; row < walker.types().types().size(); ++row) {
+        const TypeInfo *type = walker.types().types()[row].get(), *base = type;
         if (type->is_python_class) base = walker.types().find(type->builtin_base);
         const bool is_plain = base == nullptr || base->tp_name == "object";
         has_words_.push_back(!is_plain && !is_known(*type));

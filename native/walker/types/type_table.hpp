@@ -169,6 +169,7 @@ public:
     // Whether a key table is the one that new instances of some known class share.
     bool is_shared_table(u64 keys) const { return shared_tables_.count(keys) != 0; }
 
+    // By row. `find` may add to it.
     const std::vector<std::unique_ptr<TypeInfo>> &types() const { return types_; }
     NameTable &names() { return names_; }
     void forget();  // drop everything learned, keep rules and names
