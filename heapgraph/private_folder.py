@@ -100,8 +100,8 @@ def close_for_others(folder: int, path: Path) -> None:
     if stat.S_IMODE(about.st_mode) != _PRIVATE:
         if _is_used_by_others(folder):
             raise FolderRefused(
-                f"{path} is open to others, and so is what it has in it; "
-                f"if it is heapgraph's own: chmod 700 {path}"
+                f"{path} is open to others, and so is what it has in it: "
+                "heapgraph needs a folder of its own, e.g. an empty one"
             )
         os.fchmod(folder, _PRIVATE)
 

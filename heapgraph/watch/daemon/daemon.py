@@ -188,18 +188,21 @@ class Daemon:
             if refusal is not None:
                 self._parts.schedule.refused(name, now, refusal.retry_after_s)
                 self._parts.responder.refused(refusal.reason)
-                self._say_spent(refusal, now)
+                self._say_spent(name.target, refusal, now)
                 continue
             self._parts.schedule.begun(name, now)
             self._counted.add(name)
             self._start(self._count(name))
 
-    def _say_spent(self, refusal: Refusal, now: float) -> None:
+    def _say_spent(self, target: str, refusal: Refusal, now: float) -> None:
         """Say once an hour that the budget is spent: no line says so of each census left out."""
-        if refusal.reason not in _SPENT or now < self._spent_said.get(refusal.reason, now):
+        if refusal.reason not in _SPENT:
             return
-        self._spent_said[refusal.reason] = now + WINDOW_S
-        self._say(f"fewer censuses: {refusal.text}; {_SPENT[refusal.reason]}")
+        left_out = f"no census of {target}" if refusal.reason == "pause" else "fewer censuses"
+        if now < self._spent_said.get(left_out, now):
+            return
+        self._spent_said[left_out] = now + WINDOW_S
+        self._say(f"{left_out}: {refusal.text}; {_SPENT[refusal.reason]}")
 
     async def _count(self, name: WorkerName) -> None:
         try:

@@ -103,7 +103,13 @@ def _worker(ask: Ask) -> WorkerName:
         return counted_worker(ask, text) or next(name for name in names if name.target == text)
     match = _WORKER.fullmatch(text)
     if match is None:
-        raise Problem(400, "bad-parameter", "worker is NAME or NAME/SLOT", hint="?worker=web/0")
+        raise Problem(
+            400,
+            "bad-parameter",
+            "worker is the NAME of a target that is watched, or NAME/SLOT",
+            hint="?worker=web/0",
+            more={"workers": [str(name) for name in names]},
+        )
     return ask.context.worker({"target": match[1], "slot": match[2]})
 
 
