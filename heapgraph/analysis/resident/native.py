@@ -62,8 +62,8 @@ class NativeOwner:
         size: bytes in memory.
         count: objects, alone or together; where no object leads there, blocks.
         type: of the objects, or of most of them; else empty.
-        holder: how to reach what holds most of the objects; the name of the variable of a library;
-            of lost memory, how large its blocks are.
+        holder: how to reach what holds most of the objects, empty where nothing does; the name of
+            the variable of a library; of lost memory, how large its blocks are.
     """
 
     kind: str
@@ -188,7 +188,8 @@ def _worded(owner: NativeOwner) -> str:
     size, count = format_size(owner.size), format_count(owner.count)
     if owner.kind == OBJECT:
         verb = "owns" if owner.count == 1 else "own"
-        return f"{count} {owner.type} held by `{owner.holder}` {verb} {size}"
+        held = f" held by `{owner.holder}`" if owner.holder else ""
+        return f"{count} {owner.type}{held} {verb} {size}"
     if owner.kind == SHARED:
         return f"{count} {owner.type} without a common holder share {size}"
     if owner.kind == LIBRARY:

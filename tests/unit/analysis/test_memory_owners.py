@@ -6,7 +6,7 @@ import pytest
 
 from heapgraph.analysis.memory import account_memory, report_memory
 from heapgraph.analysis.resident.native import NativeOwner, native_advice, native_sentence
-from heapgraph.model import NativeKind
+from heapgraph.model import EdgeKind, NativeKind
 from helpers.app_heap import graph_of, items, module, set_global
 from helpers.heaps import HeapBuilder
 
@@ -90,6 +90,40 @@ def test_objects_without_a_common_holder_share_what_they_share():
         20 * MIB,
     )
     assert "2 app.Client without a common holder share 20.0 MiB" in native_sentence([owner])
+
+
+def test_the_holder_of_owners_is_that_of_what_they_are_in():
+    """Given an object between each owner and the container, the container is named, not one item;
+    it is also where some lie deeper than others."""
+    heap = HeapBuilder()
+    module(heap, "app")
+    gallery = heap.object("list", name="gallery", size=0)
+    cores = [heap.object("app.Core", size=0) for _ in range(5)]
+    images = [heap.object("app.Image", size=0) for _ in cores]
+    for image, core in zip(images, cores, strict=True):
+        heap.edge(image, core, EdgeKind.SLOT, "core")
+        heap.native([core], 4 * MIB)
+    frame = heap.object("app.Frame", size=0)
+    heap.edge(frame, images[0], EdgeKind.SLOT, "image")
+    items(heap, gallery, frame, *images[1:])
+    set_global(heap, "app", "GALLERY", gallery)
+    (owner,) = report_memory(graph_of(heap)).native_owners
+    assert (owner.count, owner.type, owner.holder) == (5, "app.Core", "app.GALLERY")
+
+
+def test_owners_whom_nothing_holds_together_have_no_holder():
+    """Given three objects, each in a place of its own, then none of the places is said of all."""
+    heap = HeapBuilder()
+    for name in ("one", "other", "third"):
+        module(heap, name)
+        place = heap.object("list", name=name, size=0)
+        owner = heap.object("app.Client", size=0)
+        items(heap, place, owner)
+        set_global(heap, name, "PLACE", place)
+        heap.native([owner], 4 * MIB)
+    (found,) = report_memory(graph_of(heap)).native_owners
+    assert (found.count, found.holder) == (3, "")
+    assert "3 app.Client own 12.0 MiB" in native_sentence([found])
 
 
 @pytest.mark.parametrize("kind", ["lost", "library", "stack", "unowned", ""])
