@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from contextlib import suppress
 
@@ -20,8 +19,6 @@ def main() -> None:
     would have the kernel look for a process to end, and it would find the largest.
     """
     gc.set_threshold(_COLLECT_AFTER)
-    # numpy's library of linear algebra has nothing to do here, but threads that wait for it.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
         score.write("1000")
     try:
