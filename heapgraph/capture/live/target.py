@@ -22,7 +22,7 @@ from heapgraph.capture.process.child_processes import python_children
 from heapgraph.capture.process.maps import DELETED, read_maps
 from heapgraph.capture.process.memory import ProcessMemory, UnreadableMemory
 from heapgraph.capture.process.permissions import check_target, explain_refusal
-from heapgraph.capture.process.start_time import start_ticks, start_time
+from heapgraph.capture.process.start_time import start_time, started_of
 from heapgraph.capture.process.target_files import open_mapped_file, read_inside
 from heapgraph.errors import NotAPythonProcess, UnsupportedPython
 from heapgraph.safe_text import storable
@@ -163,7 +163,7 @@ def _hostname(pid: int) -> str:
 def _started(pid: int) -> str:
     """Boot time plus the clock ticks from then to the start of the process."""
     try:
-        seconds = start_time(start_ticks(Path(f"/proc/{pid}/stat").read_text()))
+        seconds = start_time(started_of(pid))
     except (OSError, IndexError, ValueError):
         return ""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

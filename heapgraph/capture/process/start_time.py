@@ -30,6 +30,15 @@ def start_ticks(stat: str) -> int:
     return int(stat_fields(stat)[_STARTED])
 
 
+def started_of(pid: int) -> int:
+    """The same of a process that is there now.
+
+    Raises:
+        OSError: FileNotFoundError or ProcessLookupError where there is none.
+    """
+    return start_ticks(Path(f"/proc/{pid}/stat").read_text())
+
+
 def ticks_in_seconds(ticks: int) -> float:
     """Clock ticks as seconds."""
     return ticks / os.sysconf("SC_CLK_TCK")

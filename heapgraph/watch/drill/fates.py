@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from heapgraph.capture.process.start_time import started_of
 from heapgraph.watch.drill.findings import wait_until
 from heapgraph.watch.drill.killed import OBJECTS
-from heapgraph.watch.drill.processes import processes_with, started_of, state_of
+from heapgraph.watch.drill.processes import processes_with, state_of
 from heapgraph.watch.drill.stage import GROWTH_MIB, RULE
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from heapgraph.capture.process.child_processes import children_of
-from heapgraph.capture.process.start_time import start_ticks, stat_fields, ticks_in_seconds
+from heapgraph.capture.process.start_time import stat_fields, ticks_in_seconds
 
 PROC = Path("/proc")
 
@@ -67,8 +67,3 @@ def processor_seconds(pid: int) -> float:
     """Processor time that a process has taken, without its children."""
     fields = stat_fields((PROC / str(pid) / "stat").read_text())
     return ticks_in_seconds(int(fields[11]) + int(fields[12]))
-
-
-def started_of(pid: int) -> int:
-    """Clock ticks from the boot to the start of a process."""
-    return start_ticks((PROC / str(pid) / "stat").read_text())

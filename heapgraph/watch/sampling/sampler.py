@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from heapgraph.capture.process.start_time import start_ticks
+from heapgraph.capture.process.start_time import started_of
 from heapgraph.errors import HeapgraphError, NotAPythonProcess, TargetNotFound
 from heapgraph.watch.model import Event, Sample, WorkerName
 from heapgraph.watch.sampling.discovery import matching, parent_of, processes
@@ -76,7 +76,7 @@ def _started(pid: int) -> int | None:
         OSError: that cannot be looked at now.
     """
     try:
-        return start_ticks((PROC / str(pid) / "stat").read_text())
+        return started_of(pid)
     except (FileNotFoundError, ProcessLookupError):
         return None
 

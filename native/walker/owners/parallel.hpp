@@ -2,13 +2,12 @@
 #pragma once
 
 #include <atomic>
-#include <exception>
 #include <functional>
 #include <new>
 #include <thread>
-#include <vector>
 
 #include "walker/image/memory_image.hpp"
+#include "walker/image/threads.hpp"
 
 namespace heapgraph {
 
@@ -41,15 +40,8 @@ inline void run_in_parallel(u64 count, const std::function<void(Tasks &)> &work)
             tasks.give_up();
         }
     };
-    std::vector<std::thread> threads;
-    const unsigned wanted = std::min(std::thread::hardware_concurrency(), kMostThreads);
-    try {
-        for (unsigned i = 1; i < wanted && i < count; ++i) threads.emplace_back(run);
-    } catch (const std::exception &) {
-        // A limit on threads, or no memory for one: fewer do it as well.
-    }
-    run();
-    for (std::thread &thread : threads) thread.join();
+    const u64 wanted = std::min(std::thread::hardware_concurrency(), kMostThreads);
+    run_on_threads(static_cast<unsigned>(std::min(wanted, count)), [&](unsigned) { run(); });
     if (is_short) throw std::bad_alloc();
 }
 

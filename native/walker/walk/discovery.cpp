@@ -8,8 +8,8 @@
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <thread>
 
+#include "walker/image/threads.hpp"
 #include "walker/walk/walker.hpp"
 
 namespace heapgraph {
@@ -84,16 +84,8 @@ bool Walker::find_listed_together() {
         besides.push_back(std::make_unique<Beside>(*image_, reader_, budget_));
     ListedObjects listed(gc_objects_, types_, progress_);
     types_.begin_together();
-    std::vector<std::thread> helpers;
-    for (const auto &each : besides) {
-        try {
-            helpers.emplace_back([&listed, &each] { listed.work(each->finder); });
-        } catch (const std::exception &) {
-            break;  // no more threads, or no memory for one: those that are there do it
-        }
-    }
-    listed.work(finder_);
-    for (std::thread &helper : helpers) helper.join();
+    run_on_threads(threads_,
+                   [&](unsigned i) { listed.work(i == 0 ? finder_ : besides[i - 1]->finder); });
     types_.end_together();
     listed.rethrow();
     for (const auto &each : besides) {
@@ -109,9 +101,8 @@ bool Walker::find_listed_together() {
 void Walker::forget_found() {
     for (Region &region : image_->regions()) {
         for (const u32 block : region.used) {
-            const u64 begin = block * kBlockWords;
-            const u64 end = std::min(region.size / 512 + 1, begin + kBlockWords);
-            std::fill(region.known + begin, region.known + end, 0);
+            const BlockWords words = words_of(region, block);
+            std::fill(region.known + words.begin, region.known + words.end, 0);
         }
     }
     finder_.forget();

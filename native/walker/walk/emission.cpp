@@ -1,9 +1,9 @@
 #include "walker/walk/emission.hpp"
 
 #include <algorithm>
-#include <exception>
-#include <thread>
 #include <utility>
+
+#include "walker/image/threads.hpp"
 
 namespace heapgraph {
 namespace {
@@ -46,16 +46,7 @@ void Emission::run(unsigned threads) {
         emitters_.push_back(std::make_unique<PartEmitter>(
             first_.image, first_.reader, first_.traversed, first_.budget, columns_));
     }
-    std::vector<std::thread> helpers;
-    for (u64 i = 1; i < useful; ++i) {
-        try {
-            helpers.emplace_back([this, i] { work(*emitters_[i]); });
-        } catch (const std::exception &) {
-            break;  // no more threads, or no memory for one: those that are there do it
-        }
-    }
-    work(*emitters_[0]);
-    for (std::thread &helper : helpers) helper.join();
+    run_on_threads(static_cast<unsigned>(useful), [this](unsigned i) { work(*emitters_[i]); });
     if (failure_) std::rethrow_exception(failure_);
 }
 

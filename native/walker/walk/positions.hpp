@@ -54,11 +54,20 @@ struct NumberedBlock {
     u32 block;
 };
 
+// Which words of the bitmaps of its region a block has.
+struct BlockWords {
+    u64 begin;
+    u64 end;
+};
+inline BlockWords words_of(const Region &region, u64 block) {
+    return {block * kBlockWords, std::min(region.size / 512 + 1, (block + 1) * kBlockWords)};
+}
+
 // The objects of a block in the order of their addresses, which is that of their ids.
 template <typename Visit>
 void each_object_in(Region &region, u64 block, Visit visit) {
-    const u64 end = std::min(region.size / 512 + 1, (block + 1) * kBlockWords);
-    for (u64 word = block * kBlockWords; word < end; ++word) {
+    const auto [begin, end] = words_of(region, block);
+    for (u64 word = begin; word < end; ++word) {
         for (u64 bits = region.known[word]; bits != 0; bits &= bits - 1) {
             const u64 bit = word * 64 + std::countr_zero(bits);
             visit(region.start + bit * 8, Position{&region, bit});

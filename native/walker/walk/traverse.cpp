@@ -105,9 +105,8 @@ u64 Walker::collectable_objects(hg_traverse_job *jobs, u64 capacity) {
     for (; listed_region_ < regions.size(); ++listed_region_, listed_block_ = 0) {
         Region &region = regions[listed_region_];
         for (; listed_block_ < region.used.size(); ++listed_block_, listed_word_ = 0) {
-            const u64 first = region.used[listed_block_] * kBlockWords;
-            const u64 words = std::min(kBlockWords, region.size / 512 + 1 - first);
-            for (; listed_word_ < words; ++listed_word_) {
+            const auto [first, end] = words_of(region, region.used[listed_block_]);
+            for (; listed_word_ < end - first; ++listed_word_) {
                 if (found + 64 > capacity) return found;
                 for (u64 bits = region.known[first + listed_word_]; bits != 0; bits &= bits - 1) {
                     const u64 object =

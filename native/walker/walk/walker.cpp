@@ -155,11 +155,10 @@ u64 Walker::number_objects() {
     for (u32 r = 0; r < image_->regions().size(); ++r) {
         Region &region = image_->regions()[r];
         std::sort(region.used.begin(), region.used.end());
-        const u64 words = region.size / 512 + 1;
         for (const u32 block : region.used) {
             const u64 first_id = before;
-            const u64 end = std::min(words, (block + u64{1}) * kBlockWords);
-            for (u64 i = block * kBlockWords; i < end; ++i) {
+            const auto [begin, end] = words_of(region, block);
+            for (u64 i = begin; i < end; ++i) {
                 if (before == first_id && region.known[i] == 0)
                     continue;  // there are none in front: no one asks
                 region.ranks[i] = static_cast<u32>(before);
@@ -189,11 +188,11 @@ void Walker::addresses_of(const u32 *ids, u64 count, u64 *addresses) {
         const NumberedBlock &at = *std::prev(behind);
         if (&at != block || ids[i] < first_id) {
             block = &at;
-            word = at.block * kBlockWords;
+            word = words_of(image_->regions()[at.region], at.block).begin;
             first_id = at.first_id;
         }
         const Region &region = image_->regions()[at.region];
-        const u64 end = std::min(region.size / 512 + 1, (at.block + u64{1}) * kBlockWords);
+        const u64 end = words_of(region, at.block).end;
         for (; word < end; ++word) {
             u64 bits = region.known[word];
             u64 left = ids[i] - first_id;

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from helpers.running_target import RunningTarget
+
 GONE = '\n[[rule]]\nname = "gone"\nevent = "exit"\ndo = ["page"]\n'
 OVER = "nothing is left to watch: every process that was named has ended\n"
 
@@ -35,26 +37,29 @@ def start_daemon(*arguments: str, env: dict[str, str] | None = None) -> subproce
     )
 
 
-def until_ready(process: subprocess.Popen[str]) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.endswith(" ready\n"):
-            return
-    raise EOFError("the daemon ended before it was ready")
+def watched_to_the_end(
+    target: RunningTarget, *arguments: str, env: dict[str, str] | None = None
+) -> tuple[str, str]:
+    """What a daemon says on both streams whose target is killed when it is ready; it ends well."""
+    process = start_daemon(*arguments, env=env)
+    try:
+        assert process.stdout is not None
+        assert any(line.endswith(" ready\n") for line in process.stdout)
+        target.process.kill()
+        target.process.wait()
+        said, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0
+    return said, errors
 
 
 def test_it_ends_when_the_process_has_ended(tmp_path: Path) -> None:
     with start_target("collector_counts.py") as target:
-        process = start_daemon(str(target.pid), env={"XDG_STATE_HOME": str(tmp_path)})
-        try:
-            until_ready(process)
-            target.process.kill()
-            target.process.wait()
-            said, errors = process.communicate(timeout=60)
-        finally:
-            process.kill()
-            process.wait()
-    assert process.returncode == 0
+        said, errors = watched_to_the_end(
+            target, str(target.pid), env={"XDG_STATE_HOME": str(tmp_path)}
+        )
     assert said.endswith(OVER)
     assert "ended by itself" in errors.splitlines()[-1]
 
@@ -65,15 +70,7 @@ def test_what_is_to_be_told_is_told_before_it_ends(tmp_path: Path) -> None:
         settings = write_settings(tmp_path, "", more=webhook("page") + GONE, above=2**40)
         text = settings.read_text().replace('match = ""', f"pid = {target.pid}")
         write_private(settings, text)
-        process = start_daemon("--config", str(settings))
-        try:
-            until_ready(process)
-            target.process.kill()
-            target.process.wait()
-            said, _ = process.communicate(timeout=60)
-        finally:
-            process.kill()
-            process.wait()
+        said, _ = watched_to_the_end(target, "--config", str(settings))
     assert OVER in said
     assert [one.document["data"]["rule"] for one in received.messages] == ["gone"]
 
