@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import socket
 import threading
 import time
 from contextlib import suppress
@@ -53,6 +55,24 @@ def is_blocked(pid: int) -> bool:
         return Path(f"/proc/{pid}/syscall").read_text()[0].isdigit() and state_of(pid) == "S"
     except OSError:
         return False
+
+
+def is_paused(pid: int) -> bool:
+    """The main thread is inside pause(), which a signal sent any earlier would not end.
+
+    A thread that waits for the GIL is blocked as well, but has yet to call it.
+    """
+    call = {"x86_64": "34", "aarch64": "73"}[platform.machine()]  # arm64 has ppoll for it
+    try:
+        return Path(f"/proc/{pid}/syscall").read_text().split()[0] == call
+    except OSError:
+        return False
+
+
+def listens(place: Path) -> bool:
+    """Whether a connection to that socket is taken: its file is there some time before."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(place)) == 0
 
 
 def read_u64(pid: int, address: int) -> int:

@@ -22,7 +22,7 @@ from heapgraph.watch.mounts import asgi, wsgi
 from heapgraph.watch.settings.model import EXPOSURES, HttpSpec
 from helpers.cli import run_process
 from helpers.endpoint import WEB, InMemory, census_of, running
-from helpers.processes import wait_until
+from helpers.processes import listens, wait_until
 
 SECRET = "hunter2_planted"
 
@@ -326,7 +326,7 @@ def test_any_worker_of_a_server_answers_for_the_daemon(endpoint, tmp_path):
         [sys.executable, *command, "--chdir", str(tmp_path)], stderr=subprocess.DEVNULL
     ) as server:
         try:
-            wait_until(place.exists, "gunicorn listens")
+            wait_until(lambda: listens(place), "gunicorn listens")
             statuses = []
             for headers in [{"X-Operator": "yes"}] * 6 + [{}] * 2:
                 connection = http.client.HTTPConnection("localhost", timeout=60)

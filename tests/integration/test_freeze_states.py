@@ -14,6 +14,7 @@ from heapgraph.capture.live.freeze import freeze
 from helpers.processes import (
     children_of,
     is_blocked,
+    is_paused,
     read_u64,
     resident_bytes,
     state_of,
@@ -99,8 +100,9 @@ def test_a_computation_gives_the_right_result(state: str, method: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_target_deadlocked_with_the_gil_is_frozen_too(method: str) -> None:
     with start_target("freeze_states.py", "gil_deadlock", "--heartbeat") as target:
-        wait_until(lambda: is_blocked(target.pid), "blocked")
+        wait_until(lambda: is_paused(target.pid), "paused")
         freeze_often(target, method)
+        wait_until(lambda: is_paused(target.pid), "paused again")
         os.kill(target.pid, signal.SIGUSR1)
         read_report(target, -1)  # pause() always ends with -1, by a signal
 
@@ -108,7 +110,7 @@ def test_a_target_deadlocked_with_the_gil_is_frozen_too(method: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_signal_that_comes_while_frozen_ends_the_call_as_it_should(method: str) -> None:
     with start_target("freeze_states.py", "gil_deadlock") as target:
-        wait_until(lambda: is_blocked(target.pid), "blocked")
+        wait_until(lambda: is_paused(target.pid), "paused")
         with freeze(target.pid, method):  # type: ignore[arg-type]
             os.kill(target.pid, signal.SIGUSR1)
         read_report(target, -1)
