@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.resident.holding import common_holder
+from heapgraph.analysis.resident.sharing import OBJECT, SHARED, OwnersByHolder
 from heapgraph.model import (
     NATIVE_KIND_NAMES,
     NO_ROW,
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from heapgraph.graph.heap_graph import HeapGraph
 
-OBJECT, SHARED = NATIVE_KIND_NAMES[NativeKind.OBJECT], NATIVE_KIND_NAMES[NativeKind.SHARED]
 LIBRARY, LOST = NATIVE_KIND_NAMES[NativeKind.LIBRARY], NATIVE_KIND_NAMES[NativeKind.LOST]
 ALLOCATOR = NATIVE_KIND_NAMES[NativeKind.ALLOCATOR]
 UNOWNED = NATIVE_KIND_NAMES[NativeKind.UNOWNED]
@@ -62,8 +61,8 @@ class NativeOwner:
         size: bytes in memory.
         count: objects, alone or together; where no object leads there, blocks.
         type: of the objects, or of most of them; else empty.
-        holder: how to reach what holds most of the objects, empty where nothing does; the name of
-            the variable of a library; of lost memory, how large its blocks are.
+        holder: how to reach what holds most of the objects, empty where nothing does; where no
+            object leads there, the name of the variable of a library, or how large blocks are.
     """
 
     kind: str
@@ -108,10 +107,10 @@ def native_owners(graph: HeapGraph) -> tuple[NativeOwner, ...]:
 
 
 def _of_objects(graph: HeapGraph) -> list[NativeOwner]:
-    """Owners by type and holder: objects alone, then those that share some under one holder."""
+    """Owners by type and holder: objects alone, and those that share some."""
     groups = graph.native_groups
     alone = np.zeros(graph.object_count, np.uint64)
-    sums: dict[tuple[str, str, str], list[int]] = {}
+    found = OwnersByHolder(graph)
     by_size = np.argsort(~groups.sizes, kind="stable")
     is_several = np.diff(groups.starts)[by_size] > 1
     own = groups.dominators[by_size[~is_several]]
@@ -122,31 +121,17 @@ def _of_objects(graph: HeapGraph) -> list[NativeOwner]:
         top = graph.dominators.topmost(members)
         if holder != VIRTUAL_ROOT and (place >= _MOST_GROUPS or holder in top or not len(top)):
             alone[holder] += np.uint64(size)
-            continue
-        rows, counts = np.unique(graph.type_ids[top if len(top) else members], return_counts=True)
-        name = graph.type_names[int(rows[np.argmax(counts)])]
-        is_held = holder != VIRTUAL_ROOT
-        key = (OBJECT, name, expression(graph, holder)) if is_held else (SHARED, name, "")
-        _add(sums, key, size, int(counts.max()))
+        else:
+            found.add_shared(top if len(top) else members, holder, size)
     ids = np.flatnonzero(alone)
     for row in np.unique(graph.type_ids[ids]).tolist():
         mine = ids[graph.type_ids[ids] == row]
         mine = mine[np.argsort(~alone[mine], kind="stable")]
-        key = (OBJECT, graph.type_names[row], common_holder(graph, mine))
-        _add(sums, key, int(alone[mine].sum()), len(mine))
+        found.add_alone(mine, int(alone[mine].sum()), common_holder(graph, mine))
     return [
         NativeOwner(kind, size, count, name, holder)
-        for (kind, name, holder), (size, count) in sums.items()
+        for kind, name, holder, size, count in found.rows()
     ]
-
-
-def _add(
-    sums: dict[tuple[str, str, str], list[int]], key: tuple[str, str, str], size: int, count: int
-) -> None:
-    """The same objects may share several groups, and have some alone."""
-    total = sums.setdefault(key, [0, 0])
-    total[0] += size
-    total[1] = max(total[1], count)
 
 
 def _others(graph: HeapGraph) -> list[NativeOwner]:
@@ -191,7 +176,9 @@ def _worded(owner: NativeOwner) -> str:
         held = f" held by `{owner.holder}`" if owner.holder else ""
         return f"{count} {owner.type}{held} {verb} {size}"
     if owner.kind == SHARED:
-        return f"{count} {owner.type} without a common holder share {size}"
+        if not owner.holder:
+            return f"{count} {owner.type} without a common holder share {size}"
+        return f"{count} {owner.type}, most of them held by `{owner.holder}`, share {size}"
     if owner.kind == LIBRARY:
         verb = "lead" if owner.holder.startswith(("variables ", "several")) else "leads"
         return f"only {owner.holder} {verb} to {size}"

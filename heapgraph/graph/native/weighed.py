@@ -62,7 +62,7 @@ def _spread_shares(graph: HeapGraph) -> NativeShares:
     tree = graph.dominators
     groups = graph.native_groups
     counts = np.diff(groups.starts)
-    is_apart = (counts > 1) & _is_program(graph, groups.dominators)
+    is_apart = (counts > 1) & is_program(graph, groups.dominators)
     whole = ~is_apart & (groups.dominators < UNREACHABLE)
     objects, sizes = [groups.dominators[whole]], [groups.sizes[whole]]
     for group in np.flatnonzero(is_apart).tolist():
@@ -76,8 +76,18 @@ def _spread_shares(graph: HeapGraph) -> NativeShares:
     return NativeShares(np.concatenate(objects), np.concatenate(sizes), graph)
 
 
-def _is_program(graph: HeapGraph, objects: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
-    """Whether each is a module, its `__dict__`, a class, or no object at all."""
+def is_program(graph: HeapGraph, objects: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
+    """Whether each is a module, its `__dict__`, a class, or no object at all.
+
+    Args:
+        graph: the snapshot.
+        objects: uint32[k], ids or VIRTUAL_ROOT.
+
+    Returns:
+        bool[k].
+
+    Cost: a look-up for each.
+    """
     result = objects >= UNREACHABLE
     real = objects[~result]
     owners = graph.folded.owners_of(real)

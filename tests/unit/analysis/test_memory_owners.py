@@ -6,7 +6,7 @@ import pytest
 
 from heapgraph.analysis.memory import account_memory, report_memory
 from heapgraph.analysis.resident.native import NativeOwner, native_advice, native_sentence
-from heapgraph.model import EdgeKind, NativeKind
+from heapgraph.model import EdgeKind, NativeKind, RootKind
 from helpers.app_heap import graph_of, items, module, set_global
 from helpers.heaps import HeapBuilder
 
@@ -19,7 +19,8 @@ def native_heap() -> HeapBuilder:
     heap = HeapBuilder()
     module(heap, "app")
     clients = heap.object("list", name="clients", size=0)
-    found = [heap.object("app.Client", size=0) for _ in range(3)]
+    found = [heap.object("app.Client", size=0) for _ in range(2)]
+    found.append(heap.object("app.Client", size=0, name="last"))
     items(heap, clients, *found)
     set_global(heap, "app", "CLIENTS", clients)
     heap.mapping(HEAP, HEAP + 60 * MIB, "[heap]")
@@ -90,6 +91,61 @@ def test_objects_without_a_common_holder_share_what_they_share():
         20 * MIB,
     )
     assert "2 app.Client without a common holder share 20.0 MiB" in native_sentence([owner])
+
+
+def test_owners_in_one_container_are_held_by_it_though_a_variable_has_one_of_them():
+    """Given five connections in a dict, and one of them in a variable of a function as well, then
+    the dict is named, and that only most of them are there."""
+    heap = HeapBuilder()
+    module(heap, "app")
+    pool = heap.object("dict", name="pool", size=0)
+    found = [heap.object("app.Connection", size=0) for _ in range(5)]
+    items(heap, pool, *found)
+    set_global(heap, "app", "POOL", pool)
+    frame = heap.frame(heap.thread("worker"), "handle")
+    heap.root(RootKind.FRAME, "connection", found[-1], frame=frame)
+    heap.native(found, 20 * MIB, NativeKind.SHARED)
+    (owner,) = report_memory(graph_of(heap)).native_owners
+    assert (owner.kind, owner.count, owner.holder) == ("shared", 5, "app.POOL")
+    assert native_sentence([owner]).endswith(
+        "5 app.Connection, most of them held by `app.POOL`, share 20.0 MiB."
+    )
+
+
+def test_owners_that_a_global_has_as_well_are_not_held_by_the_globals():
+    heap = native_heap()
+    set_global(heap, "app", "LAST", heap.ids["last"])
+    owner = report_memory(graph_of(heap)).native_owners[0]
+    assert (owner.count, owner.size, owner.holder) == (3, 50 * MIB, "app.CLIENTS")
+
+
+def test_what_each_item_of_a_container_has_is_the_containers():
+    """Given sessions of a connection and its cursor each, then these are one row, not a row each,
+    and no connection is counted twice."""
+    heap = HeapBuilder()
+    module(heap, "app")
+    sessions = heap.object("dict", name="sessions", size=0)
+    set_global(heap, "app", "SESSIONS", sessions)
+    for number in range(4):
+        session = heap.object("app.Session", size=0)
+        pair = [heap.object("app.Connection", size=0) for _ in range(2)]
+        items(heap, sessions, session)
+        for name, one in zip(("connection", "cursor"), pair, strict=True):
+            heap.edge(session, one, EdgeKind.SLOT, name)
+        heap.native(pair, (number + 1) * MIB, NativeKind.SHARED)
+        heap.native(pair, MIB, NativeKind.SHARED)
+    (owner,) = report_memory(graph_of(heap)).native_owners
+    assert (owner.count, owner.size, owner.holder) == (8, 14 * MIB, "app.SESSIONS")
+
+
+def test_several_owners_of_roots_are_not_said_to_be_held_by_one_of_them():
+    heap = HeapBuilder()
+    for name in ("one", "other"):
+        owner = heap.object("app.Client", size=0, name=name)
+        heap.root(RootKind.C_HELD, "", owner)
+        heap.native([owner], 4 * MIB)
+    (found,) = report_memory(graph_of(heap)).native_owners
+    assert (found.count, found.holder) == (2, "")
 
 
 def test_the_holder_of_owners_is_that_of_what_they_are_in():

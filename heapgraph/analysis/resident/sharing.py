@@ -1,0 +1,129 @@
+"""Memory of C code by type and holder of the objects that lead to it, alone or several together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from heapgraph.analysis.expressions import expression
+from heapgraph.analysis.resident.holding import nearest_holder
+from heapgraph.graph.native.weighed import is_program
+from heapgraph.model import NATIVE_KIND_NAMES, VIRTUAL_ROOT, NativeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from heapgraph.graph.heap_graph import HeapGraph
+
+OBJECT, SHARED = NATIVE_KIND_NAMES[NativeKind.OBJECT], NATIVE_KIND_NAMES[NativeKind.SHARED]
+
+
+class _Sum:
+    """Bytes, and the objects that own them: the same may share several groups of blocks."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._owners: list[NDArray[Any]] = []
+
+    @property
+    def count(self) -> int:
+        return len(np.unique(np.concatenate(self._owners)))
+
+    def add(self, size: int, *owners: NDArray[Any]) -> None:
+        self.size += size
+        self._owners.extend(owners)
+
+    def add_all(self, other: _Sum) -> None:
+        self.add(other.size, *other._owners)
+
+
+class OwnersByHolder:
+    """Adds up who owns memory of C code.
+
+    Args:
+        graph: the snapshot.
+    """
+
+    def __init__(self, graph: HeapGraph) -> None:
+        """Begin with nothing."""
+        self._graph = graph
+        self._shared: dict[tuple[str, str, int], _Sum] = {}  # by kind, type and holder
+        self._alone: dict[tuple[str, str, str], _Sum] = {}
+
+    def add_alone(self, owners: NDArray[Any], size: int, holder: str) -> None:
+        """Count what objects of one type own, each alone.
+
+        Args:
+            owners: their ids.
+            size: bytes of all of them.
+            holder: how to reach what holds most of them.
+        """
+        key = (OBJECT, self._graph.type_name(int(owners[0])), holder)
+        self._alone.setdefault(key, _Sum()).add(size, owners)
+
+    def add_shared(self, owners: NDArray[np.uint32], dominator: int, size: int) -> None:
+        """Count a group of blocks for what dominates its owners, or else holds most of them.
+
+        A variable that has one of the items of a container as well makes a module, or the roots,
+        the only ones that have them all: then the container says where to look.
+
+        Args:
+            owners: ids; those of the type that most have are counted.
+            dominator: of all of them, VIRTUAL_ROOT for none.
+            size: bytes.
+        """
+        kind = SHARED if dominator == VIRTUAL_ROOT else OBJECT
+        mine = _of_one_type(self._graph, owners)
+        if _is_program(self._graph, dominator) and len(mine) > 1:
+            most = nearest_holder(self._graph, mine)
+            dominator = dominator if most is None else most
+        key = (kind, self._graph.type_name(int(mine[0])), dominator)
+        self._shared.setdefault(key, _Sum()).add(size, mine)
+
+    def rows(self) -> Iterator[tuple[str, str, str, int, int]]:
+        """Kind, type, how to reach the holder ("" for none), bytes and owners.
+
+        What items of one container have, each for itself, is the container's: a session has a
+        connection and its cursor, and a dict has the sessions.
+        """
+        sums: dict[tuple[str, str, str], _Sum] = {}
+        for (kind, name, holder), part in self._outermost().items():
+            text = "" if holder == VIRTUAL_ROOT else expression(self._graph, holder)
+            sums.setdefault((kind, name, text), _Sum()).add_all(part)
+        for key, part in self._alone.items():
+            sums.setdefault(key, _Sum()).add_all(part)
+        for (kind, name, text), part in sums.items():
+            yield kind, name, text, part.size, part.count
+
+    def _outermost(self) -> dict[tuple[str, str, int], _Sum]:
+        """What is shared, by the container that has most of the holders of a kind and type."""
+        found: dict[tuple[str, str, int], _Sum] = {}
+        tree = self._graph.dominators
+        for kind, name in dict.fromkeys(key[:2] for key in self._shared):
+            holders = [key[2] for key in self._shared if key[:2] == (kind, name)]
+            inner = np.array([one for one in holders if one != VIRTUAL_ROOT], np.uint32)
+            most = nearest_holder(self._graph, inner) if len(inner) > 1 else None
+            inside: set[int] = set()
+            if most is not None and not _is_program(self._graph, most):
+                inside = {one for one in inner.tolist() if tree.dominates(most, one)}
+            for holder in holders:
+                above = most if most is not None and holder in inside else holder
+                part = self._shared[kind, name, holder]
+                found.setdefault((kind, name, above), _Sum()).add_all(part)
+        return found
+
+
+def _is_program(graph: HeapGraph, holder: int) -> bool:
+    """Whether a holder is no object of data: a module, its `__dict__`, a class, the roots."""
+    return bool(is_program(graph, np.array([holder], np.uint32))[0])
+
+
+def _of_one_type(graph: HeapGraph, objects: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Those of the type that most of some objects have."""
+    types = graph.type_ids[objects]
+    rows, counts = np.unique(types, return_counts=True)
+    of_type: NDArray[np.uint32] = objects[types == rows[np.argmax(counts)]]
+    return of_type
