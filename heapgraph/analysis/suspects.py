@@ -12,9 +12,9 @@ from heapgraph.analysis.ages.growth import growth_of
 from heapgraph.analysis.ages.verdict import NO_CONTAINER, Growth
 from heapgraph.analysis.detectors.pinned import hidden_sizes
 from heapgraph.analysis.expressions import expression, path_references
-from heapgraph.analysis.leaks.accumulation import inner_type
+from heapgraph.analysis.leaks.accumulation import inner_type, structure_mask
 from heapgraph.analysis.leaks.application_code import code_that_uses, own_expression
-from heapgraph.analysis.leaks.candidates import Candidate, find_candidates, structure_mask
+from heapgraph.analysis.leaks.candidates import Candidate, find_candidates
 from heapgraph.analysis.leaks.dead import KIND as GARBAGE
 from heapgraph.analysis.leaks.dead import explain_garbage, find_dead
 from heapgraph.analysis.leaks.exceptions import kept_by_exceptions
@@ -27,9 +27,9 @@ from heapgraph.analysis.leaks.fingerprints import (
 from heapgraph.analysis.leaks.inside import carried
 from heapgraph.analysis.leaks.instances import find_many_instances
 from heapgraph.analysis.leaks.known_leaks import LeakTraits, find_known_leak
-from heapgraph.analysis.leaks.native_sizes import native_part, sizes_in_words
 from heapgraph.analysis.leaks.notebooks import joined_results, users_name
 from heapgraph.analysis.leaks.registries import find_registered, is_certain, without_inside
+from heapgraph.analysis.leaks.sizes import native_part, sizes_in_words
 from heapgraph.analysis.leaks.weak_costs import are_classes
 from heapgraph.analysis.leaks.wording import Findings, explain
 from heapgraph.analysis.object_rows import ObjectRow, object_row, share_of_heap

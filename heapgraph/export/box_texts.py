@@ -15,7 +15,7 @@ from heapgraph.safe_text import cell_text
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
-    from heapgraph.analysis.leaks.gathering import Gathering
+    from heapgraph.export.gathering import Gathering
     from heapgraph.graph.heap_graph import HeapGraph
 
 _BOX_CELLS = 40

@@ -10,11 +10,11 @@ from heapgraph.analysis.expressions import expression, path_references
 from heapgraph.analysis.expressions.literals import UNKNOWN
 from heapgraph.analysis.expressions.segments import entry_label, is_attribute_name, is_namespace
 from heapgraph.analysis.leaks.accumulation import MAX_STEPS
-from heapgraph.analysis.leaks.gathering import gathering_in, gathering_on_chain
 from heapgraph.analysis.object_rows import object_id_of
 from heapgraph.errors import HeapgraphError
 from heapgraph.export import box_texts
 from heapgraph.export.drawing import Arrow, Drawing
+from heapgraph.export.gathering import gathering_in, gathering_on_chain
 from heapgraph.model import EdgeKind
 from heapgraph.snapshot.reader import SnapshotFile
 from heapgraph.units import format_count, format_size
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Literal
 
-    from heapgraph.analysis.leaks.gathering import Gathering
+    from heapgraph.export.gathering import Gathering
     from heapgraph.graph.heap_graph import HeapGraph
     from heapgraph.graph.paths import RootPath
     from heapgraph.graph.references import Reference

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.expressions.carriers import LINK_TYPES, MIN_LINKS
-from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT
+from heapgraph.graph.csr import rows_of_many
+from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, ObjectFlags, RootKind
+from heapgraph.native.scans import are_among, has_bits, rows_equal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +47,10 @@ _MAX_WRAPPERS = 3
 """Objects of built-in types between a container and what its items are about: an item of a list may
 be a tuple, a bound method, or a closure with its cell."""
 
+_STRUCTURE_ROOTS = (RootKind.BUILTINS, RootKind.STATIC_TYPE, RootKind.INTERNED)
+_STRUCTURE_FIELDS = frozenset({"modules", "modules_by_index", "sysdict", "builtins", "importlib"})
+"""The interpreter's own tables: what is in them is looked at, they are not."""
+
 
 @dataclass(frozen=True)
 class Content:
@@ -59,6 +65,21 @@ class Content:
     type_name: str
     members: NDArray[np.uint32]
     retained_size: int
+
+
+def structure_mask(graph: HeapGraph) -> NDArray[np.bool_]:
+    """bool[n], true for modules, classes and the interpreter's tables, with their `__dict__`s."""
+    is_structure = has_bits(graph.flags, ObjectFlags.IS_TYPE)
+    is_structure[graph.objects_of_type("module")] = True
+    roots = graph.roots
+    for row in rows_equal(roots.kinds, RootKind.INTERPRETER).tolist():
+        if roots.names[row].partition(" ")[0] in _STRUCTURE_FIELDS:
+            is_structure[roots.targets[row]] = True
+    of_kind = are_among(roots.kinds, (*_STRUCTURE_ROOTS, RootKind.MODULE))
+    is_structure[roots.targets[of_kind]] = True
+    _, edges = rows_of_many(graph.offsets, np.flatnonzero(is_structure))
+    is_structure[graph.targets[edges[graph.edge_kinds[edges] == EdgeKind.DICT]]] = True
+    return is_structure
 
 
 def accumulation_point(graph: HeapGraph, object_id: int) -> int:

@@ -39,17 +39,15 @@ from heapgraph.analysis.leaks.groups import (
     is_at_root,
     members_held,
 )
-from heapgraph.graph.csr import rows_of_many
+from heapgraph.analysis.leaks.held_also import inner_holders, other_holders
 from heapgraph.model import (
     ITEM_KINDS,
     UNREACHABLE,
     VIRTUAL_ROOT,
     CodeOrigin,
-    EdgeKind,
-    ObjectFlags,
     RootKind,
 )
-from heapgraph.native.scans import are_among, has_bits, rows_equal
+from heapgraph.native.scans import are_among
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,10 +75,6 @@ and held by anybody."""
 
 ITEMS_SHARE = 0.01
 """Share of the heap for such a container. Eclipse MAT reports "big drops" from 1 % on."""
-
-_STRUCTURE_ROOTS = (RootKind.BUILTINS, RootKind.STATIC_TYPE, RootKind.INTERNED)
-_STRUCTURE_FIELDS = frozenset({"modules", "modules_by_index", "sysdict", "builtins", "importlib"})
-"""The interpreter's own tables: what is in them is looked at, they are not."""
 
 _STRUCTURE_TYPES = frozenset({"type", "module", "code", "function", "builtin_function_or_method"})
 """Types whose instances are the program, not its data."""
@@ -155,21 +149,6 @@ def _judged_by_growth(graph: HeapGraph, candidate: Candidate) -> Candidate:
     return replace(candidate, only_if_growing=not are_abandoned(graph, content.members))
 
 
-def structure_mask(graph: HeapGraph) -> NDArray[np.bool_]:
-    """bool[n], true for modules, classes and the interpreter's tables, with their `__dict__`s."""
-    is_structure = has_bits(graph.flags, ObjectFlags.IS_TYPE)
-    is_structure[graph.objects_of_type("module")] = True
-    roots = graph.roots
-    for row in rows_equal(roots.kinds, RootKind.INTERPRETER).tolist():
-        if roots.names[row].partition(" ")[0] in _STRUCTURE_FIELDS:
-            is_structure[roots.targets[row]] = True
-    of_kind = are_among(roots.kinds, (*_STRUCTURE_ROOTS, RootKind.MODULE))
-    is_structure[roots.targets[of_kind]] = True
-    _, edges = rows_of_many(graph.offsets, np.flatnonzero(is_structure))
-    is_structure[graph.targets[edges[graph.edge_kinds[edges] == EdgeKind.DICT]]] = True
-    return is_structure
-
-
 def _single_objects(
     graph: HeapGraph, tops: NDArray[np.uint32], threshold: int
 ) -> Iterator[Candidate]:
@@ -213,14 +192,21 @@ def _are_few_alike(graph: HeapGraph, point: int, content: Content) -> bool:
 
 
 def _of_parts(graph: HeapGraph, point: int, content: Content | None) -> Candidate | None:
-    """A container with a few items of one kind, which are what it is large by."""
+    """A container with a few items of one kind, which are what it is large by.
+
+    Or an object that has them in several containers: to empty one of these frees nothing.
+    """
     if content is None or len(content.members) < MIN_ALIKE:
         return None
     retained = graph.folded.retained_size(point)
-    is_large_by_them = content.retained_size >= CONTENT_SHARE * retained
-    if graph.type_name(point) not in _CONTAINER_TYPES or not is_large_by_them:
+    # What C code has for several items together goes with the container alone, and is due to them.
+    shared = graph.folded.shallow_size(point) - graph.exact.folded.shallow_size(point)
+    is_large_by_them = content.retained_size + shared >= CONTENT_SHARE * retained
+    if not is_large_by_them:
         return None
-    if not np.isin(graph.root_paths.parent[content.members], [point]).all():
+    are_items = np.isin(graph.root_paths.parent[content.members], [point]).all()
+    is_container = are_items and graph.type_name(point) in _CONTAINER_TYPES
+    if not is_container and not inner_holders(graph, content.members, point):
         return None
     return Candidate("container", retained, point, content)
 
@@ -228,13 +214,15 @@ def _of_parts(graph: HeapGraph, point: int, content: Content | None) -> Candidat
 def _gathered(graph: HeapGraph, point: int, content: Content) -> Candidate:
     """An object with many alike children: itself, or that container in it which has them.
 
-    Where two containers of one object share their items, the object dominates the items.
+    Where two containers of one object share their items, the object dominates them: a container is
+    named where the other can be said beside it.
     """
     parents = graph.root_paths.parent[content.members]
     if np.isin(parents, graph.folded.parts_of(point)).mean() < CONTENT_SHARE:
         group = holder_of_group(graph, content.members)
-        holder = None if group is None else group.holder
-        if holder is not None and holder != point and graph.dominators.dominates(point, holder):
+        holder = point if group is None or group.holder is None else group.holder
+        is_inside = holder != point and graph.dominators.dominates(point, holder)
+        if is_inside and other_holders(graph, content.members, holder):
             return Candidate("container", content.retained_size, holder, content, group)
     return Candidate("container", graph.folded.retained_size(point), point, content)
 
@@ -245,8 +233,13 @@ def _undivided(graph: HeapGraph, point: int, content: Content | None) -> Candida
     if content is not None and len(content.members) > 1:
         group = holder_of_group(graph, content.members)
         if group is not None and group.holder is not None and group.holder != point:
-            below = main_content(graph, group.holder) or content
-            return Candidate("container", retained, group.holder, below)
+            held = graph.folded.retained_size(group.holder)
+            below = main_content(graph, group.holder)
+            if below is not None and held >= CONTENT_SHARE * retained:
+                return Candidate("container", held, group.holder, below)
+            # Another object has its items as well: only the one above both keeps them.
+            if content.retained_size >= CONTENT_SHARE * retained:
+                return Candidate("container", retained, point, content)
     return _of_references(graph, point) or Candidate("object", retained, point, content)
 
 

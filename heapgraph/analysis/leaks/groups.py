@@ -23,9 +23,7 @@ MAX_SAMPLED = 10_000
 """Members of a group whose paths are merged. Eclipse MAT, FindLeaksQuery: `max_paths`."""
 
 _MAX_ASKED = 20
-"""Members whose referrers are looked at, and referrers of each."""
-
-_MAX_NAMED = 2
+"""Objects that are asked whether anything refers to them."""
 
 _MAX_LEVELS = 200
 """References to look up for a holder; linked lists are longer."""
@@ -151,27 +149,6 @@ def _last_common(graph: HeapGraph, sample: NDArray[np.uint32]) -> int | None:
     if not len(common):
         return None
     return int(common[paths.distance[common].argmax()])
-
-
-def other_holders(graph: HeapGraph, members: NDArray[np.uint32], holder: int) -> list[int]:
-    """What else holds most members of a group: it must let go as well.
-
-    Args:
-        graph: the snapshot.
-        members: the group; the first few are looked at.
-        holder: what is known to hold them.
-
-    Returns:
-        At most two objects, an instance in place of its `__dict__`, the commonest first.
-
-    Cost: the reverse references, once per snapshot.
-    """
-    sample = members[:_MAX_ASKED].tolist()
-    referrers: Counter[int] = Counter()
-    for member in sample:
-        referrers.update(graph.folded.referrers_of(member, _MAX_ASKED) - {holder})
-    common = referrers.most_common(_MAX_NAMED)
-    return [source for source, count in common if count >= COVERED_SHARE * len(sample) > 1]
 
 
 def are_lost(graph: HeapGraph, members: NDArray[np.uint32]) -> bool:

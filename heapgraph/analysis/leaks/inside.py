@@ -18,6 +18,7 @@ from heapgraph.analysis.leaks.accumulation import (
 )
 from heapgraph.analysis.leaks.connections import MAX_ASKED
 from heapgraph.analysis.leaks.members import MOST
+from heapgraph.analysis.leaks.sizes import member_sizes
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
@@ -66,11 +67,11 @@ def describe_nested(graph: HeapGraph, content: Content) -> str | None:
     if inner.retained_size < CONTENT_SHARE * content.retained_size:
         return None
     count = len(inner.members)
-    each = format_size(inner.retained_size // count)
     outer = f"{format_count(len(content.members))} {plural(content.type_name)}"
     if len(content.members) == 1:
         outer = f"1 {content.type_name}"
-    return f"{outer} with {format_count(count)} {plural(inner.type_name)}, {each} each"
+    sizes = member_sizes(graph, inner).text
+    return f"{outer} with {format_count(count)} {plural(inner.type_name)}{sizes}"
 
 
 def carried(graph: HeapGraph, content: Content) -> Content | None:
@@ -108,8 +109,13 @@ def _as_content(graph: HeapGraph, name: str, members: NDArray[np.uint32]) -> Con
     return Content(name, members, int(graph.dominators.retained_sizes[members].sum()))
 
 
-def heavy_part(graph: HeapGraph, member: int) -> str:
+def heavy_part(graph: HeapGraph, member: int, *, with_size: bool) -> str:
     """Where the bytes of a member go: ` (of which 4.93 KiB: ._context['request'])`; may be empty.
+
+    Args:
+        graph: the snapshot.
+        member: one of the members.
+        with_size: whether it is as large as the others; else no number is said of it.
 
     Cost: the children of the objects on the way, and one expression.
     """
@@ -120,4 +126,5 @@ def heavy_part(graph: HeapGraph, member: int) -> str:
     tail = text[len(whole) :]
     if not text.startswith(whole) or not tail or "unnamed" in tail or "<..." in tail:
         return ""
-    return f" (of which {format_size(graph.folded.retained_size(point))}: {tail.removeprefix('.')})"
+    size = format_size(graph.folded.retained_size(point))
+    return f" ({f'of which {size}' if with_size else 'most of it'}: {tail.removeprefix('.')})"

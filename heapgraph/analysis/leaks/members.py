@@ -180,13 +180,14 @@ def samples_of(graph: HeapGraph, members: NDArray[np.uint32]) -> str:
     return f" ({samples})" if samples else ""
 
 
-def describe_captured(graph: HeapGraph, member: int, most: int) -> str:
+def describe_captured(graph: HeapGraph, member: int, most: int, *, with_size: bool) -> str:
     """Where the bytes of one function go: `, of which 2,000 bytes: body`; may be empty.
 
     Args:
         graph: the snapshot.
         member: the function, or what wraps it.
         most: bytes that each of its kind keeps; a chain of functions keeps the rest in the first.
+        with_size: whether it is as large as the others; else no number is said of it.
     """
     function = _function(graph, member)
     if function is None:
@@ -200,7 +201,8 @@ def describe_captured(graph: HeapGraph, member: int, most: int) -> str:
     size, name = max(sizes, default=(0, ""))
     is_own = most >= size >= _NOTED_SHARE * total
     text = f"{format_count(size)} bytes" if size < _SMALL else format_size(size)
-    return f" (of which {text}: {name})" if is_own and name else ""
+    part = f"of which {text}" if with_size else "much of it"
+    return f" ({part}: {name})" if is_own and name else ""
 
 
 def _tasks(graph: HeapGraph, type_name: str, members: NDArray[np.uint32]) -> str | None:

@@ -22,7 +22,8 @@ from heapgraph.analysis.leaks.application_code import (
 )
 from heapgraph.analysis.leaks.defining_module import defining_route
 from heapgraph.analysis.leaks.exceptions import kept_variable, other_ways
-from heapgraph.analysis.leaks.groups import EXIT_CALLBACKS, are_lost, other_holders
+from heapgraph.analysis.leaks.groups import EXIT_CALLBACKS, are_lost
+from heapgraph.analysis.leaks.held_also import also_held, held_inside
 from heapgraph.analysis.leaks.inside import describe_nested, heavy_part
 from heapgraph.analysis.leaks.members import (
     describe_captured,
@@ -30,7 +31,7 @@ from heapgraph.analysis.leaks.members import (
     describe_one,
     samples_of,
 )
-from heapgraph.analysis.leaks.native_sizes import sizes_in_words
+from heapgraph.analysis.leaks.sizes import each_or_average, member_sizes, sizes_in_words
 from heapgraph.analysis.leaks.weak_costs import costs_in_words
 from heapgraph.analysis.object_rows import share_of_heap
 from heapgraph.model import UNREACHABLE, VIRTUAL_ROOT, EdgeKind, RootKind
@@ -159,7 +160,7 @@ def _content(graph: HeapGraph, findings: Findings) -> str:
             f"of type {content.type_name}"
         )
     about = f" (of {findings.inner_type})" if findings.inner_type else ""
-    each = format_size(content.retained_size // count)
+    sizes = member_sizes(graph, content, findings.native_size)
     named = describe_members(graph, content.type_name, content.members)
     if named is None and (nested := describe_nested(graph, content)):
         return nested
@@ -168,10 +169,13 @@ def _content(graph: HeapGraph, findings: Findings) -> str:
         inner = findings.within
         with_it = None if inner is None else describe_one(graph, inner.type_name, inner.members)
         part = f", each with {with_it}" if with_it else ""
-        return f"{what}{part}, {each} each{heavy_part(graph, int(content.members[count // 2]))}"
+        middle = int(content.members[count // 2])
+        inside = heavy_part(graph, middle, with_size=sizes.are_alike)
+        return f"{what}{part}{sizes.text}{inside}"
     most = content.retained_size // count
-    inside = describe_captured(graph, int(content.members[0]), 2 * most)
-    return f"{named}{_awaited(graph, findings)}, {each} each{inside}"
+    first = int(content.members[0])
+    inside = describe_captured(graph, first, 2 * most, with_size=sizes.are_alike)
+    return f"{named}{_awaited(graph, findings)}{sizes.text}{inside}"
 
 
 def _awaited(graph: HeapGraph, findings: Findings) -> str:
@@ -251,10 +255,9 @@ def _by_thread(graph: HeapGraph, findings: Findings) -> str:
         return ""
     name, each = max(sizes.items(), key=lambda item: sum(item[1]))
     noun = "thread" if len(each) == 1 else "threads"
-    size = format_size(sum(each) // len(each))
     short = f"{findings.expression.rpartition('.')[2]}.{name}"
     part = _part(sum(each), findings.retained_size)
-    return f", {part} in `{short}`: {format_count(len(each))} {noun}, {size} each"
+    return f", {part} in `{short}`: {format_count(len(each))} {noun}, {each_or_average(each)}"
 
 
 def _who(graph: HeapGraph, findings: Findings) -> str:
@@ -321,12 +324,12 @@ def _others(graph: HeapGraph, findings: Findings) -> str:
     if (keeper := findings.candidate.keeper) is not None:
         names = other_ways(graph, keeper)
         return f" It is also reached as {_listed(names)}, which must let go too." if names else ""
-    content = findings.candidate.content
-    if findings.candidate.group is None or findings.holder is None or content is None:
+    content, holder = findings.candidate.content, findings.holder
+    if holder is None or content is None:
         return ""
-    others = other_holders(graph, content.members, findings.holder)
-    names = [expression(graph, other) for other in others]
-    return f" They are also held by {' and '.join(names)}, which must let go too." if names else ""
+    if findings.candidate.group is None:
+        return held_inside(graph, content.members, holder)
+    return also_held(graph, content.members, holder, findings.retained_size)
 
 
 def _listed(names: list[str]) -> str:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import pytest
+
 from heapgraph.analysis.dominators import largest_objects
 from heapgraph.analysis.holders import find_holders
 from heapgraph.analysis.suspects import find_suspects
-from heapgraph.model import NativeKind
+from heapgraph.model import EdgeKind, NativeKind
 from helpers.app_heap import graph_of, items, module, set_global
 from helpers.heaps import HeapBuilder, draw_heap
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MIB = 1 << 20
 TREE = """
@@ -105,3 +112,86 @@ def test_what_different_objects_share_is_not():
     found = graph_of(heap).weighed
     assert int(found.shallow_sizes[[member, other]].sum()) == 200
     assert int(found.shallow_sizes[app]) >= 50 * MIB
+
+
+def gallery(*holders: str, sizes: Sequence[int], wrapped: bool = False) -> HeapBuilder:
+    """`app.BOTH`, an instance whose containers all hold the same images; the second in tuples."""
+    heap = HeapBuilder()
+    module(heap, "app")
+    owner = heap.object("app.Both", size=48)
+    set_global(heap, "app", "BOTH", owner)
+    images = [heap.object("PIL.Image.Image", size=100) for _ in sizes]
+    for image, size in zip(images, sizes, strict=True):
+        heap.native([image], size)
+    for number, name in enumerate(holders):
+        held = heap.object("list", size=56)
+        heap.edge(owner, held, EdgeKind.ATTRIBUTE, name)
+        links = images
+        if wrapped and number:
+            links = [heap.object("tuple", size=40) for _ in images]
+            for link, image in zip(links, images, strict=True):
+                items(heap, link, image)
+        items(heap, held, *links)
+    return heap
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("count", [5, 12])
+def test_a_suspect_is_what_holds_native_memory_alone(count, wrapped):
+    """Given images in two containers of one object, to drop one container frees nothing."""
+    heap = gallery("active", "log", sizes=[2 * MIB] * count, wrapped=wrapped)
+    suspect = find_suspects(graph_of(heap)).suspects[0]
+    assert suspect.expression == "app.BOTH"
+    assert suspect.native_size == 2 * MIB * count
+    assert f"{count} objects of type PIL.Image.Image, 2.00 MiB each" in suspect.reason
+    assert "They are in app.BOTH.active and app.BOTH.log: both must let go." in suspect.reason
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_container_of_many_is_named_with_the_other_one(wrapped):
+    heap = gallery("active", "log", sizes=[2 * MIB] * 40, wrapped=wrapped)
+    suspect = find_suspects(graph_of(heap)).suspects[0]
+    assert suspect.expression == "app.BOTH.active"
+    assert suspect.native_size == 80 * MIB
+    assert "also held by app.BOTH.log, which must let go too" in suspect.reason
+
+
+def test_the_only_container_is_named_and_nothing_is_said_of_others():
+    heap = gallery("active", sizes=[2 * MIB] * 12)
+    suspect = find_suspects(graph_of(heap)).suspects[0]
+    assert suspect.expression == "app.BOTH.active"
+    assert "let go" not in suspect.reason
+
+
+def test_who_else_holds_them_is_unknown_and_that_is_said():
+    """Given owners that one more reference each from nowhere common holds as well."""
+    heap = clients(40, MIB)
+    members = graph_of(heap).objects_of_type("ssl.SSLContext").tolist()
+    for number, member in enumerate(members):
+        set_global(heap, "app", f"C{number}", heap.object("app.Holder", size=48, name=f"h{number}"))
+        heap.edge(heap.ids[f"h{number}"], member, EdgeKind.ATTRIBUTE, "context")
+    suspect = find_suspects(graph_of(heap)).suspects[0]
+    assert suspect.expression == "app.CLIENTS"
+    assert "Something else holds them as well: only 56 B go with it alone." in suspect.reason
+
+
+def test_sizes_that_differ_are_said_to_be_an_average():
+    heap = gallery("active", sizes=[MIB, 5 * MIB, 6 * MIB])
+    reason = find_suspects(graph_of(heap)).suspects[0].reason
+    assert "3 objects of type PIL.Image.Image, 4.00 MiB on average" in reason
+    assert " each" not in reason
+
+
+def test_what_items_share_is_not_divided_among_them():
+    """Given connections that have 1 MiB each, and 30 MiB that C code has for several of them."""
+    heap = gallery("active", sizes=[MIB] * 5)
+    members = graph_of(heap).objects_of_type("PIL.Image.Image").tolist()
+    heap.native(members[:3], 10 * MIB, NativeKind.SHARED)
+    heap.native(members, 20 * MIB, NativeKind.SHARED)
+    suspect = find_suspects(graph_of(heap)).suspects[0]
+    assert (suspect.expression, suspect.native_size) == ("app.BOTH.active", 35 * MIB)
+    assert (
+        "5 objects of type PIL.Image.Image, which share 30.0 MiB of native memory (estimate)"
+        in suspect.reason
+    )
+    assert " each" not in suspect.reason

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from heapgraph.analysis.leaks.candidates import structure_mask
+from heapgraph.analysis.leaks.accumulation import structure_mask
 from heapgraph.analysis.leaks.groups import holder_of_group
 from heapgraph.analysis.leaks.instances import MANY_INSTANCES, find_many_instances
 from heapgraph.model import EdgeKind, ObjectFlags

@@ -10,8 +10,9 @@ from heapgraph.analysis.leaks.accumulation import (
     content_of,
     is_gathering,
     passes_on,
+    structure_mask,
 )
-from heapgraph.analysis.leaks.candidates import ITEMS_SHARE, structure_mask
+from heapgraph.analysis.leaks.candidates import ITEMS_SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
