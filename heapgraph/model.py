@@ -138,6 +138,7 @@ class CodeOrigin(IntEnum):
 EDGE_KIND_NAMES = {kind: kind.name.lower() for kind in EdgeKind}
 ROOT_KIND_NAMES = {kind: kind.name.lower().replace("_", "-") for kind in RootKind}
 NATIVE_KIND_NAMES = {kind: kind.name.lower() for kind in NativeKind}
+NATIVE_GRADE_NAMES = {grade: grade.name.lower() for grade in NativeGrade}
 REGION_KIND_NAMES = {kind: kind.name.lower() for kind in RegionKind}
 ORIGIN_NAMES = {origin: origin.name.lower().replace("_", "-") for origin in CodeOrigin}
 

@@ -24,7 +24,7 @@ from heapgraph.analysis.resident.parts import (
     memory_parts,
     sizes_by_group,
 )
-from heapgraph.analysis.resident.verdict import ProcessFacts, judge_memory
+from heapgraph.analysis.resident.verdict import MemoryVerdict, ProcessFacts, judge_memory
 from heapgraph.analysis.results import TableResult, not_serialized
 from heapgraph.model import NO_ROW, REGION_KIND_NAMES, ObjectFlags
 from heapgraph.units import Address, Bytes, ObjectId, Share, TypeName
@@ -143,8 +143,7 @@ def account_memory(graph: HeapGraph, owners: Sequence[NativeOwner] = ()) -> Memo
     parts = memory_parts(graph)
     accounted = sum(part.size for part in parts)
     sums = sizes_by_group(parts)
-    facts = _process_facts(graph, owners)
-    verdict = judge_memory(parts, arena_totals(graph), _largest_types(graph), facts)
+    verdict = _judged(graph, parts, owners)
     return MemoryAccount(
         rss=int(graph.manifest.get("target", {}).get("rss", 0)),
         accounted_size=accounted,
@@ -158,6 +157,33 @@ def account_memory(graph: HeapGraph, owners: Sequence[NativeOwner] = ()) -> Memo
         ),
         parts=tuple(sorted(parts, key=lambda part: (GROUPS.index(part.group), -part.size))),
     )
+
+
+def memory_verdict(graph: HeapGraph) -> MemoryVerdict:
+    """What most of the resident memory is, without the names of those who own it.
+
+    Args:
+        graph: the snapshot.
+
+    Cost: 0.5 s for 10 million objects.
+    """
+    return _judged(graph, memory_parts(graph), ())
+
+
+def other_than_objects(graph: HeapGraph) -> str:
+    """What most of the resident memory is where that is not objects; "" where it is, or is mixed.
+
+    Args, cost: as of `memory_verdict`.
+    """
+    verdict = memory_verdict(graph)
+    return "" if verdict.is_of_objects else verdict.kind
+
+
+def _judged(
+    graph: HeapGraph, parts: Sequence[MemoryPart], owners: Sequence[NativeOwner]
+) -> MemoryVerdict:
+    facts = _process_facts(graph, owners)
+    return judge_memory(parts, arena_totals(graph), _largest_types(graph), facts)
 
 
 def report_memory(

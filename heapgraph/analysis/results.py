@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Units = Mapping[str, "Unit | Units"]
 
 
-def not_serialized(default: int = 0) -> Any:  # noqa: ANN401 - stands in for a default of any type
+def not_serialized(default: int | str = 0) -> Any:  # noqa: ANN401 - stands in for a default of any type
     """Default of a field that words a result for people and is no part of the JSON document."""
     return field(default=default, metadata={"serialized": False})
 

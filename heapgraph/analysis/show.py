@@ -13,8 +13,10 @@ from heapgraph.analysis.expressions.segments import entry_label
 from heapgraph.analysis.object_rows import ObjectRow, object_id_of, object_row
 from heapgraph.analysis.results import Result, not_serialized, serialize
 from heapgraph.graph.fields import field_references, stored_references
+from heapgraph.graph.native.sizes import native_by_grade
 from heapgraph.model import (
     EDGE_KIND_NAMES,
+    NATIVE_GRADE_NAMES,
     EdgeFlags,
     RootKind,
 )
@@ -57,6 +59,8 @@ class ShownObject(Result):
         value: what was kept of its value, None for nothing.
         refcount: as in the target.
         held_from_c: references that only C code holds.
+        native_grades: bytes of C code that go with it by how sure that is, an estimate: "direct",
+            "chain" (over other memory of C code), "doubtful"; empty without any.
         references: what it refers to.
         referrers: what refers to it.
         dominators: its dominators, the immediate one first.
@@ -70,6 +74,7 @@ class ShownObject(Result):
     value: str | None
     refcount: Count
     held_from_c: Count
+    native_grades: dict[str, Bytes]
     references: tuple[ShownReference, ...]
     referrers: tuple[ShownReference, ...]
     dominators: tuple[ObjectRow, ...]
@@ -86,6 +91,7 @@ class ShownObject(Result):
             "value": self.value,
             "refcount": self.refcount,
             "held_from_c": self.held_from_c,
+            "native_grades": self.native_grades,
         }
         return {
             "object": serialize(self.row) | account,
@@ -164,6 +170,10 @@ def show_object(
         found_references=account.from_objects,
         root_references=account.from_roots,
         getsizeof=int(graph.getsizeof[object_id]),
+        native_grades={
+            NATIVE_GRADE_NAMES[grade]: size
+            for grade, size in native_by_grade(graph.exact, object_id).items()
+        },
     )
 
 

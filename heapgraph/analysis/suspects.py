@@ -32,6 +32,7 @@ from heapgraph.analysis.leaks.registries import find_registered, is_certain, wit
 from heapgraph.analysis.leaks.sizes import native_part, sizes_in_words
 from heapgraph.analysis.leaks.weak_costs import are_classes
 from heapgraph.analysis.leaks.wording import Findings, explain
+from heapgraph.analysis.memory import other_than_objects
 from heapgraph.analysis.object_rows import ObjectRow, object_row, share_of_heap
 from heapgraph.analysis.paths import PathRow, Paths, path_row
 from heapgraph.analysis.results import TableResult, not_serialized
@@ -114,6 +115,8 @@ class Suspects(TableResult):
         suspects: the rows.
         steady: what is as large, but was loaded once, or turns over: no leak by its looks.
         left_out, steady_left_out: how many more there are.
+        memory: where nothing stands out, what most of the resident memory is if not objects, as
+            `MemoryVerdict.kind`; else "".
     """
 
     rows_field: ClassVar[str] = "suspects"
@@ -122,6 +125,7 @@ class Suspects(TableResult):
     steady: tuple[LeakSuspect, ...] = ()
     left_out: int = not_serialized()
     steady_left_out: int = not_serialized()
+    memory: str = not_serialized("")
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document; a path has the keys of the command `path`."""
@@ -186,6 +190,7 @@ def find_suspects(
         tuple(apart[:limit]),
         len(rows[limit:]) + len(moving[_MAX_DESCRIBED:]),
         len(apart[limit:]) + len(steady[_MAX_DESCRIBED:]),
+        "" if rows else other_than_objects(graph.exact),
     )
 
 

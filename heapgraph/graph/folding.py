@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from heapgraph.graph.heap_graph import HeapGraph
+    from heapgraph.graph.native.sizes import NativeShares
     from heapgraph.native.graph_kernels import U32, U64
 
 
@@ -100,10 +101,11 @@ class FoldedTree:
         beside = self._beside.get(object_id, ())
         return int(retained[object_id]) + sum(int(retained[one]) for one in beside)
 
-    def native_size(self, object_id: int) -> int:
-        """Bytes of C code that go with them: an estimate."""
+    def native_size(self, object_id: int, shares: NativeShares | None = None) -> int:
+        """Bytes of C code that go with them, an estimate; where `shares` are given, of these."""
         beside = self._beside.get(object_id, ())
-        return self._graph.native_shares.retained_by(object_id, *beside)
+        counted = self._graph.native_shares if shares is None else shares
+        return counted.retained_by(object_id, *beside)
 
     def native_sizes(self, object_ids: U32) -> U64:
         """uint64[k], `native_size` of many objects; of one that is folded away its own."""

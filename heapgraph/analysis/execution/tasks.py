@@ -79,7 +79,7 @@ class TaskRow:
     retained_size: Bytes
     chain: tuple[AwaitStep, ...]
     expression: Expression
-    type: str = not_serialized("")  # type: ignore[arg-type]
+    type: str = not_serialized("")
 
 
 @dataclass(frozen=True)

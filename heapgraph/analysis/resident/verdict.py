@@ -88,6 +88,11 @@ class MemoryVerdict:
     share: float
     reason: str
 
+    @property
+    def is_of_objects(self) -> bool:
+        """Whether objects are the cause, or nothing is: then one looks at the heap."""
+        return self.kind in _ADVICE
+
 
 @dataclass(frozen=True)
 class ProcessFacts:

@@ -20,8 +20,11 @@ from heapgraph.errors import UsageError
 from heapgraph.units import format_count, format_seconds, format_share, format_size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from heapgraph.analysis.holders import Holders
     from heapgraph.analysis.object_rows import ObjectRow
+    from heapgraph.analysis.resident.verdict import MemoryVerdict
     from heapgraph.analysis.suspects import Suspects
     from heapgraph.capture.captured import DumpResult
 
@@ -129,13 +132,15 @@ def dump_command(  # noqa: PLR0917 - click passes every parameter by name
         return
     from heapgraph.analysis.holders import find_holders, is_own_table  # noqa: PLC0415 - loads numpy
     from heapgraph.analysis.leaks.dead import garbage_text  # noqa: PLC0415
+    from heapgraph.analysis.memory import memory_verdict  # noqa: PLC0415
     from heapgraph.analysis.suspects import find_suspects  # noqa: PLC0415
 
     with opened(str(result.path)) as (graph, progress):
         holders = find_holders(graph, progress=progress)
         suspects = find_suspects(graph, progress=progress, limit=_SUSPECTS_NAMED)
         first = next((row for row in holders.objects if not is_own_table(graph, row.id)), None)
-        found = _Found(holders, suspects, graph.reachable_size, garbage_text(graph), first)
+        size, garbage = graph.reachable_size, garbage_text(graph)
+        found = _Found(holders, suspects, size, garbage, first, memory_verdict(graph))
     _print_summary(result, found)
 
 
@@ -274,6 +279,7 @@ class _Found:
         reachable_size: bytes of what is alive.
         garbage: what is not, in words; "" where it is not worth a line.
         first: the largest holder that is the program's.
+        memory: what most of the resident memory is.
     """
 
     holders: Holders
@@ -281,6 +287,7 @@ class _Found:
     reachable_size: int
     garbage: str
     first: ObjectRow | None
+    memory: MemoryVerdict
 
 
 def _print_summary(result: DumpResult, found: _Found) -> None:
@@ -302,29 +309,44 @@ def _print_summary(result: DumpResult, found: _Found) -> None:
         note(f"{format_count(left_out)} more leak suspects: heapgraph suspects lists them")
     if found.holders.objects:
         say()
-        print_table(
-            (
-                *(("retained", "right"), ("share", "right"), ("growth", "left")),
-                *(("type", "left"), ("held by", "left")),
-            ),
-            map(_holder_cells, found.holders.objects),
-            title="biggest holders",
-        )
+        _print_holders(found.holders.objects)
     say()
     say(f"next: {shlex.join(['heapgraph', *_next_command(str(result.path), found)])}")
 
 
-def _holder_cells(row: ObjectRow) -> tuple[str, ...]:
-    growth = "" if row.growth is None else str(row.growth)
-    sizes = (format_size(row.retained_size), format_share(row.share))
-    return (*sizes, growth, row.type, row.expression)
+def _print_holders(rows: Sequence[ObjectRow]) -> None:
+    """They stand in the order of objects and native memory together: so both are shown."""
+    has_native = any(row.native_size for row in rows)
+    print_table(
+        (
+            *(("retained", "right"), ("share", "right")),
+            *((("native (estimate)", "right"),) if has_native else ()),
+            *(("growth", "left"), ("type", "left"), ("held by", "left")),
+        ),
+        (
+            (
+                *(format_size(row.retained_size), format_share(row.share)),
+                *((format_size(row.native_size),) if has_native else ()),
+                *("" if row.growth is None else str(row.growth), row.type, row.expression),
+            )
+            for row in rows
+        ),
+        title="biggest holders",
+    )
 
 
 def _next_command(path: str, found: _Found) -> list[str]:
-    """The reasons of the suspects, else the way to what is largest, else what the memory is."""
-    if found.suspects.suspects:
-        return ["suspects", path]
-    if found.first is None:
+    """The reasons of the suspects, else the way to what is largest, else what the memory is.
+
+    Where most of the memory is no object's, and no suspect explains half of that, only the account
+    of the memory does.
+    """
+    suspects = found.suspects.suspects
+    explained = sum(suspect.retained_size + suspect.native_size for suspect in suspects)
+    is_elsewhere = not found.memory.is_of_objects and 2 * explained < found.memory.size
+    if is_elsewhere or (not suspects and found.first is None):
         return ["memory", path]
+    if suspects or found.first is None:
+        return ["suspects", path]
     text = found.first.expression
     return ["path", path, f"@{found.first.id}" if "<" in text else text]

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from heapgraph.cli.questions import Asked
 
 
+_GRADES = {
+    "direct": "that objects point at",
+    "chain": "over other memory of C code",
+    "doubtful": "doubtful",
+}
+
+
 def print_show(result: ShownObject, asked: Asked) -> None:
     """One object and what is around it."""
     del asked
@@ -41,9 +48,18 @@ def _facts(result: ShownObject) -> list[tuple[str, str]]:
         ("value", result.value or "-"),
         ("retained", f"{format_size(row.retained_size)} ({share} of what is reachable)"),
         ("shallow", f"{format_size(row.shallow_size)}, getsizeof {format_size(result.getsizeof)}"),
+        *([("native memory (estimate)", _native(result))] if row.native_size else []),
         ("references", _account(result)),
         *trend,
     ]
+
+
+def _native(result: ShownObject) -> str:
+    """What goes with it of C code's memory, and how sure that is."""
+    grades = ", ".join(
+        f"{format_size(size)} {_GRADES[name]}" for name, size in result.native_grades.items()
+    )
+    return f"{format_size(result.row.native_size)} go with it{f': {grades}' if grades else ''}"
 
 
 def _account(result: ShownObject) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 import textwrap
@@ -25,7 +26,6 @@ _WIDEST = 100
 
 def print_suspects(result: Suspects, asked: Asked) -> None:
     """Each suspect as a headline and a paragraph."""
-    del asked
     for number, suspect in enumerate(result.suspects, 1):
         _print_suspect(number, suspect)
     if not result.suspects:
@@ -33,6 +33,9 @@ def print_suspects(result: Suspects, asked: Asked) -> None:
     count_left_out(result.left_out, "suspects")
     _print_steady(result.steady)
     count_left_out(result.steady_left_out, "that do not grow")
+    if result.memory:
+        note(f"most of the resident memory is no object's: {result.memory}")
+        say(f"next: {shlex.join(['heapgraph', 'memory', asked.file])}")
 
 
 def suspect_line(suspect: LeakSuspect) -> str:

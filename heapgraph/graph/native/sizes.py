@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.graph.object_sets import sum_by_group
-from heapgraph.model import NO_ROW, UNREACHABLE, VIRTUAL_ROOT
+from heapgraph.model import NO_ROW, UNREACHABLE, VIRTUAL_ROOT, NativeGrade
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -158,6 +158,34 @@ def native_shares(graph: HeapGraph) -> NativeShares:
     groups = graph.native_groups
     is_owned = groups.dominators < UNREACHABLE
     return NativeShares(groups.dominators[is_owned], groups.sizes[is_owned], graph)
+
+
+def native_by_grade(graph: HeapGraph, object_id: int) -> dict[NativeGrade, int]:
+    """How sure it is of the bytes of C code that go with an object: those of each grade.
+
+    Where several owners lead to a block, the least sure of them counts.
+
+    Args:
+        graph: of the objects.
+        object_id: the object; its folded `__dict__` is a part of it.
+
+    Returns:
+        Bytes by grade, which add up to `folded.native_size`; no grade without any.
+
+    Cost: a look-up for each group of blocks; the dominator tree, once.
+    """
+    owners = owners_by_group(graph.native)
+    if owners is None:
+        return {}
+    rows = np.flatnonzero(graph.native.objects != NO_ROW)
+    worst = np.maximum.reduceat(graph.native.grades[rows], owners.starts[:-1])
+    groups, found = graph.native_groups, dict[NativeGrade, int]()
+    for grade in NativeGrade:
+        mine = (worst == grade) & (groups.dominators < UNREACHABLE)
+        shares = NativeShares(groups.dominators[mine], groups.sizes[mine], graph)
+        if size := graph.folded.native_size(object_id, shares):
+            found[grade] = size
+    return found
 
 
 def _common_dominators(

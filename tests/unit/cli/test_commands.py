@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from heapgraph.model import NativeGrade, NativeKind
 from helpers.app_heap import MEBIBYTE, app_heap
 from helpers.cli import invoke
 from helpers.heaps import draw_heap
@@ -203,7 +204,9 @@ def test_path_without_the_only_root_is_none(snapshot):
 def test_show(snapshot, heap):
     document = run("show", snapshot, "CACHE['user:42']", "--json").document
     assert list(document) == ["object", "references", "referrers", "dominators"]
-    assert list(document["object"]) == [*(*OBJECT_KEYS, "value", "refcount", "held_from_c")]
+    assert list(document["object"]) == [
+        *(*OBJECT_KEYS, "value", "refcount", "held_from_c", "native_grades")
+    ]
     (referrer,) = document["referrers"]
     assert referrer == {
         "id": heap.ids["CACHE"],
@@ -226,6 +229,34 @@ def test_show_accounts_for_references_of_c_code(snapshot, heap):
     assert document["object"]["held_from_c"] == 2
     table = run("show", snapshot, f"@{heap.ids['c_list']}").stdout
     assert "count 2: 0 from objects, 2 from C code" in table
+
+
+def test_show_says_how_sure_it_is_of_native_memory(tmp_path):
+    """Given blocks that two users lead to, their cache has them as surely as the worse does."""
+    heap = app_heap()
+    heap.native([heap.ids["user"]], 3 * MEBIBYTE)
+    heap.native([heap.ids["second"]], 5000, grade=NativeGrade.CHAIN)
+    both = [heap.ids["user"], heap.ids["second"]]
+    heap.native(both, 2 * MEBIBYTE, NativeKind.SHARED, grade=NativeGrade.DOUBTFUL)
+    path = heap.write(tmp_path / "native.heapgraph")
+    cache = run("show", path, "app.sessions.CACHE", "--json").document["object"]
+    grades = {"direct": 3 * MEBIBYTE, "chain": 5000, "doubtful": 2 * MEBIBYTE}
+    assert cache["native_grades"] == grades
+    assert cache["native_size"] == sum(grades.values())
+    (line,) = native_lines(run("show", path, "app.sessions.CACHE").stdout)
+    assert line == (
+        "5.00 MiB go with it: 3.00 MiB that objects point at,"
+        " 4.88 KiB over other memory of C code, 2.00 MiB doubtful"
+    )
+    user = run("show", path, "app.sessions.CACHE['user:42']", "--json").document["object"]
+    assert user["native_grades"] == {"direct": 3 * MEBIBYTE}
+    payload = run("show", path, PAYLOAD)
+    assert native_lines(payload.stdout) == []
+
+
+def native_lines(text):
+    found = [line.partition("native memory (estimate)") for line in text.splitlines()]
+    return [rest.strip() for _, title, rest in found if title]
 
 
 def test_show_has_the_value_that_was_kept(snapshot):
