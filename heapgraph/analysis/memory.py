@@ -19,11 +19,13 @@ from heapgraph.analysis.resident.arenas import (
 from heapgraph.analysis.resident.native import NativeOwner, native_owners
 from heapgraph.analysis.resident.parts import (
     GROUPS,
+    SHARED,
     MemoryPart,
     is_anonymous,
     memory_parts,
     sizes_by_group,
 )
+from heapgraph.analysis.resident.shared_memory import is_shared_memory, shared_memory_name
 from heapgraph.analysis.resident.verdict import MemoryVerdict, ProcessFacts, judge_memory
 from heapgraph.analysis.results import TableResult, not_serialized
 from heapgraph.model import NO_ROW, REGION_KIND_NAMES, ObjectFlags
@@ -89,7 +91,8 @@ class LargeBlock:
         size: bytes in memory.
         reserved_size: bytes of addresses.
         kind: what it is.
-        path: of the mapped file, else empty.
+        path: of the mapped file or shared memory, as the kernel lists it, else empty.
+        name: the same in plain words: the path of a file, the name of shared memory or "anonymous".
         object: id of the object it belongs to, None for none.
         type: that object's type.
     """
@@ -99,6 +102,7 @@ class LargeBlock:
     reserved_size: Bytes
     kind: str
     path: str
+    name: str
     object: ObjectId | None
     type: TypeName
 
@@ -253,12 +257,20 @@ def _largest_types(graph: HeapGraph) -> list[tuple[str, int]]:
 def _large_blocks(graph: HeapGraph) -> tuple[LargeBlock, ...]:
     """Regions that are no arenas, and files with all their mappings, the largest first."""
     sizes: dict[str, tuple[int, int, int]] = {}
+    shared: set[str] = set()
     for mapping in graph.maps:
         if mapping.rss and not is_anonymous(mapping):
             start, size, length = sizes.get(mapping.path, (mapping.start, 0, 0))
             length += mapping.end - mapping.start
             sizes[mapping.path] = (start, size + mapping.rss, length)
-    blocks = [LargeBlock(*place, "mapped file", path, None, "") for path, place in sizes.items()]
+            if is_shared_memory(mapping):
+                shared.add(mapping.path)
+    blocks = [
+        LargeBlock(*place, SHARED, path, shared_memory_name(path), None, "")
+        if path in shared
+        else LargeBlock(*place, "mapped file", path, path, None, "")
+        for path, place in sizes.items()
+    ]
     for region in graph.regions:
         name = REGION_KIND_NAMES[region.kind]
         if region.resident and name != "arena":
@@ -266,6 +278,6 @@ def _large_blocks(graph: HeapGraph) -> tuple[LargeBlock, ...]:
             owner_type = "" if owner is None else graph.type_name(owner)
             length = region.end - region.start
             blocks.append(
-                LargeBlock(region.start, region.resident, length, name, "", owner, owner_type)
+                LargeBlock(region.start, region.resident, length, name, "", "", owner, owner_type)
             )
     return tuple(sorted(blocks, key=lambda block: (-block.size, block.address)))

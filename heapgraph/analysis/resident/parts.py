@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heapgraph.analysis.resident.native import is_known, native_parts
-from heapgraph.model import MAPPING_TYPE, NO_ROW, SHARED_MEMORY, NativeKind, ObjectFlags, RegionKind
+from heapgraph.analysis.resident.shared_memory import is_shared_memory
+from heapgraph.model import MAPPING_TYPE, NO_ROW, NativeKind, ObjectFlags, RegionKind
 from heapgraph.units import Bytes
 
 if TYPE_CHECKING:
@@ -133,8 +134,8 @@ def file_parts(maps: Iterable[MemoryMapping]) -> list[tuple[str, str, int]]:
     programs = {mapping.path for mapping in mapped if "x" in mapping.permissions}
     sizes = dict.fromkeys((PROGRAM, DATA_FILES, SHARED), 0)
     for mapping in mapped:
-        is_shared = not mapping.path or mapping.path.startswith(SHARED_MEMORY)
-        kind = PROGRAM if mapping.path in programs else SHARED if is_shared else DATA_FILES
+        no_program = SHARED if is_shared_memory(mapping) else DATA_FILES
+        kind = PROGRAM if mapping.path in programs else no_program
         sizes[kind] += mapping.rss
     return [(FILES, name, size) for name, size in sizes.items()]
 

@@ -87,7 +87,7 @@ def _print_large_blocks(report: MemoryReport) -> None:
 
 def _what(block: LargeBlock) -> str:
     if block.object is None:
-        return block.path or f"at {block.address:#x}"
+        return block.name or f"at {block.address:#x}"
     return f"of {block.type} @{block.object}"
 
 

@@ -323,6 +323,26 @@ def test_an_empty_snapshot_has_a_verdict_too():
     assert judge_memory([], report.arenas, [], ProcessFacts(0)).share == 0
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/dev/zero (deleted)", "anonymous"),
+        ("", "anonymous"),
+        ("/dev/shm/psm_e637256d", "psm_e637256d"),
+        ("/dev/shm/psm_e637256d (deleted)", "psm_e637256d (deleted)"),
+        ("/memfd:frames (deleted)", "frames"),
+        ("/memfd: (deleted)", "anonymous"),
+        ("/SYSV0000abcd (deleted)", "System V, key 0x0000abcd"),
+        ("/dev/shm/a\x1b[2J", r"a\x1b[2J"),
+    ],
+)
+def test_shared_memory_has_a_plain_name(path, name):
+    heap = HeapBuilder()
+    heap.mapping(0x10000, 0x10000 + MIB, path, permissions="rw-s")
+    (block,) = report_memory(graph_of(heap)).large_blocks
+    assert (block.kind, block.name, block.path) == ("shared memory", name, path)
+
+
 def test_objects_without_an_owner_are_named_themselves():
     """Garbage in a nearly empty arena: no holder, so the object is shown."""
     heap = HeapBuilder()
