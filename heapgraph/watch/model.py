@@ -250,6 +250,7 @@ class Observation:
         limit: what it was compared with, in the same unit.
         times: how often in a row.
         text: one sentence: "rss_bytes was 1.2 GiB, above 1.0 GiB, 3 times in a row".
+        grown: in how many censuses in a row the holder or type grew; 0 where that was not asked.
     """
 
     metric: str
@@ -257,6 +258,7 @@ class Observation:
     limit: float
     times: int
     text: str
+    grown: int = 0
 
 
 @dataclass(frozen=True, slots=True)

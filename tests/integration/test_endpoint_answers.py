@@ -115,6 +115,7 @@ def test_an_object_that_is_none_is_no_option_of_the_program(endpoint, text):
     reply = endpoint.get(f"/v1/snapshots/latest/path?objects={text}")
     assert_refused(endpoint, reply, 400, "bad-question")
     assert reply.document["title"]
+    assert reply.document["next"]
 
 
 def test_an_answer_is_made_once(endpoint, tmp_path):

@@ -160,6 +160,20 @@ def test_a_supervisor_is_told_which_of_its_children_run_python() -> None:
     assert caught.value.hint == f"heapgraph dump {child}"
 
 
+def test_who_asks_about_its_own_shell_is_not_told_of_itself() -> None:
+    """Given `heapgraph watch $$`: the shell runs a Python, heapgraph, which is not meant."""
+    shell = shutil.which("sh")
+    assert shell is not None
+    command = f"{sys.executable} -m heapgraph watch $$; exit $?"
+    done = subprocess.run(
+        [shell, "-c", command], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 3
+    assert "is not a Python process" in done.stderr
+    assert "it started processes" not in done.stderr
+    assert "heapgraph dump" not in done.stderr
+
+
 @pytest.mark.skipif(not LIBRARIES, reason="no CPython with a shared library is here")
 def test_a_library_that_was_never_started_is_no_running_python() -> None:
     program = shutil.which("cat")

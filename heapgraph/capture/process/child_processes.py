@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,14 +13,19 @@ _MAX_NAMED = 3
 def python_children(pid: int) -> list[int]:
     """Descendants of a process that have Python mapped, those nearest to it first; a few of them.
 
+    This process, and what it has started, are not meant: a shell that is asked about runs them.
+
     Cost: one read of `/proc/PID/maps` for each descendant, 200 at most.
     """
     found: list[int] = []
+    own = os.getpid()
     queue = children_of(pid)
     looked_at = 0
     while queue and looked_at < _MAX_LOOKED_AT and len(found) < _MAX_NAMED:
         child, *queue = queue
         looked_at += 1
+        if child == own:
+            continue
         if maps_python(child):
             found.append(child)
         queue += children_of(child)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from heapgraph.cli.numbers import Seconds, WholeNumber
-from heapgraph.cli.output import say
+from heapgraph.cli.output import note, say
 from heapgraph.units import format_count, format_size
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def top_command(pid: int, interval: float, count: int | None, as_json: bool) -> 
         say("".join(title.rjust(width) for title, width in zip(_TITLES, _WIDTHS, strict=True)))
     before: Sample | None = None
     shown = 0
+    noted = ""
     while count is None or shown < count:
         if shown and has_ended(interval):
             return
@@ -73,6 +74,10 @@ def top_command(pid: int, interval: float, count: int | None, as_json: bool) -> 
             say(json.dumps({"pid": pid, **sample.values}))
         else:
             say(_line(sample, before))
+            why = _why_not_tracked(sample)
+            if why != noted:
+                note(why or "tracked: known from here on")
+            noted = why
         before = sample
         shown += 1
 
@@ -120,6 +125,17 @@ def _line(sample: Sample, before: Sample | None) -> str:
         collected -= before.values.get("gc_collected", collected)
     cells += [_number(collected), _number(values.get("threads"))]
     return "".join(cell.rjust(width) for cell, width in zip(cells, _WIDTHS, strict=True))
+
+
+def _why_not_tracked(sample: Sample) -> str:
+    """The footnote to a `?` of the tracked objects; "" where they are known."""
+    if "gc_tracked" in sample.values:
+        return ""
+    if sample.generations:
+        return (
+            "tracked ?: counted at a full collection, and there was none yet (gc.collect() is one)"
+        )
+    return "tracked, collections, collected ?: the counters of its collector could not be read"
 
 
 def _collections(sample: Sample, before: Sample | None) -> str:

@@ -33,6 +33,9 @@ MAX_STEPS, MAX_WORKERS = 24, 20
 STILL_TAKEN = "still being taken"
 """Of a snapshot that takes longer than a page may wait."""
 
+UNKNOWN_GROWTH = "unknown"
+"""Of a suspect whose members tell no age."""
+
 MAX_BODY_BYTES = 512 * 1024
 """More than any message has."""
 
@@ -160,7 +163,8 @@ def _annotations(alert: Alert) -> dict[str, str]:
 
 
 def _suspect(suspect: SuspectLine) -> dict[str, Any]:
-    return {
+    """Its growth is left out where nothing tells: "unknown" reads like a kind of growth."""
+    document = {
         "kind": _text(suspect.kind),
         "holder": _text(suspect.holder),
         "path": _texts(suspect.path),
@@ -170,6 +174,9 @@ def _suspect(suspect: SuspectLine) -> dict[str, Any]:
         "growth": _text(suspect.growth),
         "fingerprint": _text(suspect.fingerprint),
     }
+    if suspect.growth == UNKNOWN_GROWTH:
+        del document["growth"]
+    return document
 
 
 def _worker(worker: WorkerName) -> dict[str, Any]:

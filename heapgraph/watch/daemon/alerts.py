@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from heapgraph.units import format_duration, format_share, format_size
 from heapgraph.watch.model import Alert
 
 if TYPE_CHECKING:
-    from heapgraph.watch.model import Census, SuspectLine, Transition
+    from heapgraph.watch.model import Census, Observation, SuspectLine, Transition
 
 _DOES = {
     "growing": "still grows",
@@ -68,6 +69,7 @@ def make_alert(
     """
     created = (now or datetime.now(UTC)).isoformat(timespec="seconds")
     suspect = None if census is None or not census.suspects else census.suspects[0]
+    suspect = suspect and _seen_growing(suspect, transition.observation)
     return Alert(
         id=message_id,
         incident=message_id,
@@ -91,6 +93,12 @@ def make_alert(
         snapshot_refused=snapshot_refused,
         awaited=awaited,
     )
+
+
+def _seen_growing(suspect: SuspectLine, seen: Observation) -> SuspectLine:
+    """The same; what grew from census to census grows, also where the ages in one do not tell."""
+    is_it = seen.grown > 0 and seen.metric == f"holder {suspect.holder}"
+    return replace(suspect, growth="growing") if is_it and suspect.growth not in _DOES else suspect
 
 
 def _aged(age_s: float, why: str) -> str:

@@ -296,9 +296,10 @@ def _problem(code: int, errors: bytes) -> Problem:
     """What the command line complained about: it says what, why, and what next."""
     lines = [line.partition(":") for line in errors.decode(errors="replace").splitlines()]
     parts = {name: text.strip() for name, colon, text in lines if colon}
-    said = (parts.get("error", ""), parts.get("cause", ""))
+    said = [parts.get(name, "") for name in ("error", "cause", "next")]
     if code == _USAGE:
-        return Problem(400, "bad-question", said[0] or "the question makes no sense", said[1])
+        title, why, hint = said[0] or "the question makes no sense", said[1], said[2]
+        return Problem(400, "bad-question", title, why, hint)
     if code == _DAMAGED:
         return Problem(500, "damaged", "the snapshot cannot be read", "its file is damaged")
     if code < 0:

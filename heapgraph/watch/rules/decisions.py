@@ -110,8 +110,8 @@ def observed(rule: CompiledRule, standing: Standing) -> Observation:
             holds=True, value=one.value, limit=one.limit, subject=one.subject, row=one.grown
         )
         text = seen_text(rule, seen, row)
-    times = one.grown or row
-    return Observation(subject_text(rule.spec, one.subject), one.value, one.limit, times, text)
+    subject, times = subject_text(rule.spec, one.subject), one.grown or row
+    return Observation(subject, one.value, one.limit, times, text, one.grown)
 
 
 def _choose(

@@ -68,6 +68,27 @@ def test_a_pid_that_no_process_has_ends_with_the_reason(command: str):
     assert done.error[2]
 
 
+NO_FULL_COLLECTION = """
+import gc, sys
+gc.disable()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_top_says_why_it_does_not_know_the_tracked_objects(tmp_path: Path):
+    """Given a program without a full collection, the question mark has a footnote, once."""
+    program = tmp_path / "quiet.py"
+    program.write_text(NO_FULL_COLLECTION)
+    with start_target(program) as target:
+        done = invoke("top", target.pid, "--count", "2", "--interval", "0.1")
+        document = invoke("top", target.pid, "--count", "1", "--json")
+    assert done.code == 0
+    assert done.stdout.splitlines()[-1].split().count("?") == 1
+    assert done.stderr.count("tracked ?: counted at a full collection, and there was none yet") == 1
+    assert document.stderr == ""
+
+
 @pytest.mark.parametrize("options", [(), ("--once",), ("--dry-run",)])
 def test_a_pid_that_is_no_python_ends_with_the_reason(options: tuple[str, ...]):
     with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as other:

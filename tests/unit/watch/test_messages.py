@@ -16,9 +16,11 @@ from heapgraph.watch.actions.messages import (
     alertmanager_document,
     body_of,
 )
-from heapgraph.watch.model import WorkerName
+from heapgraph.watch.daemon.alerts import make_alert
+from heapgraph.watch.model import Observation, RuleState, Transition, WorkerName
 from helpers.alerts import SUSPECT, alert
 from helpers.hostile_heaps import HOSTILE_TEXTS
+from helpers.watched import census
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "watch-alerts.md"
 OTHERS = tuple(WorkerName("web", slot) for slot in range(1, 4))
@@ -101,6 +103,34 @@ def _texts(value):
     elif isinstance(value, dict | list):
         for one in value.values() if isinstance(value, dict) else value:
             yield from _texts(one)
+
+
+def test_growth_that_is_not_known_is_not_said():
+    known = alert_document(alert())["data"]["suspect"]
+    assert known["growth"] == "growing"
+    unknown = alert_document(alert(suspect=replace(SUSPECT, growth="unknown")))["data"]["suspect"]
+    assert "growth" not in unknown
+    assert {**unknown, "growth": "growing"} == known
+
+
+@pytest.mark.parametrize(
+    ("metric", "grown", "growth"),
+    [
+        ("holder app.UNFINISHED", 4, "growing"),
+        ("holder app.UNFINISHED", 0, "unknown"),
+        ("holder app.OTHER", 4, "unknown"),
+        ("rss_bytes", 0, "unknown"),
+    ],
+)
+def test_what_a_rule_saw_grow_is_said_to_grow(metric, grown, growth):
+    """Given a holder whose members tell no age, then censuses do; of another one they do not."""
+    seen = Observation(metric, 9.0, 1.0, 4, "it grew", grown)
+    worker = WorkerName("web", 0)
+    change = Transition("grows", worker, RuleState.PENDING, RuleState.FIRING, 1.0, seen)
+    found = replace(census(0.0), suspects=(replace(SUSPECT, growth="unknown"),))
+    made = make_alert(change, found, message_id="1", status="firing", seconds_to_limit=None)
+    assert made.suspect == replace(SUSPECT, growth=growth)
+    assert ("still grows" in made.verdict) == (growth == "growing")
 
 
 def test_what_is_not_finite_is_unknown():
