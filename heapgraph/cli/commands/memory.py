@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from heapgraph.cli.output import count_left_out, note, print_table, say
 from heapgraph.cli.questions import Layout
+from heapgraph.model import NATIVE_KIND_NAMES, NativeKind
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from heapgraph.analysis.memory import LargeBlock, MemoryAccount, MemoryReport
+    from heapgraph.analysis.resident.native import NativeOwner
     from heapgraph.cli.questions import Asked
 
 
@@ -60,7 +62,7 @@ def _print_native_owners(report: MemoryReport) -> None:
             (
                 format_size(owner.size),
                 format_count(owner.count),
-                owner.type or f"({owner.kind})",
+                _owner(owner),
                 owner.holder,
             )
             for owner in report.native_owners
@@ -68,6 +70,14 @@ def _print_native_owners(report: MemoryReport) -> None:
         title="who leads to memory of C code (estimates; without an object, counts are of blocks)",
     )
     count_left_out(report.native_owners_left_out, "owners of memory of C code")
+
+
+def _owner(owner: NativeOwner) -> str:
+    """Whose it is; of what only the roots have in common, the holder is that of most owners."""
+    if not owner.type:
+        return f"({owner.kind})"
+    shared = NATIVE_KIND_NAMES[NativeKind.SHARED]
+    return f"{owner.type} ({shared})" if owner.kind == shared else owner.type
 
 
 def _print_large_blocks(report: MemoryReport) -> None:

@@ -254,6 +254,20 @@ def test_show_says_how_sure_it_is_of_native_memory(tmp_path):
     assert native_lines(payload.stdout) == []
 
 
+def test_memory_marks_what_only_the_roots_have_in_common(tmp_path):
+    """Given users of one cache that share blocks with what a thread has, the row tells that."""
+    heap = app_heap()
+    users = [heap.ids["user"], heap.ids["second"]]
+    heap.native(users, 3 * MEBIBYTE, NativeKind.SHARED)
+    heap.native([*users, heap.ids["row"]], 2 * MEBIBYTE, NativeKind.SHARED)
+    shown = run("memory", heap.write(tmp_path / "native.heapgraph")).stdout
+    rows = [line.split() for line in shown.splitlines() if "app.sessions.User" in line][-2:]
+    assert [row[2:] for row in rows] == [
+        ["2", "app.sessions.User", "app.sessions.CACHE"],
+        ["2", "app.sessions.User", "(shared)", "app.sessions.CACHE"],
+    ]
+
+
 def native_lines(text):
     found = [line.partition("native memory (estimate)") for line in text.splitlines()]
     return [rest.strip() for _, title, rest in found if title]
