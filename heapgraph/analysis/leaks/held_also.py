@@ -65,7 +65,7 @@ def inner_holders(graph: HeapGraph, members: NDArray[np.uint32], holder: int) ->
             is_above = any(tree.dominates(one, other) for other in found)
             if tree.dominates(holder, one) and not is_above:
                 found.append(one)
-    return found[:_MAX_NAMED] if len(found) > 1 else []
+    return found if len(found) > 1 else []
 
 
 def _common_referrers(
@@ -121,5 +121,8 @@ def held_inside(graph: HeapGraph, members: NDArray[np.uint32], holder: int) -> s
     parents = graph.root_paths.parent[members]
     if np.isin(parents, graph.folded.parts_of(holder)).mean() >= CONTENT_SHARE:
         return ""
-    names = [expression(graph, other) for other in inner_holders(graph, members, holder)]
-    return f" They are in {' and '.join(names)}: both must let go." if names else ""
+    found = inner_holders(graph, members, holder)
+    names = [expression(graph, other) for other in found[:_MAX_NAMED]]
+    if len(found) > _MAX_NAMED:
+        names = [", ".join(names), f"{len(found) - _MAX_NAMED} more"]
+    return f" They are in {' and '.join(names)}: each of these must let go." if names else ""

@@ -144,7 +144,14 @@ def test_a_suspect_is_what_holds_native_memory_alone(count, wrapped):
     assert suspect.expression == "app.BOTH"
     assert suspect.native_size == 2 * MIB * count
     assert f"{count} objects of type PIL.Image.Image, 2.00 MiB each" in suspect.reason
-    assert "They are in app.BOTH.active and app.BOTH.log: both must let go." in suspect.reason
+    said = "They are in app.BOTH.active and app.BOTH.log: each of these must let go."
+    assert said in suspect.reason
+
+
+def test_more_containers_than_a_sentence_names_are_counted():
+    heap = gallery("active", "log", "old", "new", sizes=[2 * MIB] * 12)
+    reason = find_suspects(graph_of(heap)).suspects[0].reason
+    assert "and 2 more: each of these must let go." in reason
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
