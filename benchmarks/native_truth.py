@@ -1,7 +1,7 @@
 """Bytes really freed beside what heapgraph predicts, of objects that own memory of C code.
 
     python -m benchmarks.native_truth [--python PROGRAM] [--payload NAME] [--beside MIB]
-                                      [--elsewhere | --shared] [--output FILE]
+                                      [--elsewhere | --shared] [--with NAME] [--output FILE]
 
 Each payload of fixtures/targets/native_payloads.py keeps ten items in a list. It is dumped, then it
 drops the list. Predicted is what the list retains: objects exactly, native memory by estimate.
@@ -11,6 +11,7 @@ them, whoever owned them, and jemalloc and mimalloc keep pages for a while. Wher
 have much in pages that are not given back one by one (Arrow's pool, small objects), freed is what
 these allocators and malloc count. A payload whose package is not installed for that interpreter is
 left out, and named. With --shared somebody else has the items as well: nothing may be predicted.
+With --with there are ten items of that payload besides, which stay.
 """
 
 from __future__ import annotations
@@ -159,10 +160,20 @@ def main() -> None:
     parser.add_argument("--beside", type=int, default=0, help="MiB of other heap in the process")
     parser.add_argument("--elsewhere", action="store_true", help="ten more items that stay")
     parser.add_argument("--shared", action="store_true", help="somebody else has the items too")
+    parser.add_argument(
+        "--with",
+        dest="others",
+        action="append",
+        default=[],
+        choices=PAYLOADS,
+        help="items of that payload in the same process; repeatable",
+    )
     parser.add_argument("--output", type=Path, help="also write the tables to this file")
     arguments = parser.parse_args()
     options = ["--beside", str(arguments.beside)]
     options += ["--elsewhere"] * arguments.elsewhere + ["--shared"] * arguments.shared
+    for other in arguments.others:
+        options += ["--with", other]
     found, absent = [], []
     with tempfile.TemporaryDirectory() as folder:
         os.environ["HEAPGRAPH_CACHE"] = folder

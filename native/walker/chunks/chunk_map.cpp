@@ -169,4 +169,21 @@ u32 ChunkMap::headed(u64 address) const {
     return rank(*span, (address - span->start) / kChunkStep);
 }
 
+// In a heap, the bits are gone through backwards: one word for each KiB of a chunk.
+u64 ChunkMap::start_of(u64 address) const {
+    const Span *span = may_lead(address) ? span_of(address - 9) : nullptr;
+    if (span != nullptr && address >= span->start + kChunkHeader) {
+        if (span->is_mapped) return span->start + kChunkHeader;
+        const u64 bit = (address - 9 - span->start) / kChunkStep;
+        u64 word = bit / 64,
+            bits = words_[span->first_word + word].bits & (~u64{0} >> (63 - bit % 64));
+        while (bits == 0 && word != 0) bits = words_[span->first_word + --word].bits;
+        const u64 last = 63 - static_cast<u64>(__builtin_clzll(bits | 1));
+        return span->start + (word * 64 + last) * kChunkStep + kChunkHeader;
+    }
+    SlabBlock found;
+    if (slabs_.find(address, found) == SlabBlocks::Found::kUsed) return found.start;
+    return first_small_ == kNoChunk ? 0 : small_.find(address).start;
+}
+
 }  // namespace heapgraph

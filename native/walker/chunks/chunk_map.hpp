@@ -87,6 +87,8 @@ public:
     // The chunk that begins with a header at this address, or the block of a slab that begins where
     // the header would end.
     u32 headed(u64 address) const;
+    // The first usable byte of the chunk that find() gives for an address; 0 where it gives none.
+    u64 start_of(u64 address) const;
 
     u64 count() const { return uses_.size(); }
     ChunkUse use(u32 chunk) const { return static_cast<ChunkUse>(uses_[chunk]); }

@@ -1,8 +1,8 @@
 // How well each chunk is reached, which edges are believed for that, and by whom it is reached.
 #pragma once
 
-#include "walker/owners/chunk_marks.hpp"
-#include "walker/owners/edges.hpp"
+#include "walker/edges/chunk_marks.hpp"
+#include "walker/edges/edges.hpp"
 #include "walker/owners/number_lists.hpp"
 #include "walker/owners/owner_sets.hpp"
 

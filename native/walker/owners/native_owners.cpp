@@ -5,9 +5,10 @@
 #include <tuple>
 
 #include "walker/chunks/free_chunks.hpp"
+#include "walker/edges/doubts.hpp"
+#include "walker/edges/object_words.hpp"
 #include "walker/owners/attribution.hpp"
-#include "walker/owners/doubts.hpp"
-#include "walker/owners/object_words.hpp"
+#include "walker/owners/conflicts.hpp"
 
 namespace heapgraph {
 namespace {
@@ -321,7 +322,8 @@ NativeRows find_native_owners(Walker &walker, const hg_native_places &places, He
     const std::vector<Entry> libraries = weak.scan(places.libraries, places.library_count, arena);
     const std::vector<Entry> stacks = weak.scan(places.stacks, places.stack_count, {0, 0});
     OwnerSets sets(static_cast<u32>(objects + weak.count()));
-    const Owners owners(edges, reach_chunks(edges, entries, libraries, stacks), sets);
+    Reached reached = settle_conflicts(image, chunks, &words, entries, libraries, stacks, edges);
+    const Owners owners(edges, std::move(reached), sets);
     std::vector<bool> is_direct(chunks.count());
     for (const Entry &entry : entries) {
         const u32 chunk = chunk_of(entry.target);

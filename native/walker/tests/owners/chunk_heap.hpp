@@ -7,8 +7,9 @@
 #include "../arena.hpp"
 #include "../walked_heap.hpp"
 #include "walker/chunks/free_chunks.hpp"
+#include "walker/edges/doubts.hpp"
 #include "walker/owners/attribution.hpp"
-#include "walker/owners/doubts.hpp"
+#include "walker/owners/conflicts.hpp"
 
 namespace heapgraph::test {
 
@@ -68,7 +69,9 @@ public:
         kept = edges.kept;
         CHECK(edges.is_whole);
         mark_doubts(chunks, edges);
-        settled.emplace(edges, reach_chunks(edges, objects, libraries, stacks), sets);
+        Reached reached =
+            settle_conflicts(*image, chunks, nullptr, objects, libraries, stacks, edges);
+        settled.emplace(edges, std::move(reached), sets);
         check_owners(edges);
     }
     // Each chunk has all the sources that lead to it, found out in the plainest way.

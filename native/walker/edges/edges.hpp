@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "walker/chunks/chunk_map.hpp"
-#include "walker/owners/edge_bytes.hpp"
+#include "walker/edges/edge_bytes.hpp"
 
 namespace heapgraph {
 

@@ -1,10 +1,10 @@
-#include "walker/owners/doubts.hpp"
+#include "walker/edges/doubts.hpp"
 
 #include <algorithm>
 #include <mutex>
 
-#include "walker/owners/chunk_marks.hpp"
-#include "walker/owners/parallel.hpp"
+#include "walker/edges/chunk_marks.hpp"
+#include "walker/edges/parallel.hpp"
 
 namespace heapgraph {
 namespace {

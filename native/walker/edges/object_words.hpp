@@ -2,7 +2,7 @@
 // size already, and what the words of their C structs lead to.
 #pragma once
 
-#include "walker/owners/edges.hpp"
+#include "walker/edges/edges.hpp"
 #include "walker/walk/walker.hpp"
 
 namespace heapgraph {
@@ -16,6 +16,12 @@ public:
     void mark(bool has_small);
     // Where the words of objects lead, by object; at most so many.
     std::vector<Entry> entries(u64 most);
+    // Visits the words of an object that may be pointers.
+    template <typename Visit>
+    void each_word(u32 id, Visit visit) {
+        const u64 object = walker_.address_of(id);
+        each_word(object, *walker_.types().types()[walker_.columns().type[id]], visit);
+    }
     // Whether the C struct of an object may have pointers to blocks.
     bool has_words(u32 id) const {
         const u32 row = walker_.columns().type[id];
@@ -30,6 +36,14 @@ private:
     void mark_object(u64 object);
     void mark_buffers(u32 id, u64 object, const TypeInfo &type, u64 shallow);
     u64 known_outside(u64 object, const TypeInfo &type, u64 shallow);
+    template <typename Visit>
+    void each_word(u64 object, const TypeInfo &type, Visit visit) {
+        const u64 begin = object + walker_.reader().layout().object_size;
+        const u64 end = end_of_block(object, type);
+        if (end <= begin) return;
+        const View words = walker_.image().view(begin, end - begin);
+        for (u64 at = 0; at + 8 <= words.size(); at += 8) visit(words.u64_at(at));
+    }
     void scan(u32 id, u64 object, const TypeInfo &type, std::vector<Entry> &out);
     bool take_buffer(u64 address, u64 left, bool may_be_small, AddressRange &buffer);
     u64 end_of_block(u64 object, const TypeInfo &type);

@@ -1,7 +1,7 @@
 // Pointers between chunks that are believed less: links of lists, and pointers into their middle.
 #pragma once
 
-#include "walker/owners/edges.hpp"
+#include "walker/edges/edges.hpp"
 
 namespace heapgraph {
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "walker/chunks/chunk_map.hpp"
+#include "walker/edges/chunk_bits.hpp"
 
 namespace heapgraph {
 
@@ -64,10 +65,12 @@ public:
     Column<u8> bytes;
     u64 count = 0;
     bool has_strays = false;
+    Bits says_size;    // the chunk begins with the bytes that it was asked for
     Column<u8> marks;  // of each chunk, see ChunkMarks; made when the edges are whole
 
     void start(u64 chunks) {
         lengths_.resize(chunks + kGroup);  // the last group is read as a whole
+        says_size = Bits(chunks);
         chunks_ = chunks;
     }
     // More bytes of a chunk, which come in the order of the chunks.

@@ -1,6 +1,6 @@
-#include "walker/owners/edges.hpp"
+#include "walker/edges/edges.hpp"
 
-#include "walker/owners/parallel.hpp"
+#include "walker/edges/parallel.hpp"
 
 namespace heapgraph {
 namespace {
@@ -32,8 +32,9 @@ struct Part {
 class PartScan {
 public:
     PartScan(const MemoryImage &image, const ChunkMap &chunks, Part &part, const Window &window,
-             const std::vector<u64> &handles)
-        : image_(image), chunks_(chunks), part_(part), window_(window), handles_(handles) {}
+             const std::vector<u64> &handles, Bits &says_size)
+        : image_(image), chunks_(chunks), part_(part), window_(window), handles_(handles),
+          says_size_(says_size) {}
 
     void run() {
         if (part_.span == nullptr) {
@@ -65,6 +66,7 @@ private:
             take_last(next);
             finish();
             begin(chunk_ == kNoChunk ? span.first_chunk : chunk_ + 1);
+            note_size(next + kChunkHeader);
             at = next;
         }
         finish();
@@ -103,6 +105,15 @@ private:
         first_ = part_.bytes.size();
         last_ = kNoTarget;
         pointers_ = bad_ = 0;
+    }
+
+    // Whether a block begins with the bytes that it was asked for, which follow that word. The
+    // chunk may be one step larger than it need be.
+    void note_size(u64 at) {
+        if (!is_native_ || at + 8 > window_.end) return;
+        const u64 word = window_.word(at), size = chunks_.size(chunk_);
+        if (word % 8 == 0 && word + kChunkHeader <= size && word + 3 * kChunkHeader > size)
+            says_size_.set(chunk_);
     }
 
     void take_handles(u64 at, u64 end) {
@@ -212,6 +223,7 @@ private:
     Part &part_;
     const Window &window_;
     const std::vector<u64> &handles_;
+    Bits &says_size_;
     u32 chunk_ = kNoChunk;
     AddressRange words_{0, 0};
     bool is_native_ = false;
@@ -241,13 +253,13 @@ void join(const std::vector<Part> &parts, const BondOf &bond_of, ChunkEdges &edg
 
 // Looks through some parts, in parallel.
 void look_through(MemoryImage &image, const ChunkMap &chunks, const std::vector<u64> &handles,
-                  std::vector<Part> &parts) {
+                  Bits &says_size, std::vector<Part> &parts) {
     run_in_parallel(parts.size(), [&](Tasks &tasks) {
         WindowReader reader(image);
         for (u64 i; tasks.take(i);) {
             const Window window = reader.at(parts[i].start, parts[i].end);
             if (window.data == nullptr || window.end != parts[i].end) continue;
-            PartScan(image, chunks, parts[i], window, handles).run();
+            PartScan(image, chunks, parts[i], window, handles, says_size).run();
         }
     });
 }
@@ -260,7 +272,7 @@ ChunkEdges scan_chunks(MemoryImage &image, const ChunkMap &chunks, u64 most_byte
     edges.start(chunks.count());
     std::vector<Part> parts;
     const auto flush = [&] {
-        look_through(image, chunks, handles, parts);
+        look_through(image, chunks, handles, edges.says_size, parts);
         join(parts, bond_of, edges);
         parts.clear();
         return edges.bytes.size() < most_bytes;

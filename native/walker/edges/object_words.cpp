@@ -1,4 +1,4 @@
-#include "walker/owners/object_words.hpp"
+#include "walker/edges/object_words.hpp"
 
 #include <algorithm>
 #include <string_view>
@@ -144,12 +144,7 @@ std::vector<Entry> ObjectWords::entries(u64 most) {
 }
 
 void ObjectWords::scan(u32 id, u64 object, const TypeInfo &type, std::vector<Entry> &out) {
-    const u64 begin = object + walker_.reader().layout().object_size;
-    const u64 end = end_of_block(object, type);
-    if (end <= begin) return;
-    const View words = walker_.image().view(begin, end - begin);
-    for (u64 at = 0; at + 8 <= words.size(); at += 8) {
-        const u64 address = words.u64_at(at);
+    each_word(object, type, [&](u64 address) {
         const Pointer pointer = chunks_.find(address);
         if (pointer.chunk == kNoChunk) {
             if (is_handle(address) && handles_.size() < kMostHandles)
@@ -158,7 +153,7 @@ void ObjectWords::scan(u32 id, u64 object, const TypeInfo &type, std::vector<Ent
                    pointer.aim != Aim::kNothing) {
             out.push_back({id, make_target(pointer)});
         }
-    }
+    });
 }
 
 // A struct that varies in length, or may be longer than its type says, goes on to the end of the

@@ -1,0 +1,242 @@
+#include "walker/owners/conflicts.hpp"
+
+#include <unordered_set>
+
+#include "walker/owners/block_reader.hpp"
+#include "walker/owners/sources.hpp"
+
+namespace heapgraph {
+namespace {
+
+// Who leads where may be seen better when what is plain was doubted; not after a few.
+constexpr unsigned kMostRounds = 3;
+constexpr u64 kFewDoubted = 64;
+constexpr u64 kBlocksOfTask = 256;
+constexpr u64 kMostCounted = 1 << 14;  // blocks whose spots are counted
+constexpr u64 kMostWeak = 1 << 20;
+constexpr u64 kUsual = 4;  // blocks that have a pointer where it is usual
+
+// What is believed less than before.
+struct Doubted {
+    struct Edge {
+        u32 target, place;
+        u8 before;
+    };
+    std::vector<std::pair<u64, Target>> entries;  // row, what it was
+    std::vector<Edge> edges;
+    std::vector<u32> sources;  // of these edges
+
+    u64 count() const { return entries.size() + edges.size(); }
+};
+
+class Conflicts {
+public:
+    Conflicts(MemoryImage &image, const ChunkMap &chunks, const Contested &contested,
+              const Reached &reached, ChunkEdges &edges, const Bits &is_given_back)
+        : image_(image), chunks_(chunks), contested_(contested), edges_(edges),
+          is_given_back_(is_given_back), is_sure_(chunks.count()),
+          blocks_(find_sources(chunks, contested, reached, edges, is_sure_)) {}
+
+    Doubted doubt(ObjectWords *words, std::vector<Entry> &objects) {
+        count_spots();
+        look_at_entries(words, objects);
+        look_at_blocks();
+        Doubted doubted;
+        doubt_entries(objects, doubted);
+        doubt_edges(doubted);
+        return doubted;
+    }
+
+private:
+    // An edge that is doubted where a better one leads to its target.
+    struct Weak {
+        u32 source, target;
+        bool is_odd;
+        Place place;
+    };
+
+    // Calls work(block, reader) of a worker for every block, or every so many; each thread has a
+    // worker of its own, and at last finish() is called, one after the other.
+    template <typename Worker>
+    void each_block(u64 step, const Worker &worker) {
+        const u64 count = (blocks_.size() + step - 1) / step;
+        run_in_parallel((count + kBlocksOfTask - 1) / kBlocksOfTask, [&](Tasks &tasks) {
+            BlockReader reader(image_, chunks_, contested_);
+            Worker own = worker;
+            for (u64 i; tasks.take(i);) {
+                const u64 end = std::min<u64>(count, (i + 1) * kBlocksOfTask);
+                for (u64 row = i * kBlocksOfTask; row < end; ++row) {
+                    reader.read(blocks_[row * step]);
+                    own.take(blocks_[row * step], reader);
+                }
+            }
+            const std::lock_guard lock(mutex_);
+            own.finish();
+        });
+    }
+
+    void count_spots() {
+        struct Count {
+            Conflicts &all;
+            UsualSpots spots{};
+            void take(const SourceBlock &, const BlockReader &reader) {
+                for (const Found &each : reader.found()) spots.add(each.spot);
+            }
+            void finish() { all.spots_.add(spots); }
+        };
+        each_block(blocks_.size() / kMostCounted + 1, Count{*this});
+        spots_.settle();
+    }
+
+    void look_at_blocks() {
+        struct Look {
+            Conflicts &all;
+            std::vector<Weak> weak{};
+            std::vector<u32> sure{};
+            void take(const SourceBlock &block, const BlockReader &reader) {
+                const auto is_weak = [&](const Found &each) {
+                    return weak.size() < kMostWeak && (reader.is_data() || all.is_odd(block, each));
+                };
+                sure.clear();
+                for (const Found &each : reader.found()) {
+                    if (!is_weak(each)) sure.push_back(each.target);
+                }
+                for (const u32 target : sure) all.is_sure_.set(target);
+                if (sure.size() == reader.found().size()) return;
+                std::sort(sure.begin(), sure.end());
+                for (const Found &each : reader.found()) {
+                    if (std::binary_search(sure.begin(), sure.end(), each.target)) continue;
+                    const Place place{all.chunks_.size(block.chunk), each.offset, each.spot};
+                    weak.push_back({block.chunk, each.target, all.is_odd(block, each), place});
+                }
+            }
+            void finish() { all.weak_.insert(all.weak_.end(), weak.begin(), weak.end()); }
+        };
+        each_block(1, Look{*this});
+        believe_usual();
+    }
+    // Of what lies in data, what several blocks have at the same place.
+    void believe_usual() {
+        std::unordered_map<Place, u64, PlaceHash> counts;
+        for (const Weak &each : weak_) counts[each.place] += !each.is_odd;
+        std::unordered_set<u64> usual;
+        const auto edge = [](const Weak &each) { return u64{each.source} << 32 | each.target; };
+        for (const Weak &each : weak_) {
+            if (each.is_odd || counts[each.place] < kUsual) continue;
+            usual.insert(edge(each));
+            is_sure_.set(each.target);
+        }
+        std::erase_if(weak_, [&](const Weak &each) { return usual.count(edge(each)) != 0; });
+    }
+    bool is_odd(const SourceBlock &block, const Found &found) const {
+        return found.is_last ||
+               edges_.says_size.get(block.chunk) != edges_.says_size.get(found.target) ||
+               spots_.is_odd(found.spot);
+    }
+
+    void look_at_entries(ObjectWords *words, const std::vector<Entry> &objects) {
+        for (u64 row = 0; row < objects.size(); ++row) {
+            const Entry &entry = objects[row];
+            const u32 chunk = chunk_of(entry.target);
+            if (!contested_.get(chunk)) continue;
+            bool is_odd = words != nullptr && aim_of(entry.target) == Aim::kInside;
+            if (is_odd) {
+                words->each_word(entry.source, [&](u64 word) {
+                    if (chunks_.find(word).chunk == chunk)
+                        is_odd &= spots_.is_odd(spot_of(chunks_, chunk, word));
+                });
+            }
+            if (is_odd)
+                odd_entries_.push_back(row);
+            else
+                is_sure_.set(chunk);
+        }
+    }
+
+    bool may_doubt(u32 target) const { return is_sure_.get(target) && !is_given_back_.get(target); }
+    void doubt_entries(std::vector<Entry> &objects, Doubted &doubted) {
+        for (const u64 row : odd_entries_) {
+            const Target target = objects[row].target;
+            if (!may_doubt(chunk_of(target))) continue;
+            doubted.entries.emplace_back(row, target);
+            objects[row].target = make_target({chunk_of(target), Aim::kDoubtful});
+        }
+    }
+    void doubt_edges(Doubted &doubted) {
+        for (const Weak &each : weak_) {
+            if (!may_doubt(each.target)) continue;
+            edges_.each(each.source, [&](Target target, u32 place) {
+                if (chunk_of(target) != each.target || aim_of(target) == Aim::kNothing) return;
+                doubted.edges.push_back({each.target, place, edges_.bytes[place]});
+                doubted.sources.push_back(each.source);
+                stray_edge(edges_.bytes, place);
+            });
+        }
+        edges_.has_strays |= !doubted.edges.empty();
+    }
+
+    MemoryImage &image_;
+    const ChunkMap &chunks_;
+    const Contested &contested_;
+    ChunkEdges &edges_;
+    const Bits &is_given_back_;  // once doubted, and to be believed
+    std::mutex mutex_;
+    Bits is_sure_;                     // a pointer leads there that is not doubted
+    std::vector<SourceBlock> blocks_;  // that lead to what is contested
+    UsualSpots spots_;
+    std::vector<Weak> weak_;
+    std::vector<u64> odd_entries_;
+};
+
+// The marks as they were before, with the aim of strays: what a chunk has no more is noted in vain.
+void mark_again(Reached &reached, const std::vector<u32> &sources, ChunkEdges &edges) {
+    edges.marks = std::move(reached.marks);
+    for (u64 chunk = 0; chunk < edges.marks.size(); ++chunk) edges.marks[chunk] &= kMarksAims;
+    for (const u32 source : sources) edges.marks[source] |= mark_of(Aim::kNothing);
+}
+
+// What no object leads to any more but by what was doubted gets that back: the better pointers to
+// it were its own. Returns whether there was such.
+bool give_back(const Reached &reached, const Doubted &doubted, std::vector<Entry> &objects,
+               ChunkEdges &edges, Bits &is_given_back) {
+    bool any = false;
+    const auto look = [&](u32 target) {
+        if (is_given_back.get(target) || is_of_objects(reached, target)) return;
+        is_given_back.set(target);
+        any = true;
+    };
+    for (const auto &[row, before] : doubted.entries) look(chunk_of(before));
+    for (const Doubted::Edge &edge : doubted.edges) look(edge.target);
+    if (!any) return false;
+    for (const auto &[row, before] : doubted.entries) {
+        if (is_given_back.get(chunk_of(before))) objects[row].target = before;
+    }
+    for (const Doubted::Edge &edge : doubted.edges) {
+        if (is_given_back.get(edge.target)) edges.bytes[edge.place] = edge.before;
+    }
+    return true;
+}
+
+}  // namespace
+
+Reached settle_conflicts(MemoryImage &image, const ChunkMap &chunks, ObjectWords *words,
+                         std::vector<Entry> &objects, const std::vector<Entry> &libraries,
+                         const std::vector<Entry> &stacks, ChunkEdges &edges) {
+    Reached reached = reach_chunks(edges, objects, libraries, stacks);
+    Bits is_given_back(chunks.count());
+    for (unsigned round = 0; round < kMostRounds; ++round) {
+        Contested contested(reached, edges);
+        if (!contested.find(objects)) break;
+        const Doubted doubted = Conflicts(image, chunks, contested, reached, edges, is_given_back)
+                                    .doubt(words, objects);
+        if (doubted.count() == 0) break;
+        do {
+            mark_again(reached, doubted.sources, edges);
+            reached = reach_chunks(edges, objects, libraries, stacks);
+        } while (give_back(reached, doubted, objects, edges, is_given_back));
+        if (doubted.count() < kFewDoubted) break;
+    }
+    return reached;
+}
+
+}  // namespace heapgraph

@@ -1,0 +1,16 @@
+// Which blocks lead to what several objects lead to.
+#pragma once
+
+#include "walker/owners/block_reader.hpp"
+
+namespace heapgraph {
+
+// The blocks whose words are to be looked at, in order; of 256 MiB at most. Where structs of a size
+// mostly lead to chunks of some size, such a pointer is a field: these need no second look, and set
+// is_sure for what they lead to.
+// Cost: a look at all edges, and at a quarter of them once more.
+std::vector<SourceBlock> find_sources(const ChunkMap &chunks, const Contested &contested,
+                                      const Reached &reached, const ChunkEdges &edges,
+                                      Bits &is_sure);
+
+}  // namespace heapgraph
