@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.widgets import Input
@@ -12,9 +13,10 @@ from heapgraph.tui.cells import Bar, Indented
 from heapgraph.tui.pages import build_page
 from heapgraph.tui.screens.opening import Opened, PendingSnapshot
 from heapgraph.tui.state import Session
+from helpers.idle import idle_by_the_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from textual.pilot import Pilot
 
@@ -91,6 +93,14 @@ async def browsing(app: HeapgraphApp, pilot: Pilot[Any]) -> None:
     await pilot.pause()
 
 
+@asynccontextmanager
+async def piloted(app: HeapgraphApp, size: tuple[int, int] = SMALL) -> AsyncIterator[Pilot[Any]]:
+    """Run the browser without a terminal."""
+    with idle_by_the_loop():
+        async with app.run_test(size=size) as pilot:
+            yield pilot
+
+
 def drive(
     graph: HeapGraph,
     *keys: str,
@@ -101,7 +111,7 @@ def drive(
 
     async def run() -> _Result:
         app = HeapgraphApp(PendingSnapshot(FILE, lambda _: Opened(FILE, graph)))
-        async with app.run_test(size=size) as pilot:
+        async with piloted(app, size) as pilot:
             await browsing(app, pilot)
             await press(app, pilot, keys)
             return await then(app, pilot)

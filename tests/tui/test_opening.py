@@ -11,7 +11,7 @@ from heapgraph.errors import SnapshotFormatError
 from heapgraph.tui.app import HeapgraphApp
 from heapgraph.tui.screens.opening import Opened, PendingSnapshot
 from helpers.app_heap import app_heap, graph_of
-from helpers.browser import FILE, SMALL, browsing, text_of_screen
+from helpers.browser import FILE, browsing, piloted, text_of_screen
 
 
 class SlowOpening:
@@ -43,7 +43,7 @@ def opened_by(opening, then):
 
     async def run():
         app = HeapgraphApp(PendingSnapshot("process 4711", opening.run))
-        async with app.run_test(size=SMALL) as pilot:
+        async with piloted(app) as pilot:
             await asyncio.to_thread(opening.begun.wait, 20)
             return await then(app, pilot)
 
@@ -103,7 +103,7 @@ def test_what_cannot_be_opened_ends_the_browser_with_the_reason():
 
     async def run():
         app = HeapgraphApp(PendingSnapshot(FILE, fail))
-        async with app.run_test(size=SMALL) as pilot:
+        async with piloted(app) as pilot:
             await until(pilot, lambda: app._exit)
             return app.return_value
 

@@ -18,7 +18,7 @@ from heapgraph.tui.screens.page_screen import SHOW_WAITING_AFTER_S
 from heapgraph.tui.tables import LazyTable, row_of
 from heapgraph.tui.widgets.message_box import MessageBox
 from helpers.app_heap import app_heap, graph_of
-from helpers.browser import SMALL, drive, press, text_of_screen
+from helpers.browser import drive, piloted, press, text_of_screen
 
 if TYPE_CHECKING:
     from heapgraph.graph.heap_graph import HeapGraph
@@ -221,7 +221,7 @@ def test_who_stops_the_first_page_can_still_go_anywhere(graph, monkeypatch):
         app = HeapgraphApp(
             PendingSnapshot("app.heapgraph", lambda _: Opened("app.heapgraph", graph))
         )
-        async with app.run_test(size=SMALL) as pilot:
+        async with piloted(app) as pilot:
             while not begun.is_set():
                 await pilot.pause()
             await press(app, pilot, ["escape"])
