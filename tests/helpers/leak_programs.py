@@ -8,6 +8,7 @@ with heapgraph_of(program, folder) as graph:      # or fixed=True for the twin
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import re
 import sys
@@ -87,9 +88,10 @@ def _fits(pattern: str, expression: str) -> bool:
     return re.fullmatch(".*".join(parts), expression, re.DOTALL) is not None
 
 
-def leak_programs() -> list[LeakProgram]:
+@functools.cache
+def leak_programs() -> tuple[LeakProgram, ...]:
     """All programs, by name."""
-    return [_read_program(path) for path in sorted(LEAKS.glob("*.py"))]
+    return tuple(_read_program(path) for path in sorted(LEAKS.glob("*.py")))
 
 
 def _read_program(path: Path) -> LeakProgram:

@@ -35,6 +35,14 @@ def graph(heap):
     return graph_of(heap)
 
 
+@pytest.fixture(scope="module")
+def filled():
+    """A graph whose tables have all their columns."""
+    graph = graph_of(app_heap())
+    heap_tables(graph).fill()
+    return graph
+
+
 def rows(graph, query, **parameters):
     return run("sql", graph, query=query, **parameters).rows
 
@@ -118,10 +126,8 @@ def test_the_page_lists_the_columns_of_small_tables(graph, table):
         "select o.id from objects o where exists (from refs where target = o.id and is_weak)",
     ],
 )
-def test_columns_that_are_read_on_demand_are_all_there(query):
-    on_demand, filled = graph_of(app_heap()), graph_of(app_heap())
-    heap_tables(filled).fill()
-    ordered = sorted(map(repr, rows(on_demand, query)))
+def test_columns_that_are_read_on_demand_are_all_there(filled, query):
+    ordered = sorted(map(repr, rows(graph_of(app_heap()), query)))
     assert ordered == sorted(map(repr, rows(filled, query)))
 
 
