@@ -71,10 +71,9 @@ def of_kind(document: dict) -> str:
     return f"{part(document)}.{part(claims())}."
 
 
-NOW = int(time.time())
 FORGED = {
-    "expired": lambda: signed(exp=NOW - 60),
-    "not yet valid": lambda: signed(nbf=NOW + 600),
+    "expired": lambda: signed(exp=int(time.time()) - 60),
+    "not yet valid": lambda: signed(nbf=int(time.time()) + 600),
     "alg none": lambda: of_kind({"alg": "none", "typ": "JWT"}),
     "alg None": lambda: of_kind({"alg": "None"}),
     "no alg": lambda: of_kind({"typ": "JWT"}),
