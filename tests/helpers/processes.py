@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 _POLL_S = 0.001
 
 
-def wait_until(condition: Callable[[], bool], what: str, limit_s: float = 20.0) -> None:
-    """Return as soon as `condition` holds; fail with `what` when it never does."""
+def wait_until(condition: Callable[[], bool], what: str, limit_s: float = 60.0) -> None:
+    """Return as soon as `condition` holds; fail with `what` when it never does.
+
+    The limit is far above what any test needs, on a machine with other work too.
+    """
     end = time.monotonic() + limit_s
     pause = threading.Event()
     while not condition():
@@ -63,10 +66,21 @@ def is_paused(pid: int) -> bool:
     A thread that waits for the GIL is blocked as well, but has yet to call it.
     """
     call = {"x86_64": "34", "aarch64": "73"}[platform.machine()]  # arm64 has ppoll for it
+    return _call_of(pid)[:1] == [call]
+
+
+def is_reading(pid: int) -> bool:
+    """The main thread waits for its standard input: what it does before that is done."""
+    call = {"x86_64": "0", "aarch64": "63"}[platform.machine()]
+    return _call_of(pid)[:2] == [call, "0x0"] and state_of(pid) == "S"
+
+
+def _call_of(pid: int) -> list[str]:
+    """Number and arguments of the system call in which the main thread is."""
     try:
-        return Path(f"/proc/{pid}/syscall").read_text().split()[0] == call
+        return Path(f"/proc/{pid}/syscall").read_text().split()
     except OSError:
-        return False
+        return []
 
 
 def listens(place: Path) -> bool:

@@ -30,7 +30,7 @@ from heapgraph.capture.process.pieces import CoreMemory
 from heapgraph.capture.process.residency import anonymous_residency
 from heapgraph.errors import TargetNotFound
 from heapgraph.snapshot.reader import open_snapshot
-from helpers.processes import is_blocked, wait_until
+from helpers.processes import is_reading, wait_until
 from helpers.running_target import RunningTarget, start_target
 from helpers.soft_dirty import ComparedPages, needs_soft_dirty
 
@@ -77,7 +77,7 @@ def order(target: RunningTarget, line: str) -> None:
     target.send(line)
     assert target.read_line(SLOW_S) == line
     if line != "write_for_ever":
-        wait_until(lambda: is_blocked(target.pid), "it waits for the next order", SLOW_S)
+        wait_until(lambda: is_reading(target.pid), "it waits for the next order", SLOW_S)
 
 
 def between_passes(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None], passes: int) -> None:

@@ -17,7 +17,7 @@ from heapgraph.capture.process.memory import ProcessMemory
 from heapgraph.model import NO_ROW, RootKind
 from helpers.counting_memory import CountingMemory
 from helpers.interpreters import each_interpreter
-from helpers.processes import is_blocked, wait_until
+from helpers.processes import is_reading, wait_until
 from helpers.running_target import start_target
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def scene(interpreter: Interpreter) -> Iterator[Scene]:
 def watch(interpreter: Interpreter, program: str) -> Iterator[Scene]:
     with start_target(program, python=interpreter.path) as process:
         # It has said its line, and still makes objects on its way to where it waits.
-        wait_until(lambda: is_blocked(process.pid), "the target waits")
+        wait_until(lambda: is_reading(process.pid), "the target waits")
         target = inspect_target(process.pid)
         memory = ProcessMemory(process.pid)
         roots = find_roots(memory, target.layout, target.runtime_address)

@@ -109,7 +109,7 @@ signal.pause()
     assert (run.succeeded, run.detail) == (False, "killed after 1 s")
     assert time.monotonic() - begun < 10
     child = int((tmp_path / "child").read_text())
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while _is_running(child):
         assert time.monotonic() < deadline
         os.sched_yield()

@@ -229,7 +229,7 @@ def test_a_census_that_nobody_waits_for_is_ended(key: ProcessKey):
             running.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await running
-            wait_until(lambda: not children_of(pid), "its child has ended", 5.0)
+            wait_until(lambda: not children_of(pid), "its child has ended")
         assert (await census(server, key)).quality == "good"
         assert server.pid == pid
         server.close()
