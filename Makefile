@@ -7,8 +7,9 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 BENCHMARK_INSTALLED := $(VENV)/.installed-benchmark
 EXTRAS := test lint application
-# A file of tests stays together: its targets and servers are shared.
-WORKERS := --numprocesses=auto --maxprocesses=4 --dist=loadfile
+# Three workers for two processors, as tests wait for targets, servers and screens. A file of tests stays together: what
+# it has started is shared.
+WORKERS := --numprocesses=$(shell n=$$(nproc); n=$$((n + (n + 1) / 2)); echo $$((n < 6 ? n : 6))) --dist=loadfile
 NATIVE_SOURCES := CMakeLists.txt $(shell find native -type f)
 
 .DEFAULT_GOAL := help
