@@ -1,13 +1,14 @@
 // The walker over heaps built in this process: exact on sound ones, unharmed by damaged ones.
 //
-//     walker_test [MINOR [SEED [ROUNDS]]]
+//     walker_test [all | memory | MINOR [SEED [ROUNDS]]]
 //
-// MINOR: one of the versions below, 0 for all. ROUNDS of random damage per version: the default is
-// the short form that CI runs, one process for each version; `walker_test 0 1 4000` is the long
-// one, with any other seed.
+// MINOR: one of the versions below; memory: what asks for none, such as blocks and their owners.
+// ROUNDS of random damage per version: the default is the short form that CI runs, a process for
+// each version and one for memory; `walker_test all 1 4000` is the long one, with any other seed.
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <string_view>
 #include <vector>
 
 #include "check.hpp"
@@ -44,19 +45,22 @@ void limit_resources() {
 
 int main(int argc, char **argv) {
     using namespace heapgraph::test;
-    const int minor = argc > 1 ? std::atoi(argv[1]) : 0;
+    const std::string_view wanted = argc > 1 ? argv[1] : "all";
+    const int minor = std::atoi(wanted.data());
     const unsigned seed = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : kSeed;
     const int rounds = argc > 3 ? std::atoi(argv[3]) : kRounds;
     std::vector<Version> versions;
     for (const Version version : kVersions) {
-        if (minor == 0 || minor == version.minor) versions.push_back(version);
+        if (wanted == "all" || minor == version.minor) versions.push_back(version);
     }
-    CHECK(!versions.empty());
+    CHECK(wanted == "memory" || !versions.empty());
     // These reserve more address space than the limit, and measure for themselves.
-    test_images();
-    test_blocks();
-    test_slabs(seed);
-    test_owners(seed);
+    if (wanted == "all" || wanted == "memory") {
+        test_images();
+        test_blocks();
+        test_slabs(seed);
+        test_owners(seed);
+    }
     for (const Version version : versions) test_budget(read_layout(version.minor, version.micro));
     limit_resources();
     for (const Version version : versions) {
