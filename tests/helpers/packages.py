@@ -29,6 +29,14 @@ def fetched_packages(minor: int) -> Path:
     return fetched_folder() / "packages" / f"3.{minor}"
 
 
+def with_packages(folder: Path) -> dict[str, str]:
+    """Variables of a target that has the packages in a folder, whose byte code it may keep there.
+
+    To compile them takes seconds, and is done once even where tests are told to write none.
+    """
+    return {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": ""}
+
+
 EACH_SHAPE = (9, 12, 14)
 """Of these one for each shape of attributes: dicts, values beside the instance and inside of it."""
 

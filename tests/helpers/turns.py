@@ -44,6 +44,15 @@ def by_turns(kinds: Iterable[Any], share: int) -> list[ParameterSet]:
     ]
 
 
+def every_other_build(first: int) -> list[ParameterSet]:
+    """Parameters, each an Interpreter: one in two builds from the `first` on, 0 or 1.
+
+    For a test whose neighbour, which asks for something near to it, takes the others.
+    """
+    builds = each_interpreter()
+    return builds if is_exhaustive() else builds[first::2]
+
+
 def _pair(kind: Any, build: ParameterSet) -> ParameterSet:
     name = kind[-1] if isinstance(kind, tuple) else getattr(kind, "name", kind)
     return pytest.param(kind, *build.values, id=f"{name}-{build.id}", marks=build.marks)

@@ -1,4 +1,7 @@
-"""What nothing reaches, in targets of every version: garbage by its cycle, and lost objects."""
+"""What nothing reaches, in targets of every version: garbage by its cycle, and lost objects.
+
+Each program runs on every other build, and on each build two of the four; in the long form all do.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,16 @@ import pytest
 from heapgraph.analysis.garbage.found import garbage_of
 from heapgraph.analysis.suspects import find_suspects
 from heapgraph.model import ObjectFlags, RootKind
-from helpers.interpreters import Interpreter, each_interpreter
 from helpers.live_graphs import dump_graph
 from helpers.running_target import start_target
+from helpers.turns import every_other_build
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from heapgraph.analysis.suspects import LeakSuspect
     from heapgraph.graph.heap_graph import HeapGraph
+    from helpers.interpreters import Interpreter
 
 
 def dumped(mode: str, interpreter: Interpreter, folder: Path) -> tuple[HeapGraph, LeakSuspect]:
@@ -34,7 +38,7 @@ def dumped(mode: str, interpreter: Interpreter, folder: Path) -> tuple[HeapGraph
     return graph, find_suspects(graph).suspects[0]
 
 
-@pytest.fixture(scope="module", params=each_interpreter())
+@pytest.fixture(scope="module", params=every_other_build(0))
 def cycles(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[HeapGraph, LeakSuspect]:
@@ -52,7 +56,7 @@ def test_cycles_of_a_program_without_a_collector(cycles: tuple[HeapGraph, LeakSu
     assert garbage_of(graph).never_freed == 0
 
 
-@pytest.mark.parametrize("interpreter", each_interpreter())
+@pytest.mark.parametrize("interpreter", every_other_build(1))
 def test_a_cycle_through_a_type_that_takes_no_part_in_collection(
     interpreter: Interpreter, tmp_path: Path
 ) -> None:
@@ -65,14 +69,14 @@ def test_a_cycle_through_a_type_that_takes_no_part_in_collection(
     assert "gc.enable" not in suspect.reason
 
 
-@pytest.mark.parametrize("interpreter", each_interpreter())
+@pytest.mark.parametrize("interpreter", every_other_build(0))
 def test_dead_sessions_are_named(interpreter: Interpreter, tmp_path: Path) -> None:
     _, suspect = dumped("sessions", interpreter, tmp_path)
     assert suspect.kind == "garbage"
     assert re.search(r"(9.|100) dead __main__\.Session", suspect.reason)
 
 
-@pytest.mark.parametrize("interpreter", each_interpreter())
+@pytest.mark.parametrize("interpreter", every_other_build(1))
 def test_lost_objects_are_found_by_their_blocks(interpreter: Interpreter, tmp_path: Path) -> None:
     graph, suspect = dumped("lost", interpreter, tmp_path)
     assert suspect.kind == "c-held"

@@ -1,6 +1,7 @@
 """Small programs, one for each kind of leak and of innocence: the first suspect says what it is.
 
-Those of fixtures/leaks take turns on the builds here; test_leaks.py asks more of them on one.
+Every other one of fixtures/leaks runs here, on the builds by turns, in the long form all on each;
+test_leaks.py asks more of all of them on one build.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from heapgraph.analysis.expressions.resolving import resolve
 from heapgraph.analysis.suspects import find_suspects
 from heapgraph.analysis.waste import find_waste
 from heapgraph.model import C_CODE_OF_GREENLET, RootKind
-from helpers.interpreters import Interpreter, some_interpreters
+from helpers.interpreters import Interpreter, is_exhaustive, some_interpreters
 from helpers.leak_programs import LeakProgram, ask_live, leak_programs
 from helpers.live_graphs import dump_graph
-from helpers.packages import EACH_SHAPE, each_with_packages
+from helpers.packages import EACH_SHAPE, each_with_packages, with_packages
 from helpers.running_target import start_target
 from helpers.turns import in_turn
 
@@ -56,8 +57,11 @@ NEVER_FREED = ((3, 12), (3, 12))
 """First and last version of which some builds never free an interned string."""
 
 
+PROGRAMS = [each for each in leak_programs() if not each.needs]
+
+
 @pytest.mark.parametrize(
-    ("program", "interpreter"), in_turn(each for each in leak_programs() if not each.needs)
+    ("program", "interpreter"), in_turn(PROGRAMS if is_exhaustive() else PROGRAMS[::2])
 )
 def test_the_first_suspect_is_the_holder_on_every_build(
     program: LeakProgram, interpreter: Interpreter, tmp_path: Path
@@ -125,7 +129,7 @@ def test_a_program_that_does_not_leak_is_not_accused(
 def test_nor_is_one_that_has_packages(
     name: str, interpreter: Interpreter, packages: Path, tmp_path: Path
 ) -> None:
-    found = suspects_of_innocent(name, interpreter, tmp_path, PYTHONPATH=str(packages))
+    found = suspects_of_innocent(name, interpreter, tmp_path, **with_packages(packages))
     assert found == []
 
 
@@ -143,7 +147,7 @@ def test_a_function_has_the_name_of_what_it_is_inside_of(
 def test_greenlets_that_wait_are_told_by_their_code(
     interpreter: Interpreter, packages: Path, tmp_path: Path
 ) -> None:
-    env = {"PYTHONPATH": str(packages)}
+    env = with_packages(packages)
     with start_target(
         "leak_kinds.py", "waiting_greenlets", python=interpreter.path, env=env
     ) as target:
@@ -164,7 +168,7 @@ def test_what_calls_of_waiting_greenlets_use_is_no_lost_reference(
     interpreter: Interpreter, packages: Path, tmp_path: Path
 ) -> None:
     """Bound methods, sockets and waiters, of which the C stack of each greenlet has one."""
-    env = {"PYTHONPATH": str(packages)}
+    env = with_packages(packages)
     with start_target("innocents.py", "gevent_server", python=interpreter.path, env=env) as target:
         graph = dump_graph(target, tmp_path / "x.heapgraph")
     roots = graph.roots

@@ -11,7 +11,7 @@ from heapgraph.analysis.expressions.resolving import resolve
 from heapgraph.capture.dump import dump
 from heapgraph.graph.heap_graph import HeapGraph
 from helpers.interpreters import each_interpreter
-from helpers.packages import EACH_SHAPE, each_with_packages
+from helpers.packages import EACH_SHAPE, each_with_packages, with_packages
 from helpers.running_target import TARGETS, start_target
 
 if TYPE_CHECKING:
@@ -67,9 +67,8 @@ def test_objects_of_extensions_come_back(
 ) -> None:
     """Given owners made of what extension packages have, the same holds, all memory included."""
     monkeypatch.setenv("HEAPGRAPH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("PYTHONPATH", str(packages))
-    # To compile these packages takes 20 s: what was fetched keeps its byte code from the first run.
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    for name, value in with_packages(packages).items():
+        monkeypatch.setenv(name, value)
     owners, off = _errors(str(interpreter.path), tmp_path, "--extensions", "--numpy")
 
     assert owners >= MIN_OWNERS + 50

@@ -12,7 +12,7 @@ from heapgraph.analysis.expressions.resolving import resolve
 from heapgraph.analysis.waste import find_waste
 from helpers.interpreters import Interpreter, each_interpreter
 from helpers.live_graphs import dump_graph
-from helpers.packages import EACH_SHAPE, each_with_packages
+from helpers.packages import EACH_SHAPE, each_with_packages, with_packages
 from helpers.running_target import start_target
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def test_memoryviews_hide_what_none_of_them_shows(interpreter: Interpreter, tmp_
 
 @pytest.mark.parametrize(("interpreter", "packages"), each_with_packages(EACH_SHAPE))
 def test_so_do_arrays(interpreter: Interpreter, packages: Path, tmp_path: Path) -> None:
-    env = {"PYTHONPATH": str(packages)}
+    env = with_packages(packages)
     with start_target("views_of_buffers.py", python=interpreter.path, env=env) as target:
         graph = dump_graph(target, tmp_path / "x.heapgraph")
     rows = hidden_below(graph, "ROWS")

@@ -17,6 +17,7 @@ from heapgraph.units import format_size
 from helpers.app_heap import app_heap, graph_of
 from helpers.browser import drive, page_of, press, quiet, session_of, standing_text
 from helpers.heaps import draw_heap
+from helpers.interpreters import is_exhaustive
 
 LEAVING = ("quit", "write_picture", "cancel")
 """Not pressed: it ends the program, writes a file, stops work of which there is none."""
@@ -56,11 +57,11 @@ async def go_to(app, pilot, place):
     return await seen(app, pilot)
 
 
-async def wrongly_offered(app, pilot, place):
+async def wrongly_offered(app, pilot, place, keys):
     """Keys that are offered without effect, or have one without being offered."""
     browser, wrong = app.browser, []
     before = await go_to(app, pilot, place)
-    for key in KEYS:
+    for key in keys:
         if parsed_action(key.action)[0] in LEAVING or key.action in MAY_REST:
             continue
         is_offered = browser.check_action(*parsed_action(key.action))
@@ -77,8 +78,14 @@ async def wrongly_offered(app, pilot, place):
 
 @pytest.mark.parametrize("name", some_places(app_heap()))
 def test_what_is_offered_works_and_nothing_else_does(heap, name):
-    place = some_places(heap)[name]
-    wrong = drive(graph_of(heap), "B", then=lambda app, pilot: wrongly_offered(app, pilot, place))
+    """Each key on two of the four places, by turns; in the long form on all."""
+    places_by_name = some_places(heap)
+    first = list(places_by_name).index(name) % 2
+    keys = KEYS if is_exhaustive() else KEYS[first::2]
+    place = places_by_name[name]
+    wrong = drive(
+        graph_of(heap), "B", then=lambda app, pilot: wrongly_offered(app, pilot, place, keys)
+    )
     assert wrong == []
 
 
