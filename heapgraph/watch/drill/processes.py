@@ -67,3 +67,13 @@ def processor_seconds(pid: int) -> float:
     """Processor time that a process has taken, without its children."""
     fields = stat_fields((PROC / str(pid) / "stat").read_text())
     return ticks_in_seconds(int(fields[11]) + int(fields[12]))
+
+
+def waiting_seconds(pid: int) -> float:
+    """Time in which the first thread of a process could run and had no processor.
+
+    Other work of the machine had them; 0 where the kernel does not count it.
+    """
+    with suppress(OSError, ValueError, IndexError):
+        return int((PROC / str(pid) / "schedstat").read_text().split()[1]) / 1e9
+    return 0.0
