@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import permutations
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 STREAMS, STREAM_SIZE = 60, 1 << 18
 """What deflateInit says of itself (zlib.h): 256 KiB with the largest window and level."""
 
-ALLOWED = 0.1
+ALLOWED = 0.2
+"""One of the five databases may be shared with a stream, by a word that cannot be told apart."""
 
 
 @pytest.mark.parametrize("interpreter", some_interpreters(4))
@@ -34,6 +36,8 @@ def test_what_one_kind_left_behind_is_no_claim_to_another(
         pages = int(target.ready.split()[1])
         result = dump(target.pid, tmp_path / "kinds.heapgraph", method="clone")
     owners = report_memory(HeapGraph.open(result.path)).native_owners
-    sizes = {each.holder: each.size for each in owners}
+    sizes = Counter[str]()
+    for each in owners:
+        sizes[each.holder] += each.size  # of statements as well
     assert sizes["__main__.POOL.connections"] == pytest.approx(pages, rel=ALLOWED)
     assert sizes["__main__.STREAMS"] == pytest.approx(STREAMS * STREAM_SIZE, rel=ALLOWED)

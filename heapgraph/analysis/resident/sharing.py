@@ -71,7 +71,7 @@ class OwnersByHolder:
         the only ones that have them all: then the container says where to look.
 
         Args:
-            owners: ids; those of the type that most have are counted.
+            owners: ids; those of the type that is nearest to the roots are counted.
             dominator: of all of them, VIRTUAL_ROOT for none.
             size: bytes.
         """
@@ -122,8 +122,11 @@ def _is_program(graph: HeapGraph, holder: int) -> bool:
 
 
 def _of_one_type(graph: HeapGraph, objects: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Those of the type that most of some objects have."""
+    """Those of the type that is nearest to the roots: the others are inside of these.
+
+    A dict has the connections, these have their statements, and all lead to what is theirs.
+    """
     types = graph.type_ids[objects]
-    rows, counts = np.unique(types, return_counts=True)
-    of_type: NDArray[np.uint32] = objects[types == rows[np.argmax(counts)]]
+    nearest = types[np.argmin(graph.root_paths.distance[objects])]
+    of_type: NDArray[np.uint32] = objects[types == nearest]
     return of_type

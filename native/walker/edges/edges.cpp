@@ -8,8 +8,9 @@ namespace {
 // 4 MiB: what they give is joined before there is too much of it.
 constexpr u64 kPartsAtOnce = 16;
 // A chunk with so many pointers into freed memory or the middle of objects was written by somebody
-// else before: its other pointers may be as old.
-constexpr u64 kBadPointers = 2, kBadShare = 20;
+// else before: its other pointers may be as old, as far as there are such, and so many times the
+// mean distance of two around these.
+constexpr u64 kBadPointers = 2, kBadShare = 20, kBadAround = 2;
 constexpr u64 kStringHead = 16;  // of a std::string: address and length of the text
 
 // An edge beside a pointer to an object.
@@ -105,6 +106,7 @@ private:
         first_ = part_.bytes.size();
         last_ = kNoTarget;
         pointers_ = bad_ = 0;
+        places_.clear();
     }
 
     // Whether a block begins with the bytes that it was asked for, which follow that word. The
@@ -147,14 +149,15 @@ private:
         Pointer pointer = find(word);
         if (pointer.chunk == kNoChunk && pointer.aim != Aim::kNothing) {  // a slab has it free
             ++pointers_;
-            ++bad_;
+            note_bad(at);
         }
         if (pointer.chunk == kNoChunk || pointer.chunk == chunk_) return;
         ++pointers_;
         const ChunkUse use = chunks_.use(pointer.chunk);
         if (use != ChunkUse::kNative) {
-            bad_ += use == ChunkUse::kFree ||
-                    (use == ChunkUse::kObject && !chunks_.is_object(image_, pointer.chunk, word));
+            if (use == ChunkUse::kFree ||
+                (use == ChunkUse::kObject && !chunks_.is_object(image_, pointer.chunk, word)))
+                note_bad(at);
             return;
         }
         if (pointer.aim == Aim::kNothing) return;
@@ -163,6 +166,7 @@ private:
         if (target == last_) return;
         const u32 place = static_cast<u32>(part_.bytes.size());
         append_edge(part_.bytes, chunk_, target);
+        places_.push_back(at);
         last_ = target;
         ++part_.count;
         if (pointer.aim == Aim::kDoubtful) return;
@@ -206,11 +210,19 @@ private:
             part_.beside.push_back({word, place, chunk_, chunk});
     }
 
+    void note_bad(u64 at) {
+        if (bad_++ == 0) bad_places_.start = at;
+        bad_places_.end = at + 8;
+    }
+
     void finish() {
         if (!is_native_ || part_.bytes.size() == first_) return;
         if (bad_ >= kBadPointers && bad_ * kBadShare >= pointers_) {
-            for (u32 at = static_cast<u32>(first_); at < part_.bytes.size();) {
-                doubt_edge(part_.bytes, at);
+            const u64 around = (bad_places_.end - bad_places_.start) / bad_ * kBadAround;
+            u32 at = static_cast<u32>(first_);
+            for (const u64 place : places_) {
+                if (place + around >= bad_places_.start && place <= bad_places_.end + around)
+                    doubt_edge(part_.bytes, at);
                 next_edge(part_.bytes, chunk_, at);
             }
         }
@@ -230,7 +242,9 @@ private:
     static constexpr Target kNoTarget = UINT32_MAX;
     Target last_ = kNoTarget;
     u64 first_ = 0, pointers_ = 0, bad_ = 0, text_end_ = 0;
-    const Region nothing_;  // what these point at before the first hits
+    std::vector<u64> places_;        // of the edges of this chunk
+    AddressRange bad_places_{0, 0};  // from the first to the last bad pointer
+    const Region nothing_;           // what these point at before the first hits
     const Region *near_ = &nothing_, *before_near_ = &nothing_;
 };
 

@@ -197,7 +197,7 @@ Owners::Owners(const EdgeBytes &edges, Reached reached, OwnerSets &sets)
     for (const u32 chunk : shared) {
         const u32 label = labels.first(chunk), next = static_cast<u32>(reached_.trees.size());
         const auto [found, is_new] = trees.emplace(label, next);
-        if (is_new) reached_.trees.push_back({kNoChunk, label});
+        if (is_new) reached_.trees.push_back({kNoChunk, label, 0});
         reached_.tree.set(chunk, found->second);
     }
 }

@@ -17,7 +17,7 @@ struct SourceBlock {
 // A pointer of a block to a chunk that is contested.
 struct Found {
     u32 target;
-    bool is_last;
+    bool is_doubtful;  // from the last word of a chunk, or to where one ends
     u64 offset;
     Spot spot;
 };
@@ -50,18 +50,19 @@ private:
     static constexpr u64 kDataShare = 2;
 
     void take(const SourceBlock &block, u64 at, u64 word) {
-        if (word <= UINT32_MAX) return;
         const Pointer pointer = chunks_.find(word);
         if (pointer.chunk == kNoChunk) {
+            if (word <= UINT32_MAX) return;  // flags and counts, in structs as well
             const bool leads = word < kAddressLimit && image_.region_of(word) != nullptr;
             ++(leads ? pointers_ : data_);
             return;
         }
         ++pointers_;
         if (pointer.chunk == block.chunk || !contested_.get(pointer.chunk) ||
-            (pointer.aim != Aim::kStart && pointer.aim != Aim::kInside))
+            pointer.aim == Aim::kNothing)
             return;
-        found_.push_back({pointer.chunk, block.has_header && at == last_, at - block.start,
+        const bool is_last = block.has_header && at == last_;
+        found_.push_back({pointer.chunk, is_last || pointer.aim == Aim::kDoubtful, at - block.start,
                           spot_of(chunks_, pointer.chunk, word)});
     }
 

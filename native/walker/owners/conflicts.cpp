@@ -1,7 +1,9 @@
 #include "walker/owners/conflicts.hpp"
 
+#include <mutex>
 #include <unordered_set>
 
+#include "walker/edges/parallel.hpp"
 #include "walker/owners/block_reader.hpp"
 #include "walker/owners/sources.hpp"
 
@@ -48,6 +50,8 @@ public:
     }
 
 private:
+    using Sizes = std::unordered_map<u64, u64>;  // blocks of each size
+
     // An edge that is doubted where a better one leads to its target.
     struct Weak {
         u32 source, target;
@@ -55,8 +59,8 @@ private:
         Place place;
     };
 
-    // Calls work(block, reader) of a worker for every block, or every so many; each thread has a
-    // worker of its own, and at last finish() is called, one after the other.
+    // Calls take(block, reader) of a worker for all blocks that it wants, of every so many; each
+    // thread has a worker of its own, and at last finish() is called, one after the other.
     template <typename Worker>
     void each_block(u64 step, const Worker &worker) {
         const u64 count = (blocks_.size() + step - 1) / step;
@@ -66,6 +70,7 @@ private:
             for (u64 i; tasks.take(i);) {
                 const u64 end = std::min<u64>(count, (i + 1) * kBlocksOfTask);
                 for (u64 row = i * kBlocksOfTask; row < end; ++row) {
+                    if (!own.is_wanted(blocks_[row * step])) continue;
                     reader.read(blocks_[row * step]);
                     own.take(blocks_[row * step], reader);
                 }
@@ -79,6 +84,7 @@ private:
         struct Count {
             Conflicts &all;
             UsualSpots spots{};
+            bool is_wanted(const SourceBlock &) const { return true; }
             void take(const SourceBlock &, const BlockReader &reader) {
                 for (const Found &each : reader.found()) spots.add(each.spot);
             }
@@ -93,6 +99,7 @@ private:
             Conflicts &all;
             std::vector<Weak> weak{};
             std::vector<u32> sure{};
+            bool is_wanted(const SourceBlock &) const { return true; }
             void take(const SourceBlock &block, const BlockReader &reader) {
                 const auto is_weak = [&](const Found &each) {
                     return weak.size() < kMostWeak && (reader.is_data() || all.is_odd(block, each));
@@ -115,21 +122,61 @@ private:
         each_block(1, Look{*this});
         believe_usual();
     }
-    // Of what lies in data, what several blocks have at the same place.
+    using Places = std::unordered_map<Place, u64, PlaceHash>;
+
+    // Of what lies in data, what several blocks have at the same place, or all of a size.
     void believe_usual() {
-        std::unordered_map<Place, u64, PlaceHash> counts;
-        for (const Weak &each : weak_) counts[each.place] += !each.is_odd;
+        Places places;
+        for (const Weak &each : weak_) {
+            if (!each.is_odd) places[each.place] = 0;
+        }
+        if (places.empty()) return;
+        const Sizes sizes = count_places(places);
+        const auto is_usual = [&](const Weak &each) {
+            if (each.is_odd) return false;
+            const u64 count = places.at(each.place);
+            return count >= kUsual || (count > 1 && count == sizes.at(each.place.size));
+        };
         std::unordered_set<u64> usual;
         const auto edge = [](const Weak &each) { return u64{each.source} << 32 | each.target; };
         for (const Weak &each : weak_) {
-            if (each.is_odd || counts[each.place] < kUsual) continue;
+            if (!is_usual(each)) continue;
             usual.insert(edge(each));
             is_sure_.set(each.target);
         }
         std::erase_if(weak_, [&](const Weak &each) { return usual.count(edge(each)) != 0; });
     }
+    // Counts the blocks that have a pointer at each place. Returns how many of each size there are.
+    Sizes count_places(Places &places) {
+        struct Count {
+            Conflicts &all;
+            Places &places;
+            const Sizes &sizes;
+            Places found{};
+            bool is_wanted(const SourceBlock &block) const {
+                return sizes.count(all.chunks_.size(block.chunk)) != 0;
+            }
+            void take(const SourceBlock &block, const BlockReader &reader) {
+                for (const Found &each : reader.found()) {
+                    const Place place{all.chunks_.size(block.chunk), each.offset, each.spot};
+                    if (places.count(place) != 0) ++found[place];
+                }
+            }
+            void finish() {
+                for (const auto &[place, count] : found) places[place] += count;
+            }
+        };
+        Sizes sizes;
+        for (const auto &[place, count] : places) sizes[place.size] = 0;
+        for (const SourceBlock &block : blocks_) {
+            const auto size = sizes.find(chunks_.size(block.chunk));
+            if (size != sizes.end()) ++size->second;
+        }
+        each_block(1, Count{*this, places, sizes});
+        return sizes;
+    }
     bool is_odd(const SourceBlock &block, const Found &found) const {
-        return found.is_last ||
+        return found.is_doubtful ||
                edges_.says_size.get(block.chunk) != edges_.says_size.get(found.target) ||
                spots_.is_odd(found.spot);
     }
@@ -142,8 +189,7 @@ private:
             bool is_odd = words != nullptr && aim_of(entry.target) == Aim::kInside;
             if (is_odd) {
                 words->each_word(entry.source, [&](u64 word) {
-                    if (chunks_.find(word).chunk == chunk)
-                        is_odd &= spots_.is_odd(spot_of(chunks_, chunk, word));
+                    if (chunks_.find(word).chunk == chunk) is_odd &= is_odd_word(chunk, word);
                 });
             }
             if (is_odd)
@@ -151,6 +197,12 @@ private:
             else
                 is_sure_.set(chunk);
         }
+    }
+
+    // Of an object, which has a block that begins with its size from behind that word on.
+    bool is_odd_word(u32 chunk, u64 word) const {
+        const Spot spot = spot_of(chunks_, chunk, word);
+        return edges_.says_size.get(chunk) ? spot.inside != 8 : spots_.is_odd(spot);
     }
 
     bool may_doubt(u32 target) const { return is_sure_.get(target) && !is_given_back_.get(target); }

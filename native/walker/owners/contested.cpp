@@ -3,73 +3,37 @@
 namespace heapgraph {
 namespace {
 
-constexpr u64 kMostTargets = 256;  // of a pair in a slice
-constexpr u64 kFewShare = 8;       // a pointer of one to another for so many chunks is usual
+constexpr u64 kFewShare = 8;  // a pointer of one to another for so many chunks is usual
 
-u64 pair_of(u32 one, u32 other) { return u64{std::min(one, other)} << 32 | std::max(one, other); }
+// one, other: chunks of both.
+bool is_odd(u64 one, u64 other, const Crossings::Pair &pair) {
+    const u64 edges = (pair.up + pair.down) * kFewShare;
+    if (edges < std::min(one, other)) return true;
+    return edges < std::max(one, other) && (pair.up == 0 || pair.down == 0) && !pair.is_to_root;
+}
 
 }  // namespace
 
 bool Contested::find(const std::vector<Entry> &objects) {
-    each_slice(reached_.marks.size(), 1, [this](u32 begin, u32 end) { look_at(begin, end); });
+    Crossings direct;  // of objects themselves
     for (const Entry &entry : objects) {
         const u32 chunk = chunk_of(entry.target), own = OwnerSets::label_of(entry.source);
-        if (!is_of_objects(reached_, chunk) || label(chunk) == own) continue;
-        Cross &cross = crosses_[pair_of(own, label(chunk))];
-        ++(label(chunk) > own ? cross.up : cross.down);
-        cross.targets.push_back(chunk);
+        const Tree &tree = reached_.trees[reached_.tree_of(chunk)];
+        if (is_of_objects(reached_, chunk) && tree.label != own)
+            direct.add(own, tree.label, chunk, tree.root == chunk);
     }
+    std::unordered_map<u32, u64> sizes;  // chunks of each label
+    for (const Tree &tree : reached_.trees) sizes[tree.label] += tree.chunks;
     std::vector<u32> found;
-    for (const auto &[pair, cross] : crosses_) {
-        if (is_odd(static_cast<u32>(pair >> 32), static_cast<u32>(pair), cross))
-            found.insert(found.end(), cross.targets.begin(), cross.targets.end());
-    }
+    const auto look = [&](u32 one, u32 other, const Crossings::Pair &pair) {
+        if (is_odd(sizes[one], sizes[other], pair))
+            found.insert(found.end(), pair.targets.begin(), pair.targets.end());
+    };
+    reached_.crossings.each(look);
+    direct.each(look);
     const bool any = !found.empty();
     spread(std::move(found));
     return any;
-}
-
-bool Contested::is_odd(u32 one, u32 other, const Cross &cross) const {
-    const u64 edges = (cross.up + cross.down) * kFewShare;
-    const u64 size = size_of(one), other_size = size_of(other);
-    if (edges < std::min(size, other_size)) return true;
-    return edges < std::max(size, other_size) && (cross.up == 0 || cross.down == 0) &&
-           !cross.is_to_root;
-}
-
-void Contested::look_at(u32 begin, u32 end) {
-    Crosses crosses;
-    std::unordered_map<u32, u64> sizes;
-    u64 last_pair = 0, *size = nullptr;
-    u32 last_label = OwnerSets::kNobody;
-    Cross *cross = nullptr;
-    for (u32 source = begin; source < end; ++source) {
-        if (!is_of_objects(reached_, source)) continue;
-        const u32 own = label(source);
-        if (size == nullptr || own != last_label) size = &sizes[last_label = own];
-        ++*size;
-        if (!edges_.any(source)) continue;
-        edges_.each(source, [&](Target target, u32) {
-            const u32 chunk = chunk_of(target);
-            if (aim_of(target) == Aim::kNothing || !is_of_objects(reached_, chunk)) return;
-            const u32 other = label(chunk);
-            if (other == own) return;
-            const u64 pair = pair_of(own, other);
-            if (cross == nullptr || pair != last_pair) cross = &crosses[last_pair = pair];
-            ++(other > own ? cross->up : cross->down);
-            cross->is_to_root |= is_root(chunk);
-            if (cross->targets.size() < kMostTargets) cross->targets.push_back(chunk);
-        });
-    }
-    const std::lock_guard lock(mutex_);
-    for (const auto &[own, count] : sizes) sizes_[own] += count;
-    for (const auto &[pair, more] : crosses) {
-        Cross &all = crosses_[pair];
-        all.up += more.up;
-        all.down += more.down;
-        all.is_to_root |= more.is_to_root;
-        all.targets.insert(all.targets.end(), more.targets.begin(), more.targets.end());
-    }
 }
 
 // A second owner of a chunk may have all that it leads to.

@@ -48,6 +48,7 @@ private:
     void take(u32 chunk, u8 level, u32 tree) {
         reached_.marks[chunk] |= level;
         reached_.tree.set(chunk, tree);
+        ++reached_.trees[tree].chunks;
         waiting_.push_back(chunk);
     }
     // Another tree, of this number, leads to a chunk.
@@ -59,13 +60,13 @@ private:
         std::vector<Tree> &trees = reached_.trees;
         const u32 chunk = chunk_of(entry.target), label = OwnerSets::label_of(entry.source);
         if (may_reach(chunk, level)) {
-            trees.push_back({chunk, label});
+            trees.push_back({chunk, label, 0});
             take(chunk, level, static_cast<u32>(trees.size() - 1));
         } else if (reached_.level(chunk) == level) {
             const Tree &here = trees[reached_.tree_of(chunk)];
             if (here.root == chunk && here.label == label) return;
             if (trees.back().root != kNoChunk || trees.back().label != label)
-                trees.push_back({kNoChunk, label});
+                trees.push_back({kNoChunk, label, 0});
             meet(chunk, static_cast<u32>(trees.size() - 1));
         }
     }
@@ -77,13 +78,20 @@ private:
         edges_.each(chunk, [&](Target target, u32) {
             if (class_of(target) > most) return;
             const u32 next = chunk_of(target);
-            if (may_reach(next, level)) {
-                take(next, level, tree);
-            } else if (!is_shared && reached_.level(next) == level &&
-                       reached_.tree_of(next) != tree) {
-                meet(next, tree);
-            }
+            if (may_reach(next, level)) return take(next, level, tree);
+            const u32 other = reached_.tree_of(next);
+            if (other == tree) return;
+            if (!is_shared && reached_.level(next) == level) meet(next, tree);
+            if (level <= kDoubtfulLevel) cross(tree, other, next);
         });
+    }
+    // A chunk of one tree leads to one of another.
+    void cross(u32 tree, u32 other, u32 chunk) {
+        const u8 level = reached_.level(chunk);
+        if (level == kLost || level > kDoubtfulLevel) return;
+        const Tree &from = reached_.trees[tree], &to = reached_.trees[other];
+        if (from.label != to.label)
+            reached_.crossings.add(from.label, to.label, chunk, to.root == chunk);
     }
     void drain(u8 level, u8 most) {
         while (!waiting_.empty()) {

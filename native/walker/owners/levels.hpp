@@ -3,6 +3,7 @@
 
 #include "walker/edges/chunk_marks.hpp"
 #include "walker/edges/edges.hpp"
+#include "walker/owners/crossings.hpp"
 #include "walker/owners/number_lists.hpp"
 #include "walker/owners/owner_sets.hpp"
 
@@ -36,6 +37,7 @@ constexpr bool counts(Target target, u8 to) {
 struct Tree {
     u32 root = kNoChunk;  // none: an entry that leads to a chunk of another tree
     u32 label = OwnerSets::kNobody;
+    u64 chunks = 0;  // that are reached from there first
 };
 
 // How chunks are reached.
@@ -51,6 +53,7 @@ struct Reached {
     NumberLists tree;         // of each chunk its own, then others that lead there
     std::vector<u32> met;     // chunks that other trees lead to
     Column<u8> marks;         // of each chunk
+    Crossings crossings;      // edges between chunks that objects lead to
 };
 
 // Gives each chunk a level and a tree. A chunk that a variable leads to itself, and no object does,
