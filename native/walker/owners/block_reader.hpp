@@ -42,12 +42,13 @@ public:
             at = window.end;
         }
     }
+    // The first ones: what a table of more leads to is left as it is.
     const std::vector<Found> &found() const { return found_; }
     // Whether it is mostly data: so many words of it for each pointer.
     bool is_data() const { return data_ >= pointers_ * kDataShare; }
 
 private:
-    static constexpr u64 kDataShare = 2;
+    static constexpr u64 kDataShare = 2, kMostFound = 1 << 16;
 
     void take(const SourceBlock &block, u64 at, u64 word) {
         const Pointer pointer = chunks_.find(word);
@@ -58,8 +59,8 @@ private:
             return;
         }
         ++pointers_;
-        if (pointer.chunk == block.chunk || !contested_.get(pointer.chunk) ||
-            pointer.aim == Aim::kNothing)
+        if (found_.size() >= kMostFound || pointer.chunk == block.chunk ||
+            !contested_.get(pointer.chunk) || pointer.aim == Aim::kNothing)
             return;
         const bool is_last = block.has_header && at == last_;
         found_.push_back({pointer.chunk, is_last || pointer.aim == Aim::kDoubtful, at - block.start,

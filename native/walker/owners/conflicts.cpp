@@ -15,8 +15,9 @@ constexpr unsigned kMostRounds = 3;
 constexpr u64 kFewDoubted = 64;
 constexpr u64 kBlocksOfTask = 256;
 constexpr u64 kMostCounted = 1 << 14;  // blocks whose spots are counted
-constexpr u64 kMostWeak = 1 << 20;
-constexpr u64 kUsual = 4;  // blocks that have a pointer where it is usual
+constexpr u64 kMostWeak = 1 << 18;     // of each thread
+constexpr u64 kMostSpots = 1 << 12;    // of a block
+constexpr u64 kUsual = 4;              // blocks that have a pointer where it is usual
 
 // What is believed less than before.
 struct Doubted {
@@ -86,7 +87,8 @@ private:
             UsualSpots spots{};
             bool is_wanted(const SourceBlock &) const { return true; }
             void take(const SourceBlock &, const BlockReader &reader) {
-                for (const Found &each : reader.found()) spots.add(each.spot);
+                const u64 count = std::min<u64>(reader.found().size(), kMostSpots);
+                for (u64 row = 0; row < count; ++row) spots.add(reader.found()[row].spot);
             }
             void finish() { all.spots_.add(spots); }
         };

@@ -41,7 +41,7 @@ public:
     }
 
 private:
-    static constexpr u64 kMostPairs = 1 << 16, kMostTargets = 256;
+    static constexpr u64 kMostPairs = 1 << 16, kMostTargets = 64;
 
     struct Known {
         u64 key = 0;

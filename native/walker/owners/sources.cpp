@@ -8,7 +8,7 @@ namespace heapgraph {
 namespace {
 
 constexpr u64 kChunksOfSlice = 1 << 16;
-constexpr u64 kMostRead = u64{1} << 28;
+constexpr u64 kMostRead = u64{1} << 28, kMostBlocks = u64{1} << 20;
 // Structs have up to so many steps of 16 bytes; a field, one in so many of them.
 constexpr u64 kStructSteps = 16, kTargetSteps = 4096, kFieldShare = 4, kFewestStructs = 1 << 10;
 constexpr u64 kSliceStep = 4;  // one in so many slices is counted
@@ -39,7 +39,7 @@ public:
         std::vector<SourceBlock> found;
         u64 bytes = 0;
         chunks_.each([&](u32 chunk, u64 header) {
-            if (!wanted_.get(chunk) || bytes >= kMostRead) return;
+            if (!wanted_.get(chunk) || bytes >= kMostRead || found.size() >= kMostBlocks) return;
             const bool has_header = !chunks_.is_of_slab(chunk) && chunk < chunks_.first_small();
             found.push_back({chunk, has_header ? header + kChunkHeader : header, has_header});
             bytes += chunks_.size(chunk);

@@ -5,10 +5,10 @@
 
 namespace heapgraph {
 
-// The blocks whose words are to be looked at, in order; of 256 MiB at most. Where structs of a size
-// mostly lead to chunks of some size, such a pointer is a field: these need no second look, and set
-// is_sure for what they lead to.
-// Cost: a look at all edges, and at a quarter of them once more.
+// The blocks whose words are to be looked at, in order: a million, and 256 MiB of them, at most.
+// Where structs of a size mostly lead to chunks of some size, such a pointer is a field: these need
+// no second look, and set is_sure for what they lead to. Cost: a look at all edges, and at a
+// quarter of them once more.
 std::vector<SourceBlock> find_sources(const ChunkMap &chunks, const Contested &contested,
                                       const Reached &reached, const ChunkEdges &edges,
                                       Bits &is_sure);
