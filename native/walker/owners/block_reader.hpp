@@ -14,6 +14,11 @@ struct SourceBlock {
     bool has_header;
 };
 
+// Those of slabs and pools have none.
+inline bool has_header(const ChunkMap &chunks, u32 chunk) {
+    return !chunks.is_of_slab(chunk) && chunk < chunks.first_small();
+}
+
 // A pointer of a block to a chunk that is contested.
 struct Found {
     u32 target;

@@ -60,6 +60,10 @@ private:
         Place place;
     };
 
+    SourceBlock block_at(u64 start) const {
+        const u32 chunk = chunks_.find(start).chunk;
+        return {chunk, start, has_header(chunks_, chunk)};
+    }
     // Calls take(block, reader) of a worker for all blocks that it wants, of every so many; each
     // thread has a worker of its own, and at last finish() is called, one after the other.
     template <typename Worker>
@@ -71,9 +75,10 @@ private:
             for (u64 i; tasks.take(i);) {
                 const u64 end = std::min<u64>(count, (i + 1) * kBlocksOfTask);
                 for (u64 row = i * kBlocksOfTask; row < end; ++row) {
-                    if (!own.is_wanted(blocks_[row * step])) continue;
-                    reader.read(blocks_[row * step]);
-                    own.take(blocks_[row * step], reader);
+                    const SourceBlock block = block_at(blocks_[row * step]);
+                    if (!own.is_wanted(block)) continue;
+                    reader.read(block);
+                    own.take(block, reader);
                 }
             }
             const std::lock_guard lock(mutex_);
@@ -170,8 +175,8 @@ private:
         };
         Sizes sizes;
         for (const auto &[place, count] : places) sizes[place.size] = 0;
-        for (const SourceBlock &block : blocks_) {
-            const auto size = sizes.find(chunks_.size(block.chunk));
+        for (const u64 start : blocks_) {
+            const auto size = sizes.find(chunks_.size(block_at(start).chunk));
             if (size != sizes.end()) ++size->second;
         }
         each_block(1, Count{*this, places, sizes});
@@ -235,8 +240,8 @@ private:
     ChunkEdges &edges_;
     const Bits &is_given_back_;  // once doubted, and to be believed
     std::mutex mutex_;
-    Bits is_sure_;                     // a pointer leads there that is not doubted
-    std::vector<SourceBlock> blocks_;  // that lead to what is contested
+    Bits is_sure_;             // a pointer leads there that is not doubted
+    std::vector<u64> blocks_;  // that lead to what is contested
     UsualSpots spots_;
     std::vector<Weak> weak_;
     std::vector<u64> odd_entries_;

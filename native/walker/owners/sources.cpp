@@ -32,16 +32,15 @@ public:
           wanted_(chunks.count()), structs_(kStructSteps), fields_(kFields) {}
 
     // is_sure: is set for what fields of structs lead to.
-    std::vector<SourceBlock> find(Bits &is_sure) {
+    std::vector<u64> find(Bits &is_sure) {
         each_slice(chunks_.count(), kSliceStep,
                    [this](u32 begin, u32 end) { count_fields(begin, end); });
         each_slice(chunks_.count(), 1, [&](u32 begin, u32 end) { choose(begin, end, is_sure); });
-        std::vector<SourceBlock> found;
+        std::vector<u64> found;
         u64 bytes = 0;
         chunks_.each([&](u32 chunk, u64 header) {
             if (!wanted_.get(chunk) || bytes >= kMostRead || found.size() >= kMostBlocks) return;
-            const bool has_header = !chunks_.is_of_slab(chunk) && chunk < chunks_.first_small();
-            found.push_back({chunk, has_header ? header + kChunkHeader : header, has_header});
+            found.push_back(has_header(chunks_, chunk) ? header + kChunkHeader : header);
             bytes += chunks_.size(chunk);
         });
         return found;
@@ -102,9 +101,8 @@ private:
 
 }  // namespace
 
-std::vector<SourceBlock> find_sources(const ChunkMap &chunks, const Contested &contested,
-                                      const Reached &reached, const ChunkEdges &edges,
-                                      Bits &is_sure) {
+std::vector<u64> find_sources(const ChunkMap &chunks, const Contested &contested,
+                              const Reached &reached, const ChunkEdges &edges, Bits &is_sure) {
     return Sources(chunks, contested, reached, edges).find(is_sure);
 }
 
