@@ -71,12 +71,12 @@ class OwnersByHolder:
         the only ones that have them all: then the container says where to look.
 
         Args:
-            owners: ids; those of the type that is nearest to the roots are counted.
+            owners: ids; those of one type are counted.
             dominator: of all of them, VIRTUAL_ROOT for none.
             size: bytes.
         """
         kind = SHARED if dominator == VIRTUAL_ROOT else OBJECT
-        mine = _of_one_type(self._graph, owners)
+        mine = _of_one_type(self._graph, owners, is_held=kind == OBJECT)
         if _is_program(self._graph, dominator) and len(mine) > 1:
             most = nearest_holder(self._graph, mine)
             dominator = dominator if most is None else most
@@ -121,12 +121,18 @@ def _is_program(graph: HeapGraph, holder: int) -> bool:
     return bool(is_program(graph, np.array([holder], np.uint32))[0])
 
 
-def _of_one_type(graph: HeapGraph, objects: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Those of the type that is nearest to the roots: the others are inside of these.
+def _of_one_type(
+    graph: HeapGraph, objects: NDArray[np.uint32], *, is_held: bool
+) -> NDArray[np.uint32]:
+    """Those of the type that is nearest to what holds all, or where nothing does, of most.
 
     A dict has the connections, these have their statements, and all lead to what is theirs.
     """
     types = graph.type_ids[objects]
-    nearest = types[np.argmin(graph.root_paths.distance[objects])]
-    of_type: NDArray[np.uint32] = objects[types == nearest]
+    if is_held:
+        chosen = types[np.argmin(graph.root_paths.distance[objects])]
+    else:
+        rows, counts = np.unique(types, return_counts=True)
+        chosen = rows[np.argmax(counts)]
+    of_type: NDArray[np.uint32] = objects[types == chosen]
     return of_type

@@ -169,15 +169,25 @@ u32 ChunkMap::headed(u64 address) const {
     return rank(*span, (address - span->start) / kChunkStep);
 }
 
-// In a heap, the bits are gone through backwards: one word for each KiB of a chunk.
+// In a heap, the bits are gone through backwards for some KiB, then its word is looked for by
+// number.
 u64 ChunkMap::start_of(u64 address) const {
+    constexpr u64 kMostWords = 8;
     const Span *span = may_lead(address) ? span_of(address - 9) : nullptr;
     if (span != nullptr && address >= span->start + kChunkHeader) {
         if (span->is_mapped) return span->start + kChunkHeader;
         const u64 bit = (address - 9 - span->start) / kChunkStep;
-        u64 word = bit / 64,
-            bits = words_[span->first_word + word].bits & (~u64{0} >> (63 - bit % 64));
-        while (bits == 0 && word != 0) bits = words_[span->first_word + --word].bits;
+        const Word *words = words_.data() + span->first_word;
+        u64 word = bit / 64, bits = words[word].bits & (~u64{0} >> (63 - bit % 64));
+        for (u64 left = kMostWords; bits == 0 && word != 0 && left != 0; --left)
+            bits = words[--word].bits;
+        if (bits == 0 && word != 0) {
+            const u32 before = words[word].before;  // chunks that begin in front of this word
+            const Word *found = std::partition_point(
+                words, words + word, [&](const Word &it) { return it.before < before; });
+            word = static_cast<u64>(found - words) - 1;
+            bits = words[word].bits;
+        }
         const u64 last = 63 - static_cast<u64>(__builtin_clzll(bits | 1));
         return span->start + (word * 64 + last) * kChunkStep + kChunkHeader;
     }

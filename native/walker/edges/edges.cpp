@@ -46,6 +46,7 @@ public:
         if (!span.is_mapped) return run_heap(span);
         begin(span.first_chunk);
         const u64 first = std::max(window_.start, span.start + kChunkHeader);
+        if (first == span.start + kChunkHeader) note_size(first);
         take_all(first, window_.end);
         finish();
     }

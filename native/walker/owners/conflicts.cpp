@@ -1,7 +1,6 @@
 #include "walker/owners/conflicts.hpp"
 
 #include <mutex>
-#include <unordered_set>
 
 #include "walker/edges/parallel.hpp"
 #include "walker/owners/block_reader.hpp"
@@ -11,7 +10,7 @@ namespace heapgraph {
 namespace {
 
 // Who leads where may be seen better when what is plain was doubted; not after a few.
-constexpr unsigned kMostRounds = 3;
+constexpr unsigned kMostRounds = 3, kMostReturns = 8;
 constexpr u64 kFewDoubted = 64;
 constexpr u64 kBlocksOfTask = 256;
 constexpr u64 kMostCounted = 1 << 14;  // blocks whose spots are counted
@@ -45,19 +44,25 @@ public:
         look_at_entries(words, objects);
         look_at_blocks();
         Doubted doubted;
+        if (weak_count_ > kMostWeak) return doubted;
         doubt_entries(objects, doubted);
         doubt_edges(doubted);
         return doubted;
     }
 
 private:
-    using Sizes = std::unordered_map<u64, u64>;  // blocks of each size
+    using Sizes = std::map<u64, u64>;  // blocks of each size
 
     // An edge that is doubted where a better one leads to its target.
     struct Weak {
         u32 source, target;
         bool is_odd;
         Place place;
+
+        auto operator<=>(const Weak &) const = default;
+        bool is_edge(const Weak &other) const {
+            return source == other.source && target == other.target;
+        }
     };
 
     SourceBlock block_at(u64 start) const {
@@ -109,14 +114,15 @@ private:
             bool is_wanted(const SourceBlock &) const { return true; }
             void take(const SourceBlock &block, const BlockReader &reader) {
                 const auto is_weak = [&](const Found &each) {
-                    return weak.size() < kMostWeak && (reader.is_data() || all.is_odd(block, each));
+                    return reader.is_data() || all.is_odd(block, each);
                 };
                 sure.clear();
                 for (const Found &each : reader.found()) {
                     if (!is_weak(each)) sure.push_back(each.target);
                 }
                 for (const u32 target : sure) all.is_sure_.set(target);
-                if (sure.size() == reader.found().size()) return;
+                const u64 count = reader.found().size() - sure.size();
+                if (count == 0 || (all.weak_count_ += count) > kMostWeak) return;
                 std::sort(sure.begin(), sure.end());
                 for (const Found &each : reader.found()) {
                     if (std::binary_search(sure.begin(), sure.end(), each.target)) continue;
@@ -127,59 +133,66 @@ private:
             void finish() { all.weak_.insert(all.weak_.end(), weak.begin(), weak.end()); }
         };
         each_block(1, Look{*this});
-        believe_usual();
+        if (weak_count_ <= kMostWeak) believe_usual();
     }
-    using Places = std::unordered_map<Place, u64, PlaceHash>;
-
     // Of what lies in data, what several blocks have at the same place, or all of a size.
     void believe_usual() {
-        Places places;
+        std::vector<Place> places;
         for (const Weak &each : weak_) {
-            if (!each.is_odd) places[each.place] = 0;
+            if (!each.is_odd) places.push_back(each.place);
         }
         if (places.empty()) return;
-        const Sizes sizes = count_places(places);
+        std::sort(places.begin(), places.end());
+        places.erase(std::unique(places.begin(), places.end()), places.end());
+        std::vector<u64> counts(places.size());
+        const Sizes sizes = count_places(places, counts);
+        std::sort(weak_.begin(), weak_.end());
         const auto is_usual = [&](const Weak &each) {
             if (each.is_odd) return false;
-            const u64 count = places.at(each.place);
+            const u64 count = counts[row_of(places, each.place)];
             return count >= kUsual || (count > 1 && count == sizes.at(each.place.size));
         };
-        std::unordered_set<u64> usual;
-        const auto edge = [](const Weak &each) { return u64{each.source} << 32 | each.target; };
-        for (const Weak &each : weak_) {
-            if (!is_usual(each)) continue;
-            usual.insert(edge(each));
-            is_sure_.set(each.target);
+        std::vector<Weak> left;
+        for (u64 first = 0, end; first < weak_.size(); first = end) {
+            for (end = first; end < weak_.size() && weak_[end].is_edge(weak_[first]);) ++end;
+            if (std::any_of(weak_.begin() + first, weak_.begin() + end, is_usual))
+                is_sure_.set(weak_[first].target);
+            else
+                left.insert(left.end(), weak_.begin() + first, weak_.begin() + end);
         }
-        std::erase_if(weak_, [&](const Weak &each) { return usual.count(edge(each)) != 0; });
+        weak_ = std::move(left);
+    }
+    static u64 row_of(const std::vector<Place> &places, const Place &place) {
+        return static_cast<u64>(std::lower_bound(places.begin(), places.end(), place) -
+                                places.begin());
     }
     // Counts the blocks that have a pointer at each place. Returns how many of each size there are.
-    Sizes count_places(Places &places) {
+    Sizes count_places(const std::vector<Place> &places, std::vector<u64> &counts) {
         struct Count {
             Conflicts &all;
-            Places &places;
+            const std::vector<Place> &places;
             const Sizes &sizes;
-            Places found{};
+            std::vector<u64> &counts;
             bool is_wanted(const SourceBlock &block) const {
                 return sizes.count(all.chunks_.size(block.chunk)) != 0;
             }
             void take(const SourceBlock &block, const BlockReader &reader) {
                 for (const Found &each : reader.found()) {
                     const Place place{all.chunks_.size(block.chunk), each.offset, each.spot};
-                    if (places.count(place) != 0) ++found[place];
+                    const u64 row = row_of(places, place);
+                    if (row < places.size() && places[row] == place)
+                        std::atomic_ref<u64>(counts[row]).fetch_add(1, std::memory_order_relaxed);
                 }
             }
-            void finish() {
-                for (const auto &[place, count] : found) places[place] += count;
-            }
+            void finish() {}
         };
         Sizes sizes;
-        for (const auto &[place, count] : places) sizes[place.size] = 0;
+        for (const Place &place : places) sizes[place.size] = 0;
         for (const u64 start : blocks_) {
             const auto size = sizes.find(chunks_.size(block_at(start).chunk));
             if (size != sizes.end()) ++size->second;
         }
-        each_block(1, Count{*this, places, sizes});
+        each_block(1, Count{*this, places, sizes, counts});
         return sizes;
     }
     bool is_odd(const SourceBlock &block, const Found &found) const {
@@ -188,24 +201,39 @@ private:
                spots_.is_odd(found.spot);
     }
 
+    // The entries of an object, but for some at the end, stand together. Those that are no words of
+    // it (identifiers, tables of other libraries) are believed.
     void look_at_entries(ObjectWords *words, const std::vector<Entry> &objects) {
+        std::vector<u32> odd;
+        u32 known = kNoChunk;  // of which object these are
         for (u64 row = 0; row < objects.size(); ++row) {
             const Entry &entry = objects[row];
             const u32 chunk = chunk_of(entry.target);
             if (!contested_.get(chunk)) continue;
-            bool is_odd = words != nullptr && aim_of(entry.target) == Aim::kInside;
-            if (is_odd) {
-                words->each_word(entry.source, [&](u64 word) {
-                    if (chunks_.find(word).chunk == chunk) is_odd &= is_odd_word(chunk, word);
-                });
-            }
-            if (is_odd)
+            if (words != nullptr && entry.source != known)
+                odd = odd_of(*words, known = entry.source);
+            if (std::binary_search(odd.begin(), odd.end(), chunk))
                 odd_entries_.push_back(row);
             else
                 is_sure_.set(chunk);
         }
     }
-
+    // Contested chunks that the words of an object lead to, none of them as is usual; rising.
+    std::vector<u32> odd_of(ObjectWords &words, u32 object) const {
+        std::vector<std::pair<u32, bool>> found;  // chunk, whether the word is odd
+        words.each_word(object, [&](u64 word) {
+            const u32 chunk = chunks_.find(word).chunk;
+            if (chunk != kNoChunk && contested_.get(chunk))
+                found.emplace_back(chunk, is_odd_word(chunk, word));
+        });
+        std::sort(found.begin(), found.end());  // of each chunk, words that are not odd first
+        std::vector<u32> odd;
+        for (u64 row = 0; row < found.size(); ++row) {
+            const bool is_first = row == 0 || found[row - 1].first != found[row].first;
+            if (is_first && found[row].second) odd.push_back(found[row].first);
+        }
+        return odd;
+    }
     // Of an object, which has a block that begins with its size from behind that word on.
     bool is_odd_word(u32 chunk, u64 word) const {
         const Spot spot = spot_of(chunks_, chunk, word);
@@ -221,13 +249,24 @@ private:
             objects[row].target = make_target({chunk_of(target), Aim::kDoubtful});
         }
     }
+    // Each source is gone through once.
     void doubt_edges(Doubted &doubted) {
-        for (const Weak &each : weak_) {
-            if (!may_doubt(each.target)) continue;
-            edges_.each(each.source, [&](Target target, u32 place) {
-                if (chunk_of(target) != each.target || aim_of(target) == Aim::kNothing) return;
-                doubted.edges.push_back({each.target, place, edges_.bytes[place]});
-                doubted.sources.push_back(each.source);
+        std::sort(weak_.begin(), weak_.end());
+        std::vector<u32> targets;
+        for (u64 row = 0; row < weak_.size();) {
+            const u32 source = weak_[row].source;
+            targets.clear();
+            for (; row < weak_.size() && weak_[row].source == source; ++row) {
+                if (may_doubt(weak_[row].target)) targets.push_back(weak_[row].target);
+            }
+            if (targets.empty()) continue;
+            doubted.sources.push_back(source);
+            edges_.each(source, [&](Target target, u32 place) {
+                const u32 chunk = chunk_of(target);
+                if (aim_of(target) == Aim::kNothing ||
+                    !std::binary_search(targets.begin(), targets.end(), chunk))
+                    return;
+                doubted.edges.push_back({chunk, place, edges_.bytes[place]});
                 stray_edge(edges_.bytes, place);
             });
         }
@@ -244,6 +283,7 @@ private:
     std::vector<u64> blocks_;  // that lead to what is contested
     UsualSpots spots_;
     std::vector<Weak> weak_;
+    std::atomic<u64> weak_count_{0};
     std::vector<u64> odd_entries_;
 };
 
@@ -289,10 +329,11 @@ Reached settle_conflicts(MemoryImage &image, const ChunkMap &chunks, ObjectWords
         const Doubted doubted = Conflicts(image, chunks, contested, reached, edges, is_given_back)
                                     .doubt(words, objects);
         if (doubted.count() == 0) break;
-        do {
+        for (unsigned turn = 0; turn < kMostReturns; ++turn) {
+            if (turn != 0 && !give_back(reached, doubted, objects, edges, is_given_back)) break;
             mark_again(reached, doubted.sources, edges);
             reached = reach_chunks(edges, objects, libraries, stacks);
-        } while (give_back(reached, doubted, objects, edges, is_given_back));
+        }
         if (doubted.count() < kFewDoubted) break;
     }
     return reached;

@@ -22,7 +22,7 @@ bool Contested::find(const std::vector<Entry> &objects) {
         if (is_of_objects(reached_, chunk) && tree.label != own)
             direct.add(own, tree.label, chunk, tree.root == chunk);
     }
-    std::unordered_map<u32, u64> sizes;  // chunks of each label
+    std::map<u32, u64> sizes;  // chunks of each label
     for (const Tree &tree : reached_.trees) sizes[tree.label] += tree.chunks;
     std::vector<u32> found;
     const auto look = [&](u32 one, u32 other, const Crossings::Pair &pair) {

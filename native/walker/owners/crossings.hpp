@@ -2,7 +2,7 @@
 #pragma once
 
 #include <array>
-#include <unordered_map>
+#include <map>
 
 #include "walker/edges/edge_bytes.hpp"
 
@@ -47,7 +47,7 @@ private:
         u64 key = 0;
         Pair *pair = nullptr;
     };
-    std::unordered_map<u64, Pair> pairs_;  // its values stay where they are
+    std::map<u64, Pair> pairs_;  // its values stay where they are
     std::array<Known, 64> known_{};
 };
 

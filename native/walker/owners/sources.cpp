@@ -39,7 +39,8 @@ public:
         std::vector<u64> found;
         u64 bytes = 0;
         chunks_.each([&](u32 chunk, u64 header) {
-            if (!wanted_.get(chunk) || bytes >= kMostRead || found.size() >= kMostBlocks) return;
+            if (!wanted_.get(chunk) || found.size() >= kMostBlocks) return;
+            if (bytes + chunks_.size(chunk) > kMostRead) return;
             found.push_back(has_header(chunks_, chunk) ? header + kChunkHeader : header);
             bytes += chunks_.size(chunk);
         });
