@@ -10,7 +10,7 @@ import numpy as np
 from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.leaks.accumulation import CONTENT_SHARE
 from heapgraph.analysis.leaks.groups import COVERED_SHARE
-from heapgraph.graph.native.weighed import is_program
+from heapgraph.graph.native.weighed import is_program_object
 from heapgraph.units import format_size
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def other_holders(graph: HeapGraph, members: NDArray[np.uint32], holder: int) ->
         apart = [one for one in common if not tree.dominates(holder, one)]
         if step:  # what refers to a member with nothing between holds it, whatever else it holds
             apart = [one for one in apart if not tree.dominates(one, holder)]
-            apart = [one for one in apart if not _is_program(graph, one)]
+            apart = [one for one in apart if not is_program_object(graph, one)]
         if apart:
             return apart[:_MAX_NAMED]
     return []
@@ -92,10 +92,6 @@ def _common_referrers(
             for source, count in counts.most_common(_MAX_ASKED)
             if count >= COVERED_SHARE * len(sample) > 1
         ]
-
-
-def _is_program(graph: HeapGraph, object_id: int) -> bool:
-    return bool(is_program(graph, np.array([object_id], np.uint32))[0])
 
 
 def also_held(graph: HeapGraph, members: NDArray[np.uint32], holder: int, size: int) -> str:

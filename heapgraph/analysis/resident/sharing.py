@@ -8,7 +8,7 @@ import numpy as np
 
 from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.resident.holding import nearest_holder
-from heapgraph.graph.native.weighed import is_program
+from heapgraph.graph.native.weighed import is_program_object
 from heapgraph.model import NATIVE_KIND_NAMES, VIRTUAL_ROOT, NativeKind
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class OwnersByHolder:
         """
         kind = SHARED if dominator == VIRTUAL_ROOT else OBJECT
         mine = _of_one_type(self._graph, owners, is_held=kind == OBJECT)
-        if _is_program(self._graph, dominator) and len(mine) > 1:
+        if is_program_object(self._graph, dominator) and len(mine) > 1:
             most = nearest_holder(self._graph, mine)
             dominator = dominator if most is None else most
         key = (kind, self._graph.type_name(int(mine[0])), dominator)
@@ -107,18 +107,13 @@ class OwnersByHolder:
             inner = np.array([one for one in holders if one != VIRTUAL_ROOT], np.uint32)
             most = nearest_holder(self._graph, inner) if len(inner) > 1 else None
             inside: set[int] = set()
-            if most is not None and not _is_program(self._graph, most):
+            if most is not None and not is_program_object(self._graph, most):
                 inside = {one for one in inner.tolist() if tree.dominates(most, one)}
             for holder in holders:
                 above = most if most is not None and holder in inside else holder
                 part = self._shared[kind, name, holder]
                 found.setdefault((kind, name, above), _Sum()).add_all(part)
         return found
-
-
-def _is_program(graph: HeapGraph, holder: int) -> bool:
-    """Whether a holder is no object of data: a module, its `__dict__`, a class, the roots."""
-    return bool(is_program(graph, np.array([holder], np.uint32))[0])
 
 
 def _of_one_type(

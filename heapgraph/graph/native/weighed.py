@@ -95,3 +95,8 @@ def is_program(graph: HeapGraph, objects: npt.NDArray[np.uint32]) -> npt.NDArray
     is_module = graph.is_of_types(graph.type_mask({"module"}))[owners]
     result[~result] = is_class | is_module
     return result
+
+
+def is_program_object(graph: HeapGraph, object_id: int) -> bool:
+    """The same of one object."""
+    return bool(is_program(graph, np.array([object_id], np.uint32))[0])

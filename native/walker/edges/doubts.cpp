@@ -9,7 +9,6 @@
 namespace heapgraph {
 namespace {
 
-constexpr u64 kChunksOfTask = 1 << 16;
 constexpr u32 kMostCompared = 64;  // edges of the other chunk of a pair
 constexpr u64 kSizes = 4096;       // larger chunks are not the items of a list
 constexpr u32 kFewestLinks = 64;   // of a list that is known as one
@@ -25,9 +24,11 @@ public:
     }
 
     void mark() {
-        each_slice([this](u32 begin, u32 end) { look_at_pairs(begin, end); });
+        run_in_slices(chunks_.count(), 1,
+                      [this](u32 begin, u32 end) { look_at_pairs(begin, end); });
         if (!find_lists()) return;
-        each_slice([this](u32 begin, u32 end) { look_for_strays(begin, end); });
+        run_in_slices(chunks_.count(), 1,
+                      [this](u32 begin, u32 end) { look_for_strays(begin, end); });
         for (Size &size : sizes_) size.is_list &= size.strays * kLinksOfStray <= size.links;
         for (const Stray &stray : strays_) {
             if (!sizes_[size_of(stray.target)].is_list) continue;
@@ -45,16 +46,6 @@ private:
     struct Stray {
         u32 source, target, place;
     };
-
-    template <typename Work>
-    void each_slice(Work work) {
-        const u64 count = chunks_.count();
-        run_in_parallel((count + kChunksOfTask - 1) / kChunksOfTask, [&](Tasks &tasks) {
-            for (u64 i; tasks.take(i);)
-                work(static_cast<u32>(i * kChunksOfTask),
-                     static_cast<u32>(std::min(count, (i + 1) * kChunksOfTask)));
-        });
-    }
 
     u64 size_of(u32 chunk) const { return chunks_.size(chunk) / kChunkStep; }
     // Whether a chunk points back; of the pair, the first such pointer is doubtful as well.

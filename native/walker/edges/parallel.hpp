@@ -45,4 +45,16 @@ inline void run_in_parallel(u64 count, const std::function<void(Tasks &)> &work)
     if (is_short) throw std::bad_alloc();
 }
 
+// Calls work(begin, end) for slices of so many numbers, or for every so many of them, in parallel.
+template <typename Work>
+void run_in_slices(u64 count, u64 step, Work work) {
+    constexpr u64 kSlice = 1 << 16;
+    const u64 slices = (count + kSlice - 1) / kSlice;
+    run_in_parallel((slices + step - 1) / step, [&](Tasks &tasks) {
+        for (u64 i; tasks.take(i);)
+            work(static_cast<u32>(i * step * kSlice),
+                 static_cast<u32>(std::min(count, (i * step + 1) * kSlice)));
+    });
+}
+
 }  // namespace heapgraph

@@ -14,7 +14,7 @@ constexpr unsigned kMostRounds = 3, kMostReturns = 8;
 constexpr u64 kFewDoubted = 64;
 constexpr u64 kBlocksOfTask = 256;
 constexpr u64 kMostCounted = 1 << 14;  // blocks whose spots are counted
-constexpr u64 kMostWeak = 1 << 18;     // of each thread
+constexpr u64 kMostWeak = 1 << 18;     // of all; more are left as they are
 constexpr u64 kMostSpots = 1 << 12;    // of a block
 constexpr u64 kUsual = 4;              // blocks that have a pointer where it is usual
 
@@ -133,7 +133,9 @@ private:
             void finish() { all.weak_.insert(all.weak_.end(), weak.begin(), weak.end()); }
         };
         each_block(1, Look{*this});
-        if (weak_count_ <= kMostWeak) believe_usual();
+        if (weak_count_ > kMostWeak) return;
+        std::sort(weak_.begin(), weak_.end());
+        believe_usual();
     }
     // Of what lies in data, what several blocks have at the same place, or all of a size.
     void believe_usual() {
@@ -146,7 +148,6 @@ private:
         places.erase(std::unique(places.begin(), places.end()), places.end());
         std::vector<u64> counts(places.size());
         const Sizes sizes = count_places(places, counts);
-        std::sort(weak_.begin(), weak_.end());
         const auto is_usual = [&](const Weak &each) {
             if (each.is_odd) return false;
             const u64 count = counts[row_of(places, each.place)];
@@ -251,7 +252,6 @@ private:
     }
     // Each source is gone through once.
     void doubt_edges(Doubted &doubted) {
-        std::sort(weak_.begin(), weak_.end());
         std::vector<u32> targets;
         for (u64 row = 0; row < weak_.size();) {
             const u32 source = weak_[row].source;
@@ -282,7 +282,7 @@ private:
     Bits is_sure_;             // a pointer leads there that is not doubted
     std::vector<u64> blocks_;  // that lead to what is contested
     UsualSpots spots_;
-    std::vector<Weak> weak_;
+    std::vector<Weak> weak_;  // sorted
     std::atomic<u64> weak_count_{0};
     std::vector<u64> odd_entries_;
 };

@@ -7,22 +7,10 @@
 namespace heapgraph {
 namespace {
 
-constexpr u64 kChunksOfSlice = 1 << 16;
 constexpr u64 kMostRead = u64{1} << 28, kMostBlocks = u64{1} << 20;
 // Structs have up to so many steps of 16 bytes; a field, one in so many of them.
 constexpr u64 kStructSteps = 16, kTargetSteps = 4096, kFieldShare = 4, kFewestStructs = 1 << 10;
 constexpr u64 kSliceStep = 4;  // one in so many slices is counted
-
-// Calls work(begin, end) for slices of all chunks, or every so many of them, in parallel.
-template <typename Work>
-void each_slice(u64 chunks, u64 step, Work work) {
-    const u64 slices = (chunks + kChunksOfSlice - 1) / kChunksOfSlice;
-    run_in_parallel((slices + step - 1) / step, [&](Tasks &tasks) {
-        for (u64 i; tasks.take(i);)
-            work(static_cast<u32>(i * step * kChunksOfSlice),
-                 static_cast<u32>(std::min(chunks, (i * step + 1) * kChunksOfSlice)));
-    });
-}
 
 class Sources {
 public:
@@ -33,9 +21,9 @@ public:
 
     // is_sure: is set for what fields of structs lead to.
     std::vector<u64> find(Bits &is_sure) {
-        each_slice(chunks_.count(), kSliceStep,
-                   [this](u32 begin, u32 end) { count_fields(begin, end); });
-        each_slice(chunks_.count(), 1, [&](u32 begin, u32 end) { choose(begin, end, is_sure); });
+        run_in_slices(chunks_.count(), kSliceStep,
+                      [this](u32 begin, u32 end) { count_fields(begin, end); });
+        run_in_slices(chunks_.count(), 1, [&](u32 begin, u32 end) { choose(begin, end, is_sure); });
         std::vector<u64> found;
         u64 bytes = 0;
         chunks_.each([&](u32 chunk, u64 header) {

@@ -21,6 +21,8 @@ void test_blocks();
 void test_slabs(unsigned seed);
 // owners/owner_tests.cpp: who leads to them; random ones from this seed on
 void test_owners(unsigned seed);
+// owners/conflict_tests.cpp: pointers that somebody else left behind
+void test_conflicts();
 // A chain of nested lists, so long that a recursive walk would overflow its stack.
 void test_deep_nesting(const LayoutTable &table);
 // fuzz_tests.cpp: this many rounds of random damage, from this seed on

@@ -60,6 +60,7 @@ int main(int argc, char **argv) {
         test_blocks();
         test_slabs(seed);
         test_owners(seed);
+        test_conflicts();
     }
     for (const Version version : versions) test_budget(read_layout(version.minor, version.micro));
     limit_resources();
