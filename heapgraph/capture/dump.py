@@ -33,7 +33,7 @@ from heapgraph.capture.process.memory import ProcessMemory, UnreadableMemory
 from heapgraph.capture.process.target_files import open_mapped_file
 from heapgraph.capture.regions.native_memory import native_memory
 from heapgraph.capture.regions.regions import MemoryRegions, find_regions, survey_memory
-from heapgraph.errors import CaptureInterrupted, MemoryRanShort
+from heapgraph.errors import CaptureInterrupted, MemoryRanShort, TargetError
 from heapgraph.units import format_size
 
 if TYPE_CHECKING:
@@ -89,7 +89,11 @@ class _Dump:
         self.frozen_by = ""
 
     def best_capture(self) -> Captured:
-        """Freeze and walk until a walk is good, at most MAX_ATTEMPTS times; else the last one."""
+        """Freeze and walk until a walk is good, at most MAX_ATTEMPTS times; else the last one.
+
+        A walk that was not good is better than none, if the target has ended since.
+        """
+        last: Captured | None = None
         while True:
             self.attempts += 1
             self.frozen_by = ""
@@ -101,10 +105,15 @@ class _Dump:
                 self.method = "pause"
                 self.notes.append(f"paused instead of cloned: {shortage.what}")
                 continue
-            except CaptureInterrupted:
-                if self.frozen_by != "clone" or not self._pauses_instead():
+            except TargetError as error:
+                is_cut = isinstance(error, CaptureInterrupted)
+                if is_cut and self.frozen_by == "clone" and self._pauses_instead():
+                    continue
+                if last is None:
                     raise
-                continue
+                self.notes.append(f"not frozen again: {error.what}")
+                return last
+            last = capture
             if capture.verdict.is_good or capture.method != "clone":
                 return capture
             # Not the first time: most of what is withheld is no objects, but buffers for devices.

@@ -17,6 +17,7 @@ budget = {{ {budget} }}
 {more_watch}
 [store]
 path = "{folder}/store"
+limits = {{ keep_free = 0.0 }}
 
 [[rule]]
 name = "too-large"

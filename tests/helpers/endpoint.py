@@ -7,7 +7,7 @@ import http.client
 import json
 import socket
 import threading
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -242,7 +242,8 @@ class RunningEndpoint:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
         with closing(connection):
             sent = {name.replace("_", "-"): text for name, text in headers.items()}
-            connection.request(method, path, body, sent)
+            with suppress(BrokenPipeError):  # refused, and closed, before it was sent whole
+                connection.request(method, path, body, sent)
             answer = connection.getresponse()
             return Reply(answer.status, answer.headers, answer.read())
 

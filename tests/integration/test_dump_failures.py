@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from heapgraph.capture.dump import dump
+from heapgraph.capture.heap.audit import Account, Verdict
 from heapgraph.cli.main import run_program
 from heapgraph.errors import CaptureInterrupted
 from heapgraph.snapshot.reader import open_snapshot
@@ -194,6 +195,27 @@ def test_a_target_that_ends_in_the_middle(method: str, tmp_path: Path) -> None:
             open_snapshot(output).verify_all()
         assert killed
     assert not list(tmp_path.glob(".*partial*"))
+
+
+def test_a_poor_walk_is_kept_when_the_target_has_ended_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a walk that asks for another, and a target that ends before it, the first is kept."""
+    output, verdict = tmp_path / "x.heapgraph", Account.verdict
+    with start_target(TARGETS / "kinds.py") as target:
+
+        def poor(account: Account) -> Verdict:
+            target.process.kill()
+            target.process.wait()
+            found = verdict(account)
+            found.record.update(grade="poor", reasons=["a test says so"])
+            return found
+
+        monkeypatch.setattr(Account, "verdict", poor)
+        result = dump(target.pid, output, method="clone")
+    open_snapshot(output).verify_all()
+    notes = result.notes
+    assert any(note.startswith("not frozen again: no process with pid") for note in notes), notes
 
 
 def _in_unprivileged_child(command: Callable[[], int], errors: int) -> int:

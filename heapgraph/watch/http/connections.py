@@ -169,7 +169,7 @@ class ConnectionServer(web.Server):
             limits,
             loop=asyncio.get_running_loop(),
             keepalive_timeout=2 * (limits.request_s + limits.write_s),  # our clock is earlier
-            lingering_time=0.0,  # of a body that nobody wants nothing is read
+            lingering_time=limits.linger_s,
             access_log=None,  # it would keep what peers send
             logger=_quiet_log(),
             max_line_size=limits.line_bytes,

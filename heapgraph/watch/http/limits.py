@@ -16,6 +16,8 @@ class Limits:
         request_s: a connection without a whole request for so long is closed: one that sends its
             headers a byte a second, and one that is idle.
         write_s: how long a peer may leave unread what it was sent.
+        linger_s: how long a body that nobody wants is read, at most; whoever still sends when the
+            connection closes never sees the answer.
         line_bytes: of the request line.
         field_bytes: of one header; a JSON web token needs some thousand.
         fields: headers.
@@ -33,6 +35,7 @@ class Limits:
     requests_of_caller: int = 8
     request_s: float = 10.0
     write_s: float = 30.0
+    linger_s: float = 1.0
     line_bytes: int = 4096
     field_bytes: int = 8190
     fields: int = 64
