@@ -20,7 +20,6 @@ from heapgraph.capture.heap.traverse_account import (
 )
 from heapgraph.capture.heap.walk import (
     HeapWalk,
-    readable_regions,
     static_ranges,
 )
 from heapgraph.capture.live.freeze import Method, freeze
@@ -196,7 +195,7 @@ class _Dump:
             frozen.source,
             target.layout,
             target.version,
-            readable_regions(maps),
+            maps,
             self.progress,
             budget=budget,
         )

@@ -14,7 +14,7 @@ from heapgraph.capture.heap.audit import Account
 from heapgraph.capture.heap.object_facts import read_object_facts
 from heapgraph.capture.heap.traverse import TraverseLog
 from heapgraph.capture.heap.traverse_account import TraverseAccount, explain, traverse_twin
-from heapgraph.capture.heap.walk import HeapWalk, readable_regions, static_ranges
+from heapgraph.capture.heap.walk import HeapWalk, static_ranges
 from heapgraph.capture.live.twin import Twin, thread_pointer_of
 from heapgraph.capture.process.budget import budget_of_pieces
 from heapgraph.capture.process.libraries import find_library_data
@@ -160,12 +160,11 @@ class _Steps:
         self, named: RootSet, heads: ListHeads, libraries: Sequence[LibraryData]
     ) -> HeapWalk:
         found, target = self.found, self.found.target
-        regions = readable_regions(target.maps)
         walk = HeapWalk(
             found.pieces,
             target.layout,
             target.version,
-            regions,
+            target.maps,
             self.progress,
             budget=budget_of_pieces(found.pieces),
         )

@@ -186,6 +186,16 @@ class HeapWalker:
         )
         check(status, "preparing the walk")
 
+    def set_constant(self, ranges: Sequence[tuple[int, int]]) -> None:
+        """Say which regions the process cannot write to, as files have them: there is no object.
+
+        Args:
+            ranges: (start, end), sorted and disjoint; before anything is read.
+        """
+        rows = _as_ranges(ranges)
+        status = self._library.hg_walker_set_constant(self._handle, rows.ctypes.data, len(rows))
+        check(status, "preparing the walk")
+
     def set_running_frames(self, frames: Sequence[int]) -> None:
         """Say which frames threads run (up to 3.10 objects): they are on no suspended stack."""
         values = _as_u64(frames)

@@ -22,6 +22,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "hg_walker_name": (ctypes.c_uint32, (_POINTER, ctypes.c_char_p)),
     "hg_walker_add_rule": (_STATUS, (_POINTER, _POINTER)),
     "hg_walker_set_budget": (_STATUS, (_POINTER, _POINTER, _POINTER, _U64)),
+    "hg_walker_set_constant": (_STATUS, (_POINTER, _POINTER, _U64)),
     "hg_walker_set_running_frames": (_STATUS, (_POINTER, _POINTER, _U64)),
     "hg_walker_load": (_STATUS, (_POINTER, AddressRange, _POINTER)),
     "hg_walker_read_gc_lists": (_STATUS, (_POINTER, _POINTER, _U64, _U64, ctypes.c_int)),
@@ -61,7 +62,7 @@ WALKER_INTERFACE = Interface(
     library="walker",
     header="native/walker/api/walker.h",
     version_function="hg_walker_version",
-    version=7,
+    version=8,
     functions=_FUNCTIONS,
     structs=WALKER_STRUCTS,
 )

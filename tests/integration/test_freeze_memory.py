@@ -13,7 +13,7 @@ from unittest import mock
 
 import pytest
 
-from heapgraph.capture.heap.walk import HeapWalk, readable_regions, writable_regions
+from heapgraph.capture.heap.walk import HeapWalk, writable_regions
 from heapgraph.capture.live.copying import Copier, NotTaken
 from heapgraph.capture.live.freeze import METHODS, freeze
 from heapgraph.capture.live.freeze_helper import FreezeHelper
@@ -173,7 +173,7 @@ def test_reading_the_clone_copies_none_of_its_pages() -> None:
         with freeze(target.pid, "clone") as frozen:
             maps = read_maps(frozen.code_pid, sizes=False)
             before = copied_bytes(frozen.code_pid)
-            walk = HeapWalk(frozen.code_pid, target.layout, target.version, readable_regions(maps))
+            walk = HeapWalk(frozen.code_pid, target.layout, target.version, maps)
             walk.load(filled_ranges(frozen.code_pid, writable_regions(maps)))
             gained = copied_bytes(frozen.code_pid) - before
         read = walk.emit([]).counts["bytes_read"]

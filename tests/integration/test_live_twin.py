@@ -14,7 +14,7 @@ from heapgraph.capture.cpython.layouts import layout_for
 from heapgraph.capture.cpython.roots import find_roots, gc_list_heads
 from heapgraph.capture.heap.traverse_account import traverse_clone, traverse_twin
 from heapgraph.capture.heap.traverse_budget import MAX_FAULTS_OF_FUNCTION
-from heapgraph.capture.heap.walk import HeapWalk, readable_regions, static_ranges, writable_regions
+from heapgraph.capture.heap.walk import HeapWalk, static_ranges, writable_regions
 from heapgraph.capture.live import clean_pages
 from heapgraph.capture.live.clean_pages import CleanPages
 from heapgraph.capture.live.freeze import freeze
@@ -50,7 +50,7 @@ def walk_with(
     """The steps of a dump, up to the columns."""
     target, maps, named, memory = place
     heads = gc_list_heads(memory, target.layout, target.runtime_address)
-    walk = HeapWalk(source, target.layout, target.version, readable_regions(maps))
+    walk = HeapWalk(source, target.layout, target.version, maps)
     walk.discover(heads, named.addresses, named.scan_ranges, named.running_frames)
     walk.discover_from(find_library_data(memory, maps, named.scan_ranges))
     account = traverse(walk)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from heapgraph.capture.cpython.roots import find_roots, gc_list_heads
-from heapgraph.capture.heap.walk import HeapWalk, readable_regions, static_ranges
+from heapgraph.capture.heap.walk import HeapWalk, static_ranges
 from heapgraph.capture.live.target import inspect_target
 from heapgraph.capture.process.maps import read_maps
 from heapgraph.capture.process.memory import ProcessMemory
@@ -38,7 +38,7 @@ def walked(pid: int, budget: WalkBudget | None = None) -> HeapColumns:
     with ProcessMemory(pid) as memory:
         roots = find_roots(memory, target.layout, target.runtime_address)
         heads = gc_list_heads(memory, target.layout, target.runtime_address)
-    walk = HeapWalk(pid, target.layout, target.version, readable_regions(maps), budget=budget)
+    walk = HeapWalk(pid, target.layout, target.version, maps, budget=budget)
     walk.discover(heads, roots.addresses, roots.scan_ranges, roots.running_frames)
     columns = walk.emit(static_ranges(maps, target.runtime_address, target.runtime_end))
     walk.forget_memory(columns)

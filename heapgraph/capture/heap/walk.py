@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -41,18 +41,33 @@ MIN_LOST = 1000
 _PROGRESS_INTERVAL_S = 0.2
 
 
-def readable_regions(maps: Iterable[Mapping]) -> list[tuple[int, int]]:
-    """Ranges of the target the walker may read, neighbours joined; devices are never touched."""
-    regions: list[tuple[int, int]] = []
+class ReadableRegions(NamedTuple):
+    """Ranges of the target that the walker may read, as (start, end): sorted, disjoint.
+
+    Attributes:
+        all: neighbours are joined where they are of one kind.
+        constant: those of them that are code and constants of files. An object is counted, and the
+            program could not do so there.
+    """
+
+    all: list[tuple[int, int]]
+    constant: list[tuple[int, int]]
+
+
+def readable_regions(maps: Iterable[Mapping]) -> ReadableRegions:
+    """What the walker may read; devices are never touched."""
+    kinds: tuple[list[tuple[int, int]], ...] = ([], [])
     for mapping in maps:
         device = mapping.path.startswith("/dev/") and not mapping.path.startswith(MEMORY_DEVICES)
         if "r" not in mapping.permissions or device or mapping.path in NO_MEMORY:
             continue
+        regions = kinds[mapping.is_file and "w" not in mapping.permissions]
         if regions and regions[-1][1] == mapping.start:
             regions[-1] = (regions[-1][0], mapping.end)
         else:
             regions.append((mapping.start, mapping.end))
-    return regions
+    writable, constant = kinds
+    return ReadableRegions(sorted(writable + constant), constant)
 
 
 def writable_regions(maps: Iterable[Mapping]) -> list[Mapping]:
@@ -91,7 +106,7 @@ class HeapWalk:
         source: the process whose memory stands still, or the pieces of files that have it.
         layout: of its CPython version.
         version: (major, minor, micro) of its CPython.
-        regions: what of its memory may be read, as `readable_regions`.
+        maps: of the process, in address order.
         progress: told the phase and the number of objects, about five times a second.
         budget: what it may cost; None for no limit.
     """
@@ -101,7 +116,7 @@ class HeapWalk:
         source: int | Sequence[FilePiece],
         layout: Layout,
         version: tuple[int, int, int],
-        regions: Sequence[tuple[int, int]],
+        maps: Iterable[Mapping],
         progress: Progress | None = None,
         *,
         budget: WalkBudget | None = None,
@@ -109,8 +124,10 @@ class HeapWalk:
         """Teach a walker the layout and the type rules."""
         fields = layout.numbers(version)
         self._type_offset = fields["obj.type"]
-        self._walker = HeapWalker(source, regions, fields)
-        self.most_visits = sum(end - start for start, end in regions) // 8
+        regions = readable_regions(maps)
+        self._walker = HeapWalker(source, regions.all, fields)
+        self._walker.set_constant(regions.constant)
+        self.most_visits = sum(end - start for start, end in regions.all) // 8
         if budget is not None:
             self._walker.set_budget(budget)
             self.most_visits = min(self.most_visits, budget.references)

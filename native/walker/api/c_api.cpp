@@ -125,6 +125,10 @@ int hg_walker_set_budget(hg_walker *walker, const hg_walk_budget *budget, const 
     });
 }
 
+int hg_walker_set_constant(hg_walker *walker, const hg_range *constant, u64 count) {
+    return guarded([&] { walker->image().set_constant(constant, count); });
+}
+
 int hg_walker_set_running_frames(hg_walker *walker, const u64 *frames, u64 count) {
     return guarded([&] { walker->reader().set_running_frames(frames, count); });
 }

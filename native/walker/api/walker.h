@@ -9,11 +9,11 @@
  *
  * The order of calls, one at a time (hg_walker_progress alone may be called meanwhile, by another
  * thread): hg_walker_new; hg_walker_add_rule for each type, hg_walker_set_budget,
- * hg_walker_set_running_frames; hg_walker_read_gc_lists; hg_walker_discover, and what finds more to
- * discover (hg_walker_scan_range, hg_walker_to_traverse and hg_walker_add_traversed) as often as
- * wanted; hg_walker_lost_objects when all else is found; hg_walker_compare_traversed;
- * hg_walker_emit; hg_walker_forget_memory; hg_walker_complete; hg_walker_free. Memory can be read
- * from the start until it is forgotten.
+ * hg_walker_set_constant, hg_walker_set_running_frames; hg_walker_read_gc_lists;
+ * hg_walker_discover, and what finds more to discover (hg_walker_scan_range, hg_walker_to_traverse
+ * and hg_walker_add_traversed) as often as wanted; hg_walker_lost_objects when all else is found;
+ * hg_walker_compare_traversed; hg_walker_emit; hg_walker_forget_memory; hg_walker_complete;
+ * hg_walker_free. Memory can be read from the start until it is forgotten.
  *
  * No C++ exception gets out: a function that does work returns an hg_walker_status.
  */
@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 /* Raised whenever a struct, a signature or the meaning of one changes. */
-#define HG_WALKER_VERSION 7
+#define HG_WALKER_VERSION 8
 
 /* An offset of a field that the target's CPython does not have. */
 #define HG_ABSENT INT64_C(-1)
@@ -271,6 +271,11 @@ HG_API int hg_walker_add_rule(hg_walker *walker, const hg_type_rule *rule);
  * for zeros. NULL: that is not known. */
 HG_API int hg_walker_set_budget(hg_walker *walker, const hg_walk_budget *budget,
                                 const hg_range *filled, uint64_t filled_count);
+
+/* Which of the regions are code and constants of files: the process cannot write there, and no
+ * object is looked for there. Before anything is read. constant: sorted and disjoint; regions that
+ * do not lie in one of them as a whole are others. */
+HG_API int hg_walker_set_constant(hg_walker *walker, const hg_range *constant, uint64_t count);
 
 /* Frames that threads run (up to 3.10 frame objects). */
 HG_API int hg_walker_set_running_frames(hg_walker *walker, const uint64_t *frames, uint64_t count);

@@ -56,6 +56,7 @@ bool MemoryStore::use_block(Region &region, u64 block) {
         const std::lock_guard lock(used_mutex_);
         region.used.push_back(static_cast<u32>(block));
     }
+    if (region.is_constant) return true;
     // Only the newest wish counts: a reader that fell behind has nothing to catch up with.
     wanted_.store((static_cast<u64>(&region - regions_.data()) << 32 | block) + 1,
                   std::memory_order_release);

@@ -35,6 +35,12 @@ public:
     // What holds something: sorted, disjoint. The rest reads as zeros without being read. To be
     // called before anything is; without it, all that a piece has may hold something.
     void set_filled(const AddressRange *ranges, u64 count) { store_->set_filled(ranges, count); }
+    // Regions in these ranges are code and constants of files: the program cannot write there, so
+    // that nothing there is counted as an object. No more of them is read than is asked for: their
+    // pages become resident in the process by our reading them.
+    void set_constant(const AddressRange *ranges, u64 count) {
+        store_->set_constant(ranges, count);
+    }
     // No more than this is copied; what is left out reads as zeros.
     void set_limit(u64 bytes) { store_->set_limit(bytes); }
     // No more objects are looked for: the lists of blocks in use stay as they are.
@@ -54,6 +60,11 @@ public:
         if (region == nullptr) return {};
         const u64 available = region->size - (address - region->start);
         return view(address, size < available ? size : available);
+    }
+    // Like view(), empty where no object can be.
+    View object_view(u64 address, u64 size) {
+        const Region *region = find(address);
+        return region == nullptr || region->is_constant ? View{} : view(address, size);
     }
     u64 u64_at(u64 address) { return view(address, 8).u64_at(0); }
     // A C string: its first 512 bytes at most.

@@ -156,6 +156,15 @@ void MemoryStore::set_filled(const AddressRange *ranges, u64 count) {
     }
 }
 
+void MemoryStore::set_constant(const AddressRange *ranges, u64 count) {
+    const std::vector<AddressRange> sorted(ranges, ranges + count);
+    for (Region &region : regions_) {
+        const auto range = first_behind(sorted, region.start);
+        region.is_constant = range != sorted.end() && range->start <= region.start &&
+                             region.start + region.size <= range->end;
+    }
+}
+
 AddressRange MemoryStore::filled_from(u64 address) const {
     if (knows_filled_) {
         const auto range = first_behind(filled_, address);

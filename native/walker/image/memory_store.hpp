@@ -28,6 +28,7 @@ public:
     MemoryStore &operator=(const MemoryStore &) = delete;
 
     void set_filled(const AddressRange *ranges, u64 count);
+    void set_constant(const AddressRange *ranges, u64 count);
     void set_limit(u64 bytes) { most_bytes_ = bytes; }
     // From now on, Region::used stays as it is: no object is looked for any more.
     void keep_used_blocks() { is_used_kept_ = true; }

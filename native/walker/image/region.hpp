@@ -68,6 +68,7 @@ struct Region {
     std::vector<u32>
         used;  // blocks in use, where alone objects can be; in order after number_objects
     std::vector<AddressRange> mapped;  // parts of the copy that are the pages of a file
+    bool is_constant = false;          // see MemoryImage::set_constant
 };
 
 constexpr unsigned kBlockShift = 18;  // 256 KiB: large enough for one call to be cheap

@@ -64,7 +64,7 @@ bool TypeTable::is_own_type(View type) {
 
 bool TypeTable::is_type(u64 address) {
     if (address & 7) return false;
-    const View type = memory_.view(address, layout_.tp_size);
+    const View type = memory_.object_view(address, layout_.tp_size);
     if (!type) return false;
     const u64 flags = type.u64_at(layout_.tp_flags);
     const i64 basicsize = type.i64_at(layout_.tp_basicsize);
@@ -72,9 +72,9 @@ bool TypeTable::is_type(u64 address) {
     if (basicsize < 16 || basicsize > kMaxBasicsize) return false;
     if (itemsize < 0 || itemsize > kMaxItemsize || type.i64_at(layout_.refcount) == 0) return false;
     if (type.u64_at(layout_.type) == address && !is_own_type(type)) return false;
-    const View meta = memory_.view(type.u64_at(layout_.type), layout_.tp_size);
+    const View meta = memory_.object_view(type.u64_at(layout_.type), layout_.tp_size);
     if (!meta || !(meta.u64_at(layout_.tp_flags) & type_flag::kType)) return false;
-    const View metameta = memory_.view(meta.u64_at(layout_.type), layout_.tp_size);
+    const View metameta = memory_.object_view(meta.u64_at(layout_.type), layout_.tp_size);
     if (!metameta || !(metameta.u64_at(layout_.tp_flags) & type_flag::kType)) return false;
     if (flags & type_flag::kReady) return true;
     // Up to 3.10 a few static types are used without having been made ready: no base, no dict.

@@ -35,7 +35,7 @@ struct Position {
 inline bool find_position(MemoryImage &image, u64 address, Position &out) {
     if (address == 0 || address & 7) return false;
     out.region = image.find(address);
-    if (out.region == nullptr) return false;
+    if (out.region == nullptr || out.region->is_constant) return false;
     out.bit = (address - out.region->start) >> 3;
     return true;
 }
