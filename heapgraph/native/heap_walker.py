@@ -145,6 +145,7 @@ class HeapWalker:
         fields: Sequence[FieldRule] = (),
         buffers: Sequence[BufferRule] = (),
         blocks: BlockRule | None = None,
+        borrowed: Sequence[int] = (),
     ) -> None:
         """Teach the walker a type.
 
@@ -155,7 +156,9 @@ class HeapWalker:
             fields: words that hold references.
             buffers: memory that an instance alone owns.
             blocks: blocks of memory that it leads to; None for none.
+            borrowed: byte offsets of words that lead to what is not the object's.
         """
+        offsets = np.array(borrowed, dtype=np.int64)
         rule = TypeRule(
             type_name=tp_name.encode(),
             reader=reader.encode(),
@@ -165,6 +168,8 @@ class HeapWalker:
             buffers=(BufferRule * len(buffers))(*buffers),
             buffer_count=len(buffers),
             blocks=BlockRule() if blocks is None else blocks,
+            borrowed=offsets.ctypes.data,
+            borrowed_count=len(offsets),
         )
         status = self._library.hg_walker_add_rule(self._handle, ctypes.byref(rule))
         check(status, f"teaching the walker {tp_name}, whose reader is {reader!r}")
@@ -187,11 +192,7 @@ class HeapWalker:
         check(status, "preparing the walk")
 
     def set_constant(self, ranges: Sequence[tuple[int, int]]) -> None:
-        """Say which regions the process cannot write to, as files have them: there is no object.
-
-        Args:
-            ranges: (start, end), sorted and disjoint; before anything is read.
-        """
+        """Say which regions the process cannot write to: (start, end), sorted, disjoint."""
         rows = _as_ranges(ranges)
         status = self._library.hg_walker_set_constant(self._handle, rows.ctypes.data, len(rows))
         check(status, "preparing the walk")

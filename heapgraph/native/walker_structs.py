@@ -121,6 +121,8 @@ class TypeRule(ctypes.Structure):
         ("buffers", ctypes.POINTER(BufferRule)),
         ("buffer_count", _U64),
         ("blocks", BlockRule),
+        ("borrowed", ctypes.c_void_p),
+        ("borrowed_count", _U64),
     )
 
 

@@ -169,7 +169,13 @@ class HeapWalk:
                 reference_depth=blocks.reference_depth,
             )
         walker.add_rule(
-            tp_name, rule.reader, rule.scan_from, fields=fields, buffers=buffers, blocks=owned
+            tp_name,
+            rule.reader,
+            rule.scan_from,
+            fields=fields,
+            buffers=buffers,
+            blocks=owned,
+            borrowed=rule.borrowed,
         )
 
     def load(self, ranges: Iterable[tuple[int, int]]) -> None:

@@ -146,6 +146,8 @@ def mapped_sizes(places: Array, heads: Array, end: int) -> Array:
         end: of the memory they lie in.
     """
     sizes = heads[:, 1] & ~np.uint64(_FLAGS)
+    # Since glibc 2.43 without the first two words.
+    sizes += np.where(sizes % np.uint64(_PAGE) == _PAGE - _HEADER, np.uint64(_HEADER), np.uint64(0))
     is_block = (heads[:, 1] & np.uint64(_FLAGS) == _MAPPED) & (heads[:, 0] == 0)
     is_block &= (sizes % np.uint64(_PAGE) == 0) & (sizes > SMALLEST_MAPPED)
     is_block &= sizes <= np.uint64(end) - places

@@ -42,6 +42,7 @@ class ResolvedRule:
     fields: tuple[ResolvedField, ...]
     buffers: tuple[ResolvedBuffer, ...]
     blocks: Blocks | None
+    borrowed: tuple[int, ...]
 
 
 def resolve(
@@ -61,6 +62,7 @@ def resolve(
         tuple(_fields(rule, layout, version)),
         tuple(_buffers(rule, layout, version)),
         blocks if blocks is not None and version >= blocks.since else None,
+        tuple(offset for place in rule.borrowed if (offset := _offset(place, layout)) is not None),
     )
 
 

@@ -113,6 +113,7 @@ class TypeRule:
         buffers: memory that it owns besides.
         blocks: memory that it owns, of unknown layout.
         scan_from: place from which on words are scanned as well; None where all is known.
+        borrowed: places of words that lead to memory which is not the object's, or was freed.
     """
 
     reader: str = "plain"
@@ -120,3 +121,4 @@ class TypeRule:
     scan_from: Place | None = None
     buffers: tuple[Buffer, ...] = ()
     blocks: Blocks | None = None
+    borrowed: tuple[Place, ...] = ()

@@ -15,6 +15,7 @@ Each `[[type]]` of a table has:
     scan_from       place from which on words are scanned as well
     buffers         memory that it alone owns: see `Buffer`
     blocks          memory of unknown layout: see `Blocks`
+    borrowed        places of words that lead to memory of somebody else, or to what was freed
 
 A place is the name of a layout field; only extension packages, which no layout table describes,
 have byte offsets. A field, or a buffer with one, that a version lacks is left out (`resolve`).
@@ -86,6 +87,7 @@ def _rule(entry: dict[str, Any]) -> TypeRule:
         entry.pop("scan_from", None),
         tuple(_buffer(each) for each in entry.pop("buffers", [])),
         None if blocks is None else _blocks(blocks),
+        tuple(entry.pop("borrowed", ())),
     )
     if entry:
         raise ValueError(f"nobody reads {', '.join(entry)}")

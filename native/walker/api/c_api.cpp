@@ -109,6 +109,7 @@ int hg_walker_add_rule(hg_walker *walker, const hg_type_rule *rule) {
         }
         const hg_block_rule &blocks = rule->blocks;
         taught.blocks = {blocks.depth, blocks.raw_depth, blocks.contents, blocks.reference_depth};
+        taught.borrowed.assign(rule->borrowed, rule->borrowed + rule->borrowed_count);
         walker->types().add_rule(rule->type_name, std::move(taught));
         return HG_WALKER_OK;
     });

@@ -145,6 +145,8 @@ typedef struct hg_type_rule {
     const hg_buffer_rule *buffers; /* [buffer_count] */
     uint64_t buffer_count;
     hg_block_rule blocks;
+    const int64_t *borrowed; /* [borrowed_count], words that lead to what is not the object's */
+    uint64_t borrowed_count;
 } hg_type_rule;
 
 /* An object and the traverse function of its type, as addresses. */

@@ -10,8 +10,18 @@ constexpr u64 kMaxData = 64 << 20, kMostCandidates = 256;  // a library with mor
 constexpr u64 kBinsThatFit = 120;      // a bin may be caught in the middle of a change
 constexpr unsigned kSafeLinking = 12;  // next ^ (place >> 12), since glibc 2.32
 
-// tcache_perthread_struct: counts, then the first chunk of each size.
-constexpr u64 kCacheChunk = 0x290, kCacheLists = 64, kSmallest = 0x20;
+// tcache_perthread_struct: 16 bits for each list, then the first chunk of each. Up to glibc 2.41
+// they are how many chunks wait in it, later how many more there is room for, and there are lists
+// of chunks of different sizes behind the others.
+struct CacheForm {
+    u64 lists;
+    bool counts_room;
+    u64 bytes() const { return lists * (sizeof(u16) + sizeof(u64)); }
+    u64 chunk() const { return (bytes() + 8 + kChunkStep - 1) / kChunkStep * kChunkStep; }
+};
+constexpr CacheForm kCacheForms[] = {{64, false}, {76, true}};
+constexpr u64 kListsOfOneSize = 64, kSmallest = 0x20;
+constexpr u64 kMostSteps = 1 << 20;  // of lists that turn out to be none
 
 // Few bytes of many places: nothing around them is read, and nothing is kept.
 u64 word_at(MemoryImage &image, u64 address) {
@@ -54,27 +64,39 @@ bool is_cached_list(MemoryImage &image, const ChunkMap &chunks, u64 first, u64 s
     u64 at = first;
     for (u64 i = 0; i < count; ++i) {
         const u32 chunk = at < kChunkHeader ? kNoChunk : chunks.headed(at - kChunkHeader);
-        if (chunk == kNoChunk || chunks.size(chunk) != size) return false;
+        if (chunk == kNoChunk || (size != 0 && chunks.size(chunk) != size)) return false;
         at = next_of(image, at);
     }
     return at == 0;
 }
 
-struct Cache {
-    u16 counts[kCacheLists];
-    u64 first[kCacheLists];
+// The lists of a thread: of what size (0: of several), the first one, and how many.
+struct CachedList {
+    u64 size, first, count;
 };
-static_assert(sizeof(Cache) == kCacheChunk - kChunkHeader);
 
-bool is_cache(MemoryImage &image, const ChunkMap &chunks, const Cache &cache) {
-    for (u64 i = 0; i < kCacheLists; ++i) {
-        if ((cache.first[i] == 0) != (cache.counts[i] == 0)) return false;
+// None where that is no cache. steps: how many links may still be followed.
+std::vector<CachedList> cache_at(MemoryImage &image, const ChunkMap &chunks, u64 address,
+                                 const CacheForm &form, u64 &steps) {
+    std::vector<u8> bytes(form.bytes());
+    image.gather(&address, 1, bytes.size(), bytes.data());
+    std::vector<u16> numbers(form.lists);
+    std::memcpy(numbers.data(), bytes.data(), form.lists * sizeof(u16));
+    const u64 room = *std::max_element(numbers.begin(), numbers.end());
+    std::vector<CachedList> lists;
+    for (u64 i = 0; i < form.lists; ++i) {
+        CachedList list{i < kListsOfOneSize ? kSmallest + i * kChunkStep : 0, 0, numbers[i]};
+        if (form.counts_room) list.count = room - numbers[i];
+        std::memcpy(&list.first, bytes.data() + form.lists * sizeof(u16) + i * 8, 8);
+        if ((list.first == 0) != (list.count == 0)) return {};
+        lists.push_back(list);
     }
-    for (u64 i = 0; i < kCacheLists; ++i) {
-        const u64 size = kSmallest + i * kChunkStep;
-        if (!is_cached_list(image, chunks, cache.first[i], size, cache.counts[i])) return false;
+    for (const CachedList &list : lists) {
+        if (list.count > steps) return {};
+        steps -= list.count;
+        if (!is_cached_list(image, chunks, list.first, list.size, list.count)) return {};
     }
-    return true;
+    return lists;
 }
 
 // All arenas are linked in a ring.
@@ -158,14 +180,13 @@ void mark_compiler_blocks(MemoryImage &image, ChunkMap &chunks) {
 }
 
 void free_thread_caches(MemoryImage &image, ChunkMap &chunks) {
-    const auto is_as_long = [](u64 size) { return size == kCacheChunk; };
-    for (const auto &[chunk, address] : native_chunks(chunks, is_as_long)) {
-        Cache cache;
-        image.gather(&address, 1, sizeof cache, reinterpret_cast<u8 *>(&cache));
-        if (!is_cache(image, chunks, cache)) continue;
-        for (u64 i = 0; i < kCacheLists; ++i)
-            free_list(image, chunks, cache.first[i], kSmallest + i * kChunkStep, 0,
-                      cache.counts[i]);
+    u64 steps = chunks.count() + kMostSteps;
+    for (const CacheForm &form : kCacheForms) {
+        const auto is_as_long = [&](u64 size) { return size == form.chunk(); };
+        for (const auto &[chunk, address] : native_chunks(chunks, is_as_long)) {
+            for (const CachedList &list : cache_at(image, chunks, address, form, steps))
+                free_list(image, chunks, list.first, list.size, 0, list.count);
+        }
     }
 }
 

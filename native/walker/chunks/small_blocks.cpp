@@ -12,7 +12,7 @@ namespace {
 constexpr u64 kUsed = 0, kFreeBlock = 8, kNextOffset = 40;
 constexpr u64 kLargestPool = 1 << 14, kLargestBlock = 512;
 constexpr u64 kFarthestHead = 48;  // from a block's first byte to the object in it
-using IsType = SmallBlocks::IsType;
+using IsTypeAt = SmallBlocks::IsTypeAt;
 constexpr u64 kFirstType = 8, kLastType = 40;  // where an object's type may stand in its block
 
 template <typename T>
@@ -43,14 +43,15 @@ u64 count_objects(const Region &region, u64 pool, u64 pool_size) {
     return found;
 }
 
-// What waits in a free list of the interpreter still has its type, and no references.
-bool was_object(const MemoryImage &image, const IsType &is_type, const u8 *block, u64 size) {
+// What waits in a free list of the interpreter still has its type, and no references. A struct of C
+// code may have a word from what was there before, as padding.
+bool was_object(const MemoryImage &image, const IsTypeAt &is_type, const u8 *block, u64 size) {
     for (u64 at = kFirstType; at + 8 <= size && at <= kLastType; at += 8) {
         const u64 word = read<u64>(block, at);
         const Region *region = word % 8 == 0 ? image.region_of(word) : nullptr;
         if (region == nullptr) continue;
         const u64 bit = (word - region->start) / 8;
-        if (region->known[bit / 64] >> (bit % 64) & 1 && is_type(word)) return true;
+        if (region->known[bit / 64] >> (bit % 64) & 1 && is_type(word, at, size)) return true;
     }
     return false;
 }
@@ -70,7 +71,7 @@ SmallBlocks::Part &SmallBlocks::make_part(u64 address) {
     return *part;
 }
 
-void SmallBlocks::add_pools(MemoryImage &image, const IsType &is_type, const u64 *pools,
+void SmallBlocks::add_pools(MemoryImage &image, const IsTypeAt &is_type, const u64 *pools,
                             const u32 *block_sizes, u64 count, u64 pool_size) {
     if (pool_size < kSmallestPool || pool_size > kLargestPool || (pool_size & (pool_size - 1)) != 0)
         return;
@@ -94,7 +95,7 @@ void SmallBlocks::add_pools(MemoryImage &image, const IsType &is_type, const u64
     }
 }
 
-void SmallBlocks::add_pool(const MemoryImage &image, const IsType &is_type, u64 pool, u64 size,
+void SmallBlocks::add_pool(const MemoryImage &image, const IsTypeAt &is_type, u64 pool, u64 size,
                            const u8 *bytes) {
     const Region &region = *image.region_of(pool);
     const u64 used = read<u32>(bytes, kUsed);

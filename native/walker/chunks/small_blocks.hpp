@@ -18,10 +18,11 @@ struct SmallBlock {
 
 class SmallBlocks {
 public:
-    using IsType = std::function<bool(u64)>;  // whether a known object is a type
+    // Whether a known object is a type whose objects have it at that byte of a block of that size.
+    using IsTypeAt = std::function<bool(u64 object, u64 at, u64 size)>;
 
     // Looks through the pools; all are of one size.
-    void add_pools(MemoryImage &image, const IsType &is_type, const u64 *pools,
+    void add_pools(MemoryImage &image, const IsTypeAt &is_type, const u64 *pools,
                    const u32 *block_sizes, u64 count, u64 pool_size);
     // The block that has an address in it.
     SmallBlock find(u64 address) const {
@@ -108,7 +109,7 @@ private:
         return const_cast<Part *>(static_cast<const SmallBlocks *>(this)->part_of(address));
     }
     Part &make_part(u64 address);
-    void add_pool(const MemoryImage &image, const IsType &is_type, u64 pool, u64 size,
+    void add_pool(const MemoryImage &image, const IsTypeAt &is_type, u64 pool, u64 size,
                   const u8 *bytes);
 
     u64 pool_size_ = kSmallestPool;

@@ -58,9 +58,11 @@ void ObjectWords::mark(bool has_small) {
     u32 id = 0;
     walker_.each_object([&](u64 object, const Position &) {
         const u32 at = id++, row = columns.type[at];
-        if (row < knows_buffers_.size() && knows_buffers_[row] &&
-            ((has_small && knows_small_[row]) || columns.shallow.data()[at] > kSmallRequest))
-            mark_buffers(at, object, *walker_.types().types()[row], columns.shallow[at]);
+        if (row >= knows_buffers_.size() || !knows_buffers_[row]) return;
+        if (const TypeInfo &type = *walker_.types().types()[row];
+            (has_small && knows_small_[row]) || columns.shallow.data()[at] > kSmallRequest ||
+            !type.buffers.empty())
+            mark_buffers(at, object, type, columns.shallow[at]);
     });
 }
 
@@ -90,6 +92,7 @@ void ObjectWords::mark_buffers(u32 id, u64 object, const TypeInfo &type, u64 sha
     u64 left = known_outside(object, type, shallow);
     const bool may_be_small = knows_small_[walker_.columns().type[id]];
     if (left == 0 || type.basicsize <= 0) return;
+    mark_ruled(object, type, left);
     const u64 head = (type.is_gc ? kGcHead : 0) + static_cast<u64>(type.preheader);
     std::vector<AddressRange> waiting{{object - head, object + type.basicsize}};
     while (!waiting.empty() && left != 0) {
@@ -103,6 +106,18 @@ void ObjectWords::mark_buffers(u32 id, u64 object, const TypeInfo &type, u64 sha
             left -= std::min(left, size);
             if (size <= kMostFollowed) waiting.push_back(buffer);
         }
+    }
+}
+
+// Where a rule says where a buffer is: the others are looked for among the other words.
+void ObjectWords::mark_ruled(u64 object, const TypeInfo &type, u64 &left) {
+    if (type.buffers.empty()) return;
+    const View view = walker_.image().view(object, type.basicsize);
+    for (const BufferRule &rule : type.buffers) {
+        const KnownBuffer known = walker_.reader().buffer_at(object, type, view, rule);
+        if (AddressRange buffer;
+            known.size != 0 && take_buffer(known.start, known.size, true, buffer))
+            left -= std::min(left, known.size);
     }
 }
 

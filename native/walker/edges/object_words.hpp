@@ -33,8 +33,13 @@ public:
     void add_handles(std::vector<std::pair<u64, u32>> found, std::vector<Entry> &entries) const;
 
 private:
+    static bool is_borrowed(const TypeInfo &type, u64 offset) {
+        return std::find(type.borrowed.begin(), type.borrowed.end(), static_cast<i64>(offset)) !=
+               type.borrowed.end();
+    }
     void mark_object(u64 object);
     void mark_buffers(u32 id, u64 object, const TypeInfo &type, u64 shallow);
+    void mark_ruled(u64 object, const TypeInfo &type, u64 &left);
     u64 known_outside(u64 object, const TypeInfo &type, u64 shallow);
     template <typename Visit>
     void each_word(u64 object, const TypeInfo &type, Visit visit) {
@@ -42,7 +47,9 @@ private:
         const u64 end = end_of_block(object, type);
         if (end <= begin) return;
         const View words = walker_.image().view(begin, end - begin);
-        for (u64 at = 0; at + 8 <= words.size(); at += 8) visit(words.u64_at(at));
+        for (u64 at = 0; at + 8 <= words.size(); at += 8) {
+            if (!is_borrowed(type, begin + at - object)) visit(words.u64_at(at));
+        }
     }
     void scan(u32 id, u64 object, const TypeInfo &type, std::vector<Entry> &out);
     bool take_buffer(u64 address, u64 left, bool may_be_small, AddressRange &buffer);

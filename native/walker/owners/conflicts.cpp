@@ -4,6 +4,7 @@
 
 #include "walker/edges/parallel.hpp"
 #include "walker/owners/block_reader.hpp"
+#include "walker/owners/bridges.hpp"
 #include "walker/owners/sources.hpp"
 
 namespace heapgraph {
@@ -287,6 +288,18 @@ private:
     std::vector<u64> odd_entries_;
 };
 
+// Further edges that are doubted; those that are doubted already are strays by now.
+void doubt_bridges(const Reached &reached, ChunkEdges &edges, const Bits &is_given_back,
+                   Doubted &doubted) {
+    for (const Bridge &bridge : find_bridges(reached, edges)) {
+        if (is_given_back.get(bridge.target)) continue;
+        doubted.sources.push_back(bridge.source);
+        doubted.edges.push_back({bridge.target, bridge.place, edges.bytes[bridge.place]});
+        stray_edge(edges.bytes, bridge.place);
+        edges.has_strays = true;
+    }
+}
+
 // The marks as they were before, with the aim of strays: what a chunk has no more is noted in vain.
 void mark_again(Reached &reached, const std::vector<u32> &sources, ChunkEdges &edges) {
     edges.marks = std::move(reached.marks);
@@ -324,10 +337,12 @@ Reached settle_conflicts(MemoryImage &image, const ChunkMap &chunks, ObjectWords
     Reached reached = reach_chunks(edges, objects, libraries, stacks);
     Bits is_given_back(chunks.count());
     for (unsigned round = 0; round < kMostRounds; ++round) {
-        Contested contested(reached, edges);
-        if (!contested.find(objects)) break;
-        const Doubted doubted = Conflicts(image, chunks, contested, reached, edges, is_given_back)
-                                    .doubt(words, objects);
+        Contested contested(chunks, reached, edges);
+        Doubted doubted;
+        if (contested.find(objects))
+            doubted = Conflicts(image, chunks, contested, reached, edges, is_given_back)
+                          .doubt(words, objects);
+        doubt_bridges(reached, edges, is_given_back, doubted);
         if (doubted.count() == 0) break;
         for (unsigned turn = 0; turn < kMostReturns; ++turn) {
             if (turn != 0 && !give_back(reached, doubted, objects, edges, is_given_back)) break;

@@ -14,7 +14,8 @@ namespace heapgraph {
 // - into the middle of a chunk where pointers to chunks of its size do not lead;
 // - between a block that begins with its own size and one that does not: sqlite asks for its
 //   memory like that, and its blocks lead to one another only;
-// - of a block that is mostly data, at a place where hardly one of its size has such a pointer.
+// - of a block that is mostly data, at a place where hardly one of its size has such a pointer;
+// - that alone give an object the parts of another one's structure (see bridges.hpp).
 // words: of objects; null where their entries are to be believed.
 // Cost: a look at each edge, and at the words of blocks that lead to what several have.
 Reached settle_conflicts(MemoryImage &image, const ChunkMap &chunks, ObjectWords *words,

@@ -13,13 +13,17 @@ inline bool is_of_objects(const Reached &reached, u32 chunk) {
 
 class Contested {
 public:
-    Contested(const Reached &reached, const ChunkEdges &edges)
-        : reached_(reached), edges_(edges), bits_(reached.marks.size()) {}
+    Contested(const ChunkMap &chunks, const Reached &reached, const ChunkEdges &edges)
+        : chunks_(chunks), reached_(reached), edges_(edges), bits_(reached.marks.size()) {}
 
     // Pointers of one object's chunks to those of another one that are few beside what both have,
     // or which lead somewhere into the chunks of a larger one and never back: those of a node to
     // its document are many, and those of a statement lead to what the connection itself has.
-    // False where there are none such. What they lead to is contested, with all that is behind it.
+    // What they lead to is contested, with all that is behind it. Of objects with many chunks that
+    // lead to those of others or are led to, so is, without that, what large blocks lead to by a
+    // pointer or two, and what the objects lead to inside: those may be words that were left
+    // behind, and nearly all that the objects have may hang on one. False where there is nothing
+    // such.
     bool find(const std::vector<Entry> &objects);
     bool get(u32 chunk) const { return bits_.get(chunk); }
     // Whether an edge that may count leads to one.
@@ -29,7 +33,10 @@ public:
 
 private:
     void spread(std::vector<u32> waiting);
+    bool take_inside(const std::vector<Entry> &objects, const std::vector<u32> &labels);
+    bool take_sparse(const std::vector<u32> &labels);
 
+    const ChunkMap &chunks_;
     const Reached &reached_;
     const ChunkEdges &edges_;
     Bits bits_;

@@ -268,6 +268,17 @@ bool are_pools_explained(const Columns &columns, u64 pool_bytes) {
            pool_bytes_of_objects(columns) + pool_bytes / kOtherShare >= pool_bytes;
 }
 
+// Whether an object of a type that waits in a free list may have its type at that byte of a block.
+bool is_free_at(const TypeInfo &type, const Layout &layout, u64 at, u64 size) {
+    constexpr u64 kStep = 16;
+    const u64 head = (type.is_gc ? kGcHead : 0) + static_cast<u64>(type.preheader);
+    const u64 least = head + static_cast<u64>(std::max(type.basicsize, i64{0}));
+    // Long texts and numbers are given back; tuples wait in a list for each length.
+    const bool is_fixed = !type.is_gc || (type.itemsize == 0 && !type.is_python_class);
+    return at == head + static_cast<u64>(layout.type) && least <= size &&
+           (!is_fixed || size < least + kStep);
+}
+
 AddressRange find_arena(MemoryImage &image, const hg_native_places &places) {
     for (u64 i = 0; i < places.library_count; ++i) {
         if (const u64 arena = find_main_arena(image, places.libraries[i]))
@@ -293,7 +304,10 @@ NativeRows find_native_owners(Walker &walker, const hg_native_places &places, He
     free_thread_caches(image, chunks);
     mark_compiler_blocks(image, chunks);
     ObjectWords words(walker, chunks);
-    const auto is_type = [&](u64 object) { return walker.types().find(object) != nullptr; };
+    const auto is_type = [&](u64 object, u64 at, u64 size) {
+        const TypeInfo *type = walker.types().find(object);
+        return type != nullptr && is_free_at(*type, walker.reader().layout(), at, size);
+    };
     const bool has_small = !are_pools_explained(walker.columns(), places.pool_bytes);
     if (has_small)
         chunks.small_blocks().add_pools(image, is_type, places.pools, places.block_sizes,

@@ -23,6 +23,11 @@ constexpr u64 kMaxItems =
 
 constexpr u64 round_up(u64 size, u64 step) { return (size + step - 1) / step * step; }
 
+// Memory that a rule says is an object's; none where there is nothing.
+struct KnownBuffer {
+    u64 start = 0, size = 0;
+};
+
 struct Sizes {
     u64 getsizeof = 0;  // what sys.getsizeof says
     u64 shallow = 0;    // bytes asked of the allocators for the object and the buffers it owns
@@ -121,6 +126,7 @@ public:
     // A key table that its class has replaced belongs to the dicts that still use it; one of them
     // stands for all: in the first pass the first that is read, then that with the least address.
     bool stands_for(u64 table, u64 dict);
+    KnownBuffer buffer_at(u64 object, const TypeInfo &type, View body, const BufferRule &rule);
     // ob_size of an object without its sign; of an int the number of its digits.
     u64 item_count(View object);
     u64 tuple_length(u64 tuple) { return memory_.u64_at(tuple + layout_.var_size); }

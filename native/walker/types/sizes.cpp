@@ -28,15 +28,8 @@ u64 buffers_bytes(HeapReader &reader, u64 object, const TypeInfo &type, View vie
                   bool in_getsizeof) {
     u64 size = 0;
     for (const BufferRule &buffer : type.buffers) {
-        if (buffer.in_getsizeof != in_getsizeof) continue;
-        const u64 address = view.u64_at(buffer.pointer);
-        if (address == 0 || address - object < u64(type.basicsize)) continue;
-        if (present(buffer.flag) && view.u8_at(buffer.flag) == 0) continue;
-        u64 count = 1;
-        if (buffer.how == BufferCount::kWord) count = view.u64_at(buffer.count);
-        if (buffer.how == BufferCount::kTuple)
-            count = reader.tuple_length(view.u64_at(buffer.count));
-        if (count < kMaxSize / 64) size += count * buffer.item_size;
+        if (buffer.in_getsizeof == in_getsizeof)
+            size += reader.buffer_at(object, type, view, buffer).size;
     }
     return size;
 }
@@ -87,6 +80,17 @@ Sizes HeapReader::sizes(u64 object, const TypeInfo &type) {
     result.shallow = footprint(object, type, view, result.getsizeof);
     if (result.shallow > kMaxSize) result.shallow = result.getsizeof;
     return result;
+}
+
+KnownBuffer HeapReader::buffer_at(u64 object, const TypeInfo &type, View view,
+                                  const BufferRule &buffer) {
+    const u64 address = view.u64_at(buffer.pointer);
+    if (address == 0 || address - object < u64(type.basicsize)) return {};
+    if (present(buffer.flag) && view.u8_at(buffer.flag) == 0) return {};
+    u64 count = 1;
+    if (buffer.how == BufferCount::kWord) count = view.u64_at(buffer.count);
+    if (buffer.how == BufferCount::kTuple) count = tuple_length(view.u64_at(buffer.count));
+    return count < kMaxSize / 64 ? KnownBuffer{address, count * buffer.item_size} : KnownBuffer{};
 }
 
 u64 HeapReader::footprint(u64 object, const TypeInfo &type, View view, u64 getsizeof_bytes) {

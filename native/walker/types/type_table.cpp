@@ -256,6 +256,7 @@ void TypeTable::choose_reader(TypeInfo &info) {
         info.is_tuple = info.reader->is("tuple");
         info.fields = rule->fields;
         info.buffers = rule->buffers;
+        info.borrowed = rule->borrowed;
         const View base = memory_.view(ruled, layout_.tp_size);
         info.scan_from = base.i64_at(layout_.tp_basicsize);
         info.scan_to = info.scan_from;

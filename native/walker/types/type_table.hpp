@@ -65,6 +65,7 @@ struct TypeRule {
     std::vector<BufferRule> buffers;
     BlockRule blocks;
     i64 scan_from = kAbsent;  // words from here on are scanned as well
+    std::vector<i64> borrowed;
 };
 
 struct TypeInfo {
@@ -97,6 +98,7 @@ struct TypeInfo {
     u64 builtin_base = 0;           // nearest ancestor that is not a Python class
     std::vector<FieldRule> fields;  // of the builtin part, then the __slots__
     std::vector<BufferRule> buffers;
+    std::vector<i64> borrowed;     // words that lead to what is not the object's, or was freed
     i64 shared_capacity = 0;       // attributes that have room in the values of a new instance
     std::vector<u64> shared_keys;  // addresses of the names of split-table attributes, by position
     std::string tp_name;

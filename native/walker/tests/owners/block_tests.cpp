@@ -31,8 +31,8 @@ void check_pointers() {
     CHECK(heap.chunks.use(4) == ChunkUse::kFree);
 }
 
-// tcache_perthread_struct: counts of two bytes, then the first chunk of each size; links are mixed
-// with their own place.
+// tcache_perthread_struct up to glibc 2.41: counts of two bytes, then the first chunk of each size;
+// links are mixed with their own place.
 void check_thread_cache() {
     ChunkHeap heap(4);
     const u64 cache = heap.chunk(0x290 - 8), first = heap.chunk(), second = heap.chunk(),
@@ -51,6 +51,32 @@ void check_thread_cache() {
     CHECK(heap.chunks.use(heap.number(second)) == ChunkUse::kFree);
     CHECK(heap.chunks.use(heap.number(used)) == ChunkUse::kNative);
     CHECK(heap.chunks.use(heap.number(cache)) == ChunkUse::kNative);
+}
+
+// Since glibc 2.42 the numbers say how many more there is room for.
+void check_thread_cache_of_room() {
+    ChunkHeap heap(4);
+    constexpr u64 lists = 76, room = 16, list = (0x30 - 0x20) / 16, large = 64;
+    const u64 cache = heap.chunk(lists * 10), first = heap.chunk(), second = heap.chunk(),
+              other = heap.chunk(), used = heap.chunk(), fake = heap.chunk(lists * 10);
+    for (const u64 each : {cache, fake}) {
+        for (u64 i = 0; i < lists; ++i) put<u16>(each + i * 2, room);
+    }
+    put<u16>(cache + list * 2, room - 2);
+    put_word(cache + lists * 2 + list * 8, first);
+    put_word(first, second ^ first >> 12);
+    put_word(second, second >> 12);
+    put<u16>(cache + large * 2, room - 1);  // of chunks of several sizes
+    put_word(cache + lists * 2 + large * 8, other);
+    put_word(other, other >> 12);
+    put_word(fake + lists * 2 + list * 8, used);  // has one, and says none
+    put_word(used, used >> 12);
+    heap.map();
+    free_thread_caches(*heap.image, heap.chunks);
+    for (const u64 free : {first, second, other})
+        CHECK(heap.chunks.use(heap.number(free)) == ChunkUse::kFree);
+    for (const u64 native : {cache, used, fake})
+        CHECK(heap.chunks.use(heap.number(native)) == ChunkUse::kNative);
 }
 
 // Blocks of the compiler say how long they are and where their memory begins.
@@ -115,6 +141,7 @@ void check_small_blocks() {
     put_word(block + 3 * kBlock + 24, type);
     put_word(source, block);
     put_word(block + 16, block + 5 * kBlock + 8);
+    put_word(block + 5 * kBlock + 8, type);  // what an object without a head would have there
     const AddressRange region{heap.arena.start(), heap.arena.end()};
     heap.image = MemoryImage::open(own_memory(), &region, 1);
     for (const u64 object : {block + 2 * kBlock + 16, type}) {
@@ -128,7 +155,9 @@ void check_small_blocks() {
     const u32 size = kBlock;
     const u64 pools[] = {pool, pool + 8, 0};
     const u32 sizes[] = {size, size, size};
-    small.add_pools(*heap.image, [&](u64 word) { return word == type; }, pools, sizes, 3, kPool);
+    small.add_pools(
+        *heap.image, [&](u64 word, u64 at, u64) { return word == type && at == 24; }, pools, sizes,
+        3, kPool);
     small.remove(block + 4 * kBlock);
     CHECK(!heap.chunks.number_small(heap.chunks.count() + 2));
     CHECK(heap.chunks.find(block).chunk == kNoChunk);
@@ -154,6 +183,7 @@ void check_small_blocks() {
 void test_blocks() {
     check_pointers();
     check_thread_cache();
+    check_thread_cache_of_room();
     check_fastbins();
     check_compiler_blocks();
     check_small_blocks();

@@ -85,12 +85,40 @@ void check_blocks_with_sizes() {
     CHECK(heap.owners(lock) == Sources{2});
 }
 
+// A document: nodes lead to the head and to the next one; the head leads to the first one where it
+// is whole.
+void check_bridges() {
+    constexpr int kNodes = 400;
+    for (const bool is_whole : {true, false}) {
+        ChunkHeap heap(64);
+        const u64 lock = heap.chunk(), state = heap.chunk(200), head = heap.chunk(100);
+        std::vector<u64> nodes;
+        for (int i = 0; i < kNodes; ++i) nodes.push_back(heap.chunk(120));
+        for (int i = 0; i < kNodes; ++i) {
+            put_word(nodes[i] + 16, head);
+            put_word(nodes[i] + 24, nodes[(i + 1) % kNodes]);
+        }
+        if (is_whole) put_word(head, nodes[0]);
+        put_word(state, lock);
+        put_word(lock + 16, nodes[150]);  // was left behind
+        heap.map();
+        heap.lead(1, state);
+        heap.lead(2, head);
+        heap.settle();
+        for (const int node : {0, 150, 399})
+            CHECK(heap.owners(nodes[node]) == (is_whole ? Sources{2} : Sources{1}));
+        CHECK(heap.owners(lock) == Sources{1});
+        CHECK(heap.owners(head) == (is_whole ? Sources{2} : Sources{1, 2}));
+    }
+}
+
 }  // namespace
 
 void test_conflicts() {
     check_left_pointers();
     check_own_pointers_back();
     check_blocks_with_sizes();
+    check_bridges();
 }
 
 }  // namespace heapgraph::test

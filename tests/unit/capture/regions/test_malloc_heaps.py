@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from heapgraph.capture.regions.malloc_heaps import HEAP_ALIGNMENT, find_heaps, read_heap
+import numpy as np
+import pytest
+
+from heapgraph.capture.regions.malloc_heaps import (
+    HEAP_ALIGNMENT,
+    find_heaps,
+    mapped_sizes,
+    read_heap,
+)
 from helpers.built_pages import BuiltPages
 
 PAGE = 4096
+HEADER, MAPPED = 16, 2
 INFO, STATE = 48, 0x8A0  # heap_info since glibc 2.35; malloc_state, rounded up
 
 
@@ -65,3 +74,15 @@ def test_aligned_memory_that_is_no_heap_is_left_alone():
     pages = BuiltPages(16 * PAGE, alignment=HEAP_ALIGNMENT)
     pages.put(0, 5, 0, 8 * PAGE, 8 * PAGE)
     assert list(find_heaps(pages.reads, pages.residency, pages.start, pages.end)) == []
+
+
+@pytest.mark.parametrize("beside", [0, HEADER])
+def test_blocks_with_a_mapping_of_their_own(beside: int) -> None:
+    """Given sizes of whole pages, or since glibc 2.43 of all behind the header, and others."""
+    mapping = 256 << 10
+    places = np.arange(4, dtype=np.uint64) * np.uint64(mapping)
+    heads = np.array(
+        [[0, mapping - beside | MAPPED], [0, mapping - 32 | MAPPED], [8, mapping | MAPPED], [0, 1]],
+        np.uint64,
+    )
+    assert mapped_sizes(places, heads, 4 * mapping).tolist() == [mapping, 0, 0, 0]

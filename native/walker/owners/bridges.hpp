@@ -1,0 +1,19 @@
+// The few pointers on which it hangs that an object has the parts of somebody else's structure.
+#pragma once
+
+#include "walker/owners/levels.hpp"
+
+namespace heapgraph {
+
+struct Bridge {
+    u32 source, target, place;
+};
+
+// A structure whose parts lead back to its head, as the nodes of a document do, is that of the
+// object which has the head. Where another object has hundreds of parts, and all that leads there
+// from its other chunks is a few pointers, these may be words that were left behind: in a lock, or
+// in the part of a table that is not used yet. Sorted by their sources.
+// Cost: two looks at the edges of objects that have so much of others.
+std::vector<Bridge> find_bridges(const Reached &reached, const ChunkEdges &edges);
+
+}  // namespace heapgraph
