@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from heapgraph.analysis.growth.gathering import growing
 from heapgraph.analysis.growth.holder_tree import HolderTree
 from heapgraph.analysis.growth.path_groups import group_by_path, groups_with_deeper
 from heapgraph.analysis.growth.repeated_growth import (
@@ -97,8 +98,8 @@ def diff_snapshots(
         holders, left_out = _repeated_holders(tree, groups, kept, limit)
     else:
         tree.weigh_by_growth()
-        growing, left_out = tree.growing(limit)
-        holders = [_holder_row(tree, row) for row in growing]
+        rows, left_out = growing(tree, limit)
+        holders = [_holder_row(tree, row) for row in rows]
     types = _type_rows(counted, tree.knows_native, surviving)
     totals = DiffTotals(*zip(*sums, strict=True))
     types_left_out = len(types) - len(types[:limit])
@@ -250,16 +251,16 @@ def _surviving_holders(
     of_object = groups_with_deeper(graph, groups.of_object)
     stayed = [_stayed(tree, of_object, sizes) for sizes in added if sizes is not None]
     tree.weights = sum(stayed, np.zeros(len(tree.parents), np.int64))
-    growing, left_out = tree.growing(limit)
-    rows = [
+    rows, left_out = growing(tree, limit)
+    holders = [
         replace(
             _holder_row(tree, row),
             survivors_size=int(stayed[0][row]),
             survivors_native_size=int(stayed[1][row]) if len(stayed) > 1 else None,
         )
-        for row in growing
+        for row in rows
     ]
-    return rows, left_out
+    return holders, left_out
 
 
 def _stayed(

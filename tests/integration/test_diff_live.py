@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from heapgraph.analysis.diff import diff_snapshots
+from heapgraph.tui import places
+from helpers.browser import cells_of, page_of, session_of
 from helpers.cli import invoke
 from helpers.interpreters import some_interpreters
 from helpers.leak_programs import grow_live, leak_programs
@@ -95,6 +97,32 @@ def test_the_command(graphs, folder):
     document = invoke("diff", *files[:2], "--json").document
     assert list(document) == ["types", "holders", "totals"]
     assert document["holders"][0]["expression"] == HOLDER
+
+
+@pytest.mark.parametrize("size", [300, 900])
+@pytest.mark.parametrize("interpreter", some_interpreters(9, 13))
+def test_parts_of_one_object_that_grow_are_named_each(interpreter, size, folder):
+    """Given a service with two parts that grow, then no row says only that the service grew."""
+    names = ["__main__.GATEWAY.audit.listeners", "__main__.GATEWAY.sessions"]
+    files = [folder / f"{interpreter.name}-{size}-{number}.heapgraph" for number in range(2)]
+    with start_target("growing_service.py", size, python=str(interpreter.path)) as target:
+        graphs = [dump_graph(target, files[0])]
+        target.send("go on")
+        assert target.read_line() == "grown 2"
+        graphs.append(dump_graph(target, files[1]))
+    rows = {row.expression: row for row in diff_snapshots(graphs[0], new=graphs[1]).holders}
+    assert set(list(rows)[:2]) == set(names)
+    assert not any(name in rows for name in ("__main__.GATEWAY", "__main__.GATEWAY.audit"))
+    for name in names:
+        assert (rows[name].items, rows[name].item_growth) == ((2000, 4000), 2000)
+        assert rows[name].size_growth > 2000 * 300
+    # The page, the table and the document name what the analysis names.
+    page = page_of(session_of(graphs[0]), places.Compared((str(files[1]),)))
+    assert [cells[2] for cells in cells_of(page, 1)][:2] == list(rows)[:2]
+    table = invoke("diff", *files).stdout
+    assert all(name in table for name in names)
+    document = invoke("diff", *files, "--json").document
+    assert [row["expression"] for row in document["holders"]][:2] == list(rows)[:2]
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,7 @@
-"""The groups of several snapshots laid over one another, and the ones that grow."""
+"""The groups of several snapshots laid over one another, with what each has in all of them."""
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ import numpy as np
 
 from heapgraph.analysis.expressions.carriers import LINK_TYPES, LOOP_SUFFIXES, MIN_LINKS
 from heapgraph.analysis.growth.aligned_groups import TOP, align
-from heapgraph.analysis.growth.path_texts import ANY_KEY, MADE_MODULES, UNNAMED
+from heapgraph.analysis.growth.path_texts import MADE_MODULES, UNNAMED
 from heapgraph.model import VIRTUAL_ROOT
 from heapgraph.native import graph_kernels
 
@@ -22,10 +21,6 @@ if TYPE_CHECKING:
 
     from heapgraph.analysis.growth.path_groups import PathGroups
 
-PASS_ON_SHARE = 0.7
-"""A group that owes this share of its growth to one of its children is only on the way to it.
-Eclipse MAT uses the same limit to find where memory accumulates."""
-
 LOOP = "<event loop>"
 _LOOP_ROOTS = ("<", "_asyncio", "asyncio", "uvloop")
 """How a library, or the interpreter, has an event loop: that says nothing."""
@@ -35,8 +30,6 @@ _FRAME = " <frame>"
 
 _MODULES = ".modules"
 """How sys has the table of modules."""
-
-_MAX_STEPS_DOWN = 200
 
 
 @dataclass(frozen=True)
@@ -140,7 +133,7 @@ class HolderTree:
     def node(self, row: int) -> HolderNode:
         """One row as a record."""
         return HolderNode(
-            self._type(row),
+            self.type_name(row),
             tuple(self.items[:, row].tolist()),
             tuple(self.sizes[:, row].tolist()),
             tuple(
@@ -152,13 +145,15 @@ class HolderTree:
             int(self.weights[row]),
         )
 
-    def _text(self, row: int) -> str:
+    def text(self, row: int) -> str:
+        """What leads to a group from the one above it, or the name of its root."""
         return self._groups.texts[int(self._groups.text_rows[row])]
 
-    def _type(self, row: int) -> str:
+    def type_name(self, row: int) -> str:
+        """Qualified name of the type of its objects."""
         return self._groups.types[int(self._groups.type_rows[row])]
 
-    def _children(self, row: int) -> NDArray[np.int64]:
+    def children(self, row: int) -> NDArray[np.int64]:
         """Rows of the groups right below one, rising."""
         return self._by_parent[self._begins[row] : self._begins[row + 1]]
 
@@ -213,57 +208,8 @@ class HolderTree:
         self._sum_from_below(found)
         return found
 
-    def growing(self, limit: int | None = None) -> tuple[list[int], int]:
-        """Rows of the groups where growth gathers, the most first; none lies below another.
-
-        Returns:
-            At most `limit` rows, and how many more there are.
-        """
-        limit = len(self.parents) if limit is None else limit
-        found: list[int] = []
-        queue: list[tuple[int, int, bool]] = []
-
-        def push(rows: NDArray[np.int64], *, is_holder: bool = False) -> None:
-            rows = rows[self.weights[rows] > 0]
-            for row, weight in zip(rows.tolist(), self.weights[rows].tolist(), strict=True):
-                heapq.heappush(queue, (-weight, row, is_holder))
-
-        push(self._children(TOP))
-        while queue and len(found) < limit:
-            _, row, is_holder = heapq.heappop(queue)
-            if is_holder:
-                found.append(row)
-            elif self.is_module[row]:
-                push(self._children(row))
-            else:
-                push(np.array([self._gathering_point(row)]), is_holder=True)
-        left_out = 0
-        while queue:  # whatever is no module becomes one holder
-            _, row, is_holder = queue.pop()
-            if is_holder or not self.is_module[row]:
-                left_out += 1
-            else:
-                push(self._children(row))
-        return found, left_out
-
-    def _gathering_point(self, row: int) -> int:
-        """The group below this one to which most of its growth goes."""
-        if self.parents[row] == TOP and self._has_more_objects(row):
-            return row
-        for _ in range(_MAX_STEPS_DOWN):
-            children = self._children(row)
-            weights = self.weights[children]
-            if not len(children) or weights.max() < PASS_ON_SHARE * self.weights[row]:
-                return self.first_link(row)
-            child = int(children[weights.argmax()])
-            text = self._text(child)
-            is_item = text == ANY_KEY or text.startswith("[")
-            if is_item and self._has_more_objects(child):
-                return row  # the container grows by items: it is the holder
-            row = child
-        return row
-
-    def _has_more_objects(self, row: int) -> bool:
+    def has_more_objects(self, row: int) -> bool:
+        """Whether there are more in the last snapshot than in the first."""
         return bool(self.counts[-1, row] > self.counts[0, row])
 
     def chain(self, row: int) -> list[int]:
@@ -276,7 +222,7 @@ class HolderTree:
     def first_link(self, row: int) -> int:
         """The first group of a linked list in place of a group far down in it; else the group."""
         # A link may have a `__dict__` or a cell between it and the next: these are no links.
-        chain = [each for each in self.chain(row) if self._text(each) != ""]
+        chain = [each for each in self.chain(row) if self.text(each) != ""]
         types = self._groups.type_rows[chain].tolist()
         if not types:
             return row
@@ -286,7 +232,7 @@ class HolderTree:
 
     def shown(self, row: int) -> int:
         """The group to show for another: the owner of a `__dict__` or of what has no name."""
-        while self._text(row) in ("", UNNAMED) and self.parents[row] != TOP:
+        while self.text(row) in ("", UNNAMED) and self.parents[row] != TOP:
             row = int(self.parents[row])
         return row
 
@@ -294,7 +240,7 @@ class HolderTree:
         """How the objects of a group are reached, positions and keys as `[*]`."""
         text = ""
         for each in self.chain(self.shown(row)):
-            is_loop = self._type(each).endswith(LOOP_SUFFIXES)
+            is_loop = self.type_name(each).endswith(LOOP_SUFFIXES)
             is_loop = is_loop and text.startswith(_LOOP_ROOTS)
-            text = LOOP if is_loop else text + self._text(each)
+            text = LOOP if is_loop else text + self.text(each)
         return text
