@@ -7,7 +7,7 @@ import pytest
 from helpers.app_heap import app_heap
 from helpers.cli import run_process
 
-HEAVY = ("numpy", "pyarrow", "networkx", "textual", "rich", "graphviz", "elftools")
+HEAVY = ("numpy", "pyarrow", "networkx", "textual", "rich", "graphviz", "elftools", "asyncio")
 
 REPORT = """
 import sys

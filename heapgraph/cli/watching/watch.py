@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from pathlib import Path
@@ -90,6 +89,8 @@ def watch_command(  # noqa: PLR0917 - click passes options by position
     if once:
         _look_once(settings, as_json)
         return
+    import asyncio  # noqa: PLC0415 - `heapgraph --help` loads this module for its first line
+
     from heapgraph.cli.watching.lines import DaemonLines  # noqa: PLC0415
     from heapgraph.watch.daemon.readiness import tell_systemd  # noqa: PLC0415
     from heapgraph.watch.daemon.recording import FileRecorder  # noqa: PLC0415
