@@ -250,7 +250,7 @@ def _surviving_holders(
     """
     of_object = groups_with_deeper(graph, groups.of_object)
     stayed = [_stayed(tree, of_object, sizes) for sizes in added if sizes is not None]
-    tree.weights = sum(stayed, np.zeros(len(tree.parents), np.int64))
+    tree.weights = tree.gross = sum(stayed, np.zeros(len(tree.parents), np.int64))
     rows, left_out = growing(tree, limit)
     holders = [
         replace(

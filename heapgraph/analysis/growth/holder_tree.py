@@ -70,6 +70,7 @@ class HolderTree:
             not known.
         own_native_sizes: int64[w, r], those of blocks that the objects own.
         weights: int64[r], what rows are ranked by: bytes of growth.
+        gross: int64[r], the same without what fell below each; no less than its weight.
         is_module: bool[r]: a module, or its dict. Everybody knows that the program is in its
             modules.
         is_frame: bool[r]: frame objects of running functions, which up to 3.10 each function has.
@@ -102,6 +103,7 @@ class HolderTree:
         for sizes in (*self.sizes, *self.native_sizes):
             self._sum_from_below(sizes)
         self.weights = np.zeros(shape[1], np.int64)
+        self.gross = self.weights
         self.is_module = self._find_modules()
         named = np.array([text.endswith(_FRAME) for text in self._groups.texts], np.bool_)
         self.is_frame = named[self._groups.text_rows] & (self.parents == TOP)
@@ -173,8 +175,12 @@ class HolderTree:
         An estimate that falls hides no objects: it counts for nothing.
         """
         self.weights = self.sizes[-1] - self.sizes[0]
+        own = self.own_sizes[-1] - self.own_sizes[0]
         if self._compares_native:
             self.weights += np.maximum(self.native_sizes[-1] - self.native_sizes[0], 0)
+            own += np.maximum(self.own_native_sizes[-1] - self.own_native_sizes[0], 0)
+        self.gross = np.maximum(own, 0)
+        self._sum_from_below(self.gross)
 
     def rows_of_objects(self, position: int, groups: PathGroups) -> NDArray[np.int32]:
         """int32[n], the row of each object of one snapshot; -1 for none.

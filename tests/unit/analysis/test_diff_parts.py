@@ -91,13 +91,14 @@ def test_a_container_that_was_replaced_is_the_one_that_is_there_now():
 
 
 def test_parts_that_are_there_in_one_snapshot_only():
-    """Given a gateway that was None before, then its parts are new; if it is gone, none is."""
+    """Given a gateway that was None before, then its parts are new; else None is what is new."""
     empty = HeapBuilder()
     module(empty, "app")
     set_global(empty, "app", "GW", empty.object("NoneType", size=16))
     new = holders(empty, gateway(100, 100))
     assert new == {"app.GW.audit.listeners": 10_056, "app.GW.sessions": 10_064}
-    assert holders(gateway(100, 100), empty) == {}
+    (none,) = diff(gateway(100, 100), empty).holders
+    assert (none.type, none.size_growth) == ("NoneType", 16)
 
 
 def test_three_snapshots_name_the_parts_by_what_survived():
@@ -212,3 +213,28 @@ def test_the_command_names_them_in_text_and_in_json(tmp_path):
     begin = lines.index("holders")
     assert "app.GW.audit.listeners (list)" in lines[begin + 2]
     assert "app.GW.sessions (dict)" in lines[begin + 3]
+
+
+@pytest.mark.parametrize("has_dict", [False, True])
+def test_what_became_smaller_as_a_whole_hides_nothing(has_dict):
+    """Given a gateway that gave its sessions back, and with it its module, then the leak stands."""
+    old, new = gateway(30, 300, has_dict=has_dict), gateway(130, 10, has_dict=has_dict)
+    assert holders(old, new) == {"app.GW.audit.listeners": 10_000}
+    assert diff(old, new, limit=1).holders_left_out == 0
+
+
+def test_items_that_come_while_others_go_are_no_growth():
+    """Given a cache that lost half of its entries and has other kinds of them, then none grew."""
+
+    def cache(count, kind):
+        heap = HeapBuilder()
+        module(heap, "app")
+        entries = heap.object("dict", size=100)
+        set_global(heap, "app", "CACHE", entries)
+        for number in range(count):
+            key = heap.object("int", size=20, preview=str(number))
+            store(heap, entries, key, heap.object(kind, size=80))
+        return heap
+
+    assert holders(cache(60, "app.Page"), cache(30, "app.Image")) == {}
+    assert holders(cache(12, "app.Page"), cache(6, "app.Image")) == {}
