@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +20,8 @@ from heapgraph.units import Bytes, Count, Expression, TypeName, format_count, fo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
 
     from heapgraph.graph.heap_graph import HeapGraph
 
@@ -46,6 +48,9 @@ _NAMED = 3
 _MOST_GROUPS = 1000
 """Groups of blocks that several objects share, of which these objects are named: the largest."""
 
+_TYPES_NAMED = 3
+"""Types of owners that are named; all are in the JSON document."""
+
 _NAMED_SHARE = 0.05
 """Of the native memory: an owner with less is not worth a place in a sentence."""
 
@@ -63,6 +68,9 @@ class NativeOwner:
         type: of the objects, or of most of them; else empty.
         holder: how to reach what holds most of the objects, empty where nothing does; where no
             object leads there, the name of the variable of a library, or how large blocks are.
+        types: of the objects, all there are, that of most objects first; else empty.
+        is_doubtful: objects of several types lead there, or nothing but the roots has them all:
+            the memory may be of any of them. The key is `doubtful`.
     """
 
     kind: str
@@ -70,6 +78,14 @@ class NativeOwner:
     count: Count
     type: TypeName
     holder: Expression
+    types: tuple[TypeName, ...] = ()
+    is_doubtful: bool = field(default=False, metadata={"key": "doubtful"})
+
+    @property
+    def types_in_words(self) -> str:
+        """The first three types, and how many more there are."""
+        named, more = ", ".join(self.types[:_TYPES_NAMED]), len(self.types) - _TYPES_NAMED
+        return f"{named} and {format_count(more)} more" if more > 0 else named
 
 
 def is_known(graph: HeapGraph) -> bool:
@@ -128,10 +144,17 @@ def _of_objects(graph: HeapGraph) -> list[NativeOwner]:
         mine = ids[graph.type_ids[ids] == row]
         mine = mine[np.argsort(~alone[mine], kind="stable")]
         found.add_alone(mine, int(alone[mine].sum()), common_holder(graph, mine))
-    return [
-        NativeOwner(kind, size, count, name, holder)
-        for kind, name, holder, size, count in found.rows()
-    ]
+    return [_owner(graph, *row) for row in found.rows()]
+
+
+def _owner(
+    graph: HeapGraph, kind: str, holder: str, size: int, owners: NDArray[np.uint32]
+) -> NativeOwner:
+    rows, counts = np.unique(graph.type_ids[owners], return_counts=True)
+    by_count = np.argsort(-counts, kind="stable")
+    types = tuple(graph.type_names[row] for row in rows[by_count].tolist())
+    is_doubtful = kind == SHARED or len(types) > 1
+    return NativeOwner(kind, size, len(owners), types[0], holder, types, is_doubtful)
 
 
 def _others(graph: HeapGraph) -> list[NativeOwner]:
@@ -171,14 +194,19 @@ def _joined(owners: Iterable[NativeOwner]) -> list[NativeOwner]:
 
 def _worded(owner: NativeOwner) -> str:
     size, count = format_size(owner.size), format_count(owner.count)
-    if owner.kind == OBJECT:
+    if owner.kind == OBJECT and not owner.is_doubtful:
         verb = "owns" if owner.count == 1 else "own"
         held = f" held by `{owner.holder}`" if owner.holder else ""
-        return f"{count} {owner.type}{held} {verb} {size}"
-    if owner.kind == SHARED:
-        if not owner.holder:
-            return f"{count} {owner.type} without a common holder share {size}"
-        return f"{count} {owner.type}, most of them held by `{owner.holder}`, share {size}"
+        return f"{count} {owner.types_in_words}{held} {verb} {size}"
+    if owner.types:
+        kinds = format_count(len(owner.types))
+        who = f"{count} {owner.types_in_words}"
+        if len(owner.types) > 1:
+            who = f"{count} objects of {kinds} types ({owner.types_in_words})"
+        held = f" held by `{owner.holder}` share" if owner.kind == OBJECT else ""
+        if owner.kind == SHARED and owner.holder:
+            held = f", most of them held by `{owner.holder}`, share"
+        return f"{who}{held or ' without a common holder share'} {size} (doubtful)"
     if owner.kind == LIBRARY:
         verb = "lead" if owner.holder.startswith(("variables ", "several")) else "leads"
         return f"only {owner.holder} {verb} to {size}"

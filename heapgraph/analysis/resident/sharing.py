@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 OBJECT, SHARED = NATIVE_KIND_NAMES[NativeKind.OBJECT], NATIVE_KIND_NAMES[NativeKind.SHARED]
 
+_Types = tuple[int, ...]
+"""Rows of the table of types, rising: nothing says which of several the blocks are of."""
+
 
 class _Sum:
     """Bytes, and the objects that own them: the same may share several groups of blocks."""
@@ -29,8 +32,8 @@ class _Sum:
         self._owners: list[NDArray[Any]] = []
 
     @property
-    def count(self) -> int:
-        return len(np.unique(np.concatenate(self._owners)))
+    def owners(self) -> NDArray[Any]:
+        return np.unique(np.concatenate(self._owners))
 
     def add(self, size: int, *owners: NDArray[Any]) -> None:
         self.size += size
@@ -50,8 +53,8 @@ class OwnersByHolder:
     def __init__(self, graph: HeapGraph) -> None:
         """Begin with nothing."""
         self._graph = graph
-        self._shared: dict[tuple[str, str, int], _Sum] = {}  # by kind, type and holder
-        self._alone: dict[tuple[str, str, str], _Sum] = {}
+        self._shared: dict[tuple[str, _Types, int], _Sum] = {}  # by kind, types and holder
+        self._alone: dict[tuple[str, _Types, str], _Sum] = {}
 
     def add_alone(self, owners: NDArray[Any], size: int, holder: str) -> None:
         """Count what objects of one type own, each alone.
@@ -61,7 +64,7 @@ class OwnersByHolder:
             size: bytes of all of them.
             holder: how to reach what holds most of them.
         """
-        key = (OBJECT, self._graph.type_name(int(owners[0])), holder)
+        key = (OBJECT, _types_of(self._graph, owners[:1]), holder)
         self._alone.setdefault(key, _Sum()).add(size, owners)
 
     def add_shared(self, owners: NDArray[np.uint32], dominator: int, size: int) -> None:
@@ -71,39 +74,40 @@ class OwnersByHolder:
         the only ones that have them all: then the container says where to look.
 
         Args:
-            owners: ids; those of one type are counted.
+            owners: ids, at least one.
             dominator: of all of them, VIRTUAL_ROOT for none.
             size: bytes.
         """
         kind = SHARED if dominator == VIRTUAL_ROOT else OBJECT
-        mine = _of_one_type(self._graph, owners, is_held=kind == OBJECT)
-        if is_program_object(self._graph, dominator) and len(mine) > 1:
-            most = nearest_holder(self._graph, mine)
+        if is_program_object(self._graph, dominator) and len(owners) > 1:
+            most = nearest_holder(self._graph, owners)
             dominator = dominator if most is None else most
-        key = (kind, self._graph.type_name(int(mine[0])), dominator)
-        self._shared.setdefault(key, _Sum()).add(size, mine)
+        key = (kind, _types_of(self._graph, owners), dominator)
+        self._shared.setdefault(key, _Sum()).add(size, owners)
 
-    def rows(self) -> Iterator[tuple[str, str, str, int, int]]:
-        """Kind, type, how to reach the holder ("" for none), bytes and owners.
+    def rows(self) -> Iterator[tuple[str, str, int, NDArray[Any]]]:
+        """Kind, how to reach the holder ("" for none), bytes, and ids of the owners.
 
         What items of one container have, each for itself, is the container's: a session has a
         connection and its cursor, and a dict has the sessions.
         """
-        sums: dict[tuple[str, str, str], _Sum] = {}
-        for (kind, name, holder), part in self._outermost().items():
+        sums: dict[tuple[str, _Types, str], _Sum] = {}
+        for (kind, types, holder), part in self._outermost().items():
             text = "" if holder == VIRTUAL_ROOT else expression(self._graph, holder)
-            sums.setdefault((kind, name, text), _Sum()).add_all(part)
+            sums.setdefault((kind, types, text), _Sum()).add_all(part)
         for key, part in self._alone.items():
             sums.setdefault(key, _Sum()).add_all(part)
-        for (kind, name, text), part in sums.items():
-            yield kind, name, text, part.size, part.count
+        for (kind, _, text), part in sums.items():
+            yield kind, text, part.size, part.owners
 
-    def _outermost(self) -> dict[tuple[str, str, int], _Sum]:
-        """What is shared, by the container that has most of the holders of a kind and type."""
-        found: dict[tuple[str, str, int], _Sum] = {}
+    def _outermost(self) -> dict[tuple[str, _Types, int], _Sum]:
+        """What is shared, by the container that has most of the holders of a kind and types."""
+        found: dict[tuple[str, _Types, int], _Sum] = {}
         tree = self._graph.dominators
-        for kind, name in dict.fromkeys(key[:2] for key in self._shared):
-            holders = [key[2] for key in self._shared if key[:2] == (kind, name)]
+        by_kind: dict[tuple[str, _Types], list[int]] = {}
+        for kind, types, holder in self._shared:
+            by_kind.setdefault((kind, types), []).append(holder)
+        for (kind, types), holders in by_kind.items():
             inner = np.array([one for one in holders if one != VIRTUAL_ROOT], np.uint32)
             most = nearest_holder(self._graph, inner) if len(inner) > 1 else None
             inside: set[int] = set()
@@ -111,23 +115,10 @@ class OwnersByHolder:
                 inside = {one for one in inner.tolist() if tree.dominates(most, one)}
             for holder in holders:
                 above = most if most is not None and holder in inside else holder
-                part = self._shared[kind, name, holder]
-                found.setdefault((kind, name, above), _Sum()).add_all(part)
+                part = self._shared[kind, types, holder]
+                found.setdefault((kind, types, above), _Sum()).add_all(part)
         return found
 
 
-def _of_one_type(
-    graph: HeapGraph, objects: NDArray[np.uint32], *, is_held: bool
-) -> NDArray[np.uint32]:
-    """Those of the type that is nearest to what holds all, or where nothing does, of most.
-
-    A dict has the connections, these have their statements, and all lead to what is theirs.
-    """
-    types = graph.type_ids[objects]
-    if is_held:
-        chosen = types[np.argmin(graph.root_paths.distance[objects])]
-    else:
-        rows, counts = np.unique(types, return_counts=True)
-        chosen = rows[np.argmax(counts)]
-    of_type: NDArray[np.uint32] = objects[types == chosen]
-    return of_type
+def _types_of(graph: HeapGraph, objects: NDArray[Any]) -> _Types:
+    return tuple(np.unique(graph.type_ids[objects]).tolist())

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from heapgraph.cli.output import count_left_out, note, print_table, say
 from heapgraph.cli.questions import Layout
-from heapgraph.model import NATIVE_KIND_NAMES, NativeKind
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
@@ -73,11 +72,10 @@ def _print_native_owners(report: MemoryReport) -> None:
 
 
 def _owner(owner: NativeOwner) -> str:
-    """Whose it is; of what only the roots have in common, the holder is that of most owners."""
-    if not owner.type:
+    """Whose it is; what several kinds of objects lead to may be of any of them."""
+    if not owner.types:
         return f"({owner.kind})"
-    shared = NATIVE_KIND_NAMES[NativeKind.SHARED]
-    return f"{owner.type} ({shared})" if owner.kind == shared else owner.type
+    return f"{owner.types_in_words}{' (shared, doubtful)' if owner.is_doubtful else ''}"
 
 
 def _print_large_blocks(report: MemoryReport) -> None:

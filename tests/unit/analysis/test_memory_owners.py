@@ -93,6 +93,52 @@ def test_objects_without_a_common_holder_share_what_they_share():
     assert "2 app.Client without a common holder share 20.0 MiB" in native_sentence([owner])
 
 
+def kinds_of_clients(*type_names: str) -> HeapBuilder:
+    """20 MiB that one object of each type leads to, each a global of a module of its own."""
+    heap = HeapBuilder()
+    ids = []
+    for number, name in enumerate(type_names):
+        module(heap, f"m{number}")
+        ids.append(heap.object(name, size=0))
+        set_global(heap, f"m{number}", "CLIENT", ids[-1])
+    heap.native(ids, 20 * MIB, NativeKind.SHARED)
+    return heap
+
+
+def test_what_objects_of_several_types_lead_to_names_them_all_and_is_doubtful():
+    """Given a block that objects of different types lead to, then it is none of theirs for sure,
+    and the reader is told of each type; of more than three how many more."""
+    (owner,) = report_memory(graph_of(kinds_of_clients("a.A", "b.B", "a.A"))).native_owners
+    assert (owner.type, owner.types, owner.count) == ("a.A", ("a.A", "b.B"), 3)
+    assert owner.is_doubtful
+    assert "3 objects of 2 types (a.A, b.B) without a common holder share 20.0 MiB (doubtful)" in (
+        native_sentence([owner])
+    )
+    graph = graph_of(kinds_of_clients("a.A", "b.B", "c.C", "d.D", "e.E"))
+    (owner,) = report_memory(graph).native_owners
+    assert owner.types == ("a.A", "b.B", "c.C", "d.D", "e.E")
+    assert owner.types_in_words == "a.A, b.B, c.C and 2 more"
+
+
+def test_one_holder_does_not_make_several_types_one():
+    """Given a container of objects of two types that lead to the same, then both are named."""
+    heap = HeapBuilder()
+    module(heap, "app")
+    pool = heap.object("list", name="pool", size=0)
+    found = [heap.object(name, size=0) for name in ("zlib.Compress", "lxml.etree._Document")]
+    items(heap, pool, *found)
+    set_global(heap, "app", "POOL", pool)
+    heap.native(found, 20 * MIB, NativeKind.SHARED)
+    heap.native(found[:1], 5 * MIB)
+    shared, alone = report_memory(graph_of(heap)).native_owners
+    assert set(shared.types) == {"zlib.Compress", "lxml.etree._Document"}
+    assert (shared.kind, shared.holder, shared.is_doubtful) == ("object", "app.POOL", True)
+    assert (alone.types, alone.is_doubtful) == (("zlib.Compress",), False)
+    document = report_memory(graph_of(heap)).to_dict()["native_owners"][0]
+    assert set(document["types"]) == {"zlib.Compress", "lxml.etree._Document"}
+    assert document["doubtful"] is True
+
+
 def test_owners_in_one_container_are_held_by_it_though_a_variable_has_one_of_them():
     """Given five connections in a dict, and one of them in a variable of a function as well, then
     the dict is named, and that only most of them are there."""
@@ -108,7 +154,7 @@ def test_owners_in_one_container_are_held_by_it_though_a_variable_has_one_of_the
     (owner,) = report_memory(graph_of(heap)).native_owners
     assert (owner.kind, owner.count, owner.holder) == ("shared", 5, "app.POOL")
     assert native_sentence([owner]).endswith(
-        "5 app.Connection, most of them held by `app.POOL`, share 20.0 MiB."
+        "5 app.Connection, most of them held by `app.POOL`, share 20.0 MiB (doubtful)."
     )
 
 

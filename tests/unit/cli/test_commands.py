@@ -255,17 +255,17 @@ def test_show_says_how_sure_it_is_of_native_memory(tmp_path):
 
 
 def test_memory_marks_what_only_the_roots_have_in_common(tmp_path):
-    """Given users of one cache that share blocks with what a thread has, the row tells that."""
+    """Given users of one cache that share blocks with what a thread has, then the row names both
+    types, and says that it is not known whose they are."""
     heap = app_heap()
     users = [heap.ids["user"], heap.ids["second"]]
     heap.native(users, 3 * MEBIBYTE, NativeKind.SHARED)
     heap.native([*users, heap.ids["row"]], 2 * MEBIBYTE, NativeKind.SHARED)
     shown = run("memory", heap.write(tmp_path / "native.heapgraph")).stdout
     rows = [line.split() for line in shown.splitlines() if "app.sessions.User" in line][-2:]
-    assert [row[2:] for row in rows] == [
-        ["2", "app.sessions.User", "app.sessions.CACHE"],
-        ["2", "app.sessions.User", "(shared)", "app.sessions.CACHE"],
-    ]
+    of_users = ["2", "app.sessions.User", "app.sessions.CACHE"]
+    of_all = ["3", "app.sessions.User,", "app.Row", "(shared,", "doubtful)", "app.sessions.CACHE"]
+    assert [row[2:] for row in rows] == [of_users, of_all]
 
 
 def native_lines(text):
