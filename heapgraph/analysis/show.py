@@ -13,7 +13,7 @@ from heapgraph.analysis.expressions.segments import entry_label
 from heapgraph.analysis.object_rows import ObjectRow, object_id_of, object_row
 from heapgraph.analysis.results import Result, not_serialized, serialize
 from heapgraph.graph.fields import field_references, stored_references
-from heapgraph.graph.native.sizes import native_by_grade
+from heapgraph.graph.native.shares import native_by_grade
 from heapgraph.model import (
     EDGE_KIND_NAMES,
     NATIVE_GRADE_NAMES,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from heapgraph.graph.heap_graph import HeapGraph
-    from heapgraph.graph.native.sizes import NativeShares
+    from heapgraph.graph.native.shares import NativeShares
     from heapgraph.native.graph_kernels import U32, U64
 
 

@@ -15,12 +15,8 @@ from heapgraph.graph.dominators import DominatorTree
 from heapgraph.graph.folding import FoldedTree
 from heapgraph.graph.kept_columns import KeptColumns
 from heapgraph.graph.native.nearest import NativeOwned, nearest_owners
-from heapgraph.graph.native.sizes import (
-    NativeGroups,
-    NativeShares,
-    native_groups,
-    native_shares,
-)
+from heapgraph.graph.native.shares import NativeShares, native_shares
+from heapgraph.graph.native.sizes import NativeGroups, native_groups
 from heapgraph.graph.native.weighed import weighed
 from heapgraph.graph.object_sets import sum_where
 from heapgraph.graph.paths import NOTHING_EXCLUDED, PathExclusions, RootPaths, search_paths
@@ -139,7 +135,7 @@ class HeapGraph(KeptColumns):
 
     @property
     def native_sizes(self) -> U64:
-        """uint64[n], bytes of C code that each object has: an estimate, see `native.sizes`.
+        """uint64[n], bytes of C code that each object has: an estimate, see `native.shares`.
 
         Zeros where the snapshot does not know.
         """

@@ -10,7 +10,7 @@ import numpy as np
 from heapgraph.analysis.expressions import expression
 from heapgraph.analysis.leaks.accumulation import CONTENT_SHARE
 from heapgraph.analysis.leaks.groups import COVERED_SHARE
-from heapgraph.graph.native.weighed import is_program_object
+from heapgraph.graph.native.holders import is_program_object
 from heapgraph.units import format_size
 
 if TYPE_CHECKING:

@@ -7,15 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heapgraph.analysis.resident.holding import common_holder
 from heapgraph.analysis.resident.sharing import OBJECT, SHARED, OwnersByHolder
-from heapgraph.model import (
-    NATIVE_KIND_NAMES,
-    NO_ROW,
-    UNREACHABLE,
-    VIRTUAL_ROOT,
-    NativeKind,
-)
+from heapgraph.graph.native.shares import joint_owners
+from heapgraph.model import NATIVE_KIND_NAMES, NO_ROW, NativeKind
 from heapgraph.units import Bytes, Count, Expression, TypeName, format_count, format_size
 
 if TYPE_CHECKING:
@@ -60,17 +54,18 @@ class NativeOwner:
     """Who leads to memory of C code; all numbers are estimates.
 
     Attributes:
-        kind: "object", "shared" (objects that only the roots have in common), and where no object
-            leads there "library", "stack", "lost", "allocator" (that of a library has it) or
-            "unowned" (the same, and it is in use or in its caches).
+        kind: "object"; "shared" (objects that only modules, classes or the roots have in common,
+            and that are of several types or not in one container: no holder has it); where no
+            object leads there "library", "stack", "lost", "allocator" (that of a library has it)
+            or "unowned" (the same, and it is in use or in its caches).
         size: bytes in memory.
         count: objects, alone or together; where no object leads there, blocks.
         type: of the objects, or of most of them; else empty.
         holder: how to reach what holds most of the objects, empty where nothing does; where no
             object leads there, the name of the variable of a library, or how large blocks are.
         types: of the objects, all there are, that of most objects first; else empty.
-        is_doubtful: objects of several types lead there, or nothing but the roots has them all:
-            the memory may be of any of them. The key is `doubtful`.
+        is_doubtful: of that kind, or of several types: the memory may be of any of the objects. The
+            key is `doubtful`.
     """
 
     kind: str
@@ -123,27 +118,29 @@ def native_owners(graph: HeapGraph) -> tuple[NativeOwner, ...]:
 
 
 def _of_objects(graph: HeapGraph) -> list[NativeOwner]:
-    """Owners by type and holder: objects alone, and those that share some."""
-    groups = graph.native_groups
-    alone = np.zeros(graph.object_count, np.uint64)
+    """Owners by type and holder: objects alone, and those that share some.
+
+    Each object has what `HeapGraph.native_shares` says, so that a holder has one number wherever it
+    is listed. What goes with what holds several owners is named by these.
+    """
+    groups, shares = graph.native_groups, graph.native_shares
     found = OwnersByHolder(graph)
+    is_several = np.diff(groups.starts) > 1
+    is_parted = np.zeros(len(groups.sizes), np.bool_)
+    is_parted[shares.groups[shares.objects != groups.dominators[shares.groups]]] = True
     by_size = np.argsort(~groups.sizes, kind="stable")
-    is_several = np.diff(groups.starts)[by_size] > 1
-    own = groups.dominators[by_size[~is_several]]
-    np.add.at(alone, own[own < UNREACHABLE], groups.sizes[by_size[~is_several]][own < UNREACHABLE])
-    for place, group in enumerate(by_size[is_several].tolist()):
-        size, holder = int(groups.sizes[group]), int(groups.dominators[group])
-        members = groups.owners(group) if place < _MOST_GROUPS else groups.owners(group)[:1]
-        top = graph.dominators.topmost(members)
-        if holder != VIRTUAL_ROOT and (place >= _MOST_GROUPS or holder in top or not len(top)):
-            alone[holder] += np.uint64(size)
-        else:
-            found.add_shared(top if len(top) else members, holder, size)
+    together = by_size[(is_several & ~is_parted)[by_size]][:_MOST_GROUPS]
+    is_together = np.zeros(len(groups.sizes), np.bool_)
+    for group in together.tolist():
+        owners, holder = joint_owners(graph, group), int(groups.dominators[group])
+        if holder not in owners and len(owners):
+            found.add_shared(owners, holder, int(groups.sizes[group]))
+            is_together[group] = True
+    alone = shares.of_groups(~is_together).of_each()
     ids = np.flatnonzero(alone)
     for row in np.unique(graph.type_ids[ids]).tolist():
         mine = ids[graph.type_ids[ids] == row]
-        mine = mine[np.argsort(~alone[mine], kind="stable")]
-        found.add_alone(mine, int(alone[mine].sum()), common_holder(graph, mine))
+        found.add_alone(mine[np.argsort(~alone[mine], kind="stable")], alone)
     return [_owner(graph, *row) for row in found.rows()]
 
 
@@ -203,10 +200,10 @@ def _worded(owner: NativeOwner) -> str:
         who = f"{count} {owner.types_in_words}"
         if len(owner.types) > 1:
             who = f"{count} objects of {kinds} types ({owner.types_in_words})"
-        held = f" held by `{owner.holder}` share" if owner.kind == OBJECT else ""
+        held = f" held by `{owner.holder}`" if owner.kind == OBJECT else " without a common holder"
         if owner.kind == SHARED and owner.holder:
-            held = f", most of them held by `{owner.holder}`, share"
-        return f"{who}{held or ' without a common holder share'} {size} (doubtful)"
+            held = f", most of them held by `{owner.holder}`,"
+        return f"{who}{held} share {size} (doubtful)"
     if owner.kind == LIBRARY:
         verb = "lead" if owner.holder.startswith(("variables ", "several")) else "leads"
         return f"only {owner.holder} {verb} to {size}"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heapgraph.analysis.expressions import expression
-from heapgraph.analysis.resident.holding import nearest_holder
-from heapgraph.graph.native.weighed import is_program_object
+from heapgraph.analysis.resident.holding import holders_of
+from heapgraph.graph.native.holders import is_program_object, nearest_holder
 from heapgraph.model import NATIVE_KIND_NAMES, VIRTUAL_ROOT, NativeKind
 
 if TYPE_CHECKING:
@@ -56,16 +56,17 @@ class OwnersByHolder:
         self._shared: dict[tuple[str, _Types, int], _Sum] = {}  # by kind, types and holder
         self._alone: dict[tuple[str, _Types, str], _Sum] = {}
 
-    def add_alone(self, owners: NDArray[Any], size: int, holder: str) -> None:
-        """Count what objects of one type own, each alone.
+    def add_alone(self, owners: NDArray[Any], sizes: NDArray[np.uint64]) -> None:
+        """Count what objects of one type own, each alone, for what holds them.
 
         Args:
-            owners: their ids.
-            size: bytes of all of them.
-            holder: how to reach what holds most of them.
+            owners: their ids, at least one.
+            sizes: bytes of each object of the heap.
         """
-        key = (OBJECT, _types_of(self._graph, owners[:1]), holder)
-        self._alone.setdefault(key, _Sum()).add(size, owners)
+        types = _types_of(self._graph, owners[:1])
+        for mine, holder in holders_of(self._graph, owners):
+            found = self._alone.setdefault((OBJECT, types, holder), _Sum())
+            found.add(int(sizes[mine].sum()), mine)
 
     def add_shared(self, owners: NDArray[np.uint32], dominator: int, size: int) -> None:
         """Count a group of blocks for what dominates its owners, or else holds most of them.
@@ -78,8 +79,9 @@ class OwnersByHolder:
             dominator: of all of them, VIRTUAL_ROOT for none.
             size: bytes.
         """
-        kind = SHARED if dominator == VIRTUAL_ROOT else OBJECT
-        if is_program_object(self._graph, dominator) and len(owners) > 1:
+        kind = OBJECT
+        if is_program_object(self._graph, dominator):
+            kind = SHARED
             most = nearest_holder(self._graph, owners)
             dominator = dominator if most is None else most
         key = (kind, _types_of(self._graph, owners), dominator)

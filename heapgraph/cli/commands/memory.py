@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from heapgraph.cli.output import count_left_out, note, print_table, say
 from heapgraph.cli.questions import Layout
+from heapgraph.model import NATIVE_KIND_NAMES, NativeKind
 from heapgraph.units import format_count, format_share, format_size
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _print_native_owners(report: MemoryReport) -> None:
                 format_size(owner.size),
                 format_count(owner.count),
                 _owner(owner),
-                owner.holder,
+                _holder(owner),
             )
             for owner in report.native_owners
         ),
@@ -76,6 +77,12 @@ def _owner(owner: NativeOwner) -> str:
     if not owner.types:
         return f"({owner.kind})"
     return f"{owner.types_in_words}{' (shared, doubtful)' if owner.is_doubtful else ''}"
+
+
+def _holder(owner: NativeOwner) -> str:
+    """What holds it; what no holder has is said to be held by what has most of its owners."""
+    shared = NATIVE_KIND_NAMES[NativeKind.SHARED]
+    return f"mostly {owner.holder}" if owner.kind == shared and owner.holder else owner.holder
 
 
 def _print_large_blocks(report: MemoryReport) -> None:

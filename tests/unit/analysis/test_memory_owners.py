@@ -141,7 +141,7 @@ def test_one_holder_does_not_make_several_types_one():
 
 def test_owners_in_one_container_are_held_by_it_though_a_variable_has_one_of_them():
     """Given five connections in a dict, and one of them in a variable of a function as well, then
-    the dict is named, and that only most of them are there."""
+    the dict has what goes with it, and the variable's is a row of its own."""
     heap = HeapBuilder()
     module(heap, "app")
     pool = heap.object("dict", name="pool", size=0)
@@ -151,18 +151,47 @@ def test_owners_in_one_container_are_held_by_it_though_a_variable_has_one_of_the
     frame = heap.frame(heap.thread("worker"), "handle")
     heap.root(RootKind.FRAME, "connection", found[-1], frame=frame)
     heap.native(found, 20 * MIB, NativeKind.SHARED)
-    (owner,) = report_memory(graph_of(heap)).native_owners
-    assert (owner.kind, owner.count, owner.holder) == ("shared", 5, "app.POOL")
-    assert native_sentence([owner]).endswith(
-        "5 app.Connection, most of them held by `app.POOL`, share 20.0 MiB (doubtful)."
+    graph = graph_of(heap)
+    inside, outside = report_memory(graph).native_owners
+    assert (inside.kind, inside.count, inside.size, inside.holder) == (
+        *("object", 4, 16 * MIB),
+        "app.POOL",
     )
+    assert (outside.count, outside.size, outside.holder) == (1, 4 * MIB, "app.POOL[4]")
+    assert int(graph.native_retained[pool]) == inside.size
+    assert "4 app.Connection held by `app.POOL` own 16.0 MiB" in native_sentence([inside])
 
 
-def test_owners_that_a_global_has_as_well_are_not_held_by_the_globals():
+def test_of_objects_of_several_types_what_holds_most_is_named():
+    heap = HeapBuilder()
+    module(heap, "app")
+    pool = heap.object("dict", name="pool", size=0)
+    found = [heap.object("app.Connection", size=0) for _ in range(5)]
+    other = heap.object("app.Document", size=0)
+    items(heap, pool, *found)
+    set_global(heap, "app", "POOL", pool)
+    set_global(heap, "app", "DOCUMENT", other)
+    heap.native([*found, other], 20 * MIB, NativeKind.SHARED)
+    graph = graph_of(heap)
+    (owner,) = report_memory(graph).native_owners
+    assert native_sentence([owner]).endswith(
+        "6 objects of 2 types (app.Connection, app.Document), most of them held by `app.POOL`,"
+        " share 20.0 MiB (doubtful)."
+    )
+    assert int(graph.native_retained[pool]) == 0
+
+
+def test_an_owner_that_a_global_has_as_well_is_the_globals_and_the_others_are_not():
+    """Given three clients in a list, one of them a global as well, then two go with the list."""
     heap = native_heap()
     set_global(heap, "app", "LAST", heap.ids["last"])
-    owner = report_memory(graph_of(heap)).native_owners[0]
-    assert (owner.count, owner.size, owner.holder) == (3, 50 * MIB, "app.CLIENTS")
+    graph = graph_of(heap)
+    listed, last = report_memory(graph).native_owners[:2]
+    assert (listed.count, listed.holder) == (2, "app.CLIENTS")
+    assert (last.count, last.holder) == (1, "app.LAST")
+    assert listed.size == int(graph.native_retained[heap.ids["clients"]])
+    assert listed.size + last.size == 50 * MIB
+    assert last.size == 20 * MIB // 3
 
 
 def test_what_each_item_of_a_container_has_is_the_containers():

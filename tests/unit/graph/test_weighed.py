@@ -8,6 +8,7 @@ import pytest
 
 from heapgraph.analysis.dominators import largest_objects
 from heapgraph.analysis.holders import find_holders
+from heapgraph.analysis.memory import report_memory
 from heapgraph.analysis.suspects import find_suspects
 from heapgraph.model import EdgeKind, NativeKind
 from helpers.app_heap import graph_of, items, module, set_global
@@ -96,9 +97,60 @@ def test_what_alike_objects_share_is_spread_where_only_a_module_has_them_all():
     set_global(heap, "app", "LAST", members[-1])
     heap.native(members, 50 * MIB, NativeKind.SHARED)
     graph = graph_of(heap)
-    assert int(graph.native_sizes[members].sum()) == 0
+    assert graph.native_sizes[members].tolist() == [5 * MIB] * 10
     first = find_suspects(graph).suspects[0]
     assert (first.expression, first.native_size) == ("app.CLIENTS", 45 * MIB)
+
+
+def test_what_alike_objects_in_several_containers_share_is_nobodys():
+    """Given clients in a list and others elsewhere, then nothing says how much each list has."""
+    heap = clients(10, 0)
+    members = graph_of(heap).objects_of_type("ssl.SSLContext").tolist()
+    other = heap.object("ssl.SSLContext", size=100)
+    elsewhere = heap.object("list", size=56)
+    set_global(heap, "app", "ELSEWHERE", elsewhere)
+    items(heap, elsewhere, other)
+    heap.native([*members, other], 55 * MIB, NativeKind.SHARED)
+    graph = graph_of(heap)
+    assert not graph.native_sizes[[*members, other]].any()
+    (owner,) = report_memory(graph).native_owners
+    assert (owner.kind, owner.is_doubtful) == ("shared", True)
+    assert (owner.count, owner.size, owner.holder) == (11, 55 * MIB, "app.CLIENTS")
+
+
+def test_what_leads_to_it_inside_an_alike_object_is_that_object():
+    """Given a statement of one client that leads to what another has, then these two share it."""
+    heap = clients(3, 0)
+    members = graph_of(heap).objects_of_type("ssl.SSLContext").tolist()
+    statement = heap.object("app.Statement", size=10)
+    heap.edge(members[1], statement, EdgeKind.SLOT, "statement")
+    heap.native([members[0], statement], 8 * MIB, NativeKind.SHARED)
+    set_global(heap, "app", "FIRST", members[0])
+    graph = graph_of(heap)
+    assert graph.native_sizes[members].tolist() == [4 * MIB, 4 * MIB, 0]
+    owners = {
+        owner.holder: (owner.count, owner.size) for owner in report_memory(graph).native_owners
+    }
+    assert owners == {"app.CLIENTS": (1, 4 * MIB), "app.FIRST": (1, 4 * MIB)}
+
+
+def test_a_holder_has_one_number_on_every_screen():
+    """Given clients with memory of their own and a ring, one of them in a global as well, then
+    all lists say the same of the container, and the rows of `memory` count each client once."""
+    heap = clients(12, MIB)
+    members = graph_of(heap).objects_of_type("ssl.SSLContext").tolist()
+    set_global(heap, "app", "LAST", members[-1])
+    heap.native(members, 50 * MIB + 7, NativeKind.SHARED)
+    heap.native(members[:-1], 5 * MIB, NativeKind.SHARED)
+    graph = graph_of(heap)
+    suspect = find_suspects(graph).suspects[0]
+    rows = [*largest_objects(graph).objects, *find_holders(graph).objects]
+    numbers = {row.native_size for row in rows if row.expression == "app.CLIENTS"}
+    owners = {owner.holder: owner for owner in report_memory(graph).native_owners}
+    assert numbers == {suspect.native_size} == {owners["app.CLIENTS"].size}
+    assert (owners["app.CLIENTS"].count, owners["app.LAST"].count) == (11, 1)
+    assert "11 objects of type ssl.SSLContext" in suspect.reason
+    assert sum(owner.size for owner in owners.values()) == 67 * MIB + 7
 
 
 def test_what_different_objects_share_is_not():
