@@ -42,6 +42,9 @@ _NAMED = 3
 _MOST_GROUPS = 1000
 """Groups of blocks that several objects share, of which these objects are named: the largest."""
 
+_REST_SHARE = 0.01
+"""From this share on it is said what those who are named do not have."""
+
 _TYPES_NAMED = 3
 """Types of owners that are named; all are in the JSON document."""
 
@@ -167,16 +170,22 @@ def _others(graph: HeapGraph) -> list[NativeOwner]:
     ]
 
 
-def native_sentence(owners: Sequence[NativeOwner]) -> str:
-    """The largest owners in words; empty without any."""
+def native_sentence(owners: Sequence[NativeOwner], size: int) -> str:
+    """The largest owners in words, and what is left of the memory; empty without any.
+
+    Args:
+        owners: who leads to memory of C code.
+        size: bytes in memory that the sentence divides: the same number as stands before it.
+    """
     total = sum(owner.size for owner in owners)
     named = [each for each in _joined(owners) if each.size >= _NAMED_SHARE * total][:_NAMED]
     if not named:
         return ""
-    return (
-        f"Native memory: {format_size(total)} (estimate), of which"
-        f" {', '.join(map(_worded, named))}."
-    )
+    texts = list(map(_worded, named))
+    rest = size - sum(each.size for each in named)
+    if rest >= _REST_SHARE * size:
+        texts.append(f"{format_size(rest)} are of others or of nobody that is known")
+    return f"Of it, by estimate: {'; '.join(texts)}."
 
 
 def _joined(owners: Iterable[NativeOwner]) -> list[NativeOwner]:

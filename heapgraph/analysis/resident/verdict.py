@@ -151,8 +151,12 @@ def judge_memory(
         "mapped files": f"It is {_listed(listed, FILES)}.",
         "thread stacks": _stacks(listed, process),
     }.get(cause, "")
-    if sizes["native memory"] >= NAMED_NATIVE_SHARE * total:
-        detail = f"{detail} {native_sentence(process.owners)}".strip()
+    native = sizes["native memory"]
+    if native >= NAMED_NATIVE_SHARE * total and (owned := native_sentence(process.owners, native)):
+        # It divides the number that stands before it, and says more of it than the parts do.
+        if kind != "native memory":
+            owned = f"{_subject('native memory')} {format_size(native)}. {owned}"
+        detail = owned if cause == "native memory" else f"{detail} {owned}".strip()
     details = [detail, _shared(process, total), _advice(kind, listed, process)]
     return MemoryVerdict(kind, size, share, " ".join(part for part in (text, *details) if part))
 

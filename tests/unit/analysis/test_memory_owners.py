@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from heapgraph.analysis.memory import account_memory, report_memory
@@ -51,9 +53,10 @@ def test_the_verdict_names_the_owners_of_native_memory():
     report = report_memory(graph_of(native_heap()))
     assert report.verdict == "native memory"
     assert (
-        "Native memory: 59.0 MiB (estimate), of which 3 app.Client held by"
-        " `app.CLIENTS` own 50.0 MiB, nothing leads to 5.00 MiB in 52,000 blocks, only variable of"
-        " libapp.so +0x40 leads to 4.00 MiB." in report.reason
+        "Memory of C code takes 60.0 MiB of 60.0 MiB beyond the program and its libraries (100 %)."
+        " Of it, by estimate: 3 app.Client held by `app.CLIENTS` own 50.0 MiB; nothing leads to"
+        " 5.00 MiB in 52,000 blocks; only variable of libapp.so +0x40 leads to 4.00 MiB;"
+        " 1.00 MiB are of others or of nobody that is known. If it grows, " in report.reason
     )
     assert "objects that own it leak" in report.reason
     first = report.native_owners[0]
@@ -65,6 +68,24 @@ def test_the_verdict_names_the_owners_of_native_memory():
         "app.CLIENTS",
     )
     assert [owner.kind for owner in report.native_owners] == ["object", "library", "lost", "lost"]
+
+
+def test_native_memory_has_one_total_and_its_parts_add_up_to_it():
+    """Given memory of C code, then no second total of it is said beside the one that is divided."""
+    owners = report_memory(graph_of(native_heap())).native_owners
+    for size, rest in ((64 * MIB, ["5.00"]), (59 * MIB, [])):
+        sentence = native_sentence(owners, size)
+        assert re.findall(r"([\d.]+) MiB", sentence) == ["50.0", "5.00", "4.00", *rest]
+    assert native_sentence(owners, 64 * MIB).endswith("are of others or of nobody that is known.")
+
+
+def test_native_memory_that_is_not_the_verdict_has_its_total_beside_its_owners():
+    """Given as much in mapped files, then what the owners divide is said, and only once."""
+    heap = native_heap()
+    heap.mapping(HEAP + 100 * MIB, HEAP + 161 * MIB, "/data/table")
+    reason = report_memory(graph_of(heap)).reason
+    assert "Memory of C code takes 60.0 MiB. Of it, by estimate: 3 app.Client" in reason
+    assert reason.count("60.0 MiB") == 1
 
 
 def test_estimates_are_never_more_than_there_is():
@@ -90,7 +111,9 @@ def test_objects_without_a_common_holder_share_what_they_share():
         2,
         20 * MIB,
     )
-    assert "2 app.Client without a common holder share 20.0 MiB" in native_sentence([owner])
+    assert "2 app.Client without a common holder share 20.0 MiB" in native_sentence(
+        [owner], 20 * MIB
+    )
 
 
 def kinds_of_clients(*type_names: str) -> HeapBuilder:
@@ -112,7 +135,7 @@ def test_what_objects_of_several_types_lead_to_names_them_all_and_is_doubtful():
     assert (owner.type, owner.types, owner.count) == ("a.A", ("a.A", "b.B"), 3)
     assert owner.is_doubtful
     assert "3 objects of 2 types (a.A, b.B) without a common holder share 20.0 MiB (doubtful)" in (
-        native_sentence([owner])
+        native_sentence([owner], 20 * MIB)
     )
     graph = graph_of(kinds_of_clients("a.A", "b.B", "c.C", "d.D", "e.E"))
     (owner,) = report_memory(graph).native_owners
@@ -159,7 +182,7 @@ def test_owners_in_one_container_are_held_by_it_though_a_variable_has_one_of_the
     )
     assert (outside.count, outside.size, outside.holder) == (1, 4 * MIB, "app.POOL[4]")
     assert int(graph.native_retained[pool]) == inside.size
-    assert "4 app.Connection held by `app.POOL` own 16.0 MiB" in native_sentence([inside])
+    assert "4 app.Connection held by `app.POOL` own 16.0 MiB" in native_sentence([inside], 20 * MIB)
 
 
 def test_of_objects_of_several_types_what_holds_most_is_named():
@@ -174,7 +197,7 @@ def test_of_objects_of_several_types_what_holds_most_is_named():
     heap.native([*found, other], 20 * MIB, NativeKind.SHARED)
     graph = graph_of(heap)
     (owner,) = report_memory(graph).native_owners
-    assert native_sentence([owner]).endswith(
+    assert native_sentence([owner], 20 * MIB).endswith(
         "6 objects of 2 types (app.Connection, app.Document), most of them held by `app.POOL`,"
         " share 20.0 MiB (doubtful)."
     )
@@ -254,7 +277,7 @@ def test_owners_whom_nothing_holds_together_have_no_holder():
         heap.native([owner], 4 * MIB)
     (found,) = report_memory(graph_of(heap)).native_owners
     assert (found.count, found.holder) == (3, "")
-    assert "3 app.Client own 12.0 MiB" in native_sentence([found])
+    assert "3 app.Client own 12.0 MiB" in native_sentence([found], 12 * MIB)
 
 
 @pytest.mark.parametrize("kind", ["lost", "library", "stack", "unowned", ""])
