@@ -1,4 +1,4 @@
-"""What probably leaks: the holders where a large part of the heap gathers, explained in words."""
+"""What may leak: the holders where a large part of the heap gathers, explained in words."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from heapgraph.analysis.ages.growth import growth_of
+from heapgraph.analysis.ages.past import past_of
 from heapgraph.analysis.ages.verdict import NO_CONTAINER, Growth
-from heapgraph.analysis.detectors.pinned import hidden_sizes
+from heapgraph.analysis.detectors.pinned import hides_buffers
 from heapgraph.analysis.expressions import expression, path_references
 from heapgraph.analysis.leaks.accumulation import inner_type, structure_mask
 from heapgraph.analysis.leaks.application_code import code_that_uses, own_expression
@@ -42,9 +41,11 @@ from heapgraph.units import Bytes, Expression, Share, format_share
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from heapgraph.analysis.leaks.accumulation import Content
+    from heapgraph.analysis.leaks.known_leaks import KnownLeak
     from heapgraph.analysis.registry import Progress
     from heapgraph.graph.heap_graph import HeapGraph
 
@@ -61,9 +62,6 @@ _MAX_NAMED = 3
 
 _MAX_PLACES = 10
 """Functions that use a holder by name."""
-
-_MAX_ASKED = 20
-"""Members of a suspect that are asked whether they are views of a part."""
 
 _PREFIX = re.compile(r"<(?:[^<>]|\.<locals>\.)*> ")
 """The function of a thread, a task or a generator may be one inside another."""
@@ -342,20 +340,21 @@ def _findings(
         for type_name in dict.fromkeys([member_type, *about])
     ]
     known = next(filter(None, map(find_known_leak, traits)), None)
-    if known is not None and known.is_about_views and not _hides(graph, content):
+    if known is not None and _is_refuted(graph, known, holder, content):
         known = None
     uses = code_that_uses(graph, candidate, holder)
     return Findings(candidate, holder, text, retained, inner, within, known, growth, uses)
 
 
-def _hides(graph: HeapGraph, content: Content | None) -> bool:
-    """Whether the members keep buffers by views that show only a part of these.
-
-    Cost: the references of all views, and what the first members dominate.
-    """
-    bases, _ = hidden_sizes(graph)
-    asked = [] if content is None or not len(bases) else content.members[:_MAX_ASKED].tolist()
-    return any(np.isin(bases, graph.dominators.dominated(each)).any() for each in asked)
+def _is_refuted(
+    graph: HeapGraph, known: KnownLeak, holder: int | None, content: Content | None
+) -> bool:
+    """Whether the snapshot says against a pattern that the types fit: a cache has a maximum."""
+    if known.is_without_limit:
+        return holder is not None and past_of(graph.exact, holder).limit is not None
+    if not known.is_about_views:
+        return False
+    return content is None or not hides_buffers(graph, content.members)
 
 
 def _named_holder(graph: HeapGraph, point: int, is_structure: NDArray[np.bool_]) -> int:

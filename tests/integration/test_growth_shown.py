@@ -69,6 +69,56 @@ def test_dump_names_it_of_the_biggest_holders(taken):
     assert words_by_name(taken.said.stdout) == VERDICTS
 
 
+def test_dump_calls_what_grows_a_leak(tmp_path):
+    with start_target("growing.py") as target:
+        for _ in range(5):
+            target.send("more")
+            target.read_line()
+        said = invoke("dump", target.pid, "-o", tmp_path / "growing.heapgraph")
+    assert said.code == 0, said.stderr
+    (line,) = [line for line in said.stdout.splitlines() if "suspect  " in line]
+    assert line.startswith("leak suspect  __main__.STORE.sessions: ")
+    assert line.endswith(", growing")
+
+
+CACHE = """
+import functools, sys
+@functools.lru_cache(maxsize={maximum})
+def load(number):
+    return [b"%06d" % number * 400, str(number)]
+for number in range({calls}):
+    load(number)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize(
+    ("maximum", "calls", "said", "is_unbounded"),
+    [
+        (3000, 9000, ("not growing", "it is full: 3,000 of at most 3,000"), False),
+        (9000, 3000, ("suspect", ", growth unknown"), False),
+        (None, 3000, ("suspect", ", growth unknown"), True),
+    ],
+)
+def test_a_cache_is_no_leak_by_its_size_alone(tmp_path, maximum, calls, said, is_unbounded):
+    """Given a cache with a maximum, full or not, then neither dump nor suspects call it a leak, nor
+    unbounded; one without is said to be that."""
+    program, file = tmp_path / "cache.py", tmp_path / "cache.heapgraph"
+    program.write_text(CACHE.format(maximum=maximum, calls=calls))
+    with start_target(program) as target:
+        dumped = invoke("dump", target.pid, "-o", file)
+    assert dumped.code == 0, dumped.stderr
+    assert "leak suspect" not in dumped.stdout
+    name, end = said
+    (line,) = [line for line in dumped.stdout.splitlines() if " __main__.load: " in line]
+    assert line.startswith(f"{name}  ")
+    assert line.endswith(end)
+    shown = invoke("suspects", file)
+    assert "leak suspects" not in shown.stdout + shown.stderr
+    assert ("unbounded function cache" in shown.stdout) == is_unbounded
+
+
 def test_dominators_and_holders_have_a_column_and_the_evidence(taken):
     printed = taken.ask("dominators").stdout
     assert words_by_name(printed) == VERDICTS

@@ -24,6 +24,10 @@ _BETWEEN = "managedbuffer"
 _FIELDS = frozenset({"mbuf", "base"})
 
 
+_MOST_ASKED = 20
+"""Objects that are asked whether they have views of a part."""
+
+
 def bases_of(graph: HeapGraph, views: NDArray[np.uint32]) -> NDArray[np.int64]:
     """int64[k]: the object whose buffer each view shows, -1 for one that has its own.
 
@@ -60,3 +64,17 @@ def hidden_sizes(graph: HeapGraph) -> tuple[NDArray[np.uint32], NDArray[np.int64
     hidden = sizes - seen
     is_hidden = hidden >= np.maximum(MIN_HIDDEN * sizes, 1)
     return known[is_hidden].astype(np.uint32), hidden[is_hidden].astype(np.int64)
+
+
+def hides_buffers(graph: HeapGraph, objects: NDArray[np.uint32]) -> bool:
+    """Whether any of some objects keeps a buffer by views that show only a part of it.
+
+    Args:
+        graph: the snapshot.
+        objects: ids; the first are asked.
+
+    Cost: the references of all views, and what the first objects dominate.
+    """
+    bases, _ = hidden_sizes(graph)
+    asked = objects[:_MOST_ASKED].tolist() if len(bases) else []
+    return any(np.isin(bases, graph.dominators.dominated(each)).any() for each in asked)

@@ -35,6 +35,7 @@ class KnownLeak:
         owner_type: the same for the object that the path came through before the holder.
         member_type: the same for the type of what it holds.
         kind: kind of suspect, or several with `|` between them.
+        is_without_limit: only where the holder has no maximum.
         is_about_views: only where views show a part of what they keep.
     """
 
@@ -46,6 +47,7 @@ class KnownLeak:
     member_type: str = ""
     kind: str = ""
     is_about_views: bool = False
+    is_without_limit: bool = False
 
     def fits(self, seen: LeakTraits) -> bool:
         """Whether a suspect is of this pattern."""
@@ -80,6 +82,7 @@ KNOWN_LEAKS = (
         "Give lru_cache a maxsize. On a method the key holds `self` and so every instance it was"
         " called on: cache on the instance (functools.cached_property) or key by an id instead.",
         holder_type=r"functools\._lru_cache_wrapper",
+        is_without_limit=True,
     ),
     KnownLeak(
         "callbacks that wait for the end of the program",

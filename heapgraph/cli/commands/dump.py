@@ -20,7 +20,7 @@ from heapgraph.errors import UsageError
 from heapgraph.units import format_count, format_seconds, format_share, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from heapgraph.analysis.holders import Holders
     from heapgraph.analysis.object_rows import ObjectRow
@@ -302,16 +302,31 @@ def _print_summary(result: DumpResult, found: _Found) -> None:
             ("objects", f"{counts}, {format_size(found.reachable_size)}{resident}"),
             *([("garbage", found.garbage)] if found.garbage else ()),
             ("quality", "; ".join([result.quality["grade"], *result.quality["reasons"]])),
-            *(("leak suspect", suspect_line(suspect)) for suspect in found.suspects.suspects),
+            *_suspect_facts(found.suspects),
         )
     )
     if left_out := found.suspects.left_out:
-        note(f"{format_count(left_out)} more leak suspects: heapgraph suspects lists them")
+        note(f"{format_count(left_out)} more suspects: heapgraph suspects lists them")
     if found.holders.objects:
         say()
         _print_holders(found.holders.objects)
     say()
     say(f"next: {shlex.join(['heapgraph', *_next_command(str(result.path), found)])}")
+
+
+def _suspect_facts(found: Suspects) -> Iterator[tuple[str, str]]:
+    """The first suspects; only what grows is said to leak. Without any what is large and does not.
+
+    Size alone is no sign of a leak: a cache that is meant to be large is a suspect as well where
+    nothing tells the ages of what is in it.
+    """
+    for suspect in found.suspects:
+        name = "leak suspect" if suspect.growth.is_growing else "suspect"
+        trend = "growing" if suspect.growth.is_growing else "growth unknown"
+        yield name, f"{suspect_line(suspect)}, {trend}"
+    if not found.suspects:
+        for steady in found.steady[:1]:
+            yield "not growing", f"{suspect_line(steady)}, {steady.growth.sentence}"
 
 
 def _print_holders(rows: Sequence[ObjectRow]) -> None:

@@ -29,7 +29,8 @@ def print_suspects(result: Suspects, asked: Asked) -> None:
     for number, suspect in enumerate(result.suspects, 1):
         _print_suspect(number, suspect)
     if not result.suspects:
-        note("no leak suspects: no holder stands out; compare two snapshots to see what grows")
+        stands_out = "nothing that may grow" if result.steady else "no holder"
+        note(f"no suspects: {stands_out} stands out; compare two snapshots to see what grows")
     count_left_out(result.left_out, "suspects")
     _print_steady(result.steady)
     count_left_out(result.steady_left_out, "that do not grow")
