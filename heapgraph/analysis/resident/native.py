@@ -48,6 +48,8 @@ _REST_SHARE = 0.01
 _TYPES_NAMED = 3
 """Types of owners that are named; all are in the JSON document."""
 
+_BY_NUMBER = "int (its address)"
+
 _NAMED_SHARE = 0.05
 """Of the native memory: an owner with less is not worth a place in a sentence."""
 
@@ -81,8 +83,12 @@ class NativeOwner:
 
     @property
     def types_in_words(self) -> str:
-        """The first three types, and how many more there are."""
-        named, more = ", ".join(self.types[:_TYPES_NAMED]), len(self.types) - _TYPES_NAMED
+        """The first three types, and how many more there are.
+
+        Of an int nothing but its number leads to a block: it may be no pointer at all.
+        """
+        shown = [_BY_NUMBER if name == "int" else name for name in self.types[:_TYPES_NAMED]]
+        named, more = ", ".join(shown), len(self.types) - _TYPES_NAMED
         return f"{named} and {format_count(more)} more" if more > 0 else named
 
 

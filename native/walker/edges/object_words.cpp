@@ -25,6 +25,9 @@ constexpr u64 kSlack = 64, kMappedSlack = kPage + 32, kSmallestMapped = 128 << 1
 constexpr u64 kClassSlack = 5;
 constexpr u64 kMostScanned = 1 << 20;  // of one object
 constexpr u64 kMostHandles = 1 << 20;
+// An address has 47 bits, so an int two digits; one in a program that lies below 1 GiB.
+constexpr u64 kAddressDigits = 2, kDigitBytes = 4;
+constexpr unsigned kDigitBits = 30, kTagBits = 3;  // since 3.12 their number stands above a tag
 
 constexpr std::string_view kView = "managedbuffer";  // what memoryviews of one object share
 
@@ -44,6 +47,7 @@ ObjectWords::ObjectWords(Walker &walker, ChunkMap &chunks) : walker_(walker), ch
         if (type->is_python_class) base = walker.types().find(type->builtin_base);
         const bool is_plain = base == nullptr || base->tp_name == "object";
         has_words_.push_back(!is_plain && !is_known(*type));
+        is_int_.push_back(type->tp_name == "int" && type->reader->is("int"));
         knows_buffers_.push_back(type->reader != &plain_reader || !type->buffers.empty() ||
                                  type->blocks.has_bytes());
         // What varies in length has its items in itself.
@@ -151,8 +155,10 @@ std::vector<Entry> ObjectWords::entries(u64 most) {
     const Columns &columns = walker_.columns();
     u32 id = 0;
     walker_.each_object([&](u64 object, const Position &) {
-        const u32 at = id++;
-        if (!has_words(at) || found.size() >= most) return;
+        const u32 at = id++, row = columns.type[at];
+        if (found.size() >= most) return;
+        if (row < is_int_.size() && is_int_[row]) scan_int(at, object);
+        if (!has_words(at)) return;
         scan(at, object, *walker_.types().types()[columns.type[at]], found);
     });
     return found;
@@ -169,6 +175,35 @@ void ObjectWords::scan(u32 id, u64 object, const TypeInfo &type, std::vector<Ent
             out.push_back({id, make_target(pointer)});
         }
     });
+}
+
+// Callers of ctypes keep what malloc returned as an int.
+void ObjectWords::scan_int(u32 id, u64 object) {
+    const Layout &layout = walker_.reader().layout();
+    const u64 bytes = layout.long_digit + kAddressDigits * kDigitBytes;
+    const View view = walker_.image().view(object, bytes);
+    if (view.size() < bytes) return;
+    u64 digits = static_cast<u64>(view.i64_at(layout.long_tag));  // of a negative one, too many
+    if (layout.kinds.int_size == kind::int_size::tagged) {
+        if (digits % (1 << kTagBits) != 0) return;
+        digits >>= kTagBits;
+    }
+    if (digits == 0 || digits > kAddressDigits) return;
+    u64 value = view.u32_at(layout.long_digit);
+    if (digits == kAddressDigits)
+        value |= u64{view.u32_at(layout.long_digit + kDigitBytes)} << kDigitBits;
+    const Pointer pointer = chunks_.find(value);
+    if (pointer.chunk == kNoChunk || chunks_.use(pointer.chunk) != ChunkUse::kNative) return;
+    if (pointer.aim != Aim::kStart)
+        ++other_ints_;
+    else if (ints_.size() < kMostHandles)
+        ints_.push_back({id, make_target({pointer.chunk, Aim::kDoubtful})});
+}
+
+// Numbers like any others, as many as there are, lead into blocks more often than to their first
+// bytes: then none of them is believed to be an address.
+void ObjectWords::add_ints(std::vector<Entry> &entries) const {
+    if (ints_.size() > other_ints_) entries.insert(entries.end(), ints_.begin(), ints_.end());
 }
 
 // A struct that varies in length, or may be longer than its type says, goes on to the end of the

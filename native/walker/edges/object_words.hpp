@@ -31,6 +31,8 @@ public:
     std::vector<u64> handles() const;
     // Adds the objects of those that exactly one chunk begins with.
     void add_handles(std::vector<std::pair<u64, u32>> found, std::vector<Entry> &entries) const;
+    // Adds the ints that are addresses of blocks, as doubtful pointers; after entries().
+    void add_ints(std::vector<Entry> &entries) const;
 
 private:
     static bool is_borrowed(const TypeInfo &type, u64 offset) {
@@ -52,15 +54,19 @@ private:
         }
     }
     void scan(u32 id, u64 object, const TypeInfo &type, std::vector<Entry> &out);
+    void scan_int(u32 id, u64 object);
     bool take_buffer(u64 address, u64 left, bool may_be_small, AddressRange &buffer);
     u64 end_of_block(u64 object, const TypeInfo &type);
 
     Walker &walker_;
     ChunkMap &chunks_;
     std::vector<u8> has_words_;      // by row of types: its C struct may lead to chunks
+    std::vector<u8> is_int_;         // its objects are ints, and nothing else
     std::vector<u8> knows_buffers_;  // and: its shallow size has memory outside of the object
     std::vector<u8> knows_small_;    // and: that may be a small block
     std::vector<std::pair<u64, u32>> handles_;  // number, object
+    std::vector<Entry> ints_;                   // that are the address of a block
+    u64 other_ints_ = 0;                        // that would lead into one
 };
 
 }  // namespace heapgraph

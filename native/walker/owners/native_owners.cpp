@@ -331,6 +331,7 @@ NativeRows find_native_owners(Walker &walker, const hg_native_places &places, He
     mark_doubts(chunks, edges);
     const std::vector<Entry> owned = beside.owned(std::move(edges.kept));
     words.add_handles(std::move(edges.handles), entries);
+    words.add_ints(entries);
     entries.insert(entries.end(), owned.begin(), owned.end());
     WeakWords weak(image, chunks, static_cast<u32>(objects));
     const std::vector<Entry> libraries = weak.scan(places.libraries, places.library_count, arena);
