@@ -9,23 +9,91 @@
 namespace heapgraph {
 namespace {
 
-constexpr u64 kFewestParts = 256, kFewestBack = 64;
-constexpr u64 kPartsOfBridge = 64;  // where there are more bridges, they are how it is built
-constexpr u64 kMostBridges = 1 << 10;
+constexpr u32 kFewestParts = 256;
+constexpr u64 kPartsOfBridge = 64;     // where there are more bridges, they are how it is built
+constexpr u64 kMostBridges = 1 << 16;  // of all
 
 class Bridges {
 public:
     Bridges(const Reached &reached, const ChunkEdges &edges)
-        : reached_(reached), edges_(edges), is_head_(chunks()), is_part_(chunks()) {}
+        : reached_(reached), edges_(edges), is_root_(chunks()), is_head_(chunks()),
+          is_part_(chunks()), parts_(reached.trees.size()) {}
 
     std::vector<Bridge> find() {
-        if (!find_heads()) return {};
-        run_in_slices(chunks(), 1, [this](u32 begin, u32 end) { mark_parts(begin, end); });
-        run_in_slices(chunks(), 1, [this](u32 begin, u32 end) { look(begin, end); });
+        for (const Tree &tree : reached_.trees) {
+            if (tree.root != kNoChunk && is_of_objects(reached_, tree.root))
+                is_root_.set(tree.root);
+        }
+        each_chunk([this](u32 chunk) { count_roots(chunk); });
+        bool any = false;
+        for (u32 tree = 1; tree < parts_.size(); ++tree) {
+            if (parts_[tree] < kFewestParts) continue;
+            is_head_.set(reached_.trees[tree].root);
+            any = true;
+        }
+        if (!any) return {};
+        each_chunk([this](u32 chunk) {
+            if (head_of(chunk) != kNoChunk) is_part_.set(chunk);
+        });
+        each_chunk([this](u32 chunk) { look(chunk); });
+        return chosen();
+    }
+
+private:
+    struct Claim {
+        std::vector<Bridge> bridges;
+    };
+
+    u64 chunks() const { return reached_.marks.size(); }
+    u32 label_of(u32 chunk) const { return reached_.trees[reached_.tree_of(chunk)].label; }
+    template <typename Work>
+    void each_chunk(Work work) const {
+        run_in_slices(chunks(), 1, [&](u32 begin, u32 end) {
+            for (u32 chunk = begin; chunk < end; ++chunk) {
+                if (edges_.any(chunk) && is_of_objects(reached_, chunk)) work(chunk);
+            }
+        });
+    }
+    void count_roots(u32 chunk) {
+        edges_.each(chunk, [&](Target target, u32) {
+            const u32 next = chunk_of(target);
+            if (next == chunk || !is_root_.get(next) || aim_of(target) == Aim::kNothing) return;
+            const std::atomic_ref<u32> parts(parts_[reached_.tree_of(next)]);
+            parts.fetch_add(1, std::memory_order_relaxed);
+        });
+    }
+    // The first head that a chunk leads to.
+    u32 head_of(u32 chunk) const {
+        u32 found = kNoChunk;
+        edges_.each(chunk, [&](Target target, u32) {
+            const u32 next = chunk_of(target);
+            if (found == kNoChunk && next != chunk && is_head_.get(next) &&
+                aim_of(target) != Aim::kNothing)
+                found = next;
+        });
+        return found;
+    }
+    // From what is no part to parts of what another object has.
+    void look(u32 chunk) {
+        if (is_part_.get(chunk) || is_head_.get(chunk)) return;
+        edges_.each(chunk, [&](Target target, u32 place) {
+            const u32 next = chunk_of(target);
+            if (aim_of(target) == Aim::kNothing || !is_part_.get(next)) return;
+            const u32 head = head_of(next), label = label_of(chunk);
+            if (label == label_of(head)) return;
+            const std::lock_guard lock(mutex_);
+            Claim &claim = claims_[{label, reached_.tree_of(head)}];
+            if (bridges_ < kMostBridges) {
+                claim.bridges.push_back({chunk, next, place});
+                ++bridges_;
+            }
+        });
+    }
+    std::vector<Bridge> chosen() const {
+        if (bridges_ == kMostBridges) return {};
         std::vector<Bridge> found;
-        for (const auto &[label, claim] : claims_) {
-            if (claim.bridges.size() * kPartsOfBridge > claim.parts) continue;
-            if (claim.bridges.size() <= kMostBridges)
+        for (const auto &[claimed, claim] : claims_) {
+            if (claim.bridges.size() * kPartsOfBridge <= parts_[claimed.second])
                 found.insert(found.end(), claim.bridges.begin(), claim.bridges.end());
         }
         std::sort(found.begin(), found.end(), [](const Bridge &one, const Bridge &other) {
@@ -34,78 +102,13 @@ public:
         return found;
     }
 
-private:
-    struct Claim {
-        u64 parts = 0;
-        std::vector<Bridge> bridges;
-    };
-
-    u64 chunks() const { return reached_.marks.size(); }
-    u32 label_of(u32 chunk) const { return reached_.trees[reached_.tree_of(chunk)].label; }
-
-    // Heads of structures to which many chunks of another object lead. False where there is none.
-    bool find_heads() {
-        std::map<u32, u64> sizes;
-        for (const Tree &tree : reached_.trees) sizes[tree.label] += tree.chunks;
-        std::vector<u32> labels;
-        reached_.crossings.each([&](u32 one, u32 other, const Crossings::Pair &pair) {
-            if (!pair.is_to_root || std::max(pair.up, pair.down) < kFewestBack) return;
-            labels.insert(labels.end(), {one, other});
-        });
-        std::sort(labels.begin(), labels.end());
-        for (const Tree &tree : reached_.trees) {
-            if (tree.root != kNoChunk &&
-                std::binary_search(labels.begin(), labels.end(), tree.label))
-                is_head_.set(tree.root);
-        }
-        for (const u32 label : labels) {
-            if (sizes[label] >= kFewestParts) claims_[label];
-        }
-        return !claims_.empty();
-    }
-    void mark_parts(u32 begin, u32 end) {
-        for (u32 chunk = begin; chunk < end; ++chunk) {
-            if (!edges_.any(chunk) || !is_of_objects(reached_, chunk)) continue;
-            bool is_part = false;
-            edges_.each(chunk, [&](Target target, u32) {
-                const u32 next = chunk_of(target);
-                is_part |= !is_part && is_head_.get(next) && is_of_objects(reached_, next) &&
-                           label_of(next) != label_of(chunk);
-            });
-            if (is_part) is_part_.set(chunk);
-        }
-    }
-    // From what is no part to parts.
-    void look(u32 begin, u32 end) {
-        std::map<u32, Claim> found;
-        for (u32 chunk = begin; chunk < end; ++chunk) {
-            if (!edges_.any(chunk) || !is_of_objects(reached_, chunk)) continue;
-            const auto claim = claims_.find(label_of(chunk));
-            if (claim == claims_.end()) continue;
-            if (is_part_.get(chunk)) {
-                ++found[claim->first].parts;
-                continue;
-            }
-            edges_.each(chunk, [&](Target target, u32 place) {
-                if (aim_of(target) == Aim::kNothing || !is_part_.get(chunk_of(target))) return;
-                std::vector<Bridge> &bridges = found[claim->first].bridges;
-                if (bridges.size() <= kMostBridges)
-                    bridges.push_back({chunk, chunk_of(target), place});
-            });
-        }
-        const std::lock_guard lock(mutex_);
-        for (const auto &[label, more] : found) {
-            Claim &all = claims_[label];
-            all.parts += more.parts;
-            all.bridges.insert(all.bridges.end(), more.bridges.begin(), more.bridges.end());
-        }
-    }
-
     const Reached &reached_;
     const ChunkEdges &edges_;
     std::mutex mutex_;
-    Bits is_head_, is_part_;
-    std::map<u32, Claim> claims_;  // by label; in look(), those that are there already
+    Bits is_root_, is_head_, is_part_;
+    std::vector<u32> parts_;  // of each tree, pointers to its root
+    u64 bridges_ = 0;
+    std::map<std::pair<u32, u32>, Claim> claims_;  // by label of the claiming object, and tree
 };
 
 }  // namespace

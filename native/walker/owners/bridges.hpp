@@ -10,10 +10,10 @@ struct Bridge {
 };
 
 // A structure whose parts lead back to its head, as the nodes of a document do, is that of the
-// object which has the head. Where another object has hundreds of parts, and all that leads there
-// from its other chunks is a few pointers, these may be words that were left behind: in a lock, or
-// in the part of a table that is not used yet. Sorted by their sources.
-// Cost: two looks at the edges of objects that have so much of others.
+// object which has the head. Where all that leads to its hundreds of parts from another object's
+// chunks is a few pointers, these may be words that were left behind: in a lock, or in the part of
+// a table that is not used yet. Sorted by their sources.
+// Cost: three looks at the edges of what objects have, two where there is no such structure.
 std::vector<Bridge> find_bridges(const Reached &reached, const ChunkEdges &edges);
 
 }  // namespace heapgraph

@@ -89,11 +89,14 @@ void check_blocks_with_sizes() {
 // is whole.
 void check_bridges() {
     constexpr int kNodes = 400;
-    for (const bool is_whole : {true, false}) {
+    // Whoever is met first has all that nobody had before.
+    for (const auto &[is_whole, is_first] :
+         {std::pair{true, true}, {true, false}, {false, true}, {false, false}}) {
         ChunkHeap heap(64);
         const u64 lock = heap.chunk(), state = heap.chunk(200), head = heap.chunk(100);
         std::vector<u64> nodes;
-        for (int i = 0; i < kNodes; ++i) nodes.push_back(heap.chunk(120));
+        // Of two sizes: else they are a list, which has rules of its own.
+        for (int i = 0; i < kNodes; ++i) nodes.push_back(heap.chunk(i % 2 == 0 ? 120 : 136));
         for (int i = 0; i < kNodes; ++i) {
             put_word(nodes[i] + 16, head);
             put_word(nodes[i] + 24, nodes[(i + 1) % kNodes]);
@@ -102,8 +105,9 @@ void check_bridges() {
         put_word(state, lock);
         put_word(lock + 16, nodes[150]);  // was left behind
         heap.map();
-        heap.lead(1, state);
+        if (is_first) heap.lead(1, state);
         heap.lead(2, head);
+        if (!is_first) heap.lead(1, state);
         heap.settle();
         for (const int node : {0, 150, 399})
             CHECK(heap.owners(nodes[node]) == (is_whole ? Sources{2} : Sources{1}));
