@@ -295,7 +295,8 @@ class Alert:
         incident: of all messages with one fingerprint, over workers, hosts and releases.
         status: "firing" or "resolved".
         rule, worker, observation: what was noticed.
-        others: further workers for which the same incident is open.
+        others: further workers for which the same incident is open; of one that is resolved, those
+            that it was told of.
         host: name of the daemon's host.
         created: time of day, ISO 8601 UTC; `started`: of the incident's first message.
         verdict: one sentence: "SESSIONS of app.sessions still grows: 1.2 GiB (61 %)".
@@ -307,6 +308,7 @@ class Alert:
         awaited: what is still being taken, "census" and "snapshot": another message tells of it.
         merged_into: of one that is resolved because its cause is known to be another: that
             incident, which goes on; else "".
+        opened_by: the rule that opened the incident.
     """
 
     id: str
@@ -327,3 +329,4 @@ class Alert:
     pid: int = 0
     awaited: tuple[str, ...] = ()
     merged_into: str = ""
+    opened_by: str = ""

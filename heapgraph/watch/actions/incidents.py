@@ -36,7 +36,8 @@ _Member = tuple[str, "WorkerName"]
 class _Incident:
     """What is open. `told_at` is steady; `is_news` says that somebody joined since then.
 
-    Of those in `promised` it was told while something was still being taken for them.
+    Of those in `promised` it was told while something was still being taken for them. `told` has
+    all workers of messages, also those that have left: the last message ends it for them as well.
     """
 
     alert: Alert
@@ -44,6 +45,14 @@ class _Incident:
     is_news: bool = False
     members: dict[_Member, None] = field(default_factory=dict)
     promised: dict[_Member, None] = field(default_factory=dict)
+    told: dict[WorkerName, None] = field(default_factory=dict)
+
+    def tell(self) -> Alert:
+        """Its alert is sent."""
+        for worker in (self.alert.worker, *self.alert.others):
+            if len(self.told) < MAX_MEMBERS:
+                self.told[worker] = None
+        return self.alert
 
 
 class Incidents:
@@ -111,20 +120,23 @@ class Incidents:
         if incident is None:
             incident = self._open[key] = _Incident(alert, now)
             incident.members[alert.rule, alert.worker] = None
-            incident.alert = replace(alert, incident=key, started=alert.started)
+            incident.alert = replace(alert, incident=key, opened_by=alert.rule)
             self._forget_oldest()
             self.promise(alert)
-            return [*ended, incident.alert]
+            return [*ended, incident.tell()]
         member = alert.rule, alert.worker
         incident.is_news = incident.is_news or member not in incident.members
         if len(incident.members) < MAX_MEMBERS:
             incident.members[member] = None
-        incident.alert = replace(alert, incident=key, started=incident.alert.started)
+        first = incident.alert
+        incident.alert = replace(
+            alert, incident=key, started=first.started, opened_by=first.opened_by
+        )
         if member in incident.promised and not alert.awaited:
             del incident.promised[member]
             incident.told_at, incident.is_news = now, False
             incident.alert = replace(incident.alert, others=_others(incident))
-            return [*ended, incident.alert]
+            return [*ended, incident.tell()]
         told = self._told(incident, now)
         if told:
             self.promise(alert)
@@ -163,6 +175,7 @@ class Incidents:
                     "is_news": one.is_news,
                     "members": _saved(one.members),
                     "promised": _saved(one.promised),
+                    "told": [asdict(worker) for worker in one.told],
                 }
                 for one in self._open.values()
             ]
@@ -175,9 +188,10 @@ class Incidents:
                 alert = alert_from_dict(row["alert"])
                 members = _restored(row["members"])
                 promised = _restored(row.get("promised", []))
+                told = [worker_from_dict(one) for one in row.get("told", [])[:MAX_MEMBERS]]
                 told_at = now - max(0.0, float(row["told_s_ago"]))
                 self._open[alert.incident] = _Incident(
-                    alert, told_at, bool(row["is_news"]), members, promised
+                    alert, told_at, bool(row["is_news"]), members, promised, dict.fromkeys(told)
                 )
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
                 self.damaged += 1
@@ -190,7 +204,7 @@ class Incidents:
         incident.alert = replace(
             incident.alert, id=self._new_id(), others=_others(incident), status="firing"
         )
-        return [incident.alert]
+        return [incident.tell()]
 
     def _leave(self, alert: Alert, *, goes_on_as: str = "") -> list[Alert]:
         """Take a worker out of the incidents it is in, but this; what of these has ended."""
@@ -212,7 +226,8 @@ class Incidents:
                         status="resolved",
                         started=incident.alert.started,
                         created=alert.created,
-                        others=(),
+                        opened_by=incident.alert.opened_by,
+                        others=tuple(sorted(set(incident.told) - {message.worker})),
                         suspect=message.suspect or incident.alert.suspect,
                         snapshot=alert.snapshot or incident.alert.snapshot,
                         awaited=(),

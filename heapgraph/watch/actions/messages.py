@@ -93,9 +93,10 @@ def alert_document(alert: Alert) -> dict[str, Any]:
 def alertmanager_document(alert: Alert) -> dict[str, Any]:
     """The payload that Alertmanager (version 4) sends to its webhook receivers.
 
-    The incident is the group, each worker in it one alert.
+    The incident is the group, each worker in it one alert. What is resolved is known by its labels,
+    so the name is that of the rule which opened the incident, whatever others have joined it.
     """
-    common = {"alertname": _text(alert.rule), "incident": _text(alert.incident)}
+    common = {"alertname": _name(alert), "incident": _text(alert.incident)}
     notes = _annotations(alert)
     workers = (alert.worker, *alert.others[: MAX_WORKERS - 1])
     return {
@@ -134,9 +135,13 @@ def _still_taken(alert: Alert) -> str:
     return STILL_TAKEN if "snapshot" in alert.awaited else ""
 
 
+def _name(alert: Alert) -> str:
+    return _text(alert.opened_by or alert.rule)
+
+
 def _labels(alert: Alert, worker: WorkerName) -> dict[str, str]:
     return {
-        "alertname": _text(alert.rule),
+        "alertname": _name(alert),
         "incident": _text(alert.incident),
         "host": _text(alert.host),
         "target": _text(worker.target),
@@ -150,6 +155,7 @@ def _annotations(alert: Alert) -> dict[str, str]:
     seconds = _number(alert.seconds_to_limit)
     notes = {
         "summary": _text(alert.verdict),
+        "rule": _text(alert.rule),
         "description": _text(alert.observation.text),
         "holder": "" if suspect is None else _text(suspect.holder),
         "path": "" if suspect is None else _line(" -> ", suspect.path),

@@ -43,6 +43,7 @@ def alert_from_dict(row: Mapping[str, Any]) -> Alert:
         pid=int(row.get("pid", 0)),
         awaited=tuple(_text(one) for one in row.get("awaited", ())),
         merged_into=_text(row.get("merged_into", "")),
+        opened_by=_text(row.get("opened_by", "")),
     )
 
 

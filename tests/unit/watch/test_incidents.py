@@ -9,6 +9,7 @@ from itertools import count
 import pytest
 
 from heapgraph.watch.actions.incidents import MAX_INCIDENTS, Incidents, incident_key
+from heapgraph.watch.actions.messages import alertmanager_document
 from heapgraph.watch.model import WorkerName
 from helpers.alerts import SUSPECT, alert
 
@@ -47,7 +48,8 @@ def test_it_is_over_when_nobody_is_left():
     state.fire(of(1), 1.0)
     assert state.resolve(resolved(0)) == []
     (end,) = state.resolve(resolved(1))
-    assert (end.status, end.incident, end.others) == ("resolved", SUSPECT.fingerprint, ())
+    assert (end.status, end.incident) == ("resolved", SUSPECT.fingerprint)
+    assert end.others == (WorkerName("web", 0),)  # that it was told of
     assert end.suspect == SUSPECT  # what it was about, although nobody looked again
     assert end.started == "2026-01-02T03:04:05+00:00"
     assert end.created == "2026-01-02T05:00:00+00:00"
@@ -186,3 +188,25 @@ def test_what_was_promised_is_told_at_once_and_once():
     (told,) = restored.fire(of(0, snapshot="a"), 4.0)
     assert (told.snapshot, told.others) == ("a", (WorkerName("web", 1),))
     assert restored.fire(of(0, snapshot="a"), 5.0) == []
+
+
+def test_what_fired_is_resolved_under_its_own_labels():
+    """Given rules and workers that join, a receiver that knows alerts by labels has none left."""
+    state, open_alerts = incidents(), set()
+    messages = state.fire(of(0, rule="slow"), 0.0)
+    messages += state.fire(of(0, rule="fast"), 1.0) + state.fire(of(1, rule="fast"), 2.0)
+    messages += state.due(600.0)
+    again = incidents()
+    again.restore(state.to_dict(601.0), 601.0)
+    for slot, rule in ((0, "slow"), (0, "fast"), (1, "fast")):
+        messages += again.resolve(resolved(slot, rule=rule))
+    for message in messages:
+        document = alertmanager_document(message)
+        assert document["groupLabels"]["alertname"] == "slow"
+        for one in document["alerts"]:
+            if one["status"] == "firing":
+                open_alerts.add(one["fingerprint"])
+            else:
+                open_alerts.discard(one["fingerprint"])
+    assert [message.status for message in messages] == ["firing", "firing", "resolved"]
+    assert open_alerts == set()
