@@ -38,6 +38,7 @@
 #endif
 
 #include "private_structs.h"
+#include "stream_structs.h"
 
 // How wide a member is and whether it has a sign; of a word, a pointer, an array or a struct "-".
 #define WIDTH(member) \

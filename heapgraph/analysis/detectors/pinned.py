@@ -23,7 +23,6 @@ _BETWEEN = "managedbuffer"
 
 _FIELDS = frozenset({"mbuf", "base"})
 
-
 _MOST_ASKED = 20
 """Objects that are asked whether they have views of a part."""
 

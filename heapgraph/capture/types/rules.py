@@ -14,6 +14,7 @@ Each `[[type]]` of a table has:
     hidden          fields that own a reference and are not visited, as no cycle runs through them
     scan_from       place from which on words are scanned as well
     buffers         memory that it alone owns: see `Buffer`
+    locks           places of pointers to locks (PyThread_type_lock), which are such memory too
     blocks          memory of unknown layout: see `Blocks`
     borrowed        places of words that lead to memory of somebody else, or to what was freed
 
@@ -39,6 +40,11 @@ from heapgraph.model import EdgeFlags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from heapgraph.capture.types.rule import Place
+
+LOCK_BYTES = 32
+"""A lock of CPython is a sem_t, which the C library has in so many bytes."""
 
 TABLES = (
     "builtins",
@@ -85,7 +91,10 @@ def _rule(entry: dict[str, Any]) -> TypeRule:
         entry.pop("reader", "plain"),
         fields,
         entry.pop("scan_from", None),
-        tuple(_buffer(each) for each in entry.pop("buffers", [])),
+        (
+            *(_buffer(each) for each in entry.pop("buffers", [])),
+            *(_lock(place) for place in entry.pop("locks", [])),
+        ),
         None if blocks is None else _blocks(blocks),
         tuple(entry.pop("borrowed", ())),
     )
@@ -106,6 +115,10 @@ def _buffer(entry: dict[str, Any]) -> Buffer:
     elif "count" not in entry:
         entry |= {"count": 0, "how": BufferCount.ONE}
     return Buffer(**entry)
+
+
+def _lock(place: Place) -> Buffer:
+    return Buffer(place, 0, LOCK_BYTES, BufferCount.ONE, in_getsizeof=False)
 
 
 def _blocks(entry: dict[str, Any]) -> Blocks:

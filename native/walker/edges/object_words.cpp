@@ -159,7 +159,7 @@ std::vector<Entry> ObjectWords::entries(u64 most) {
         if (found.size() >= most) return;
         if (row < is_int_.size() && is_int_[row]) scan_int(at, object);
         if (!has_words(at)) return;
-        scan(at, object, *walker_.types().types()[columns.type[at]], found);
+        scan(at, object, *walker_.types().types()[row], found);
     });
     return found;
 }

@@ -14,7 +14,7 @@ public:
     Owners(const EdgeBytes &edges, Reached reached, OwnerSets &sets);
 
     // A label of `sets`.
-    u32 label(u32 chunk) const { return reached_.trees[reached_.tree_of(chunk)].label; }
+    u32 label(u32 chunk) const { return reached_.label(chunk); }
     u8 level(u32 chunk) const { return reached_.level(chunk); }
 
 private:

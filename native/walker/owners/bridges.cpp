@@ -40,12 +40,7 @@ public:
     }
 
 private:
-    struct Claim {
-        std::vector<Bridge> bridges;
-    };
-
     u64 chunks() const { return reached_.marks.size(); }
-    u32 label_of(u32 chunk) const { return reached_.trees[reached_.tree_of(chunk)].label; }
     template <typename Work>
     void each_chunk(Work work) const {
         run_in_slices(chunks(), 1, [&](u32 begin, u32 end) {
@@ -79,22 +74,20 @@ private:
         edges_.each(chunk, [&](Target target, u32 place) {
             const u32 next = chunk_of(target);
             if (aim_of(target) == Aim::kNothing || !is_part_.get(next)) return;
-            const u32 head = head_of(next), label = label_of(chunk);
-            if (label == label_of(head)) return;
+            const u32 head = head_of(next), label = reached_.label(chunk);
+            if (label == reached_.label(head)) return;
             const std::lock_guard lock(mutex_);
-            Claim &claim = claims_[{label, reached_.tree_of(head)}];
-            if (bridges_ < kMostBridges) {
-                claim.bridges.push_back({chunk, next, place});
-                ++bridges_;
-            }
+            if (bridges_ == kMostBridges) return;
+            claims_[{label, reached_.tree_of(head)}].push_back({chunk, next, place});
+            ++bridges_;
         });
     }
     std::vector<Bridge> chosen() const {
         if (bridges_ == kMostBridges) return {};
         std::vector<Bridge> found;
-        for (const auto &[claimed, claim] : claims_) {
-            if (claim.bridges.size() * kPartsOfBridge <= parts_[claimed.second])
-                found.insert(found.end(), claim.bridges.begin(), claim.bridges.end());
+        for (const auto &[claimed, bridges] : claims_) {
+            if (bridges.size() * kPartsOfBridge <= parts_[claimed.second])
+                found.insert(found.end(), bridges.begin(), bridges.end());
         }
         std::sort(found.begin(), found.end(), [](const Bridge &one, const Bridge &other) {
             return one.source != other.source ? one.source < other.source : one.place < other.place;
@@ -108,7 +101,8 @@ private:
     Bits is_root_, is_head_, is_part_;
     std::vector<u32> parts_;  // of each tree, pointers to its root
     u64 bridges_ = 0;
-    std::map<std::pair<u32, u32>, Claim> claims_;  // by label of the claiming object, and tree
+    // By label of the object that leads there, and the tree of the head.
+    std::map<std::pair<u32, u32>, std::vector<Bridge>> claims_;
 };
 
 }  // namespace

@@ -69,8 +69,7 @@ bool Contested::take_sparse(const std::vector<u32> &labels) {
     for (u32 chunk = 0; chunk < chunks_.count(); ++chunk) {
         if (chunks_.size(chunk) < kLeastBuffer || !edges_.any(chunk)) continue;
         if (!is_of_objects(reached_, chunk)) continue;
-        const u32 label = reached_.trees[reached_.tree_of(chunk)].label;
-        if (!std::binary_search(labels.begin(), labels.end(), label)) continue;
+        if (!std::binary_search(labels.begin(), labels.end(), reached_.label(chunk))) continue;
         targets.clear();
         edges_.each(chunk, [&](Target target, u32) {
             if (aim_of(target) != Aim::kNothing && is_of_objects(reached_, chunk_of(target)))

@@ -47,6 +47,8 @@ struct Reached {
 
     u8 level(u32 chunk) const { return marks[chunk] & kMarksLevel; }
     u32 tree_of(u32 chunk) const { return tree.first(chunk); }
+    // The label of the tree that it is in first.
+    u32 label(u32 chunk) const { return trees[tree_of(chunk)].label; }
     bool is_root(u32 chunk) const { return trees[tree_of(chunk)].root == chunk; }
 
     std::vector<Tree> trees;  // the first one is none
